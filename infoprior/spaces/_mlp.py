@@ -1,0 +1,136 @@
+"""Multilayer perceptrons whose hidden layers can be read by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+}
+NORMALIZATIONS: dict[str, Callable[[int], nn.Module]] = {
+    "none": lambda width: nn.Identity(),
+    "batch": nn.BatchNorm1d,
+    "layer": nn.LayerNorm,
+}
+MIN_FUNNEL_WIDTH = 8
+
+
+def layer_widths(width: int, depth: int, shape: str) -> tuple[int, ...]:
+    """Widths of the hidden layers: all equal, or halved from layer to layer (at least 8)."""
+    if shape == "funnel":
+        return tuple(max(MIN_FUNNEL_WIDTH, width >> i) if i else width for i in range(depth))
+    return (width,) * depth
+
+
+class SeededDropout(nn.Module):
+    """Dropout whose masks come from the network's own generator, never from global state."""
+
+    def __init__(self, p: float, generator: torch.Generator) -> None:
+        super().__init__()
+        self.p = p
+        self.generator = generator
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p == 0.0:
+            return x
+        keep = 1.0 - self.p
+        mask = torch.empty_like(x).bernoulli_(keep, generator=self.generator)
+        return x * mask.div_(keep)
+
+
+class Block(nn.Module):
+    """Linear, normalization, activation, dropout; with the input added where widths agree."""
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        activation: str,
+        normalization: str,
+        dropout: float,
+        residual: bool,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.linear = _linear(n_in, n_out, generator)
+        self.normalization = NORMALIZATIONS[normalization](n_out)
+        self.activation = ACTIVATIONS[activation]()
+        self.dropout = SeededDropout(dropout, generator)
+        self.residual = residual and n_in == n_out
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.dropout(self.activation(self.normalization(self.linear(x))))
+        return out + x if self.residual else out
+
+
+class MLP(nn.Module):
+    """A classifier of `len(widths)` hidden layers, named hidden_1, hidden_2, ...
+
+    Args:
+        n_features: width of the input.
+        n_classes: number of logits.
+        widths: units of the hidden layers.
+        seed: draws the weights and the dropout masks.
+    """
+
+    def __init__(
+        self,
+        n_features: int,
+        n_classes: int,
+        widths: Sequence[int],
+        activation: str = "relu",
+        normalization: str = "none",
+        dropout: float = 0.0,
+        residual: bool = False,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        self.layer_names = tuple(f"hidden_{i}" for i in range(1, len(widths) + 1))
+        n_in = n_features
+        for name, width in zip(self.layer_names, widths, strict=True):
+            self.add_module(
+                name, Block(n_in, width, activation, normalization, dropout, residual, generator)
+            )
+            n_in = width
+        self.output = _linear(n_in, n_classes, generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits, shape (n, n_classes), of inputs x, shape (n, n_features)."""
+        for name in self.layer_names:
+            x = self._modules[name](x)  # type: ignore[misc]
+        return self.output(x)
+
+    @torch.no_grad()
+    def activations(self, x: Tensor) -> dict[str, Tensor]:
+        """What each hidden layer puts out for inputs x, in evaluation mode.
+
+        Returns:
+            layer name -> T, shape (n, width), float32.
+        """
+        was_training = self.training
+        self.eval()
+        try:
+            read: dict[str, Tensor] = {}
+            for name in self.layer_names:
+                x = self._modules[name](x)  # type: ignore[misc]
+                read[name] = x
+            return read
+        finally:
+            self.train(was_training)
+
+
+def _linear(n_in: int, n_out: int, generator: torch.Generator) -> nn.Linear:
+    """A linear layer drawn as PyTorch draws it by default, but from the given generator."""
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, n_in, n_out)  # type: ignore[assignment]
+    bound = 1.0 / math.sqrt(n_in)
+    nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
+    nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+    return layer

@@ -1,0 +1,239 @@
+"""`SearchSpace`: sampling, encoding and building the points of a dict of Optuna distributions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
+
+    from infoprior.spaces._mlp import MLP
+
+Params = dict[str, Any]
+
+
+class SpaceError(ValueError):
+    """A point or a name that does not fit the search space."""
+
+
+class SearchSpace(Mapping[str, BaseDistribution]):
+    """An immutable, named dict of Optuna distributions whose points build networks.
+
+    It is a mapping, so it can be handed to whatever takes a dict of distributions
+    (`study.ask(fixed_distributions=dict(space))`, for one).
+
+    Args:
+        name: what the space is called in files and on the command line.
+        distributions: the parameters, in the order in which they are suggested and encoded.
+        builder: `builder(params, n_features, n_classes, seed) -> MLP`; spaces without one can be
+            sampled and encoded, but not built.
+        defaults: training settings that the space does not vary (learning rate, ...).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        distributions: Mapping[str, BaseDistribution],
+        builder: Callable[[Params, int, int, int], MLP] | None = None,
+        defaults: Mapping[str, Any] | None = None,
+    ) -> None:
+        if not distributions:
+            raise SpaceError(f"The search space {name!r} has no parameters; give at least one.")
+        self.name = name
+        self._distributions = MappingProxyType(dict(distributions))
+        self._builder = builder
+        self.defaults: Mapping[str, Any] = MappingProxyType(dict(defaults or {}))
+
+    # The mapping -----------------------------------------------------------------------------
+
+    def __getitem__(self, key: str) -> BaseDistribution:
+        return self._distributions[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._distributions)
+
+    def __len__(self) -> int:
+        return len(self._distributions)
+
+    def __repr__(self) -> str:
+        return f"SearchSpace({self.name!r}, {list(self)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A named space travels to worker processes by its name.
+        from infoprior.spaces._definitions import SPACES, get_space
+
+        if self.name in SPACES:
+            return get_space, (self.name,)
+        return SearchSpace, (
+            self.name, dict(self._distributions), self._builder, dict(self.defaults),
+        )  # fmt: skip
+
+    # Points ----------------------------------------------------------------------------------
+
+    def validate(self, params: Mapping[str, Any]) -> Params:
+        """The point as a new dict in the space's order.
+
+        Raises:
+            SpaceError: a name is missing or unknown, or a value lies outside its distribution.
+        """
+        unknown = sorted(set(params) - set(self))
+        missing = [name for name in self if name not in params]
+        if unknown or missing:
+            raise SpaceError(
+                f"The point does not fit the space {self.name!r}: "
+                f"missing {missing}, unknown {unknown}; its parameters are {list(self)}."
+            )
+        for name, distribution in self.items():
+            value = params[name]
+            if not _contains(distribution, value):
+                raise SpaceError(
+                    f"{name} = {value!r} lies outside {distribution!r} of the space {self.name!r}."
+                )
+        return {name: params[name] for name in self}
+
+    def from_unit(self, unit: np.ndarray) -> list[Params]:
+        """Points from the unit cube, so that a uniform cube gives what Optuna calls uniform.
+
+        Args:
+            unit: shape (n, len(self)), float64 in [0, 1), one column a parameter.
+        """
+        unit = np.clip(np.asarray(unit, dtype=np.float64), 0.0, np.nextafter(1.0, 0.0))
+        columns = [_value(d, unit[:, j]) for j, d in enumerate(self.values())]
+        return [dict(zip(self, values, strict=True)) for values in zip(*columns, strict=True)]
+
+    def sample(self, n: int, rng: np.random.Generator) -> list[Params]:
+        """`n` points, uniform in the sense of each distribution (log-uniform where it is log)."""
+        return self.from_unit(rng.random((n, len(self))))
+
+    def design(self, n: int, seed: int = 0) -> list[Params]:
+        """`n` points of a scrambled Sobol sequence: the same few points to run on every task."""
+        from scipy.stats import qmc
+
+        engine = qmc.Sobol(d=len(self), scramble=True, rng=np.random.default_rng(seed))
+        return self.from_unit(engine.random_base2(max(1, math.ceil(math.log2(max(n, 2)))))[:n])
+
+    def suggest(self, trial: BaseTrial) -> Params:
+        """Ask an Optuna trial for every parameter: what an objective calls.
+
+        >>> import optuna
+        >>> from infoprior.spaces import get_space
+        >>> sorted(get_space("thesis").suggest(optuna.create_study().ask()))
+        ['units_1', 'units_2', 'units_3', 'units_4']
+        """
+        params: Params = {}
+        for name, d in self.items():
+            if isinstance(d, FloatDistribution):
+                params[name] = trial.suggest_float(name, d.low, d.high, step=d.step, log=d.log)
+            elif isinstance(d, IntDistribution):
+                params[name] = trial.suggest_int(name, d.low, d.high, step=d.step, log=d.log)
+            elif isinstance(d, CategoricalDistribution):
+                params[name] = trial.suggest_categorical(name, d.choices)
+            else:  # pragma: no cover - Optuna has no fourth distribution
+                raise SpaceError(f"{name}: {type(d).__name__} cannot be suggested.")
+        return params
+
+    # Encoding --------------------------------------------------------------------------------
+
+    @property
+    def encoded_names(self) -> tuple[str, ...]:
+        """One name a column of `encode`: the parameter, or `parameter=choice`."""
+        names: list[str] = []
+        for name, d in self.items():
+            if isinstance(d, CategoricalDistribution):
+                names += [f"{name}={choice}" for choice in d.choices]
+            else:
+                names.append(name)
+        return tuple(names)
+
+    def encode(self, points: Sequence[Mapping[str, Any]]) -> np.ndarray:
+        """Points as numbers for a predictor.
+
+        Returns:
+            shape (n, len(self.encoded_names)), float64 in [0, 1]: numbers by their place in the
+            range (on the log scale where the distribution is log), categoricals one-hot.
+        """
+        columns: list[np.ndarray] = []
+        for name, d in self.items():
+            values = [point[name] for point in points]
+            if isinstance(d, CategoricalDistribution):
+                for choice in d.choices:
+                    columns.append(np.array([float(v == choice) for v in values]))
+                continue
+            assert isinstance(d, FloatDistribution | IntDistribution)
+            x, low, high = np.asarray(values, dtype=np.float64), float(d.low), float(d.high)
+            if d.log:
+                x, low, high = np.log(x), math.log(low), math.log(high)
+            columns.append((x - low) / (high - low) if high > low else np.zeros_like(x))
+        return np.stack(columns, axis=1) if points else np.zeros((0, len(self.encoded_names)))
+
+    # Networks --------------------------------------------------------------------------------
+
+    def settings(self, params: Mapping[str, Any]) -> Params:
+        """The point together with the training settings that the space holds fixed."""
+        return {**self.defaults, **params}
+
+    def build(
+        self, params: Mapping[str, Any], n_features: int, n_classes: int, seed: int = 0
+    ) -> MLP:
+        """The network at a point, its weights drawn from `seed`.
+
+        Returns:
+            an `nn.Module` with `layer_names` and `activations(X)` for profiling.
+
+        Raises:
+            SpaceError: the point does not fit, or this space builds no networks.
+        """
+        if self._builder is None:
+            raise SpaceError(f"The space {self.name!r} has no builder; it can only be sampled.")
+        return self._builder(self.validate(params), n_features, n_classes, seed)
+
+
+def _contains(distribution: BaseDistribution, value: Any) -> bool:
+    if isinstance(distribution, CategoricalDistribution):
+        # `1 == True`: a bool is no number here, and a number no bool.
+        return any(value == c and isinstance(value, bool) == isinstance(c, bool)
+                   for c in distribution.choices)  # fmt: skip
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        return False
+    if not math.isfinite(value):
+        return False
+    if isinstance(distribution, IntDistribution) and value != int(value):
+        return False
+    return distribution._contains(float(value))
+
+
+def _value(distribution: BaseDistribution, u: np.ndarray) -> list[Any]:
+    """Quantiles of the distribution as Python scalars; u: shape (n,), in [0, 1)."""
+    if isinstance(distribution, CategoricalDistribution):
+        index = (u * len(distribution.choices)).astype(int)
+        return [distribution.choices[i] for i in index]
+    if isinstance(distribution, IntDistribution):
+        low, high, step = distribution.low, distribution.high, distribution.step
+        if distribution.log:
+            # Each integer owns the cell half a unit around it, as in Optuna's own sampling.
+            a, b = math.log(low - 0.5), math.log(high + 0.5)
+            x = np.clip(np.rint(np.exp(a + u * (b - a))), low, high)
+        else:
+            x = low + step * np.floor(u * ((high - low) // step + 1))
+        return [int(v) for v in x]
+    assert isinstance(distribution, FloatDistribution)
+    low_f, high_f = distribution.low, distribution.high
+    if distribution.step is not None:
+        k = np.floor(u * (round((high_f - low_f) / distribution.step) + 1))
+        return [float(min(low_f + distribution.step * i, high_f)) for i in k]
+    if distribution.log:
+        x = np.exp(math.log(low_f) + u * (math.log(high_f) - math.log(low_f)))
+    else:
+        x = low_f + u * (high_f - low_f)
+    return [float(v) for v in np.clip(x, low_f, high_f)]

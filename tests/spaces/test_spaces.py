@@ -1,0 +1,163 @@
+"""Search spaces: points, encodings and the networks that they build."""
+
+import math
+
+import numpy as np
+import optuna
+import pytest
+import torch
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from infoprior.spaces import SPACES, SearchSpace, SpaceError, get_space
+
+POINT = {
+    "depth": 3,
+    "width": 64,
+    "shape": "funnel",
+    "activation": "relu",
+    "normalization": "batch",
+    "dropout": 0.2,
+    "residual": True,
+    "learning_rate": 1e-3,
+    "weight_decay": 1e-4,
+    "batch_size": 64,
+}
+
+
+@pytest.mark.parametrize("name", sorted(SPACES))
+def test_sampled_points_lie_in_their_distributions(name):
+    space = get_space(name)
+    for point in [*space.sample(200, np.random.default_rng(0)), *space.design(100, seed=1)]:
+        assert space.validate(point) == point
+        for key, distribution in space.items():
+            assert distribution._contains(distribution.to_internal_repr(point[key]))
+            assert type(point[key]) in (int, float, str, bool)
+
+
+def test_uniform_unit_cube_gives_optunas_uniform():
+    """Every value of a discrete parameter is as likely as it is for Optuna's random sampler."""
+    space = SearchSpace(
+        "t",
+        {"i": IntDistribution(1, 5), "s": IntDistribution(10, 120, step=5),
+         "l": IntDistribution(16, 256, log=True), "f": FloatDistribution(0.0, 1.0, step=0.25),
+         "c": CategoricalDistribution(("a", "b", "c"))},
+    )  # fmt: skip
+    n = 40_000
+    points = space.sample(n, np.random.default_rng(0))
+    for name, levels in [("i", 5), ("s", 23), ("f", 5), ("c", 3)]:
+        _, counts = np.unique([p[name] for p in points], return_counts=True)
+        assert len(counts) == levels
+        assert np.allclose(counts / n, 1 / levels, atol=4 * math.sqrt(1 / levels / n))
+    small = np.mean([p["l"] <= 64 for p in points])
+    truth = math.log(64.5 / 15.5) / math.log(256.5 / 15.5)
+    assert small == pytest.approx(truth, abs=4 * math.sqrt(0.25 / n))
+
+
+def test_design_is_the_same_every_time_and_a_prefix_of_a_longer_one():
+    space = get_space("mlp")
+    assert space.design(10, seed=3) == space.design(32, seed=3)[:10]
+    assert space.design(10, seed=3) != space.design(10, seed=4)
+
+
+def test_design_covers_better_than_chance():
+    space = get_space("mlp")
+    depths = np.bincount([p["depth"] for p in space.design(64)], minlength=6)[1:]
+    assert depths.min() >= 10  # 12.8 expected; independent draws would scatter by 3.2
+
+
+def test_encoding_is_in_the_unit_cube_and_tells_points_apart():
+    space = get_space("mlp")
+    points = space.sample(100, np.random.default_rng(0))
+    code = space.encode(points)
+    assert code.shape == (100, len(space.encoded_names))
+    assert code.min() >= 0.0
+    assert code.max() <= 1.0
+    assert len(np.unique(code, axis=0)) == 100
+    middle = dict(POINT, learning_rate=math.sqrt(1e-4 * 1e-1), width=64)
+    row = dict(zip(space.encoded_names, space.encode([middle])[0], strict=True))
+    assert row["learning_rate"] == pytest.approx(0.5)
+    assert row["width"] == pytest.approx(math.log(64 / 16) / math.log(256 / 16))
+    assert row["activation=relu"] == 1.0
+    assert row["activation=tanh"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"depth": 6}, "depth"),
+        ({"depth": 2.5}, "depth"),
+        ({"learning_rate": 1.0}, "learning_rate"),
+        ({"learning_rate": float("nan")}, "learning_rate"),
+        ({"activation": "sine"}, "activation"),
+        ({"residual": 1}, "residual"),
+        ({"width": "64"}, "width"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_points_that_do_not_fit_are_refused_by_name(change, word):
+    with pytest.raises(SpaceError, match=word):
+        get_space("mlp").validate({**POINT, **change})
+
+
+def test_a_missing_parameter_and_an_unknown_space_are_named():
+    with pytest.raises(SpaceError, match="dropout"):
+        get_space("mlp").validate({k: v for k, v in POINT.items() if k != "dropout"})
+    with pytest.raises(SpaceError, match="thesis"):
+        get_space("cnn")
+
+
+@pytest.mark.parametrize("name", sorted(SPACES))
+def test_suggest_is_what_an_objective_calls(name):
+    space = get_space(name)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    trial = study.ask()
+    params = space.suggest(trial)
+    assert trial.params == params == space.validate(params)
+    assert trial.distributions == dict(space)
+
+
+@pytest.mark.parametrize("name", sorted(SPACES))
+def test_every_point_builds_a_network_with_named_layers(name):
+    space = get_space(name)
+    x = torch.randn(7, 5)
+    for i, point in enumerate(space.design(16)):
+        network = space.build(point, n_features=5, n_classes=3, seed=i)
+        assert network(x).shape == (7, 3)
+        read = network.activations(x)
+        assert tuple(read) == network.layer_names
+        assert len(read) == point.get("depth", 4)
+        # The output layer reads the last of them.
+        network.eval()
+        assert torch.equal(network.output(read[network.layer_names[-1]]), network(x))
+
+
+def test_funnel_halves_and_constant_does_not():
+    space = get_space("mlp")
+    widths = {
+        shape: [t.shape[1] for t in space.build({**POINT, "shape": shape, "depth": 5}, 4, 2)
+                .activations(torch.randn(3, 4)).values()]
+        for shape in ("constant", "funnel")
+    }  # fmt: skip
+    assert widths == {"constant": [64] * 5, "funnel": [64, 32, 16, 8, 8]}
+
+
+def test_residual_adds_the_input_where_widths_agree():
+    space = get_space("mlp")
+    params = {**POINT, "shape": "constant", "normalization": "none", "depth": 2, "dropout": 0.0}
+    plain = space.build({**params, "residual": False}, 4, 2, seed=1)
+    residual = space.build({**params, "residual": True}, 4, 2, seed=1)
+    a, b = (net.activations(torch.randn(6, 4, generator=torch.Generator().manual_seed(0)))
+            for net in (plain, residual))  # fmt: skip
+    assert torch.equal(a["hidden_1"], b["hidden_1"])  # 4 -> 64: nothing to add
+    assert torch.allclose(b["hidden_2"], a["hidden_2"] + a["hidden_1"])
+
+
+def test_building_is_seeded_and_leaves_global_state_alone():
+    space = get_space("mlp")
+    torch.manual_seed(0)
+    before = torch.random.get_rng_state()
+    a, b, c = (space.build(POINT, 4, 2, seed=s) for s in (1, 1, 2))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    weights = [n.hidden_1.linear.weight for n in (a, b, c)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
