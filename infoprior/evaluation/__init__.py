@@ -1,0 +1,94 @@
+"""Judging priors: splits by family, metrics, statistics over tasks, Hyperband replayed and live.
+
+The room knows nothing of predictors: it works on `Prior` objects, on arrays of log-ratios
+``log p(x) - log u(x)`` over the recorded architectures of a task, and on data frames.
+
+- splits: `hold_out`, `family_folds` (a family of near-duplicates is never split);
+- metrics of one task: `kendall_tau`, `log_ratio_of_best`, `best_of_k_regret`, `task_metrics`;
+- statistics over tasks: `bootstrap_interval`, `wilcoxon`, `holm`, `compare`;
+- `replay`: Hyperband over recorded curves; `live_study`: Optuna training real networks.
+
+Regret is test accuracy below the best recorded architecture, in units of (best − median of the
+recorded): 0 is the best, 1 the median one, above 1 is worse than the median. Costs are in full
+trainings. Log-ratios are in nats.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from infoprior.evaluation._errors import EvaluationError
+    from infoprior.evaluation._live import live_study, regret_curve
+    from infoprior.evaluation._metrics import (
+        RegretScale,
+        best_of_k_regret,
+        kendall_tau,
+        log_ratio_of_best,
+        task_metrics,
+        task_seed,
+    )
+    from infoprior.evaluation._replay import RecordedCurves, hyperband_brackets, replay
+    from infoprior.evaluation._splits import family_folds, hold_out
+    from infoprior.evaluation._statistics import (
+        Interval,
+        bootstrap_interval,
+        compare,
+        holm,
+        wilcoxon,
+    )
+
+_HOME = {
+    "EvaluationError": "_errors",
+    "Interval": "_statistics",
+    "RecordedCurves": "_replay",
+    "RegretScale": "_metrics",
+    "best_of_k_regret": "_metrics",
+    "bootstrap_interval": "_statistics",
+    "compare": "_statistics",
+    "family_folds": "_splits",
+    "hold_out": "_splits",
+    "holm": "_statistics",
+    "hyperband_brackets": "_replay",
+    "kendall_tau": "_metrics",
+    "live_study": "_live",
+    "log_ratio_of_best": "_metrics",
+    "regret_curve": "_live",
+    "replay": "_replay",
+    "task_metrics": "_metrics",
+    "task_seed": "_metrics",
+    "wilcoxon": "_statistics",
+}
+
+__all__ = [
+    "EvaluationError",
+    "Interval",
+    "RecordedCurves",
+    "RegretScale",
+    "best_of_k_regret",
+    "bootstrap_interval",
+    "compare",
+    "family_folds",
+    "hold_out",
+    "holm",
+    "hyperband_brackets",
+    "kendall_tau",
+    "live_study",
+    "log_ratio_of_best",
+    "regret_curve",
+    "replay",
+    "task_metrics",
+    "task_seed",
+    "wilcoxon",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,230 @@
+"""How good a prior is on one held-out task, from the task's recorded architectures.
+
+Every metric takes ``log_ratio``: log p(x) − log u(x) of each recorded architecture under the
+prior (`Prior.log_ratio`), shape ``(n,)``, nats. The uniform prior is all zeros. The recorded
+architectures are themselves a uniform (Sobol) design of the space, so drawing them in proportion
+to ``exp(log_ratio)`` is importance resampling: it imitates sampling from the prior.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from infoprior.evaluation._errors import EvaluationError
+
+Floats = NDArray[np.float64]
+
+
+def task_seed(seed: int, task: str) -> int:
+    """A seed for one task: the same for every prior (paired draws), different between tasks.
+
+    Without it all tasks of a shared design would draw the same architectures, and the luck of
+    that draw wouldn't average out over tasks.
+    """
+    return int(np.random.SeedSequence([int(seed), zlib.crc32(task.encode())]).generate_state(1)[0])
+
+
+@dataclass(frozen=True)
+class RegretScale:
+    """Test accuracies that regret 0 and regret 1 stand for.
+
+    Attributes:
+        best: highest test accuracy of the recorded architectures (regret 0).
+        median: their median test accuracy (regret 1).
+        min_gap: a gap ``best − median`` at or below this isn't worth dividing by.
+    """
+
+    best: float
+    median: float
+    min_gap: float = 1e-9
+
+    @classmethod
+    def of(cls, test: ArrayLike, *, min_gap: float = 1e-9) -> RegretScale:
+        """The scale of recorded test accuracies, shape (n,).
+
+        Raises:
+            EvaluationError: no architectures, or accuracies that aren't finite.
+        """
+        values = _finite(test, "test accuracy")
+        return cls(float(values.max()), float(np.median(values)), float(min_gap))
+
+    @property
+    def discriminating(self) -> bool:
+        """Whether the task tells architectures apart. If not, every regret is 0."""
+        return self.best - self.median > self.min_gap
+
+    def regret(self, test: ArrayLike) -> Floats:
+        """Normalised regret of test accuracies, same shape; above 1 is worse than the median.
+
+        0 throughout where the task doesn't discriminate: no choice was a mistake there. Leave
+        such tasks out of a comparison, or they pull all priors towards each other.
+        """
+        accuracy = np.asarray(test, dtype=np.float64)
+        if not self.discriminating:
+            return np.zeros_like(accuracy)
+        return (self.best - accuracy) / (self.best - self.median)
+
+
+def kendall_tau(log_ratio: ArrayLike, test: ArrayLike) -> float:
+    """Kendall's tau-b between the prior's ranking and the true one (ties handled).
+
+    A constant ranking, such as the uniform prior's, says nothing: 0, not NaN. The same where
+    all test accuracies are equal.
+
+    Raises:
+        EvaluationError: shapes differ, or values that aren't finite (``-inf`` log-ratios are
+            allowed: impossible under the prior).
+    """
+    from scipy.stats import kendalltau
+
+    scores, truth = _log_ratio(log_ratio), _finite(test, "test accuracy")
+    _same_length(scores, truth)
+    if np.ptp(scores) == 0.0 or np.ptp(truth) == 0.0:
+        return 0.0
+    return float(kendalltau(scores, truth).statistic)
+
+
+def log_ratio_of_best(log_ratio: ArrayLike, test: ArrayLike, *, share: float = 0.1) -> float:
+    """Mean log-probability of the truly best architectures relative to uniform, nats.
+
+    The best are the top ``share`` by test accuracy (rounded up, at least one; those tied with
+    the last are in too). 0 for the uniform prior, log 2 where the prior doubles their
+    probability, negative where it avoids them.
+
+    Raises:
+        EvaluationError: shapes differ, values that aren't finite, or a share outside (0, 1].
+    """
+    scores, truth = _log_ratio(log_ratio), _finite(test, "test accuracy")
+    _same_length(scores, truth)
+    if not 0.0 < share <= 1.0:
+        raise EvaluationError(f"share must lie above 0 and at most 1, got {share}")
+    # 0.1 * 30 is 3.0000000000000004 in floats: round before rounding up
+    n_best = max(1, int(np.ceil(round(share * truth.size, 9))))
+    threshold = np.sort(truth)[-n_best]
+    return float(scores[truth >= threshold].mean())
+
+
+def best_of_k_regret(
+    log_ratio: ArrayLike,
+    validation: ArrayLike,
+    test: ArrayLike,
+    k: int,
+    n_draws: int = 2000,
+    seed: int = 0,
+    *,
+    min_gap: float = 1e-9,
+) -> float:
+    """Expected normalised regret of the best of ``k`` architectures drawn from the prior.
+
+    k recorded architectures are drawn without replacement, one after the other in proportion
+    to exp(log_ratio) (Gumbel top-k: Kool, van Hoof and Welling, ICML 2019, section 2), the one
+    with the best *validation* accuracy is kept (ties: the mean over the tied), and its *test*
+    accuracy judged by `RegretScale`.
+
+    k = 1 and k = n are exact. Otherwise the mean over ``n_draws`` draws; two priors given the
+    same seed and the same order of architectures use the same random numbers, so that their
+    difference has less noise than either.
+
+    Args:
+        log_ratio, validation, test: shape (n,), in the same order.
+        k: number drawn, 1 to n.
+        n_draws: number of draws averaged over.
+        seed: random numbers; `task_seed` gives one per task.
+        min_gap: see `RegretScale`.
+
+    Raises:
+        EvaluationError: shapes differ, values that aren't finite, k or n_draws out of range.
+    """
+    scores = _log_ratio(log_ratio)
+    val, truth = _finite(validation, "validation accuracy"), _finite(test, "test accuracy")
+    _same_length(scores, val)
+    _same_length(scores, truth)
+    n = scores.size
+    if not 1 <= k <= n:
+        raise EvaluationError(f"k must lie between 1 and the {n} recorded architectures, got {k}")
+    if n_draws < 1:
+        raise EvaluationError(f"n_draws must be at least 1, got {n_draws}")
+    regret = RegretScale.of(truth, min_gap=min_gap).regret(truth)
+    if k == 1:
+        weights = np.exp(scores - scores.max())  # shifted: only ratios matter, nothing overflows
+        return float(regret @ (weights / weights.sum()))
+    if k == n:
+        return float(regret[val == val.max()].mean())
+    keys = scores + _gumbel(int(seed), int(n_draws), n)
+    drawn = np.argpartition(-keys, k - 1, axis=1)[:, :k]
+    drawn_val = val[drawn]
+    kept = drawn_val == drawn_val.max(axis=1, keepdims=True)
+    return float(((regret[drawn] * kept).sum(axis=1) / kept.sum(axis=1)).mean())
+
+
+def task_metrics(
+    log_ratio: ArrayLike,
+    validation: ArrayLike,
+    test: ArrayLike,
+    *,
+    ks: Sequence[int] = (1, 2, 4, 8),
+    n_draws: int = 2000,
+    seed: int = 0,
+    min_gap: float = 1e-9,
+) -> dict[str, float | bool]:
+    """All metrics of one prior on one task, as one row of a table.
+
+    Returns:
+        ``kendall_tau``, ``log_ratio_of_best``, ``regret_at_<k>`` for each k that is at most the
+        number of architectures, and ``discriminating``.
+    """
+    truth = _finite(test, "test accuracy")
+    row: dict[str, float | bool] = {
+        "kendall_tau": kendall_tau(log_ratio, truth),
+        "log_ratio_of_best": log_ratio_of_best(log_ratio, truth),
+    }
+    for k in ks:
+        if k <= truth.size:
+            row[f"regret_at_{k}"] = best_of_k_regret(
+                log_ratio, validation, truth, k, n_draws, seed, min_gap=min_gap
+            )
+    row["discriminating"] = RegretScale.of(truth, min_gap=min_gap).discriminating
+    return row
+
+
+@lru_cache(maxsize=8)
+def _gumbel(seed: int, n_draws: int, n: int) -> Floats:
+    """Standard Gumbel numbers, shape (n_draws, n); kept, as all priors of a task share them."""
+    draws = np.random.default_rng(seed).gumbel(size=(n_draws, n))
+    draws.flags.writeable = False
+    return draws
+
+
+def _log_ratio(values: ArrayLike) -> Floats:
+    scores = np.array(values, dtype=np.float64)
+    if scores.ndim != 1 or scores.size == 0:
+        raise EvaluationError(
+            f"log_ratio must be one number per architecture, got shape {scores.shape}"
+        )
+    if np.isnan(scores).any() or np.isposinf(scores).any():
+        raise EvaluationError("log_ratio holds NaN or +inf; a prior's log-ratios are finite")
+    # -inf means never drawn while anything else is left; a finite stand-in keeps sums defined.
+    return np.where(np.isneginf(scores), -1e6, scores)
+
+
+def _finite(values: ArrayLike, what: str) -> Floats:
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or array.size == 0:
+        raise EvaluationError(f"{what} must be one number per architecture, got {array.shape}")
+    if not np.isfinite(array).all():
+        raise EvaluationError(f"{what} holds {int((~np.isfinite(array)).sum())} non-finite values")
+    return array
+
+
+def _same_length(first: Floats, second: Floats) -> None:
+    if first.shape != second.shape:
+        raise EvaluationError(
+            f"log_ratio and accuracies must be of the same architectures, "
+            f"got {first.size} and {second.size}"
+        )

@@ -1,0 +1,318 @@
+"""Hyperband replayed over recorded learning curves (Li et al., JMLR 18, 2018, Algorithm 1).
+
+The recorded architectures of one task stand for the space. Each replay draws them in an order
+that a prior sets, and charges the epochs that Hyperband would have trained. As everything is
+recorded, many seeds and priors cost milliseconds, and all priors get the same random numbers.
+
+The brackets of Algorithm 1 for R = 27 and eta = 3, most aggressive first, then over again:
+27 architectures at 1 epoch, 9 at 3, 3 at 9, 1 at 27; 12 at 3, 4 at 9, 1 at 27; 6 at 9, 2 at 27;
+4 at 27. Together 357 epochs, about 13 full trainings.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from infoprior.evaluation._errors import EvaluationError
+from infoprior.evaluation._metrics import Floats, RegretScale
+
+Ints = NDArray[np.int64]
+_KEYS = ["task", "architecture", "seed", "epoch"]
+
+
+def hyperband_brackets(max_epochs: int = 27, eta: int = 3) -> list[tuple[int, list[int]]]:
+    """Brackets in the order they run: (index of the first rung, architectures at each rung).
+
+    Rungs are 1, eta, eta², …, max_epochs. Li et al. 2018, Algorithm 1:
+    n = ceil((s_max + 1) / (s + 1) · eta^s), then floor(n / eta^i) of them go on to rung i.
+
+    Raises:
+        EvaluationError: max_epochs isn't a power of eta.
+    """
+    s_max = len(rungs(max_epochs, eta)) - 1
+    brackets = []
+    for s in range(s_max, -1, -1):
+        n = -(-(s_max + 1) * eta**s // (s + 1))  # ceil in whole numbers: exact
+        brackets.append((s_max - s, [n // eta**i for i in range(s + 1)]))
+    return brackets
+
+
+def rungs(max_epochs: int, eta: int) -> tuple[int, ...]:
+    """1, eta, eta², …, max_epochs, in epochs."""
+    if eta < 2 or max_epochs < 1:
+        raise EvaluationError(f"need eta >= 2 and max_epochs >= 1, got {eta} and {max_epochs}")
+    levels = [1]
+    while levels[-1] < max_epochs:
+        levels.append(levels[-1] * eta)
+    if levels[-1] != max_epochs:
+        raise EvaluationError(f"max_epochs must be a power of eta = {eta}, got {max_epochs}")
+    return tuple(levels)
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedCurves:
+    """The curves of one task as arrays, made once and replayed many times.
+
+    Attributes:
+        task: its name.
+        architectures: their ids, sorted: the order of ``log_ratio``.
+        epochs: the rungs, in epochs.
+        eta: factor between rungs.
+        validation, test: accuracies at the rungs, shape (n_recorded_seeds, n, n_rungs).
+        final_validation, final_test: accuracies at the last rung, mean over the recorded seeds,
+            shape (n,).
+        scale: what regret is measured by, of ``final_test``.
+    """
+
+    task: str
+    architectures: tuple[str, ...]
+    epochs: tuple[int, ...]
+    eta: int
+    validation: Floats
+    test: Floats
+    final_validation: Floats
+    final_test: Floats
+    scale: RegretScale
+
+    @classmethod
+    def from_frame(
+        cls, curves: pd.DataFrame, *, max_epochs: int = 27, eta: int = 3, min_gap: float = 1e-9
+    ) -> RecordedCurves:
+        """From the curves table of one task.
+
+        Args:
+            curves: columns task, architecture, seed, epoch, validation_accuracy, test_accuracy;
+                each (architecture, seed) with a row at every rung. Where architectures have
+                different numbers of seeds, the fewer are gone through again.
+            max_epochs: a full training, the last rung.
+            eta: factor between rungs.
+            min_gap: see `RegretScale`.
+
+        Raises:
+            EvaluationError: columns missing, more than one task, repeated rows, a rung that
+                isn't recorded, accuracies outside [0, 1].
+        """
+        levels = rungs(max_epochs, eta)
+        lacking = [
+            name
+            for name in [*_KEYS, "validation_accuracy", "test_accuracy"]
+            if name not in curves.columns
+        ]
+        if lacking:
+            raise EvaluationError(f"the table of curves lacks the columns {lacking}")
+        names = curves["task"].unique()
+        if len(names) != 1:
+            raise EvaluationError(f"one task's curves are needed, got those of {len(names)}")
+        task = str(names[0])
+        at_rungs = curves[curves["epoch"].isin(levels)]
+        if at_rungs.duplicated(_KEYS).any():
+            raise EvaluationError(f"the curves of {task!r} hold the same epoch twice")
+        wide = at_rungs.pivot(
+            index=["architecture", "seed"],
+            columns="epoch",
+            values=["validation_accuracy", "test_accuracy"],
+        )
+        architectures = sorted(curves["architecture"].unique())
+        by_architecture = wide.groupby(level="architecture", sort=True).indices
+        for name in architectures:
+            if name not in by_architecture:
+                raise EvaluationError(f"{task!r}: {name} has no row at any of the rungs {levels}")
+        repeats = max(len(rows) for rows in by_architecture.values())
+        picked = np.array([np.resize(by_architecture[name], repeats) for name in architectures])
+        parts = []
+        for metric in ("validation_accuracy", "test_accuracy"):
+            values = np.full((len(wide), len(levels)), np.nan)
+            for column, level in enumerate(levels):
+                if (metric, level) in wide.columns:
+                    values[:, column] = wide[(metric, level)].to_numpy(np.float64)
+            bad = ~((values >= 0.0) & (values <= 1.0))
+            if bad.any():
+                row, column = np.argwhere(bad)[0]
+                raise EvaluationError(
+                    f"{task!r}: {wide.index[row][0]}, seed {wide.index[row][1]}, has no "
+                    f"{metric} within [0, 1] at epoch {levels[column]}; every rung of {levels} "
+                    "must be recorded"
+                )
+            parts.append(values)
+        means = [
+            np.array([part[by_architecture[name], -1].mean() for name in architectures])
+            for part in parts
+        ]
+        validation, test = (part[picked].transpose(1, 0, 2) for part in parts)
+        scale = RegretScale.of(means[1], min_gap=min_gap)
+        ids = tuple(str(name) for name in architectures)
+        return cls(task, ids, levels, eta, validation, test, means[0], means[1], scale)
+
+    def align(self, log_ratio: ArrayLike | Mapping[str, float] | pd.Series) -> Floats:
+        """Log-ratios in the order of ``architectures``, from an array or by architecture id."""
+        if isinstance(log_ratio, pd.Series | Mapping):
+            missing = [name for name in self.architectures if name not in log_ratio]
+            if missing:
+                raise EvaluationError(f"log_ratio lacks the architectures {missing[:5]}")
+            scores = np.array([float(log_ratio[name]) for name in self.architectures])
+        else:
+            scores = np.asarray(log_ratio, dtype=np.float64)
+        if scores.shape != (len(self.architectures),):
+            raise EvaluationError(
+                f"log_ratio must hold one number for each of the {len(self.architectures)} "
+                f"architectures of {self.task!r}, got shape {scores.shape}"
+            )
+        if np.isnan(scores).any() or np.isposinf(scores).any():
+            raise EvaluationError("log_ratio holds NaN or +inf")
+        return np.where(np.isneginf(scores), -1e6, scores)
+
+
+def replay(
+    curves_of_task: pd.DataFrame | RecordedCurves,
+    log_ratio: ArrayLike | Mapping[str, float] | pd.Series,
+    *,
+    seeds: int = 30,
+    budgets: Sequence[float] = (1, 2, 4, 8, 16),
+    start_cost: float = 0.0,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Regret of Hyperband under a prior after given budgets, over recorded curves.
+
+    Sampling: architectures come without replacement in the order of log_ratio + Gumbel noise,
+    which is drawing one after the other in proportion to exp(log_ratio). When all have been
+    drawn, a new order begins; a bracket for which fewer are left runs with those. Epochs once
+    paid for are never paid again: going on from a rung costs the further epochs only, and an
+    architecture drawn again costs nothing up to where it was trained before.
+
+    Promotion: the best by validation accuracy at the rung. Incumbent: the best validation
+    accuracy at the highest rung that any architecture has reached (the first one if tied). A
+    training counts when it is finished; no budget is ever overrun.
+
+    Start cost: what the probes and their profiling cost, in full trainings; 0 for priors that
+    need none. Until it is spent the search has evaluated nothing, and regret is that of the
+    median recorded architecture, 1. That is a convention: the probes are trained networks
+    too, and a user would hold the best of them by then.
+
+    Args:
+        curves_of_task: the curves table of one task, or `RecordedCurves` (quicker when the same
+            task is replayed for several priors).
+        log_ratio: log p(x) − log u(x) in nats, by architecture id or in sorted order of ids.
+        seeds: number of replays. Replay i uses the same random numbers for every prior (of the
+            same task), and the i-th recorded training of each architecture, round and round.
+        budgets: in full trainings (``max_epochs`` epochs each).
+        start_cost: in full trainings, part of the budget.
+        seed: random numbers.
+
+    Returns:
+        One row per (seed, budget): ``seed``, ``budget``; ``regret`` of the incumbent
+        *architecture* (its recorded test accuracy after full training: which one would you
+        choose now; 0 best, 1 median); ``regret_in_hand`` of the incumbent *network* as trained
+        so far (its test accuracy at its rung: nothing more to pay); ``incumbent``
+        (architecture id, None before any evaluation); ``rung`` it has reached (epochs, 0 before
+        any); ``cost`` spent when it became the incumbent, and never above the budget.
+
+    Raises:
+        EvaluationError: bad curves (see `RecordedCurves.from_frame`), log-ratios that don't fit
+            them, settings out of range.
+    """
+    recorded = (
+        curves_of_task
+        if isinstance(curves_of_task, RecordedCurves)
+        else RecordedCurves.from_frame(curves_of_task)
+    )
+    scores = recorded.align(log_ratio)
+    allowed = np.asarray(budgets, dtype=np.float64)
+    if seeds < 1 or allowed.ndim != 1 or allowed.size == 0 or not (allowed > 0).all():
+        raise EvaluationError("replay needs at least one seed, and budgets above 0")
+    if not (math.isfinite(start_cost) and start_cost >= 0.0):
+        raise EvaluationError(f"start_cost must be 0 or more full trainings, got {start_cost}")
+    full = recorded.epochs[-1]
+    # Whole epochs that each budget leaves after the start cost; the slack is for float noise.
+    available = np.floor((allowed - start_cost) * full + 1e-6)
+    members, levels, costs, values = _run(recorded, scores, seeds, int(available.max()), seed)
+
+    spent = np.cumsum(costs, axis=1)
+    # One number orders (rung, validation accuracy): accuracies lie in [0, 1].
+    rank = 2.0 * levels + values
+    best = np.maximum.accumulate(rank, axis=1)
+    improved = np.ones(rank.shape, dtype=bool)
+    improved[:, 1:] = best[:, 1:] > best[:, :-1]
+    incumbent = np.maximum.accumulate(np.where(improved, np.arange(rank.shape[1]), 0), axis=1)
+    # finished[s, b]: how many evaluations budget b has paid for in replay s
+    finished = (spent[:, :, None] <= available).sum(axis=1)
+    event = np.take_along_axis(incumbent, np.maximum(finished - 1, 0), axis=1)
+    row = np.arange(seeds)[:, None]
+    chosen, level = members[row, event], levels[event]
+    repeat = row % recorded.test.shape[0]
+    nothing = finished == 0
+    scale = recorded.scale
+    before = 1.0 if scale.discriminating else 0.0
+    regret = np.where(nothing, before, scale.regret(recorded.final_test[chosen]))
+    in_hand = np.where(nothing, before, scale.regret(recorded.test[repeat, chosen, level]))
+    names = np.array(recorded.architectures, dtype=object)
+    reached = np.array(recorded.epochs, dtype=np.int64)[level] * ~nothing
+    return pd.DataFrame(
+        {
+            "seed": np.repeat(np.arange(seeds), allowed.size),
+            "budget": np.tile(allowed, seeds),
+            "regret": regret.ravel(),
+            "regret_in_hand": in_hand.ravel(),
+            "incumbent": np.where(nothing, None, names[chosen]).ravel(),
+            "rung": reached.ravel(),
+            "cost": np.where(
+                nothing, np.minimum(start_cost, allowed), start_cost + spent[row, event] / full
+            ).ravel(),
+        }
+    )
+
+
+def _run(
+    recorded: RecordedCurves, scores: Floats, seeds: int, limit: int, seed: int
+) -> tuple[Ints, Ints, Ints, Floats]:
+    """All evaluations of all replays, until each has spent ``limit`` epochs or trained all.
+
+    The replays run in step, one array operation for all: a bracket has the same shape in each.
+
+    Returns:
+        members (seeds, n_events): which architecture; levels (n_events,): the rung index;
+        costs (seeds, n_events): epochs paid, 0 where already trained that far;
+        values (seeds, n_events): validation accuracy.
+    """
+    epochs = np.array(recorded.epochs)
+    brackets = hyperband_brackets(recorded.epochs[-1], recorded.eta)
+    n = scores.size
+    row = np.arange(seeds)[:, None]
+    repeat = row % recorded.validation.shape[0]
+    paid = np.zeros((seeds, n), dtype=np.int64)
+    entropy = [int(seed), zlib.crc32(recorded.task.encode())]
+    order, used, rounds, turn = np.zeros((seeds, 0), dtype=np.int64), 0, 0, 0
+    members, levels, costs, values = [], [], [], []
+    while True:
+        if used == order.shape[1]:
+            rng = np.random.default_rng([*entropy, rounds])
+            keys = scores + rng.gumbel(size=(seeds, n))  # row i doesn't depend on `seeds`
+            order, used, rounds = np.argsort(-keys, axis=1, kind="stable"), 0, rounds + 1
+        first, sizes = brackets[turn % len(brackets)]
+        turn += 1
+        drawn = order[:, used : used + sizes[0]]
+        used += drawn.shape[1]
+        for step in range(len(sizes)):
+            level = first + step
+            if step:
+                keep = max(1, drawn.shape[1] // recorded.eta)
+                ranking = np.argsort(-values[-1], axis=1, kind="stable")[:, :keep]
+                drawn = np.take_along_axis(drawn, ranking, axis=1)
+            already = paid[row, drawn]
+            cost = np.maximum(epochs[level] - already, 0)
+            paid[row, drawn] = already + cost
+            members.append(drawn)
+            levels.append(np.full(drawn.shape[1], level))
+            costs.append(cost)
+            values.append(recorded.validation[repeat, drawn, level])
+        if paid.sum(axis=1).min() >= min(limit, n * int(epochs[-1])):
+            break
+    joined = (np.concatenate(part, axis=1) for part in (members, costs, values))
+    all_members, all_costs, all_values = joined
+    return all_members, np.concatenate(levels), all_costs, all_values
