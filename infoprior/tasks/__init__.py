@@ -1,0 +1,55 @@
+"""Classification tasks: packaged real data, the user's tables, OpenML, and a generator.
+
+>>> from infoprior.tasks import load_task
+>>> load_task("sklearn/wine")
+Task('sklearn/wine', real, rows 108/35/35, 13 features, 3 classes)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from infoprior.tasks._load import load_task
+    from infoprior.tasks._metafeatures import METAFEATURES, metafeatures
+    from infoprior.tasks._packaged import TaskInfo, catalogue
+    from infoprior.tasks._synthetic import synthetic_task
+    from infoprior.tasks._tables import read_table
+    from infoprior.tasks._task import Task, TaskError, TaskWarning
+
+__all__ = [
+    "METAFEATURES",
+    "Task",
+    "TaskError",
+    "TaskInfo",
+    "TaskWarning",
+    "catalogue",
+    "load_task",
+    "metafeatures",
+    "read_table",
+    "synthetic_task",
+]
+
+_HOMES = {
+    "METAFEATURES": "_metafeatures",
+    "Task": "_task",
+    "TaskError": "_task",
+    "TaskInfo": "_packaged",
+    "TaskWarning": "_task",
+    "catalogue": "_packaged",
+    "load_task": "_load",
+    "metafeatures": "_metafeatures",
+    "read_table": "_tables",
+    "synthetic_task": "_synthetic",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,50 @@
+"""`load_task`: any task by its name."""
+
+from __future__ import annotations
+
+from infoprior.tasks._encode import Caps
+from infoprior.tasks._task import Task, TaskError
+
+
+def load_task(
+    name: str,
+    *,
+    seed: int = 0,
+    max_train: int | None = None,
+    max_validation: int | None = None,
+    max_test: int | None = None,
+) -> Task:
+    """The task of that name, split 60/20/20 by `seed`, stratified, equal rows kept together.
+
+    name: one of `catalogue()`, "synthetic/<index>" or "openml/<data set id>"
+    max_train, max_validation, max_test: stratified subsamples of at most that many rows
+    Raises `TaskError` for an unknown name, a missing package or an impossible cap.
+    """
+    for label, cap in (
+        ("max_train", max_train),
+        ("max_validation", max_validation),
+        ("max_test", max_test),
+    ):
+        if cap is not None and cap < 1:
+            raise TaskError(f"{label} must be a positive number of rows, not {cap}")
+    caps = Caps(max_train, max_validation, max_test)
+    prefix, _, rest = name.partition("/")
+    if prefix == "synthetic":
+        from infoprior.tasks._synthetic import synthetic_task
+
+        sizes = {"n_train": max_train, "n_validation": max_validation, "n_test": max_test}
+        given = {key: size for key, size in sizes.items() if size is not None}
+        return synthetic_task(_number(name, rest), seed=seed, **given)
+    if prefix == "openml":
+        from infoprior.tasks._openml import load_openml
+
+        return load_openml(_number(name, rest), seed=seed, caps=caps)
+    from infoprior.tasks._packaged import load_packaged
+
+    return load_packaged(name, seed=seed, caps=caps)
+
+
+def _number(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise TaskError(f"no task {name!r}; what follows the slash must be a whole number")
+    return int(text)

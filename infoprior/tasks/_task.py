@@ -1,0 +1,168 @@
+"""The `Task`: one classification data set with fixed train, validation and test rows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+PARTS = ("train", "validation", "test")
+KINDS = ("real", "enumerated", "synthetic")
+_FORMAT = "infoprior.task/1"
+
+
+class TaskError(ValueError):
+    """Bad data or a bad request for data; one sentence: what is wrong, where, what to do."""
+
+
+class TaskWarning(UserWarning):
+    """Something was left out while a table was read, such as rows without a label."""
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A classification data set, ready for a network.
+
+    name: unique, such as "keel/letter", "synthetic/17" or "table/customers"
+    family: near-duplicates share one, so that whole families can be held out
+    source: the package and its version, a file name, "generator" or "openml"
+    kind: "real", "enumerated" (every combination of a rule's inputs) or "synthetic"
+    X: shape (n, d), float32; one-hot encoded, imputed and standardised with statistics of
+        the training rows only, clipped to [-10, 10]
+    y: shape (n,), int64, in 0..n_classes-1
+    train, validation, test: int64 row indices, disjoint; no row of X occurs in two parts
+
+    Raises `TaskError` when built from arrays that break these promises.
+    """
+
+    name: str
+    family: str
+    source: str
+    kind: str
+    X: np.ndarray
+    y: np.ndarray
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+    feature_names: tuple[str, ...]
+    class_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        def fail(what: str) -> None:
+            raise TaskError(f"task {self.name!r}: {what}")
+
+        if self.kind not in KINDS:
+            fail(f"kind must be one of {', '.join(KINDS)}, not {self.kind!r}")
+        if self.X.ndim != 2 or self.X.dtype != np.float32 or not self.X.size:
+            fail(f"X must be float32 of shape (n, d), not {self.X.dtype} of {self.X.shape}")
+        if self.y.shape != (len(self.X),) or self.y.dtype != np.int64:
+            fail(f"y must be int64 of shape ({len(self.X)},), not {self.y.dtype} {self.y.shape}")
+        if not np.isfinite(self.X).all():
+            fail("X holds values that are not finite")
+        if len(self.feature_names) != self.X.shape[1]:
+            fail(f"{len(self.feature_names)} feature names for {self.X.shape[1]} columns")
+        if len(self.class_names) < 2:
+            fail("needs at least two classes")
+        if self.y.min() < 0 or self.y.max() >= len(self.class_names):
+            fail(f"y must lie in 0..{len(self.class_names) - 1}")
+        seen = np.zeros(len(self.X), dtype=bool)
+        for part in PARTS:
+            rows = getattr(self, part)
+            if rows.ndim != 1 or rows.dtype != np.int64 or not len(rows):
+                fail(f"the {part} indices must be a non-empty int64 vector")
+            if rows.min() < 0 or rows.max() >= len(self.X):
+                fail(f"the {part} indices must lie in 0..{len(self.X) - 1}")
+            if seen[rows].any() or len(np.unique(rows)) != len(rows):
+                fail(f"the {part} indices repeat a row or share one with another part")
+            seen[rows] = True
+        if len(np.unique(self.y[self.train])) != len(self.class_names):
+            fail("every class must occur among the training rows")
+
+    @property
+    def n_features(self) -> int:
+        return int(self.X.shape[1])
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.class_names)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) over the name, X, y and the three index vectors."""
+        sha = hashlib.sha256(self.name.encode() + b"\0")
+        for field in ("X", "y", *PARTS):
+            array = np.ascontiguousarray(getattr(self, field))
+            sha.update(f"{field}{array.shape}{array.dtype.str}".encode())
+            sha.update(array.tobytes())
+        return sha.hexdigest()
+
+    def split(self, which: str) -> tuple[np.ndarray, np.ndarray]:
+        """(X, y) of "train", "validation" or "test", as copies."""
+        if which not in PARTS:
+            raise TaskError(f"no part {which!r}; choose one of {', '.join(PARTS)}")
+        rows = getattr(self, which)
+        return self.X[rows], self.y[rows]
+
+    def __repr__(self) -> str:
+        sizes = "/".join(str(len(getattr(self, part))) for part in PARTS)
+        return (
+            f"Task({self.name!r}, {self.kind}, rows {sizes}, "
+            f"{self.n_features} features, {self.n_classes} classes)"
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write one .safetensors file, atomically; the same task gives the same bytes."""
+        from safetensors.numpy import save
+
+        header = {key: getattr(self, key) for key in _TEXT}
+        # A single metadata entry, because safetensors keeps several in a hash map's order.
+        text = json.dumps({"format": _FORMAT, **header}, sort_keys=True)
+        arrays = {key: np.ascontiguousarray(getattr(self, key)) for key in _ARRAYS}
+        _write_atomically(Path(path), save(arrays, metadata={"task": text}))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Task:
+        """Read a file written by `save`; `TaskError` if it is missing or is not one."""
+        from safetensors import SafetensorError, safe_open
+
+        path = Path(path)
+        if not path.is_file():
+            raise TaskError(f"{path}: no such file")
+        try:
+            with safe_open(path, framework="numpy") as file:
+                header = json.loads((file.metadata() or {}).get("task", "{}"))
+                if header.get("format") != _FORMAT:
+                    raise TaskError(f"{path}: not a task file ({_FORMAT}), write it by Task.save")
+                arrays = {key: file.get_tensor(key) for key in _ARRAYS}
+                fields = {key: _as_text(header[key]) for key in _TEXT}
+        except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
+            raise TaskError(f"{path}: not a readable task file, write it again ({error})") from None
+        return cls(**fields, **arrays)
+
+
+_TEXT = ("name", "family", "source", "kind", "feature_names", "class_names")
+_ARRAYS = ("X", "y", *PARTS)
+
+
+def _as_text(value: str | Sequence[str]) -> str | tuple[str, ...]:
+    return value if isinstance(value, str) else tuple(value)
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)  # mkstemp's 0600 would hide it from colleagues
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

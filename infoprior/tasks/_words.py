@@ -1,0 +1,15 @@
+"""Close names, for error messages."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """", did you mean 'x' or 'y'?" for the closest known words, or an empty text."""
+    known = list(known)
+    lower = {k.lower(): k for k in known}
+    close = difflib.get_close_matches(word.lower(), lower, n=3, cutoff=0.6)
+    names = " or ".join(repr(lower[c]) for c in close)
+    return f", did you mean {names}?" if close else ""
