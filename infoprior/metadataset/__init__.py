@@ -1,0 +1,26 @@
+"""The meta-dataset: rows of (architecture, MI profile, accuracy) that predictors learn from."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from infoprior.metadataset._card import data_card
+    from infoprior.metadataset._dataset import MetaDataset
+    from infoprior.metadataset._schema import MetaDatasetError
+
+__all__ = ["MetaDataset", "MetaDatasetError", "data_card"]
+
+_HOME = {"MetaDataset": "_dataset", "MetaDatasetError": "_schema", "data_card": "_card"}
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded on first use: pandas and pyarrow cost most of a second.
+    if name in _HOME:
+        return getattr(import_module(f"infoprior.metadataset.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

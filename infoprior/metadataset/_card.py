@@ -1,0 +1,137 @@
+"""The data card: what is in a meta-dataset, in words and counts, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from infoprior.metadataset._dataset import MetaDataset
+
+SMALL_TEST = 300  # below so many test rows an accuracy's standard error is near 0.03
+
+
+def data_card(meta: MetaDataset, seed: int, versions: Mapping[str, str]) -> str:
+    """Counts, origins, versions and known weaknesses of a meta-dataset.
+
+    Args:
+        meta: the meta-dataset.
+        seed: the seed that it was built with.
+        versions: package -> version that it was built with.
+
+    Returns:
+        Markdown that depends on the arguments alone (no date, no machine).
+    """
+    tasks, final = meta.tasks, meta.final()
+    cells = len(tasks) * len(meta.architectures)
+    epochs = int(meta.curves["epoch"].max()) if len(meta.curves) else 0
+    seeds = meta.curves["seed"].nunique() if len(meta.curves) else 0
+    lines = [
+        "# Data card of the meta-dataset",
+        "",
+        "One row of `rows.parquet` is one architecture on one task: its parameters, the mutual "
+        "information (nats) of each layer of the task's probes, and the accuracy it reached.",
+        "",
+        "| | |",
+        "| --- | --- |",
+        f"| search space | `{meta.space.name}`: {', '.join(meta.space)} |",
+        f"| tasks | {len(tasks)} in {tasks['family'].nunique()} families |",
+        f"| architectures | {len(meta.architectures)}, the same on every task |",
+        f"| networks trained | {len(final)} of {cells} (task, architecture) pairs, "
+        f"{seeds} seed(s), up to {epochs} epochs |",
+        f"| diverged | {int(final['diverged'].sum())} |",
+        f"| probes | {', '.join(meta.probes) or 'none'} |",
+        f"| layers profiled | {len(meta.profiles)}, {_flagged(meta.profiles)} of them flagged |",
+        f"| estimators | {', '.join(sorted(set(meta.profiles['estimator']))) or 'none'} |",
+        f"| seed | {seed} |",
+        f"| SHA-256 of the contents | `{meta.digest}` |",
+        "",
+        "## Tasks by kind",
+        "",
+        *_counts(tasks, "kind"),
+        "",
+        "## Tasks by source",
+        "",
+        *_counts(tasks, "source"),
+        "",
+        "## Families of more than one task",
+        "",
+        *_families(tasks),
+        "",
+        "## Sizes",
+        "",
+        *_sizes(tasks),
+        "",
+        "## Flags of the MI estimates",
+        "",
+        *_flags(meta.profiles),
+        "",
+        "## Package versions",
+        "",
+        "| package | version |",
+        "| --- | --- |",
+        *(f"| {name} | {versions[name]} |" for name in sorted(versions)),
+        "",
+        "## Known weaknesses",
+        "",
+        *_weaknesses(meta, final, cells),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _counts(tasks: pd.DataFrame, column: str) -> list[str]:
+    lines = [f"| {column} | tasks | families |", "| --- | --- | --- |"]
+    for value, group in tasks.groupby(column, sort=True):
+        lines.append(f"| {value} | {len(group)} | {group['family'].nunique()} |")
+    return lines
+
+
+def _families(tasks: pd.DataFrame) -> list[str]:
+    groups = [(str(f), sorted(g["task"])) for f, g in tasks.groupby("family") if len(g) > 1]
+    if not groups:
+        return ["None: every task is a family of its own."]
+    return [f"- {family}: {', '.join(names)}" for family, names in sorted(groups)]
+
+
+def _sizes(tasks: pd.DataFrame) -> list[str]:
+    lines = ["| | smallest | median | largest |", "| --- | --- | --- | --- |"]
+    for column in ("n_train", "n_validation", "n_test", "n_features", "n_classes"):
+        v = tasks[column]
+        if len(v):
+            lines.append(f"| {column} | {v.min()} | {v.median():g} | {v.max()} |")
+    return lines
+
+
+def _flagged(profiles: pd.DataFrame) -> int:
+    return int((profiles["flags"] != "").sum())
+
+
+def _flags(profiles: pd.DataFrame) -> list[str]:
+    counts = profiles["flags"].str.split(",").explode().str.strip().value_counts().to_dict()
+    counts.pop("", None)
+    if not counts:
+        return ["No estimate is flagged."]
+    return [f"- {flag}: {counts[flag]} of {len(profiles)} layers" for flag in sorted(counts)]
+
+
+def _weaknesses(meta: MetaDataset, final: pd.DataFrame, cells: int) -> list[str]:
+    tasks = meta.tasks
+    small = int((tasks["n_test"] < SMALL_TEST).sum())
+    made = int((tasks["kind"] != "real").sum())
+    lines = [
+        f"- {small} of {len(tasks)} tasks have fewer than {SMALL_TEST} test rows; their rankings "
+        f"are noisy.",
+        f"- {made} of {len(tasks)} tasks are synthetic or enumerated: no substitute for real ones.",
+        "- I(X;T) of a deterministic network is infinite or constant; the value here is what the "
+        "critic could find at this n and width, and is comparable only between the same probes.",
+        "- A MINE value is a lower bound, biased downward on few rows, and no confidence interval "
+        "comes with it.",
+        "- Families are declared by hand: an undeclared near-duplicate would leak between splits.",
+    ]
+    if len(final) < cells:
+        lines.append(f"- {cells - len(final)} (task, architecture) pairs were not run.")
+    if missing := len(set(tasks["task"]) - set(meta.profiles["task"])):
+        lines.append(f"- {missing} task(s) have no profile and cannot be predicted for.")
+    if meta.curves["test_accuracy"].isna().any():
+        lines.append("- Some runs have no test accuracy; their labels are validation accuracies.")
+    return lines

@@ -1,0 +1,298 @@
+"""`MetaDataset`: five tables that agree with each other, and the views that predictors read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from optuna.distributions import (
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from infoprior.metadataset._schema import (
+    SCHEMAS,
+    TABLES,
+    Column,
+    MetaDatasetError,
+    check_known,
+    check_table,
+)
+from infoprior.spaces import SearchSpace
+
+if TYPE_CHECKING:
+    from infoprior.profiles import TaskProfile
+
+METAFEATURE = "mf_"  # prefix of the metafeature columns of the tasks table
+
+
+@dataclass(frozen=True, eq=False)
+class MetaDataset:
+    """How the same architectures fared on many tasks, and what small probes saw of each task.
+
+    All information is in nats. The frames are checked when the object is made; treat them as
+    read-only from then on (the digest is computed once).
+
+    Attributes:
+        space: the search space that the architectures are points of.
+        tasks: one row per task: task, family, source, kind, n_train, n_validation, n_test,
+            n_features, n_classes, and one float column `mf_<name>` per metafeature.
+        architectures: one row per architecture: architecture (its id), one column per parameter.
+        curves: one row per (task, architecture, seed, epoch): train_loss, validation_loss (nats),
+            train_accuracy, validation_accuracy, test_accuracy, diverged.
+        profiles: one row per (task, probe, seed, epoch, layer, estimator): mi_xt, mi_ty, h_y and
+            their diagnostics.
+        probe_curves: the learning curves of the probes, columns as in `curves`; `architecture` is
+            the probe's name.
+
+    Raises:
+        MetaDatasetError: a table lacks a column, has one of the wrong type, holds a value that is
+            not finite or out of bounds, repeats a key, or names a task that `tasks` does not.
+    """
+
+    space: SearchSpace
+    tasks: pd.DataFrame
+    architectures: pd.DataFrame
+    curves: pd.DataFrame
+    profiles: pd.DataFrame
+    probe_curves: pd.DataFrame
+
+    def __post_init__(self) -> None:
+        frames = {name: getattr(self, name) for name in TABLES}
+        for name, frame in check_tables(self.space, frames).items():
+            object.__setattr__(self, name, frame)
+
+    def __repr__(self) -> str:
+        return (
+            f"MetaDataset(space={self.space.name!r}, {len(self.tasks)} tasks, "
+            f"{len(self.architectures)} architectures, {len(self.curves)} curve rows)"
+        )
+
+    # Views -----------------------------------------------------------------------------------
+
+    @property
+    def probes(self) -> tuple[str, ...]:
+        """Names of the probes, sorted."""
+        return tuple(sorted(set(self.profiles["architecture"])))
+
+    def points(self) -> dict[str, dict[str, Any]]:
+        """Architecture id -> params, Python scalars only, in the order of the table."""
+        return points_of(self.space, self.architectures)
+
+    def final(self) -> pd.DataFrame:
+        """How each architecture ended on each task.
+
+        Returns:
+            one row per (task, architecture) that was run, sorted: task, architecture,
+            validation_accuracy, test_accuracy (means over seeds of each run's last epoch),
+            diverged (whether every seed diverged; the accuracy of one that did counts in the mean).
+        """
+        curves = self.curves.sort_values(["task", "architecture", "seed", "epoch"])
+        last = curves.drop_duplicates(["task", "architecture", "seed"], keep="last")
+        return (
+            last.groupby(["task", "architecture"], sort=True)
+            .agg(
+                validation_accuracy=("validation_accuracy", "mean"),
+                test_accuracy=("test_accuracy", "mean"),
+                diverged=("diverged", "all"),
+            )
+            .reset_index()
+        )
+
+    def metafeatures(self) -> pd.DataFrame:
+        """Metafeatures, one row per task (the index), the prefix taken off the column names."""
+        columns = [c for c in self.tasks.columns if c.startswith(METAFEATURE)]
+        table = self.tasks.set_index("task")[columns].astype(np.float64)
+        return table.rename(columns=lambda c: c.removeprefix(METAFEATURE))
+
+    def profile(self, task: str) -> TaskProfile:
+        """What is known of a task before any architecture is searched on it.
+
+        It holds nothing of `curves`: a predictor cannot see how the architectures fared there.
+
+        Raises:
+            MetaDatasetError: there is no such task, or no probe was profiled on it.
+        """
+        from infoprior.profiles import TaskProfile
+
+        if task not in set(self.tasks["task"]):
+            raise MetaDatasetError(f"There is no task {task!r} in {self!r}.")
+        layers = self.profiles[self.profiles["task"] == task].reset_index(drop=True)
+        curves = self.probe_curves[self.probe_curves["task"] == task].reset_index(drop=True)
+        if layers.empty or curves.empty:
+            raise MetaDatasetError(
+                f"Task {task!r} has no profile (its probes have {len(layers)} layer rows and "
+                f"{len(curves)} curve rows); profile it with infoprior.profiles.profile_task."
+            )
+        values = self.metafeatures().loc[task]
+        return TaskProfile(
+            task=task,
+            metafeatures={str(k): float(v) for k, v in values.items()},
+            layers=layers,
+            curves=curves,
+        )
+
+    def rows(self) -> pd.DataFrame:
+        """The joined rows: (architecture, MI profile, accuracy).
+
+        Returns:
+            one row per (task, architecture) that was run: task, family, kind, architecture, its
+            parameters, `<probe>/<layer_index>/mi_xt|mi_ty|h_y` (nats, of the task's probes, means
+            over seeds), validation_accuracy, test_accuracy, diverged.
+        """
+        table = self.final()
+        scores = table[["validation_accuracy", "test_accuracy", "diverged"]]
+        keys = table[["task", "architecture"]]
+        keys = keys.merge(self.tasks[["task", "family", "kind"]], on="task", how="left")
+        joined = keys.merge(self.architectures, on="architecture", how="left")
+        if len(self.profiles):
+            values = ["mi_xt", "mi_ty", "h_y"]
+            wide = self.profiles.groupby(["task", "architecture", "layer_index"])[values].mean()
+            wide = wide.unstack(["architecture", "layer_index"])
+            wide.columns = [f"{probe}/{layer}/{value}" for value, probe, layer in wide.columns]
+            joined = joined.merge(wide[sorted(wide.columns)].reset_index(), on="task", how="left")
+        order = ["task", "family", "kind", "architecture"]
+        rest = [c for c in joined.columns if c not in order]
+        return pd.concat([joined[order + rest], scores], axis=1)
+
+    # Other meta-datasets ---------------------------------------------------------------------
+
+    def subset(self, tasks: Sequence[str]) -> MetaDataset:
+        """The meta-dataset of these tasks alone, with every architecture.
+
+        Raises:
+            MetaDatasetError: one of them is not in it.
+        """
+        wanted = list(dict.fromkeys(tasks))
+        check_known("subset", "task", wanted, self.tasks["task"], "")
+        kept = {
+            name: (frame := getattr(self, name))[frame["task"].isin(wanted)]
+            for name in TABLES
+            if name != "architectures"
+        }
+        return replace(self, **kept)
+
+    def shuffle_profiles(self, seed: int) -> MetaDataset:
+        """The control: each task gets the whole MI profile of a task of another family.
+
+        Every column of `profiles` moves together (I(X;T), I(T;Y), H(Y), diagnostics), so nothing
+        of a task's own MI remains, and the marginal distribution of profiles is as before.
+        Metafeatures, probe curves and curves stay where they are.
+
+        Args:
+            seed: draws the derangement.
+
+        Raises:
+            MetaDatasetError: fewer than two tasks have a profile.
+        """
+        from infoprior.metadataset._shuffle import derangement
+
+        profiled = sorted(set(self.profiles["task"]))
+        if len(profiled) < 2:
+            raise MetaDatasetError(
+                f"Shuffling profiles needs two tasks that have one; there are {len(profiled)}."
+            )
+        family = dict(zip(self.tasks["task"], self.tasks["family"], strict=True))
+        source = derangement(
+            [family[task] for task in profiled], np.random.default_rng([seed, len(profiled)])
+        )
+        # profiled[i] receives the rows of profiled[source[i]].
+        receiver = {profiled[j]: profiled[i] for i, j in enumerate(source)}
+        moved = self.profiles.assign(task=self.profiles["task"].map(receiver))
+        moved = moved.sort_values(["task", "architecture", "seed", "epoch", "layer_index"])
+        return replace(self, profiles=moved)
+
+    # Files -----------------------------------------------------------------------------------
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) over space and tables, whatever the order of rows and columns."""
+        from infoprior.metadataset._storage import digest
+
+        return digest(self)
+
+    def save(self, directory: str | Path) -> None:
+        """Write tasks, architectures, curves, profiles, probe_curves and rows as parquet.
+
+        Each file is replaced as a whole, `schema.json` (space, version, digest) last; the bytes
+        depend on contents and on pyarrow's version alone.
+        """
+        from infoprior.metadataset._storage import save
+
+        save(self, Path(directory))
+
+    @classmethod
+    def load(cls, directory: str | Path) -> MetaDataset:
+        """Read what `save` wrote.
+
+        Raises:
+            MetaDatasetError: a file is missing, does not fit its schema, or does not belong to
+                the others (the digest differs).
+        """
+        from infoprior.metadataset._storage import load
+
+        return load(Path(directory))
+
+
+def check_tables(
+    space: SearchSpace, frames: Mapping[str, pd.DataFrame], files: Mapping[str, str] | None = None
+) -> dict[str, pd.DataFrame]:
+    """The tables, checked one by one and against each other (see `MetaDataset`)."""
+    files = files or {}
+    checked: dict[str, pd.DataFrame] = {}
+    for name in TABLES:
+        columns = dict(SCHEMAS[name])
+        frame = frames[name]
+        if name == "tasks" and isinstance(frame, pd.DataFrame):
+            columns |= {c: Column("number") for c in frame.columns if c.startswith(METAFEATURE)}
+        elif name == "architectures":
+            columns |= {parameter: Column("any") for parameter in space}
+        checked[name] = check_table(name, frame, columns, files.get(name, ""))
+    known = checked["tasks"]["task"]
+    for name in ("curves", "profiles", "probe_curves"):
+        check_known(name, "task", checked[name]["task"], known, files.get(name, ""))
+    check_known(
+        "curves", "architecture", checked["curves"]["architecture"],
+        checked["architectures"]["architecture"], files.get("curves", ""),
+    )  # fmt: skip
+    points_of(space, checked["architectures"], files.get("architectures", ""))
+    return checked
+
+
+def points_of(
+    space: SearchSpace, architectures: pd.DataFrame, where: str = ""
+) -> dict[str, dict[str, Any]]:
+    """Architecture id -> params as Python scalars, validated by the space."""
+    columns = {name: architectures[name].tolist() for name in space}
+    points: dict[str, dict[str, Any]] = {}
+    for row, identity in enumerate(architectures["architecture"]):
+        try:
+            params = {n: _scalar(d, columns[n][row]) for n, d in space.items()}
+            points[str(identity)] = space.validate(params)
+        except (ValueError, TypeError) as error:
+            where = f"{where}: " if where else ""
+            raise MetaDatasetError(
+                f"{where}table 'architectures', architecture {identity!r}: {error}"
+            ) from error
+    return points
+
+
+def _scalar(distribution: Any, value: Any) -> Any:
+    """What a table cell stands for: parquet and numpy have their own bools, ints and nulls."""
+    if isinstance(distribution, IntDistribution):
+        return int(value) if float(value).is_integer() else value
+    if isinstance(distribution, FloatDistribution):
+        return float(value)
+    if isinstance(distribution, CategoricalDistribution):
+        if value is None or (isinstance(value, float) and np.isnan(value)):
+            return None
+        for choice in distribution.choices:
+            if choice == value and isinstance(choice, bool) == isinstance(value, bool | np.bool_):
+                return choice
+    return value

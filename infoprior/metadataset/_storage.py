@@ -1,0 +1,154 @@
+"""A meta-dataset as a directory of parquet files, and its digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from optuna.distributions import distribution_to_json, json_to_distribution
+
+from infoprior.metadataset._dataset import MetaDataset, check_tables
+from infoprior.metadataset._schema import KEYS, TABLES, MetaDatasetError
+from infoprior.spaces import SPACES, SearchSpace, get_space
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+VERSION = 1
+SCHEMA_FILE = "schema.json"
+
+
+def digest(meta: MetaDataset) -> str:
+    """SHA-256 over the space and, per table, the sorted rows column by column."""
+    sha = hashlib.sha256()
+    sha.update(json.dumps(_space_to_json(meta.space), sort_keys=True).encode())
+    for name in TABLES:
+        frame = _canonical(name, getattr(meta, name))
+        sha.update(f"\n{name} {len(frame)}\n".encode())
+        for column in sorted(frame.columns):
+            sha.update(f"{column}\n".encode())
+            _hash_column(sha, frame[column])
+    return sha.hexdigest()
+
+
+def save(meta: MetaDataset, directory: Path) -> None:
+    """See `MetaDataset.save`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in (*TABLES, "rows"):
+        frame = meta.rows() if name == "rows" else _canonical(name, getattr(meta, name))
+        # Without pandas' own metadata, which would put its version into the bytes.
+        table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+
+        def write(path: Path, table: pa.Table = table) -> None:
+            pq.write_table(table, path, compression="zstd")
+
+        _replace(directory / f"{name}.parquet", write)
+    schema = {
+        "format": "infoprior meta-dataset",
+        "version": VERSION,
+        "space": _space_to_json(meta.space),
+        "digest": meta.digest,
+        "units": "nats",
+    }
+    text = json.dumps(schema, indent=2, sort_keys=True) + "\n"
+    _replace(directory / SCHEMA_FILE, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def load(directory: Path) -> MetaDataset:
+    """See `MetaDataset.load`."""
+    path = directory / SCHEMA_FILE
+    try:
+        schema = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MetaDatasetError(
+            f"{path} does not exist; {directory} holds no finished meta-dataset."
+        ) from None
+    except ValueError as error:
+        raise MetaDatasetError(f"{path} is not JSON: {error}") from error
+    if not isinstance(schema, dict) or schema.get("version") != VERSION:
+        found = schema.get("version") if isinstance(schema, dict) else type(schema).__name__
+        raise MetaDatasetError(
+            f"{path}: version {found!r}; this infoprior reads version {VERSION}."
+        )
+    space = _space_from_json(schema.get("space"), path)
+    files = {name: str(directory / f"{name}.parquet") for name in TABLES}
+    frames = {name: _read(Path(file)) for name, file in files.items()}
+    meta = MetaDataset(space, **check_tables(space, frames, files))
+    if meta.digest != schema.get("digest"):
+        raise MetaDatasetError(
+            f"{directory}: the tables do not have the digest that {SCHEMA_FILE} records; a file "
+            f"was changed or belongs to another meta-dataset. Build it again."
+        )
+    return meta
+
+
+def _canonical(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows in the order of their key. Architectures keep their order: points() follows it."""
+    if name == "architectures" or not len(frame):
+        return frame.sort_values("architecture", ignore_index=True)
+    return frame.sort_values(list(KEYS[name]), kind="stable", ignore_index=True)
+
+
+def _hash_column(sha: Any, series: pd.Series) -> None:
+    types = pd.api.types
+    if types.is_bool_dtype(series) and not series.hasnans:
+        sha.update(b"b" + series.to_numpy(dtype=np.uint8).tobytes())
+    elif types.is_numeric_dtype(series):
+        # float64 holds every count and seed; NaN and zero have many bit patterns, one is used.
+        values = series.to_numpy(dtype=np.float64, na_value=np.nan) + 0.0
+        values[np.isnan(values)] = np.nan
+        sha.update(b"n" + values.astype("<f8").tobytes())
+    else:
+        for value in series:
+            data = json.dumps(None if pd.isna(value) else value, default=str).encode()
+            sha.update(struct.pack("<I", len(data)) + data)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        return pq.read_table(path).to_pandas()
+    except FileNotFoundError:
+        raise MetaDatasetError(f"{path} does not exist; build the meta-dataset again.") from None
+    except (pa.ArrowException, OSError) as error:
+        raise MetaDatasetError(f"{path} cannot be read as parquet: {error}") from error
+
+
+def _replace(path: Path, write: Callable[[Path], Any]) -> None:
+    """Write beside the file, then put it in its place: nobody sees half a file."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _space_to_json(space: SearchSpace) -> dict[str, Any]:
+    distributions = {n: json.loads(distribution_to_json(d)) for n, d in space.items()}
+    # A list of pairs: the order of the parameters is the order of the encoding.
+    return {"name": space.name, "distributions": [[n, d] for n, d in distributions.items()]}
+
+
+def _space_from_json(data: Any, path: Path) -> SearchSpace:
+    try:
+        name = data["name"]
+        distributions = {n: json_to_distribution(json.dumps(d)) for n, d in data["distributions"]}
+    except (KeyError, TypeError, ValueError) as error:
+        raise MetaDatasetError(f"{path}: 'space' cannot be read: {error!r}") from error
+    if name not in SPACES:
+        return SearchSpace(name, distributions)
+    space = get_space(name)
+    if list(distributions.items()) != list(space.items()):
+        raise MetaDatasetError(
+            f"{path}: the space {name!r} has changed since this meta-dataset was built; "
+            f"build it again."
+        )
+    return space
