@@ -1,0 +1,291 @@
+"""A real search: Optuna, its Hyperband pruner, a prior, and networks that are trained.
+
+Replays answer the same question for many priors at once; this checks that the answer holds where
+nothing is recorded: architectures come from the whole space, and Optuna's asynchronous Hyperband
+decides (Li et al., MLSys 2020, without pausing: a trial is judged when it reaches a rung, against
+those that reached it before).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import optuna
+import pandas as pd
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from infoprior.evaluation._errors import EvaluationError
+from infoprior.evaluation._metrics import RegretScale
+from infoprior.evaluation._replay import rungs
+
+if TYPE_CHECKING:
+    from infoprior.priors import Prior
+    from infoprior.spaces import SearchSpace
+    from infoprior.tasks import Task
+
+_BASES = ("random", "tpe")
+_ATTRIBUTE = "infoprior"
+
+
+def live_study(
+    task: Task,
+    prior: Prior | None,
+    *,
+    space: SearchSpace,
+    base: str = "random",
+    weight: float = 0.75,
+    seed: int = 0,
+    budget_epochs: int | None = None,
+    n_trials: int | None = None,
+    max_epochs: int = 27,
+    eta: int = 3,
+    start_cost: float = 0.0,
+    storage: str | Path | None = None,
+    study_name: str | None = None,
+) -> pd.DataFrame:
+    """Search on a task with Optuna's HyperbandPruner, training real networks.
+
+    The sampler of trial t is made anew from (seed, t), and the network's seed too: a trial
+    depends on the seed, its number and the trials before it only. So the same call gives the
+    same rows, a larger budget the same rows up to the one that the smaller budget cut short,
+    and a study with a ``storage`` that was stopped between trials goes on as if it hadn't been.
+
+    Args:
+        task: the data.
+        prior: what `PriorSampler` draws from; None for the base sampler alone.
+        space: what is searched.
+        base: "random" or "tpe": Optuna's sampler beneath (or instead of) the prior.
+        weight: how much of the sampling the prior gets, see `PriorSampler`.
+        seed: everything random.
+        budget_epochs: stop when so many epochs are spent, start cost included. It is never
+            overrun: the trial that meets it is cut short (state PRUNED, ``cut`` True).
+        n_trials: stop after so many trials. At least one of the two is needed.
+        max_epochs: a full training; a power of eta.
+        eta: reduction factor of Hyperband.
+        start_cost: what probes and profiling cost before the first trial, in full trainings.
+        storage: path of an Optuna journal; the study goes on from what it holds. Default: memory.
+        study_name: fixed, because Hyperband's brackets hang on it; default: from task and seed.
+
+    Returns:
+        One row per trial: ``trial`` (number), ``state`` (COMPLETE, PRUNED or FAIL), ``cut``,
+        ``params`` (JSON), ``epochs`` trained, ``cost`` (cumulative, full trainings, start cost
+        included), ``validation_accuracy`` and ``test_accuracy`` of the network at its last
+        epoch, ``incumbent`` (trial number) and ``incumbent_test_accuracy``. The incumbent is
+        the trial of the best validation accuracy among those that reached the highest rung so
+        far, as in `replay`, and its test accuracy that of the network in hand.
+
+    Raises:
+        EvaluationError: neither a budget nor a number of trials, an unknown base, settings out
+            of range, or a study in the storage that had other settings.
+    """
+    levels = rungs(max_epochs, eta)
+    # Optuna counts brackets with a float logarithm, which for 3^5 loses one.
+    if math.floor(math.log(max_epochs, eta)) + 1 != len(levels):
+        raise EvaluationError(f"Optuna miscounts the brackets of max_epochs = {max_epochs}")
+    if base not in _BASES:
+        raise EvaluationError(f"unknown base sampler {base!r}; there are {_BASES}")
+    if budget_epochs is None and n_trials is None:
+        raise EvaluationError("say when to stop: give budget_epochs or n_trials")
+    if not (math.isfinite(start_cost) and start_cost >= 0.0):
+        raise EvaluationError(f"start_cost must be 0 or more full trainings, got {start_cost}")
+    pruner = optuna.pruners.HyperbandPruner(
+        min_resource=1, max_resource=max_epochs, reduction_factor=eta
+    )
+    # Until its first call the pruner takes every trial for bracket 0, and samplers see that:
+    # call it once now, on a trial that reported nothing, so that all processes agree.
+    name = study_name or f"{task.name}/{seed}"
+    study = _open(name, storage, pruner)
+    pruner.prune(study, optuna.trial.create_trial(value=0.0))
+    about = {
+        "task": task.name,
+        "space": space.name,
+        "base": base,
+        "weight": float(weight),
+        "seed": int(seed),
+    }
+    about |= {"max_epochs": max_epochs, "eta": eta, "prior": _fingerprint(prior)}
+    if study.user_attrs.setdefault(_ATTRIBUTE, about) != about:
+        raise EvaluationError(f"the study {name!r} in {storage} was run with other settings")
+    study.set_user_attr(_ATTRIBUTE, about)
+    for stale in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study.tell(stale.number, state=TrialState.FAIL)
+
+    budget = math.inf if budget_epochs is None else budget_epochs - start_cost * max_epochs
+    budget = math.floor(budget + 1e-6) if math.isfinite(budget) else budget
+    trials = study.get_trials(deepcopy=False)
+    spent = sum(_epochs(trial) for trial in trials)
+    number = len(trials)
+    while spent < budget and (n_trials is None or number < n_trials):
+        study.sampler = _sampler(prior, base, weight, [seed, number])
+        spent += _one_trial(study, task, space, max_epochs, budget - spent, [seed, number, 1])
+        number += 1
+    return _rows(study.get_trials(deepcopy=False), levels, start_cost)
+
+
+def regret_curve(
+    rows: pd.DataFrame, budgets: Sequence[float], *, scale: RegretScale | None = None
+) -> pd.DataFrame:
+    """The incumbent's test accuracy at given budgets, from the rows of `live_study`.
+
+    A trial counts when it has ended.
+
+    Args:
+        rows: of one study.
+        budgets: in full trainings.
+        scale: what regret is measured by, e.g. that of the task's recorded architectures. A
+            live search may find better ones: its regret may be below 0.
+
+    Returns:
+        One row per budget: ``budget``, ``incumbent`` (trial number, -1 before the first),
+        ``test_accuracy`` (NaN before the first), and with a scale ``regret`` (before the first
+        trial that of the median recorded architecture, 1).
+    """
+    cost = rows["cost"].to_numpy(np.float64)
+    accuracy = rows["incumbent_test_accuracy"].to_numpy(np.float64)
+    last = np.searchsorted(cost, np.asarray(budgets, dtype=np.float64) + 1e-9, side="right") - 1
+    none = last < 0
+    if len(rows) == 0:
+        reached, who = np.full(len(last), np.nan), np.full(len(last), -1)
+    else:
+        reached = np.where(none, np.nan, accuracy[np.maximum(last, 0)])
+        who = np.where(none, -1, rows["incumbent"].to_numpy(np.int64)[np.maximum(last, 0)])
+    curve = pd.DataFrame({"budget": np.asarray(budgets, dtype=np.float64), "incumbent": who})
+    curve["test_accuracy"] = reached
+    if scale is not None:
+        unknown = 1.0 if scale.discriminating else 0.0
+        curve["regret"] = np.where(np.isnan(reached), unknown, scale.regret(reached))
+    return curve
+
+
+def _one_trial(
+    study: optuna.Study,
+    task: Task,
+    space: SearchSpace,
+    max_epochs: int,
+    budget: float,
+    entropy: list[int],
+) -> int:
+    """Run one trial within the epochs left; how many it took."""
+    from infoprior.training import train
+
+    trial = study.ask()
+    last: dict[str, Any] = {}
+
+    def report(epoch: int, row: Mapping[str, Any]) -> None:
+        last.update(
+            epochs=epoch,
+            validation=float(row["validation_accuracy"]),
+            test=float(row["test_accuracy"]),
+            cut=False,
+        )
+        trial.report(last["validation"], step=epoch)
+        if epoch >= max_epochs:
+            return  # trained to the end: nothing is saved by pruning it now
+        if trial.should_prune():
+            raise optuna.TrialPruned
+        if epoch >= budget and not row.get("diverged", False):
+            last["cut"] = True
+            raise optuna.TrialPruned
+
+    try:
+        params = space.suggest(trial)
+        network_seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+        train(task, params, space=space, seed=network_seed, epochs=max_epochs, report=report)
+    except optuna.TrialPruned:
+        _finish(study, trial, last, TrialState.PRUNED)
+    except BaseException:
+        study.tell(trial, state=TrialState.FAIL)
+        raise
+    else:
+        _finish(study, trial, last, TrialState.COMPLETE)
+    return int(last["epochs"])
+
+
+def _finish(study: optuna.Study, trial: Trial, last: dict[str, Any], state: TrialState) -> None:
+    # Kept with the trial: the rows can be told from the storage alone.
+    trial.set_user_attr(_ATTRIBUTE, last)
+    if state == TrialState.COMPLETE:
+        study.tell(trial, last["validation"])
+    else:
+        study.tell(trial, state=state)
+
+
+def _open(name: str, storage: str | Path | None, pruner: optuna.pruners.BasePruner) -> optuna.Study:
+    backend = None
+    if storage is not None:
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend
+
+        backend = JournalStorage(JournalFileBackend(str(storage)))
+    return optuna.create_study(
+        storage=backend,
+        study_name=name,
+        direction="maximize",
+        pruner=pruner,
+        load_if_exists=storage is not None,
+    )
+
+
+def _sampler(
+    prior: Prior | None, base: str, weight: float, entropy: list[int]
+) -> optuna.samplers.BaseSampler:
+    base_seed, prior_seed = (int(s) for s in np.random.SeedSequence(entropy).generate_state(2))
+    sampler: optuna.samplers.BaseSampler
+    if base == "tpe":
+        sampler = optuna.samplers.TPESampler(seed=base_seed)
+    else:
+        sampler = optuna.samplers.RandomSampler(seed=base_seed)
+    if prior is None:
+        return sampler
+    from infoprior.priors import PriorSampler
+
+    return PriorSampler(prior, sampler, weight=weight, seed=prior_seed)
+
+
+def _fingerprint(prior: Prior | None) -> int:
+    if prior is None:
+        return 0
+    return zlib.crc32(json.dumps(prior.to_dict(), sort_keys=True, default=str).encode())
+
+
+def _epochs(trial: FrozenTrial) -> int:
+    """Epochs a trial was trained: of one that failed, those that it reported."""
+    return int(trial.last_step or 0)
+
+
+def _rows(
+    trials: Iterable[FrozenTrial], levels: tuple[int, ...], start_cost: float
+) -> pd.DataFrame:
+    rows = []
+    spent, best, incumbent, in_hand = 0, (-1, -1.0), -1, math.nan
+    for trial in trials:
+        spent += _epochs(trial)
+        last = trial.user_attrs.get(_ATTRIBUTE, {})
+        validation, test = last.get("validation", math.nan), last.get("test", math.nan)
+        if last:
+            rung = sum(level <= last["epochs"] for level in levels)
+            if (rung, validation) > best:
+                best, incumbent, in_hand = (rung, validation), trial.number, test
+        rows.append(
+            {
+                "trial": trial.number,
+                "state": trial.state.name,
+                "cut": bool(last.get("cut", False)),
+                "params": json.dumps(trial.params, sort_keys=True),
+                "epochs": _epochs(trial),
+                "cost": start_cost + spent / levels[-1],
+                "validation_accuracy": validation,
+                "test_accuracy": test,
+                "incumbent": incumbent,
+                "incumbent_test_accuracy": in_hand,
+            }
+        )
+    columns = ["trial", "state", "cut", "params", "epochs", "cost", "validation_accuracy"]
+    columns += ["test_accuracy", "incumbent", "incumbent_test_accuracy"]
+    return pd.DataFrame(rows, columns=columns)
