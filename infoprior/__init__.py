@@ -1,1 +1,61 @@
-"""infoprior."""
+"""infoprior: the mutual information of small trained networks as a sampling prior for Hyperband.
+
+>>> from infoprior import Prior, PriorSampler, load_predictor, suggest
+
+Everything is loaded when it is first used, so that importing this package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from infoprior._face import Suggestion, profile, suggest
+    from infoprior.metadataset import MetaDataset
+    from infoprior.predictors import load_predictor
+    from infoprior.priors import Prior, PriorSampler
+    from infoprior.spaces import SearchSpace, get_space
+    from infoprior.tasks import Task, load_task, read_table
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "MetaDataset": "infoprior.metadataset",
+    "Prior": "infoprior.priors",
+    "PriorSampler": "infoprior.priors",
+    "SearchSpace": "infoprior.spaces",
+    "Suggestion": "infoprior._face",
+    "Task": "infoprior.tasks",
+    "get_space": "infoprior.spaces",
+    "load_predictor": "infoprior.predictors",
+    "load_task": "infoprior.tasks",
+    "profile": "infoprior._face",
+    "read_table": "infoprior.tasks",
+    "suggest": "infoprior._face",
+}
+
+__all__ = [
+    "MetaDataset",
+    "Prior",
+    "PriorSampler",
+    "SearchSpace",
+    "Suggestion",
+    "Task",
+    "get_space",
+    "load_predictor",
+    "load_task",
+    "profile",
+    "read_table",
+    "suggest",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

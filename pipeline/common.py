@@ -1,0 +1,71 @@
+"""What every stage script shares: its parameters, the folders, and atomic tables."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+# Set before numpy and torch load: one instruction set and one thread, so that the same sources and
+# parameters give the same bytes on different x86 machines. Workers inherit the environment.
+for _name, _value in {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "DNNL_MAX_CPU_ISA": "AVX2",
+    "MKL_CBWR": "COMPATIBLE",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "MPLBACKEND": "Agg",
+}.items():
+    os.environ.setdefault(_name, _value)
+
+import pandas as pd  # noqa: E402
+import yaml  # noqa: E402
+
+from infoprior.parallel import write_atomically  # noqa: E402
+
+DATA = Path("data")
+MODELS = Path("models")
+REPORTS = Path("reports")
+SHARDS = DATA / "shards"
+"""Finished jobs; no stage output, so that DVC never deletes them. Their keys say what made them."""
+
+
+def read_params(section: str) -> dict[str, Any]:
+    """A section of params.yaml.
+
+    Raises:
+        SystemExit: there is no params.yaml here, or no such section.
+    """
+    path = Path("params.yaml")
+    if not path.exists():
+        raise SystemExit("No params.yaml here: run the stages from the project's top folder.")
+    params = yaml.safe_load(path.read_text("utf-8"))
+    if section not in params:
+        raise SystemExit(f"params.yaml has no section {section!r}, which this stage reads.")
+    return params[section]
+
+
+def workers() -> int:
+    """How many processes to fan out over: `parallel.workers`, on which no result depends."""
+    n = int(read_params("parallel")["workers"])
+    return max(1, min(n, os.cpu_count() or 1)) if n > 0 else (os.cpu_count() or 1)
+
+
+def write_parquet(frame: pd.DataFrame, path: Path) -> None:
+    """A table as parquet, atomically; the same table gives the same bytes."""
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False, compression="zstd")
+    write_atomically(path, buffer.getvalue())
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """A table for people, rounded to what a reader compares."""
+    write_atomically(path, frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+
+
+def file_name(task: str) -> str:
+    """A task's name as a file's: "keel/letter" -> "keel--letter"."""
+    return task.replace("/", "--")

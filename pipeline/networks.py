@@ -1,0 +1,72 @@
+"""Stage `networks`: train the same architectures on every task; every finished one is a file."""
+
+from __future__ import annotations
+
+from pipeline.common import (  # isort: skip
+    DATA, SHARDS, file_name, read_params, workers, write_parquet,
+)  # fmt: skip
+
+import time
+from functools import lru_cache
+
+import pandas as pd
+
+from infoprior.parallel import fingerprint, run_jobs, source_fingerprint
+from infoprior.spaces import get_space
+from infoprior.tasks import Task
+
+CODE = ("infoprior.training", "infoprior.spaces")
+
+
+@lru_cache(maxsize=4)
+def read_task(path: str) -> Task:
+    return Task.load(path)
+
+
+def train_one(path: str, space: str, params: dict, seed: int, epochs: int) -> dict:
+    """One network's learning curve, and how long it took."""
+    from infoprior.training import train
+
+    start = time.perf_counter()
+    result = train(read_task(path), params, space=get_space(space), seed=seed, epochs=epochs)
+    return {"curve": result.curve, "seconds": time.perf_counter() - start}
+
+
+def main() -> None:
+    params = read_params("networks")
+    space = get_space(params["space"])
+    points = space.design(params["architectures"], seed=params["seed"])
+    architectures = {f"a{i:03d}": point for i, point in enumerate(points)}
+    tasks = pd.read_parquet(DATA / "tasks" / "tasks.parquet")
+    code = source_fingerprint(*CODE)
+    jobs, labels = {}, {}
+    for task, digest in zip(tasks.task, tasks.digest, strict=True):
+        path = str(DATA / "tasks" / f"{file_name(task)}.safetensors")
+        for name, point in architectures.items():
+            for seed in range(params["seeds"]):
+                arguments = (path, space.name, point, seed, params["epochs"])
+                key = f"{file_name(task)}.{name}.s{seed}."
+                key += fingerprint(digest, code, *arguments[1:])
+                jobs[key] = arguments
+                labels[key] = {"task": task, "architecture": name, "seed": seed}
+    results = run_jobs(
+        train_one, jobs, directory=SHARDS / "networks", workers=workers(), description="networks"
+    )
+    curves = pd.DataFrame(
+        [{**labels[key], **row} for key, result in results.items() for row in result["curve"]]
+    )
+    seconds = pd.DataFrame(
+        [{**labels[key], "seconds": result["seconds"]} for key, result in results.items()]
+    )
+    folder = DATA / "networks"
+    write_parquet(curves, folder / "curves.parquet")
+    table = pd.DataFrame([{"architecture": k, **point} for k, point in architectures.items()])
+    write_parquet(table, folder / "architectures.parquet")
+    # Seconds differ from run to run: they stay beside the shards, out of what DVC hashes.
+    write_parquet(seconds, SHARDS / "networks-seconds.parquet")
+    diverged = curves[curves.epoch == params["epochs"]].diverged.mean()
+    print(f"{len(results)} networks, {diverged:.1%} of them diverged; {len(curves)} rows of curves")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Stage `predictors`: fit every arm on folds of whole families, and once on everything."""
+
+from __future__ import annotations
+
+from pipeline.common import DATA, MODELS, SHARDS, read_params, workers, write_parquet  # isort: skip
+
+import json
+import shutil
+from functools import lru_cache
+
+import pandas as pd
+
+from infoprior.evaluation import family_folds, hold_out, predict_held_out
+from infoprior.metadataset import MetaDataset
+from infoprior.parallel import fingerprint, run_jobs, source_fingerprint, write_atomically
+from infoprior.predictors import make_predictor
+from pipeline.arms import Arm, arms
+
+CODE = ("infoprior.predictors", "infoprior.priors", "infoprior.metadataset", "infoprior.evaluation")
+METADATASET = DATA / "metadataset"
+
+
+@lru_cache(maxsize=8)
+def read_meta(folder: str, shuffle: int) -> MetaDataset:
+    meta = MetaDataset.load(folder)
+    return meta if shuffle < 0 else meta.shuffle_profiles(shuffle)
+
+
+def fit_one(
+    folder: str, arm: Arm, shuffle: int, train: list[str], held_out: list[str], settings: dict
+) -> dict:
+    """Fit an arm on some tasks; its log-ratios and priors for the held-out ones."""
+    import torch
+
+    torch.set_num_threads(1)
+    meta = read_meta(folder, shuffle)
+    table, priors = predict_held_out(
+        lambda: make_predictor(arm.predictor, arm.input_names, **settings), meta, held_out, train
+    )
+    return {
+        "rows": table.to_dict("list"),
+        "priors": {task: prior.to_dict() for task, prior in priors.items()},
+    }
+
+
+def fit_final(folder: str, arm: Arm, settings: dict, target: str) -> str:
+    """Fit an arm on every task and save it: what `infoprior suggest` loads."""
+    import torch
+
+    torch.set_num_threads(1)
+    predictor = make_predictor(arm.predictor, arm.input_names, **settings)
+    predictor.fit(read_meta(folder, -1)).save(target)
+    return target
+
+
+def parts(meta: MetaDataset, params: dict) -> dict[str, tuple[list[str], list[str]]]:
+    """Name of each split -> (training tasks, held-out tasks).
+
+    The test families are held out first; the folds cut the rest. What is chosen is chosen on the
+    folds, and the test tasks are predicted once, by predictors fitted on all the others.
+    """
+    development, test = hold_out(
+        meta.tasks, params["test_fraction"], params["seed"], kinds=("real",)
+    )
+    table = meta.tasks[meta.tasks.task.isin(development)]
+    folds = family_folds(table, params["folds"], params["seed"])
+    found = {
+        f"fold-{i}": ([t for t in development if t not in set(fold)], fold)
+        for i, fold in enumerate(folds)
+    }
+    return {**found, "test": (development, test)}
+
+
+def main() -> None:
+    params = read_params("predictors")
+    meta = MetaDataset.load(METADATASET)
+    splits = parts(meta, params)
+    settings = {"seed": params["seed"], **params["settings"]}
+    code = source_fingerprint(*CODE)
+    jobs, labels = {}, {}
+    for arm in arms(params):
+        for shuffle in arm.shuffles(params["shuffles"]):
+            for split, (train, held_out) in splits.items():
+                arguments = (str(METADATASET), arm, shuffle, train, held_out, settings)
+                key = f"{arm.name}.{split}.{shuffle + 1}."
+                key += fingerprint(meta.digest, code, arm.name, shuffle, *arguments[3:])
+                jobs[key] = arguments
+                labels[key] = (arm, shuffle, split)
+    results = run_jobs(
+        fit_one, jobs, directory=SHARDS / "predictors", workers=workers(), description="predictors"
+    )
+    tables = []
+    shutil.rmtree(DATA / "priors", ignore_errors=True)
+    for key, result in results.items():
+        arm, shuffle, split = labels[key]
+        labelled = {"predictor": arm.predictor, "inputs": arm.inputs, "shuffle": shuffle}
+        tables.append(pd.DataFrame(result["rows"]).assign(**labelled, split=split))
+        if split == "test" and not arm.control:
+            for task, prior in result["priors"].items():
+                path = DATA / "priors" / task.replace("/", "--") / f"{arm.name}.json"
+                write_atomically(path, json.dumps(prior, indent=1) + "\n")
+    predictions = pd.concat(tables, ignore_index=True)
+    columns = ["predictor", "inputs", "shuffle", "split", "task", "architecture", "log_ratio"]
+    write_parquet(predictions[columns], DATA / "predictions" / "predictions.parquet")
+
+    shutil.rmtree(MODELS / "fitted", ignore_errors=True)
+    for arm in arms(params):
+        if not arm.control:
+            fit_final(str(METADATASET), arm, settings, str(MODELS / "fitted" / arm.name))
+    n_test = len(splits["test"][1])
+    print(f"{len(arms(params))} arms, {len(results)} fits; {n_test} test tasks held out")
+
+
+if __name__ == "__main__":
+    main()

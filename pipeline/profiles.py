@@ -1,0 +1,62 @@
+"""Stage `profiles`: train the probes on every task and measure the information in each layer."""
+
+from __future__ import annotations
+
+from pipeline.common import (  # isort: skip
+    DATA, SHARDS, file_name, read_params, workers, write_parquet,
+)  # fmt: skip
+
+import time
+
+import pandas as pd
+
+from infoprior.parallel import fingerprint, run_jobs, source_fingerprint
+from infoprior.tasks import Task
+
+CODE = ("infoprior.training", "infoprior.spaces", "infoprior.information", "infoprior.profiles")
+
+
+def profile_one(path: str, seed: int, epochs: int, mine: dict) -> dict:
+    """One task's probes: the rows of their layers and of their learning curves."""
+    import torch
+
+    from infoprior.information import MineSettings
+    from infoprior.profiles import profile_task
+
+    torch.set_num_threads(1)
+    start = time.perf_counter()
+    found = profile_task(Task.load(path), seed=seed, epochs=epochs, settings=MineSettings(**mine))
+    return {
+        "layers": found.layers.to_dict("records"),
+        "curves": found.curves.to_dict("records"),
+        "seconds": time.perf_counter() - start,
+    }
+
+
+def main() -> None:
+    params = read_params("profiles")
+    tasks = pd.read_parquet(DATA / "tasks" / "tasks.parquet")
+    code = source_fingerprint(*CODE)
+    jobs, names = {}, {}
+    for task, digest in zip(tasks.task, tasks.digest, strict=True):
+        path = str(DATA / "tasks" / f"{file_name(task)}.safetensors")
+        arguments = (path, params["seed"], params["epochs"], params["mine"])
+        key = f"{file_name(task)}.{fingerprint(digest, code, *arguments[1:])}"
+        jobs[key], names[key] = arguments, task
+    results = run_jobs(
+        profile_one, jobs, directory=SHARDS / "profiles", workers=workers(), description="profiles"
+    )
+    folder = DATA / "profiles"
+    layers = pd.DataFrame([row for result in results.values() for row in result["layers"]])
+    curves = pd.DataFrame([row for result in results.values() for row in result["curves"]])
+    write_parquet(layers, folder / "profiles.parquet")
+    write_parquet(curves, folder / "probe_curves.parquet")
+    seconds = pd.DataFrame(
+        [{"task": names[key], "seconds": result["seconds"]} for key, result in results.items()]
+    )
+    write_parquet(seconds, SHARDS / "profiles-seconds.parquet")
+    print(f"{len(layers)} layers of {layers.architecture.nunique()} probes on {len(tasks)} tasks")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Stage `tasks`: read the packaged data sets, fix their splits, compute their meta-features."""
+
+from __future__ import annotations
+
+import shutil
+
+from pipeline.common import DATA, file_name, read_params, workers, write_parquet  # isort: skip
+
+import pandas as pd
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+from infoprior.tasks import catalogue, load_task, metafeatures
+
+
+def prepare(name: str, params: dict, folder: str) -> dict:
+    """Save one task; its row of the table of tasks."""
+    task = load_task(
+        name,
+        seed=params["seed"],
+        max_train=params["max_train"],
+        max_validation=params["max_validation"],
+        max_test=params["max_test"],
+    )
+    task.save(f"{folder}/{file_name(name)}.safetensors")
+    return {
+        "task": task.name,
+        "family": task.family,
+        "source": task.source,
+        "kind": task.kind,
+        "n_train": len(task.train),
+        "n_validation": len(task.validation),
+        "n_test": len(task.test),
+        "n_features": task.n_features,
+        "n_classes": task.n_classes,
+        "digest": task.digest,
+        **{f"mf_{key}": value for key, value in metafeatures(task).items()},
+    }
+
+
+def choose(params: dict) -> list[str]:
+    """The names of the tasks: what the catalogue has of the asked-for kinds, and synthetic ones."""
+    infos = [info for info in catalogue() if info.kind in params["kinds"]]
+    if params["one_per_family"]:
+        # The first of a family in the catalogue's order stands for it.
+        infos = list({info.family: info for info in reversed(infos)}.values())
+    names = sorted(info.name for info in infos if info.name not in params["exclude"])
+    if params["limit"]:
+        names = names[: params["limit"]]
+    return names + [f"synthetic/{i}" for i in range(params["synthetic"])]
+
+
+def main() -> None:
+    params = read_params("tasks")
+    names = choose(params)
+    folder = DATA / "tasks"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    calls = (delayed(prepare)(name, params, str(folder)) for name in names)
+    finished = Parallel(n_jobs=workers(), return_as="generator")(calls)
+    rows = list(tqdm(finished, total=len(names), desc="tasks", unit="task", mininterval=1))
+    table = pd.DataFrame(rows)
+    write_parquet(table, folder / "tasks.parquet")
+    print(f"{len(table)} tasks of {table.family.nunique()} families: {dict(table.kind.value_counts())}")
+
+
+if __name__ == "__main__":
+    main()
