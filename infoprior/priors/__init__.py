@@ -1,0 +1,10 @@
+"""Priors over architectures: a joint distribution, its JSON file, and a sampler for Optuna.
+
+Needs numpy and Optuna only.
+"""
+
+from ._errors import PriorError
+from ._marginal import Marginal
+from ._prior import Prior
+
+__all__ = ["Marginal", "Prior", "PriorError"]

@@ -1,0 +1,33 @@
+"""What a prior says about one parameter by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Marginal:
+    """One parameter's marginal distribution under a prior.
+
+    `values` holds every value of a discrete parameter, with `probabilities` (m,) float64 summing
+    to one and `density` None; or, for a continuous one, a grid of 512 values from low to high
+    (even steps on the log scale of a log parameter), with `density` (512,) float64 per unit of
+    the parameter and `probabilities` None.
+    """
+
+    name: str
+    values: list[Any]
+    probabilities: NDArray[np.float64] | None
+    density: NDArray[np.float64] | None
+    log: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain JSON values."""
+        body = self.probabilities if self.probabilities is not None else self.density
+        key = "probabilities" if self.probabilities is not None else "density"
+        assert body is not None
+        return {"name": self.name, "log": self.log, "values": self.values, key: body.tolist()}
