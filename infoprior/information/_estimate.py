@@ -49,7 +49,7 @@ class MineSettings:
         if not 0.0 < self.average <= 1.0:
             raise ValueError(f"MineSettings.average = {self.average!r}: it lies in (0, 1].")
         if self.max_rows is not None and self.max_rows < 50:
-            raise ValueError(f"MineSettings.max_rows = {self.max_rows!r}: give 50 or more, or None.")
+            raise ValueError(f"MineSettings.max_rows = {self.max_rows}: give 50 or more, or None.")
 
 
 @dataclass(frozen=True)

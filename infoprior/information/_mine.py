@@ -87,7 +87,7 @@ def mine(
 
     widths = [(pairs[k][0].shape[1], pairs[k][1].shape[1]) for k in varying]
     critics = PairCritics.draw(widths, settings.hidden, seed)
-    fits = _Fitting(critics, scores, parts, seed, settings).run()
+    fits = _Fitting[PairCritics](critics, scores, parts, seed, settings).run()
     ceiling = math.log(len(parts.test))
     for k, fit in zip(varying, fits, strict=True):
         estimates[k] = fit.estimate(ceiling, len(rows), "mine", settings)
@@ -137,7 +137,7 @@ def mine_labels(
 
     widths = [prepared[k].shape[1] for k in varying]
     critics = LabelCritics.draw(widths, len(counts), settings.hidden, seed)
-    fits = _Fitting(critics, scores, parts, seed, settings).run()
+    fits = _Fitting[LabelCritics](critics, scores, parts, seed, settings).run()
     for k, fit in zip(varying, fits, strict=True):
         estimates[k] = fit.estimate(entropy(classes), len(rows), "mine-enumerated", settings)
     return estimates
@@ -180,7 +180,10 @@ class _Fitting(Generic[Critics]):
         seed: int,
         settings: MineSettings,
     ) -> None:
-        self.critics, self.scores, self.parts, self.settings = critics, scores, parts, settings
+        self.critics = critics
+        self.scores = scores
+        self.parts = parts
+        self.settings = settings
         self.batches = _batches(parts.train, seed, settings)
 
     def run(self) -> list[_Fit]:

@@ -1,0 +1,52 @@
+"""Profiles: a trained network gives one row of information per hidden layer, in nats.
+
+`profile_network` reads one network; `profile_task` trains three small, different probe networks
+(`PROBES`) on a task and reads each. What comes out is what predictors of priors are fed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from infoprior.profiles._network import profile_network
+    from infoprior.profiles._schema import (
+        PROBE_CURVE_COLUMNS,
+        PROFILE_COLUMNS,
+        ProfileError,
+        validate_curves,
+        validate_profile,
+    )
+    from infoprior.profiles._task import PROBES, TaskProfile, profile_task
+
+_HOMES = {
+    "PROBE_CURVE_COLUMNS": "_schema",
+    "PROBES": "_task",
+    "PROFILE_COLUMNS": "_schema",
+    "ProfileError": "_schema",
+    "TaskProfile": "_task",
+    "profile_network": "_network",
+    "profile_task": "_task",
+    "validate_curves": "_schema",
+    "validate_profile": "_schema",
+}
+
+__all__ = [
+    "PROBES",
+    "PROBE_CURVE_COLUMNS",
+    "PROFILE_COLUMNS",
+    "ProfileError",
+    "TaskProfile",
+    "profile_network",
+    "profile_task",
+    "validate_curves",
+    "validate_profile",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

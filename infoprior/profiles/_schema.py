@@ -1,0 +1,122 @@
+"""The columns of profile and probe-curve tables, and the check that a table has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from infoprior.information import FLAGS
+
+NON_FINITE = "non_finite"
+"""Flag of a layer whose activations are not finite (its network diverged)."""
+
+PROFILE_FLAGS = (*FLAGS, NON_FINITE)
+
+PROFILE_COLUMNS: Mapping[str, str] = {
+    "task": "str",
+    "architecture": "str",
+    "seed": "int64",
+    "epoch": "int64",
+    "layer": "str",
+    "layer_index": "int64",
+    "estimator": "str",
+    "width": "int64",
+    "n": "int64",
+    "mi_xt": "float64",
+    "mi_ty": "float64",
+    "h_y": "float64",
+    "mi_xt_train": "float64",
+    "mi_xt_validation": "float64",
+    "mi_ty_train": "float64",
+    "mi_ty_validation": "float64",
+    "step_xt": "int64",
+    "step_ty": "int64",
+    "flags": "str",
+}
+"""One row per layer. Information (`mi_*`, `h_y`) is in nats: `mi_xt` is I(X; T) and `mi_ty` is
+I(T; Y), each on rows that neither trained its critic nor chose its step; `*_train` and
+`*_validation` are the same critic's values on the rows that did. `flags` joins with commas what
+either of the two estimates warns of."""
+
+PROBE_CURVE_COLUMNS: Mapping[str, str] = {
+    "task": "str",
+    "architecture": "str",
+    "seed": "int64",
+    "epoch": "int64",
+    "train_loss": "float64",
+    "validation_loss": "float64",
+    "train_accuracy": "float64",
+    "validation_accuracy": "float64",
+    "test_accuracy": "float64",
+    "diverged": "bool",
+}
+"""One row per epoch of a probe. Losses are in nats per row, and NaN once the probe diverged."""
+
+
+class ProfileError(ValueError):
+    """A table that is no profile, or a network that cannot be profiled."""
+
+
+def validate_profile(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with exactly the columns and dtypes of `PROFILE_COLUMNS`.
+
+    Raises:
+        ProfileError: a column is missing, unknown or of another type, an estimate is not finite,
+            a layer occurs twice, or a flag is unknown.
+    """
+    table = _typed(table, PROFILE_COLUMNS, "profile")
+    for name, dtype in PROFILE_COLUMNS.items():
+        if dtype == "float64" and not np.isfinite(table[name]).all():
+            row = int(np.flatnonzero(~np.isfinite(table[name]))[0])
+            raise ProfileError(f"The profile's {name} is not finite in row {row}.")
+    key = ["task", "architecture", "seed", "epoch", "layer", "estimator"]
+    twice = table.duplicated(key)
+    if twice.any():
+        first = table.loc[twice, key].iloc[0].to_dict()
+        raise ProfileError(f"The profile has two rows for {first}; each layer has one.")
+    unknown = {f for flags in table["flags"] for f in flags.split(",") if f} - set(PROFILE_FLAGS)
+    if unknown:
+        raise ProfileError(
+            f"The profile has unknown flags {sorted(unknown)}; known are {list(PROFILE_FLAGS)}."
+        )
+    return table
+
+
+def validate_curves(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with exactly the columns and dtypes of `PROBE_CURVE_COLUMNS`.
+
+    Raises:
+        ProfileError: a column is missing, unknown or of another type.
+    """
+    return _typed(table, PROBE_CURVE_COLUMNS, "curve")
+
+
+def _typed(table: pd.DataFrame, columns: Mapping[str, str], what: str) -> pd.DataFrame:
+    missing = [name for name in columns if name not in table]
+    unknown = [name for name in table if name not in columns]
+    if missing or unknown:
+        raise ProfileError(
+            f"The {what} table lacks the columns {missing} and has the unknown columns {unknown}."
+        )
+    typed: dict[str, Any] = {}
+    for name, dtype in columns.items():
+        column = table[name]
+        if len(column) and not _fits(column, dtype):
+            raise ProfileError(f"The {what} table's {name} holds {column.dtype}, not {dtype}.")
+        # The type `str` is pandas' default for text: object before pandas 3, str from then on.
+        kind: Any = str if dtype == "str" else dtype
+        typed[name] = column.astype(kind)
+    return pd.DataFrame(typed).reset_index(drop=True)
+
+
+def _fits(column: pd.Series, dtype: str) -> bool:
+    if dtype == "str":
+        return all(isinstance(value, str) for value in column)
+    if dtype == "bool":
+        return pd.api.types.is_bool_dtype(column)
+    if dtype == "int64":
+        return pd.api.types.is_integer_dtype(column)
+    return pd.api.types.is_float_dtype(column) or pd.api.types.is_integer_dtype(column)

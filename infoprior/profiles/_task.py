@@ -1,0 +1,130 @@
+"""One task, read through a few small probe networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from infoprior.information import MineSettings
+from infoprior.profiles._network import profile_network
+from infoprior.profiles._schema import validate_curves, validate_profile
+
+if TYPE_CHECKING:
+    from infoprior.tasks import Task
+
+PROBES: dict[str, dict[str, Any]] = {
+    # One plain layer: what little nonlinearity is worth.
+    "probe-a": {
+        "depth": 1,
+        "width": 32,
+        "shape": "constant",
+        "activation": "relu",
+        "normalization": "none",
+        "dropout": 0.0,
+        "residual": False,
+        "learning_rate": 3e-3,
+        "weight_decay": 1e-4,
+        "batch_size": 64,
+    },
+    # A narrowing, smooth one: what survives a bottleneck.
+    "probe-b": {
+        "depth": 2,
+        "width": 64,
+        "shape": "funnel",
+        "activation": "tanh",
+        "normalization": "batch",
+        "dropout": 0.0,
+        "residual": False,
+        "learning_rate": 1e-2,
+        "weight_decay": 1e-3,
+        "batch_size": 128,
+    },
+    # A deeper, regularised one: what depth adds when it cannot simply memorise.
+    "probe-c": {
+        "depth": 3,
+        "width": 48,
+        "shape": "constant",
+        "activation": "gelu",
+        "normalization": "layer",
+        "dropout": 0.2,
+        "residual": True,
+        "learning_rate": 3e-3,
+        "weight_decay": 1e-2,
+        "batch_size": 32,
+    },
+}
+"""Three small, different points of the space `mlp`, the same on every task: name -> params."""
+
+
+@dataclass(frozen=True, eq=False)
+class TaskProfile:
+    """What is known of a task before any architecture is searched.
+
+    Attributes:
+        task: its name.
+        metafeatures: cheap descriptions of the data, by name.
+        layers: columns of `PROFILE_COLUMNS`, one row per probe and hidden layer; nats.
+        curves: columns of `PROBE_CURVE_COLUMNS`, one row per probe and epoch.
+    """
+
+    task: str
+    metafeatures: Mapping[str, float]
+    layers: pd.DataFrame
+    curves: pd.DataFrame
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", validate_profile(self.layers))
+        object.__setattr__(self, "curves", validate_curves(self.curves))
+
+
+def profile_task(
+    task: Task,
+    *,
+    seed: int = 0,
+    epochs: int = 27,
+    settings: MineSettings | None = None,
+    threads: int = 1,
+) -> TaskProfile:
+    """Train every probe of `PROBES` on a task, and read every hidden layer of each.
+
+    Information comes from training and validation rows alone. The curves' `test_accuracy` is
+    recorded like that of any other network, to be reported and never to be learned from.
+
+    Args:
+        task: what the probes learn.
+        seed: draws the probes' weights and batches, and everything the critics draw.
+        epochs: of training before the probes are read.
+        settings: of the critics.
+        threads: PyTorch's threads meanwhile; results are the same only for the same number.
+
+    Raises:
+        InformationError: fewer than 50 training and validation rows together.
+        ValueError: `epochs` is less than one.
+    """
+    from infoprior.spaces import get_space
+    from infoprior.tasks import metafeatures
+    from infoprior.training import train
+
+    space = get_space("mlp")
+    layers, curves = [], []
+    for name, params in PROBES.items():
+        training = train(task, params, space=space, seed=seed, epochs=epochs, threads=threads)
+        layers.append(
+            profile_network(
+                training.network,
+                task,
+                seed=seed,
+                settings=settings,
+                architecture=name,
+                epoch=epochs,
+                threads=threads,
+            )
+        )
+        key = {"task": task.name, "architecture": name, "seed": seed}
+        curves += [{**key, **row} for row in training.curve]
+    return TaskProfile(
+        task.name, metafeatures(task), pd.concat(layers, ignore_index=True), pd.DataFrame(curves)
+    )
