@@ -6,5 +6,6 @@ Needs numpy and Optuna only.
 from ._errors import PriorError
 from ._marginal import Marginal
 from ._prior import Prior
+from ._sampler import PriorSampler
 
-__all__ = ["Marginal", "Prior", "PriorError"]
+__all__ = ["Marginal", "Prior", "PriorError", "PriorSampler"]

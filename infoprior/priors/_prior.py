@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from optuna.distributions import BaseDistribution
 
 from . import _file
-from ._axes import Axis, CategoricalAxis, make_axis
+from ._axes import Axis, CategoricalAxis, locate, make_axis
 from ._errors import PriorError
 from ._fit import around, moments, shares
 from ._kernels import SUM_TOLERANCE, CategoricalKernels, Kernels, NumericKernels, frozen
@@ -219,7 +219,7 @@ class Prior:
         located: dict[str, tuple[Axis, Array]] = {}
         inside = np.ones(len(points), dtype=np.bool_)
         for name, axis in self._axes.items():
-            positions, contained = axis.locate([p[name] for p in points])
+            positions, contained = locate(axis, (p[name] for p in points))
             located[name] = axis, positions
             inside &= contained
         return located, inside
@@ -346,11 +346,16 @@ class Prior:
         """
         log_weights = self._log_weights
         for name, value in params.items():
-            positions, inside = self._axes[name].locate([value])
-            if inside[0] and self._kernels:
-                log_weights = log_weights + self._kernels[name].log_ratio(positions)[0]
-            elif strict and not inside[0]:
+            try:
+                position = self._axes[name].find(value)
+            except PriorError:
+                if strict:
+                    raise
+                continue
+            if position is None and strict:
                 raise PriorError(f"condition: {name!r} = {value!r} is outside the space.")
+            if position is not None and self._kernels:
+                log_weights = log_weights + self._kernels[name].log_ratio(np.array([position]))[0]
         return log_weights, self._log_floor
 
     def mode(self) -> dict[str, Any]:

@@ -1,0 +1,151 @@
+"""One value of a parameter, given a trial's other values and the range the trial asks for.
+
+Values drawn one after another, each from the prior given those before it, are one draw from the
+joint prior (the chain rule). Restricting each to what the live distribution contains needs no
+rejection, since a kernel's mass on a range and its quantiles there are known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution
+
+from ._axes import Axis, CategoricalAxis, ContinuousAxis, GridAxis, locate, make_axis
+from ._errors import PriorError
+from ._kernels import NumericKernels
+from ._normal import Array
+from ._prior import Prior
+
+NOTHING = object()  # the prior has no value for this distribution (None may be a choice)
+_MAX_VALUES = 10_000  # the most values enumerated for one draw
+
+
+def draw(
+    prior: Prior,
+    name: str,
+    live: BaseDistribution,
+    given: Mapping[str, Any],
+    u: float,
+    v: float,
+) -> Any:
+    """A value of parameter `name` that `live` contains, or NOTHING.
+
+    Args:
+        prior: knows `name`.
+        live: the distribution the trial asks for; it may differ from the prior's in range, step,
+            log, and between int and float.
+        given: the trial's values so far, names the prior knows only. Values outside the prior's
+            space say nothing.
+        u, v: independent uniform numbers in [0, 1) that decide the draw.
+    """
+    axis = prior._axes[name]
+    if live == axis.distribution:
+        return axis.values(_pick(prior, name, given, 0.0, 1.0, u, v))[0]
+    try:
+        target = make_axis(name, live)
+    except PriorError:
+        return NOTHING
+    if isinstance(axis, CategoricalAxis) != isinstance(target, CategoricalAxis):
+        return NOTHING
+    interval = _interval(axis, target)
+    if interval is not None:
+        low, high = interval
+        position = _pick(prior, name, given, low, high, u, v) if low < high else None
+    else:
+        position = _enumerate(prior, name, target, given, u)
+    if position is None:
+        return NOTHING
+    found = target.find(axis.values(position)[0])
+    # The target's own value: an int where the prior has floats, and the choice as it was given.
+    return NOTHING if found is None else target.values(np.array([found]))[0]
+
+
+def _interval(axis: Axis, target: Axis) -> tuple[float, float] | None:
+    """The unit interval where every value of the axis is one of the target's; None if none is so.
+
+    Empty (low >= high) where the two have no value in common.
+    """
+    if isinstance(axis, CategoricalAxis) or isinstance(target, CategoricalAxis):
+        return None
+    low, high = max(axis.low, target.low), min(axis.high, target.high)
+    if isinstance(axis, ContinuousAxis):
+        if isinstance(target, GridAxis):
+            return None
+        start, end = axis.find(low), axis.find(high)
+        return (1.0, 0.0) if start is None or end is None else (start, end)
+    if isinstance(target, GridAxis):
+        steps, offset = axis.step / target.step, (axis.low - target.low) / target.step
+        if abs(steps - round(steps)) > 1e-8 or abs(offset - round(offset)) > 1e-8:
+            return None
+    first = max(math.ceil((low - axis.low) / axis.step - 1e-8), 0)
+    last = min(math.floor((high - axis.low) / axis.step + 1e-8), axis.n_values - 1)
+    if first > last:
+        return 1.0, 0.0
+    starts, ends = axis.edges(np.array([first, last]))
+    return float(starts[0]), float(ends[1])
+
+
+def _pick(
+    prior: Prior,
+    name: str,
+    given: Mapping[str, Any],
+    low: float,
+    high: float,
+    u: float,
+    v: float,
+) -> Array:
+    """The position, shape (1,), of a value drawn from the unit interval [low, high]."""
+    axis = prior._axes[name]
+    log_weights, log_floor = prior._given(given)
+    kernels = prior._kernels.get(name)
+    if low > 0.0 or high < 1.0:
+        log_floor += math.log(high - low)
+        if isinstance(kernels, NumericKernels):
+            log_weights = log_weights + kernels.log_mass(low, high)
+    logs = np.append(log_weights, log_floor)
+    edges = np.exp(logs - logs.max()).cumsum()
+    component = int(edges.searchsorted(u * edges[-1], side="right"))
+    if kernels is None or component >= prior.n_components:
+        unit = low + v * (high - low)
+    elif isinstance(kernels, NumericKernels):
+        unit = kernels.draw_one(component, v, low, high)
+    else:
+        return kernels.draw(np.array([component]), np.array([v]))
+    if axis.discrete and (low > 0.0 or high < 1.0):
+        # Off the outer edges, which rounding could put into the neighbouring cells.
+        inset = 1e-9 * (high - low)
+        unit = min(max(unit, low + inset), high - inset)
+    return axis.from_unit(np.array([unit]))
+
+
+def _enumerate(
+    prior: Prior, name: str, target: Axis, given: Mapping[str, Any], u: float
+) -> Array | None:
+    """The position, shape (1,), of one of the values that both have; None if there is none.
+
+    Where the prior is continuous and the target a grid, values are weighted by their density.
+    """
+    axis = prior._axes[name]
+    # The values of whichever is enumerable and coarser.
+    source = min((a for a in (axis, target) if a.discrete), key=lambda a: a.n_values)
+    if source.n_values > _MAX_VALUES:
+        return None
+    values = source.values(np.arange(source.n_values, dtype=np.float64))
+    in_target = locate(target, values)[1]
+    positions, in_prior = locate(axis, values)
+    positions = positions[in_target & in_prior]
+    if not len(positions):
+        return None
+    log_weights, log_floor = prior._given(given)
+    logs = np.full((len(positions), 1), log_floor)
+    if name in prior._kernels:
+        terms = log_weights + prior._kernels[name].log_ratio(positions)
+        logs = np.concatenate([terms, logs], axis=1)
+    chances = np.exp(logs - logs.max()).sum(axis=1) * np.exp(axis.log_uniform(positions))
+    edges = chances.cumsum()
+    index = min(int(edges.searchsorted(u * edges[-1], side="right")), len(positions) - 1)
+    return positions[index : index + 1]
