@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RESULTS_TAG = "infoprior.results"
-"""Tag of every run: the hash of the results that it shows; runs of the same results are not doubled."""
+"""Tag of every run: the hash of the results that it shows, so that none is logged twice."""
 
 
 @dataclass(frozen=True)

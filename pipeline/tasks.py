@@ -61,7 +61,8 @@ def main() -> None:
     rows = list(tqdm(finished, total=len(names), desc="tasks", unit="task", mininterval=1))
     table = pd.DataFrame(rows)
     write_parquet(table, folder / "tasks.parquet")
-    print(f"{len(table)} tasks of {table.family.nunique()} families: {dict(table.kind.value_counts())}")
+    kinds = ", ".join(f"{n} {kind}" for kind, n in table.kind.value_counts().items())
+    print(f"{len(table)} tasks of {table.family.nunique()} families: {kinds}")
 
 
 if __name__ == "__main__":

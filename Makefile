@@ -1,0 +1,59 @@
+# make repro | test | test-all | lint | ui | clean-shards ; `make help` says what each does.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(abspath $(VENV))/bin
+# PyTorch's CPU builds; another index (or none) can be given where this one is not reachable.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+TORCH  ?= torch==2.13.*
+
+export PATH := $(BIN):$(PATH)
+export VIRTUAL_ENV := $(abspath $(VENV))
+export DVC_NO_ANALYTICS := true
+export MLFLOW_DISABLE_TELEMETRY := true
+unexport PYTHONPATH
+
+.PHONY: help install repro test test-all lint ui clean-shards
+.DEFAULT_GOAL := help
+
+help:            ## what there is
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+install: $(VENV)/.installed   ## the virtual environment with everything in it
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "infoprior needs Python 3.11 or newer; set PYTHON=...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	# Without a GPU the CPU build is wanted: a plain `torch` brings several GB of CUDA libraries.
+	if command -v nvidia-smi >/dev/null 2>&1; then \
+	  $(BIN)/pip install --quiet --disable-pip-version-check 'torch>=2.4'; \
+	else \
+	  $(BIN)/pip install --quiet --disable-pip-version-check --retries 0 \
+	    --extra-index-url $(TORCH_INDEX) '$(TORCH)'; \
+	fi
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+repro: install   ## the whole pipeline: only what changed runs (dvc repro)
+	$(BIN)/dvc repro
+	@# The MLflow store is no output of a stage; where it was removed, it is filled again.
+	@test -f mlruns/mlflow.db || $(BIN)/dvc repro --single-item --force track
+	@echo "Done. Tables and figures: reports/ — runs: make ui"
+
+test: install    ## the tests (under 5 minutes)
+	$(BIN)/python -m pytest
+
+test-all: install   ## the slow ones too
+	$(BIN)/python -m pytest -m ''
+
+lint: install    ## ruff, mypy, and the order of the rooms
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+ui: install      ## the MLflow UI on 127.0.0.1, at the experiment's list of runs
+	$(BIN)/python -m pipeline.ui
+
+clean-shards:    ## forget finished jobs: the next run measures everything anew
+	rm -rf data/shards

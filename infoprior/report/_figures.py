@@ -1,0 +1,144 @@
+"""Regret against budget, differences to the static prior, and the information plane."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from infoprior.parallel import write_atomically
+
+# Okabe & Ito's colours, told apart by the colour-blind too.
+COLOURS = ("#7f7f7f", "#0072B2", "#E69F00", "#D55E00", "#009E73", "#CC79A7", "#56B4E9")
+STYLE = {"axes.spines.top": False, "axes.spines.right": False}
+
+
+def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a figure as PNG, atomically; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
+    write_atomically(path, buffer.getvalue())
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure that lays itself out; no window system and no global state."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def regret_figure(report: pd.DataFrame, shown: Mapping[tuple[str, str], str]) -> Figure:
+    """Regret against budget, replayed and live, one line a prior with its interval over tasks.
+
+    Args:
+        report: columns search ("replay" | "live"), predictor, inputs, budget (full trainings),
+            regret, low, high, n_tasks.
+        shown: (predictor, inputs) -> label, in the order of the legend.
+    """
+    searches = [s for s in ("replay", "live") if s in set(report["search"])]
+    figure = new_figure(5.2 * len(searches), 4.2)
+    axes = figure.subplots(1, len(searches), squeeze=False, sharey=True)[0]
+    for ax, search in zip(axes, searches, strict=True):
+        part = report[report["search"] == search]
+        for (key, label), colour in zip(shown.items(), COLOURS, strict=False):
+            rows = part[(part["predictor"] == key[0]) & (part["inputs"] == key[1])]
+            rows = rows.sort_values("budget")
+            if rows.empty:
+                continue
+            style = "--" if label.startswith("control") else "-"
+            ax.plot(
+                rows["budget"], rows["regret"], style, color=colour, label=label, marker="o", ms=4
+            )
+            ax.fill_between(
+                rows["budget"], rows["low"], rows["high"], color=colour, alpha=0.12, lw=0
+            )
+        n = int(part["n_tasks"].max())
+        what = "recorded curves" if search == "replay" else "Optuna, real training"
+        ax.set_title(f"{what}, {n} held-out tasks", fontsize=10)
+        ax.set_xscale("log", base=2)
+        budgets = sorted(part["budget"].unique())
+        ax.set_xticks(budgets, [f"{b:g}" for b in budgets])
+        ax.set_xlabel("budget (full trainings)")
+        ax.axhline(0, color="black", lw=0.6)
+        ax.spines[["top", "right"]].set_visible(False)
+    axes[0].set_ylabel("normalised test regret\n(0 best recorded, 1 median)")
+    handles, labels = axes[0].get_legend_handles_labels()
+    axes[0].legend(handles, labels, fontsize=8, frameon=False)
+    return figure
+
+
+def differences_figure(long: pd.DataFrame) -> Figure:
+    """Each predictor and input set against the static prior: mean difference with its interval.
+
+    Args:
+        long: rows of `infoprior.evaluation.compare` with a column metric; one panel a metric.
+    """
+    metrics = list(dict.fromkeys(long["metric"]))
+    arms = list(dict.fromkeys(zip(long["predictor"], long["inputs"], strict=True)))
+    arms = [arm for arm in arms if arm != ("static", "nothing")]
+    figure = new_figure(4.6 * len(metrics) + 1.4, 0.26 * len(arms) + 1.4)
+    axes = figure.subplots(1, len(metrics), squeeze=False, sharey=True)[0]
+    predictors = list(dict.fromkeys(arm[0] for arm in arms))
+    for ax, metric in zip(axes, metrics, strict=True):
+        rows = long[long["metric"] == metric].set_index(["predictor", "inputs"])
+        for y, arm in enumerate(arms):
+            row = rows.loc[arm]
+            colour = COLOURS[predictors.index(arm[0]) % len(COLOURS)]
+            face = "white" if arm[1].endswith("-shuffled") else colour
+            ax.plot([row["difference_low"], row["difference_high"]], [y, y], color=colour, lw=1.5)
+            ax.plot(row["difference"], y, "o", color=colour, mfc=face, ms=5)
+            if row["p_holm"] < 0.05:
+                ax.annotate("*", (row["difference_high"], y), xytext=(4, -5),
+                            textcoords="offset points", color=colour)  # fmt: skip
+        ax.axvline(0, color="black", lw=0.8)
+        better = "higher" if metric == "kendall_tau" or "log_ratio" in metric else "lower"
+        ax.set_xlabel(f"{metric}, minus static ({better} is better)", fontsize=9)
+        ax.spines[["top", "right"]].set_visible(False)
+    axes[0].set_yticks(range(len(arms)), [f"{p}: {i}" for p, i in arms], fontsize=8)
+    axes[0].invert_yaxis()
+    marks = [
+        Line2D([], [], marker="o", color="black", lw=0, label="as measured"),
+        Line2D([], [], marker="o", color="black", mfc="white", lw=0, label="MI of other tasks"),
+        Line2D([], [], marker="$*$", color="black", lw=0, label="p < 0.05 after Holm"),
+    ]
+    axes[-1].legend(handles=marks, fontsize=7, frameon=False, loc="best")
+    return figure
+
+
+def information_plane_figure(profiles: pd.DataFrame) -> Figure:
+    """I(X;T) against I(T;Y)/H(Y) of every layer of the probes, one panel a probe.
+
+    Args:
+        profiles: the profile table (nats); each grey line is one task's probe, from its first
+            layer to its last; the markers are the layers.
+    """
+    probes = sorted(profiles["architecture"].unique())
+    figure = new_figure(3.7 * len(probes), 3.8)
+    axes = figure.subplots(1, len(probes), squeeze=False, sharey=True)[0]
+    layers = sorted(profiles["layer_index"].unique())
+    for ax, probe in zip(axes, probes, strict=True):
+        rows = profiles[profiles["architecture"] == probe]
+        share = rows["mi_ty"] / rows["h_y"].clip(lower=1e-9)
+        for _, task in rows.assign(share=share).groupby("task", sort=True):
+            path = task.sort_values("layer_index")
+            ax.plot(path["mi_xt"], path["share"], color="0.8", lw=0.7, zorder=1)
+        for layer in layers:
+            at = rows["layer_index"] == layer
+            if not at.any():
+                continue
+            colour = COLOURS[1 + int(layer) % (len(COLOURS) - 1)]
+            ax.scatter(rows.loc[at, "mi_xt"], share[at], s=16, color=colour, zorder=2,
+                       label=f"layer {int(layer) + 1}", alpha=0.85)  # fmt: skip
+        ax.set_title(probe, fontsize=10)
+        ax.set_xlabel("I(X;T) by MINE (nats)")
+        ax.axhline(1, color="black", lw=0.6, ls=":")
+        ax.spines[["top", "right"]].set_visible(False)
+    axes[0].set_ylabel("I(T;Y) / H(Y)")
+    most = max(range(len(axes)), key=lambda i: len(axes[i].get_legend_handles_labels()[1]))
+    axes[most].legend(fontsize=8, frameon=False, loc="lower right")
+    low = float(np.nanmin(profiles["mi_ty"] / profiles["h_y"].clip(lower=1e-9)))
+    axes[0].set_ylim(min(low, 0.0) - 0.05, 1.1)
+    return figure

@@ -1,0 +1,158 @@
+"""Stage `evaluation`: judge every arm on held-out families and choose one, on the folds alone."""
+
+from __future__ import annotations
+
+from pipeline.common import (  # isort: skip
+    DATA, MODELS, REPORTS, read_params, write_csv, write_parquet,
+)  # fmt: skip
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from infoprior.evaluation import compare, holm, task_metrics, task_seed
+from infoprior.metadataset import MetaDataset
+from infoprior.parallel import write_atomically
+from infoprior.report import differences_figure, save_figure
+from pipeline.arms import CONTROL, REFERENCE
+
+GROUP = ["predictor", "inputs"]
+
+
+def judge(meta: MetaDataset, predictions: pd.DataFrame, params: dict[str, Any]) -> pd.DataFrame:
+    """One row per (arm, shuffle, task): its metrics, its family, whether it is a test task."""
+    final = meta.final().set_index(["task", "architecture"])
+    family = meta.tasks.set_index("task")["family"]
+    kind = meta.tasks.set_index("task")["kind"]
+    rows = []
+    for key, frame in predictions.groupby([*GROUP, "shuffle", "split", "task"], sort=False):
+        *arm, split, task = key  # type: ignore[misc]
+        if kind[task] != "real":
+            continue  # synthetic tasks help to learn, they do not judge
+        truth = final.loc[task].loc[frame["architecture"]]
+        metrics = task_metrics(
+            frame["log_ratio"],
+            truth["validation_accuracy"],
+            truth["test_accuracy"],
+            ks=params["ks"],
+            n_draws=params["draws"],
+            seed=task_seed(params["seed"], task),
+            min_gap=params["min_gap"],
+        )
+        labels = dict(zip([*GROUP, "shuffle"], arm, strict=True))
+        part = "test" if split == "test" else "development"
+        rows.append({**labels, "part": part, "task": task, "family": family[task], **metrics})
+    return pd.DataFrame(rows)
+
+
+def comparisons(table: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
+    """Every arm against the static prior, per part and metric; Holm over all of a part's tests."""
+    parts = []
+    for part, frame in table.groupby("part", sort=True):
+        found = [compare(frame, m, REFERENCE).assign(part=part, metric=m) for m in metrics]
+        joined = pd.concat(found, ignore_index=True)
+        joined["p_holm"] = holm(joined["p"].to_numpy(np.float64))
+        parts.append(joined)
+    return pd.concat(parts, ignore_index=True)
+
+
+def control(table: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
+    """Does MI help? Each learned predictor with the task's own MI against other tasks' MI."""
+    found = []
+    for (part, predictor), frame in table.groupby(["part", "predictor"], sort=False):
+        for inputs in frame["inputs"].unique():
+            if f"{inputs}{CONTROL}" not in set(frame["inputs"]):
+                continue
+            pair = frame[frame["inputs"].isin([inputs, f"{inputs}{CONTROL}"])]
+            for metric in metrics:
+                rows = compare(pair, metric, (predictor, f"{inputs}{CONTROL}"))
+                row = rows[rows["inputs"] == inputs].assign(part=part, metric=metric)
+                found.append(row.rename(columns={"mean": "with_own"}))
+    joined = pd.concat(found, ignore_index=True)
+    joined["with_shuffled"] = joined["with_own"] - joined["difference"]
+    for _, index in joined.groupby("part").groups.items():
+        joined.loc[index, "p_holm"] = holm(joined.loc[index, "p"].to_numpy(np.float64))
+    columns = ["part", *GROUP, "metric", "n_tasks", "n_families", "with_own", "with_shuffled"]
+    columns += ["difference", "difference_low", "difference_high", "p", "p_holm"]
+    return joined[columns]
+
+
+def wide(long: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
+    """reports/predictors.csv: one row per arm; the test tasks' columns begin with test_."""
+    out = long[GROUP].drop_duplicates().reset_index(drop=True)
+    for part, prefix in (("development", ""), ("test", "test_")):
+        for metric in metrics:
+            rows = long[(long["part"] == part) & (long["metric"] == metric)].set_index(GROUP)
+            rows = rows.loc[pd.MultiIndex.from_frame(out[GROUP])].reset_index()
+            if metric == metrics[0]:
+                out[f"{prefix}n_tasks"] = rows["n_tasks"]
+            for column, suffix in (
+                ("mean", ""), ("low", "_low"), ("high", "_high"),
+                ("difference", "_minus_static"), ("p_holm", "_p_holm"),
+            ):  # fmt: skip
+                out[f"{prefix}{metric}{suffix}"] = rows[column]
+    return out
+
+
+def main() -> None:
+    params = read_params("evaluation")
+    meta = MetaDataset.load(DATA / "metadataset")
+    predictions = pd.read_parquet(DATA / "predictions" / "predictions.parquet")
+    every = judge(meta, predictions, params)
+    write_parquet(every, DATA / "evaluation" / "tasks.parquet")
+    # A task on which all architectures do alike cannot tell priors apart: left out for all.
+    table = every[every["discriminating"]]
+    metrics = ["kendall_tau", "log_ratio_of_best", *(f"regret_at_{k}" for k in params["ks"])]
+    long = comparisons(table, metrics)
+    write_parquet(long, DATA / "evaluation" / "comparisons.parquet")
+    write_csv(wide(long, metrics), REPORTS / "predictors.csv")
+    controls = control(table, metrics)
+    write_csv(controls, REPORTS / "mi_control.csv")
+
+    folds = long[(long["part"] == "development") & (long["metric"] == params["select"])]
+    candidates = folds[~folds["inputs"].str.endswith(CONTROL) & (folds["inputs"] != "nothing")]
+    best = candidates.loc[candidates["mean"].idxmin()]
+    name = f"{best.predictor}__{best.inputs}"
+    write_atomically(
+        MODELS / "best.json",
+        json.dumps({"predictor": f"fitted/{name}", "selected_by": params["select"]}) + "\n",
+    )
+    held = long[(long["part"] == "test")].set_index([*GROUP, "metric"])["mean"]
+    summary = {
+        "tasks": int(every["task"].nunique()),
+        "discriminating_tasks": int(table["task"].nunique()),
+        "best": {
+            "development": _metrics_of(long, "development", best, metrics),
+            "test": {m: float(held[(best.predictor, best.inputs, m)]) for m in metrics},
+        },
+        "static": {"test": {m: float(held[(*REFERENCE, m)]) for m in metrics}},
+    }
+    text = json.dumps(_rounded(summary), indent=1)
+    write_atomically(REPORTS / "metrics.json", text + "\n")
+    chosen = long[
+        (long["part"] == "development") & long["metric"].isin(["kendall_tau", params["select"]])
+    ]
+    save_figure(differences_figure(chosen), REPORTS / "figures" / "predictors.png")
+    print(f"{table.task.nunique()} of {every.task.nunique()} tasks tell architectures apart;")
+    print(f"chosen on the folds by {params['select']}: {name}")
+
+
+def _metrics_of(long: pd.DataFrame, part: str, arm: Any, metrics: list[str]) -> dict[str, float]:
+    rows = long[
+        (long["part"] == part)
+        & (long["predictor"] == arm.predictor)
+        & (long["inputs"] == arm.inputs)
+    ].set_index("metric")
+    return {m: float(rows.loc[m, "mean"]) for m in metrics}  # type: ignore[arg-type]
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(v) for key, v in value.items()}
+    return round(value, 6) if isinstance(value, float) else value
+
+
+if __name__ == "__main__":
+    main()
