@@ -181,10 +181,11 @@ def replay(
     """Regret of Hyperband under a prior after given budgets, over recorded curves.
 
     Sampling: architectures come without replacement in the order of log_ratio + Gumbel noise,
-    which is drawing one after the other in proportion to exp(log_ratio). When all have been
-    drawn, a new order begins; a bracket for which fewer are left runs with those. Epochs once
-    paid for are never paid again: going on from a rung costs the further epochs only, and an
-    architecture drawn again costs nothing up to where it was trained before.
+    which is drawing one after the other in proportion to exp(log_ratio); the last bracket may
+    find fewer left and runs with those. When all have been drawn once, each further bracket
+    draws anew, those that aren't fully trained yet before those that are. Epochs once paid for
+    are never paid again: going on from a rung costs the further epochs only, and an architecture
+    drawn again costs nothing up to where it was trained before.
 
     Promotion: the best by validation accuracy at the rung. Incumbent: the best validation
     accuracy at the highest rung that any architecture has reached (the first one if tied). A
@@ -290,10 +291,13 @@ def _run(
     order, used, rounds, turn = np.zeros((seeds, 0), dtype=np.int64), 0, 0, 0
     members, levels, costs, values = [], [], [], []
     while True:
-        if used == order.shape[1]:
+        if used == order.shape[1] or rounds > 1:
             rng = np.random.default_rng([*entropy, rounds])
             keys = scores + rng.gumbel(size=(seeds, n))  # row i doesn't depend on `seeds`
-            order, used, rounds = np.argsort(-keys, axis=1, kind="stable"), 0, rounds + 1
+            # The fully trained come last. So every bracket of the least aggressive kind trains
+            # some to the end, and the loop ends however steep the prior is.
+            order = np.lexsort((-keys, paid == epochs[-1]), axis=1)
+            used, rounds = 0, rounds + 1
         first, sizes = brackets[turn % len(brackets)]
         turn += 1
         drawn = order[:, used : used + sizes[0]]
