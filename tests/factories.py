@@ -62,7 +62,7 @@ def make_metadataset(
         "n_test": 500,
         "n_features": rng.integers(4, 60, size=n_tasks),
         "n_classes": classes,
-        "mf_log_n_classes": np.log(classes),
+        "mf_log_classes": np.log(classes),
         "mf_class_entropy": np.log(classes),
         "mf_noise_1": rng.normal(size=n_tasks),
         "mf_noise_2": rng.normal(size=n_tasks),

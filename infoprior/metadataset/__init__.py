@@ -9,10 +9,17 @@ if TYPE_CHECKING:
     from infoprior.metadataset._card import data_card
     from infoprior.metadataset._dataset import MetaDataset
     from infoprior.metadataset._schema import MetaDatasetError
+    from infoprior.metadataset._space_json import space_from_dict, space_to_dict
 
-__all__ = ["MetaDataset", "MetaDatasetError", "data_card"]
+__all__ = ["MetaDataset", "MetaDatasetError", "data_card", "space_from_dict", "space_to_dict"]
 
-_HOME = {"MetaDataset": "_dataset", "MetaDatasetError": "_schema", "data_card": "_card"}
+_HOME = {
+    "MetaDataset": "_dataset",
+    "MetaDatasetError": "_schema",
+    "data_card": "_card",
+    "space_from_dict": "_space_json",
+    "space_to_dict": "_space_json",
+}
 
 
 def __getattr__(name: str) -> Any:

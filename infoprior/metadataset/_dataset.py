@@ -134,8 +134,8 @@ class MetaDataset:
         return TaskProfile(
             task=task,
             metafeatures={str(k): float(v) for k, v in values.items()},
-            layers=layers,
-            curves=curves,
+            layers=layers[list(SCHEMAS["profiles"])],
+            curves=curves[list(SCHEMAS["probe_curves"])],
         )
 
     def rows(self) -> pd.DataFrame:

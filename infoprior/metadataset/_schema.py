@@ -37,7 +37,7 @@ class Column:
 _TEXT, _COUNT, _FLAG = Column("text"), Column("integer", low=0), Column("boolean")
 _ACCURACY = Column("number", low=0.0, high=1.0)
 _LOSS = Column("number", missing=True)  # NaN from the epoch at which a network diverged
-_NATS = Column("number", missing=True)  # NaN where the estimator had nothing to read
+_NATS = Column("number")
 
 _CURVES = {
     "task": _TEXT,
@@ -84,8 +84,8 @@ SCHEMAS: dict[str, dict[str, Column]] = {
         "mi_xt_validation": _NATS,
         "mi_ty_train": _NATS,
         "mi_ty_validation": _NATS,
-        "step_xt": Column("number", missing=True),
-        "step_ty": Column("number", missing=True),
+        "step_xt": Column("integer"),
+        "step_ty": Column("integer"),
         "flags": _TEXT,
     },
     "probe_curves": _CURVES,

@@ -13,11 +13,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from optuna.distributions import distribution_to_json, json_to_distribution
 
 from infoprior.metadataset._dataset import MetaDataset, check_tables
 from infoprior.metadataset._schema import KEYS, TABLES, MetaDatasetError
-from infoprior.spaces import SPACES, SearchSpace, get_space
+from infoprior.metadataset._space_json import space_from_dict, space_to_dict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +28,7 @@ SCHEMA_FILE = "schema.json"
 def digest(meta: MetaDataset) -> str:
     """SHA-256 over the space and, per table, the sorted rows column by column."""
     sha = hashlib.sha256()
-    sha.update(json.dumps(_space_to_json(meta.space), sort_keys=True).encode())
+    sha.update(json.dumps(space_to_dict(meta.space), sort_keys=True).encode())
     for name in TABLES:
         frame = _canonical(name, getattr(meta, name))
         sha.update(f"\n{name} {len(frame)}\n".encode())
@@ -54,7 +53,7 @@ def save(meta: MetaDataset, directory: Path) -> None:
     schema = {
         "format": "infoprior meta-dataset",
         "version": VERSION,
-        "space": _space_to_json(meta.space),
+        "space": space_to_dict(meta.space),
         "digest": meta.digest,
         "units": "nats",
     }
@@ -78,7 +77,7 @@ def load(directory: Path) -> MetaDataset:
         raise MetaDatasetError(
             f"{path}: version {found!r}; this infoprior reads version {VERSION}."
         )
-    space = _space_from_json(schema.get("space"), path)
+    space = space_from_dict(schema.get("space"), str(path))
     files = {name: str(directory / f"{name}.parquet") for name in TABLES}
     frames = {name: _read(Path(file)) for name, file in files.items()}
     meta = MetaDataset(space, **check_tables(space, frames, files))
@@ -129,26 +128,3 @@ def _replace(path: Path, write: Callable[[Path], Any]) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _space_to_json(space: SearchSpace) -> dict[str, Any]:
-    distributions = {n: json.loads(distribution_to_json(d)) for n, d in space.items()}
-    # A list of pairs: the order of the parameters is the order of the encoding.
-    return {"name": space.name, "distributions": [[n, d] for n, d in distributions.items()]}
-
-
-def _space_from_json(data: Any, path: Path) -> SearchSpace:
-    try:
-        name = data["name"]
-        distributions = {n: json_to_distribution(json.dumps(d)) for n, d in data["distributions"]}
-    except (KeyError, TypeError, ValueError) as error:
-        raise MetaDatasetError(f"{path}: 'space' cannot be read: {error!r}") from error
-    if name not in SPACES:
-        return SearchSpace(name, distributions)
-    space = get_space(name)
-    if list(distributions.items()) != list(space.items()):
-        raise MetaDatasetError(
-            f"{path}: the space {name!r} has changed since this meta-dataset was built; "
-            f"build it again."
-        )
-    return space

@@ -1,0 +1,107 @@
+"""Predictors that need no training: uniform, static, gaussian, nearest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from infoprior.predictors._base import Fitted, Predictor, Training
+from infoprior.predictors._errors import PredictorError
+from infoprior.predictors._settings import weights_of
+from infoprior.predictors._targets import average
+
+if TYPE_CHECKING:
+    from infoprior.priors import Prior
+
+
+class UniformPredictor(Predictor):
+    """The uniform prior: what Hyperband samples from when nobody tells it anything."""
+
+    name = "uniform"
+    reads = False
+
+    def _learn(self, training: Training) -> dict[str, np.ndarray]:
+        return {}
+
+    def _score(
+        self, arrays: Mapping[str, np.ndarray], x: np.ndarray, encoded: np.ndarray
+    ) -> np.ndarray:
+        return np.zeros(len(encoded))
+
+    def _prior(self, fitted: Fitted, scores: np.ndarray) -> Prior:
+        from infoprior.priors import Prior
+
+        return Prior.uniform(dict(fitted.space))
+
+
+class StaticPredictor(Predictor):
+    """What is good on average over the training tasks: the same prior for every task.
+
+    The opponent that matters: what does not beat it has learned nothing about the task.
+    """
+
+    name = "static"
+    reads = False
+
+    def _learn(self, training: Training) -> dict[str, np.ndarray]:
+        return {"average": average(training.targets.scores, training.targets.weights)}
+
+    def _score(
+        self, arrays: Mapping[str, np.ndarray], x: np.ndarray, encoded: np.ndarray
+    ) -> np.ndarray:
+        return arrays["average"]
+
+
+class GaussianPredictor(StaticPredictor):
+    """One Gaussian per number and one table of frequencies per categorical, fitted on the average.
+
+    The winner of Kossmann, "Mutual information for fine-grained analysis of neural networks",
+    ETH Zurich 2019, experiment 1: its points are weighted as the static prior's are.
+    """
+
+    name = "gaussian"
+
+    def _prior(self, fitted: Fitted, scores: np.ndarray) -> Prior:
+        from infoprior.priors import Prior
+
+        return Prior.gaussian(
+            dict(fitted.space), fitted.points, weights_of(scores, self.prior_settings),
+            floor=self.prior_settings.floor,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class NearestSettings:
+    """neighbors: how many training tasks are averaged."""
+
+    neighbors: int = 8
+
+    def __post_init__(self) -> None:
+        if self.neighbors < 1:
+            raise PredictorError(f"neighbors = {self.neighbors}; at least 1.")
+
+
+class NearestPredictor(Predictor):
+    """The average over the training tasks whose features are nearest; with no inputs, over all."""
+
+    name = "nearest"
+    Settings: ClassVar[type] = NearestSettings
+
+    def _learn(self, training: Training) -> dict[str, np.ndarray]:
+        return {
+            "x": training.x,
+            "scores": training.targets.scores,
+            "weights": training.targets.weights,
+        }
+
+    def _score(
+        self, arrays: Mapping[str, np.ndarray], x: np.ndarray, encoded: np.ndarray
+    ) -> np.ndarray:
+        nearest = np.arange(len(arrays["scores"]))
+        if self.inputs:
+            distance = np.square(arrays["x"] - x).sum(axis=1)
+            nearest = np.argsort(distance, kind="stable")[: self.settings.neighbors]
+        return average(arrays["scores"][nearest], arrays["weights"][nearest])

@@ -1,0 +1,109 @@
+"""A fitted predictor as a directory: predictor.json and arrays.safetensors. Never a pickle."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from infoprior.metadataset import MetaDatasetError, space_from_dict, space_to_dict
+from infoprior.predictors._base import Fitted, Predictor
+from infoprior.predictors._errors import PredictorError
+from infoprior.predictors._features import Standardizer
+from infoprior.predictors._make import make_predictor
+
+VERSION = 1
+HEADER, ARRAYS = "predictor.json", "arrays.safetensors"
+_FEATURES = ("median", "mean", "scale")
+
+
+def save(predictor: Predictor, fitted: Fitted, directory: Path) -> None:
+    """Write both files, each as a whole, the header last; same predictor, same bytes."""
+    from safetensors.numpy import save as to_bytes
+
+    header = {
+        "format": "infoprior predictor",
+        "version": VERSION,
+        "name": predictor.name,
+        "inputs": list(predictor.inputs),
+        "seed": predictor.seed,
+        "settings": dataclasses.asdict(predictor.prior_settings)
+        | dataclasses.asdict(predictor.settings),
+        "space": space_to_dict(fitted.space),
+        "features": list(fitted.standardizer.names),
+        "n_recorded": fitted.n_recorded,
+        "points": fitted.points,
+    }
+    arrays = {f"model/{name}": array for name, array in fitted.arrays.items()}
+    arrays |= {f"features/{n}": getattr(fitted.standardizer, n) for n in _FEATURES}
+    tensors = to_bytes({n: np.ascontiguousarray(arrays[n]) for n in sorted(arrays)})
+    text = json.dumps(header, indent=1, sort_keys=True) + "\n"
+    directory.mkdir(parents=True, exist_ok=True)
+    _replace(directory / ARRAYS, lambda path: path.write_bytes(tensors))
+    _replace(directory / HEADER, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def load_predictor(directory: str | Path) -> Predictor:
+    """The predictor that `Predictor.save` wrote: it answers exactly as before.
+
+    Raises:
+        PredictorError: there is none, its version is unknown, or a file is damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    path = Path(directory) / HEADER
+    try:
+        header: Any = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PredictorError(f"{path} does not exist; {directory} holds no predictor.") from None
+    except ValueError as error:
+        raise PredictorError(f"{path} is not JSON: {error}") from error
+    version = header.get("version") if isinstance(header, dict) else None
+    if version != VERSION:
+        raise PredictorError(
+            f"{path}: version {version!r}; this infoprior reads version {VERSION}. Fit it again."
+        )
+    tensors = Path(directory) / ARRAYS
+    try:
+        arrays = load_file(tensors)
+    except (OSError, SafetensorError) as error:
+        raise PredictorError(f"{tensors} cannot be read: {error}") from error
+    try:
+        space = space_from_dict(header["space"], str(path))
+        predictor = make_predictor(
+            header["name"], header["inputs"], seed=header["seed"], **header["settings"]
+        )
+        predictor._fitted = Fitted(
+            space=space,
+            points=[space.validate(point) for point in header["points"]],
+            n_recorded=header["n_recorded"],
+            standardizer=Standardizer(
+                tuple(header["features"]), *(arrays[f"features/{n}"] for n in _FEATURES)
+            ),
+            arrays={
+                name.removeprefix("model/"): array
+                for name, array in arrays.items()
+                if name.startswith("model/")
+            },
+        )
+    except (KeyError, TypeError) as error:
+        raise PredictorError(f"{path} lacks or misspells a field: {error!r}") from error
+    except MetaDatasetError as error:
+        raise PredictorError(str(error)) from error
+    return predictor
+
+
+def _replace(path: Path, write: Callable[[Path], Any]) -> None:
+    """Write beside the file, then put it in its place: nobody sees half a file."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
