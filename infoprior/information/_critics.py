@@ -9,7 +9,6 @@ from typing import Self
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import relu
 
 from infoprior.information._inputs import generator
 from infoprior.information._objective import log_mean_exp, log_mean_exp_enumerated
@@ -29,7 +28,7 @@ def _draw(
 
 
 @dataclass
-class _Stack:
+class Stack:
     """Parameters stacked along the first dimension, one entry per critic.
 
     A critic is drawn from a generator of its own and from its own number of inputs. Weights of
@@ -47,13 +46,13 @@ class _Stack:
         """The critics of those numbers only."""
         return type(self)([p.detach()[rows].clone() for p in self.parameters])
 
-    def put(self, rows: Tensor, other: _Stack, other_rows: Tensor) -> None:
+    def put(self, rows: Tensor, other: Stack, other_rows: Tensor) -> None:
         """Overwrite critics with some of another stack's."""
         for mine, theirs in zip(self.parameters, other.parameters, strict=True):
             mine[rows] = theirs.detach()[other_rows]
 
 
-class PairCritics(_Stack):
+class PairCritics(Stack):
     """Scores f(x, y) of two continuous sides. Parameters: Wx, Wy, b1, W2, b2, w3.
 
     The first layer is linear in x and y apart, so its two products are computed once and paired
@@ -81,12 +80,13 @@ class PairCritics(_Stack):
         from_x, from_y = torch.baddbmm(b1, x, wx), torch.bmm(y, wy)
         n = x.shape[1]
         pairs = [from_x + from_y] + [from_x + from_y.roll(-s, dims=1) for s in shifts]
-        hidden = relu(torch.cat(pairs, dim=1))
-        scores = torch.bmm(relu(torch.baddbmm(b2, hidden, w2)), w3)[..., 0]
+        hidden = torch.cat(pairs, dim=1).relu_()
+        hidden = torch.baddbmm(b2, hidden, w2).relu_()
+        scores = torch.bmm(hidden, w3)[..., 0]
         return scores[:, :n], log_mean_exp(scores[:, n:])
 
 
-class LabelCritics(_Stack):
+class LabelCritics(Stack):
     """Scores f(t, c), one per class, of a continuous side. Parameters: W1, b1, W2, b2, W3, b3.
 
     With every class scored, the expectation over the marginal of Y is an exact sum: no negative
@@ -109,8 +109,8 @@ class LabelCritics(_Stack):
     def scores(self, t: Tensor, y: Tensor, log_shares: Tensor) -> Scores:
         """t: (K, n, d), y: (n,) int64 class numbers, log_shares: (C,)."""
         w1, b1, w2, b2, w3, b3 = self.parameters
-        hidden = relu(torch.baddbmm(b1, t, w1))
-        hidden = relu(torch.baddbmm(b2, hidden, w2))
+        hidden = torch.baddbmm(b1, t, w1).relu_()
+        hidden = torch.baddbmm(b2, hidden, w2).relu_()
         scores = torch.baddbmm(b3, hidden, w3)
         joint = scores.gather(2, y.expand(len(scores), -1)[..., None])[..., 0]
         return joint, log_mean_exp_enumerated(scores, log_shares)

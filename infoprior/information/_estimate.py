@@ -60,11 +60,16 @@ class Estimate:
     raw value stays. A critic that never beat a constant one on the validation rows is replaced by
     the constant one, whose value is exactly 0.0 (`never_rose`).
 
+    Where the mean exponential is sampled ("mine"), information beyond the log of the number of
+    rows cannot be measured with confidence (McAllester & Stratos, "Formal Limitations on the
+    Measurement of Mutual Information", AISTATS 2020): the held-out value of an overconfident critic
+    can then exceed the truth without limit. Read `saturated` as "large, unknown how large".
+
     Attributes:
         nats: the estimate, the same number as `test`.
         train: value of the chosen critic on the rows it was trained on (too high).
         validation: its value on the rows that chose the step (slightly too high).
-        test: its value on rows that did neither: in expectation at most a little above the truth.
+        test: its value on rows that did neither: a lower bound up to their noise, unless saturated.
         step: the step chosen.
         flags: any of `still_rising` (the step budget ended it), `never_rose` (no step beat a
             constant critic), `saturated` (near its ceiling: log of the number of test rows, or

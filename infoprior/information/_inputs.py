@@ -133,10 +133,17 @@ def gaussianize(samples: np.ndarray) -> Tensor:
     columns = torch.from_numpy(np.ascontiguousarray(samples[:, high - low > CONSTANT * size].T))
     if columns.shape[0] == 0:
         return torch.zeros(samples.shape[0], 0)
-    ordered = columns.sort(dim=1).values
-    below = torch.searchsorted(ordered, columns)
-    up_to = torch.searchsorted(ordered, columns, right=True)
-    quantile = (below + up_to).double() / (2 * columns.shape[1])  # mid-rank, in (0, 1)
+    ordered, place = columns.sort(dim=1)
+    n = columns.shape[1]
+    starts = torch.ones_like(ordered, dtype=torch.bool)  # of a run of equal values
+    starts[:, 1:] = ordered[:, 1:] > ordered[:, :-1]
+    ends = torch.ones_like(starts)
+    ends[:, :-1] = starts[:, 1:]
+    number = torch.arange(n).expand_as(ordered)
+    first = torch.where(starts, number, 0).cummax(dim=1).values
+    last = torch.where(ends, number, n).flip(1).cummin(dim=1).values.flip(1)
+    rank = torch.empty_like(columns).scatter_(1, place, (first + last).to(columns) / 2)
+    quantile = (rank + 0.5) / n  # in (0, 1)
     normal = torch.special.ndtri(quantile)
     normal -= normal.mean(dim=1, keepdim=True)
     normal /= normal.std(dim=1, keepdim=True)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from infoprior.information._critics import LabelCritics, PairCritics, Scores
+from infoprior.information._critics import LabelCritics, PairCritics, Scores, Stack
 from infoprior.information._entropy import entropy
 from infoprior.information._estimate import Estimate, MineSettings, constant_estimate
 from infoprior.information._inputs import (
@@ -30,8 +30,9 @@ from infoprior.information._objective import donsker_varadhan, surrogate, update
 
 SATURATED = 0.95
 """An estimate above this share of its ceiling is flagged."""
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam's usual ones
 
-Critics = TypeVar("Critics", PairCritics, LabelCritics)
+Critics = TypeVar("Critics", bound=Stack)
 
 
 def mine(
@@ -69,25 +70,22 @@ def mine(
              for s, values in (("x", x), ("y", y)) for k, v in enumerate(values)}  # fmt: skip
     n = check_rows({name: len(side) for name, side in sides.items()})
     rows = choose_rows(n, settings.max_rows, seed)
-    pairs = [
-        (gaussianize(sides[f"x[{k}]"][rows]), gaussianize(sides[f"y[{k}]"][rows]))
-        for k in range(len(x))
-    ]
+    prepared = {name: gaussianize(side[rows]) for name, side in sides.items()}
+    pairs = [(prepared[f"x[{k}]"], prepared[f"y[{k}]"]) for k in range(len(x))]
     varying = [k for k, (a, b) in enumerate(pairs) if a.shape[1] and b.shape[1]]
     estimates = [constant_estimate(len(rows), "mine")] * len(x)
     if not varying:
         return estimates
     parts = split_rows(len(rows), seed)
-    stack_x = pad_and_stack([pairs[k][0] for k in varying])
-    stack_y = pad_and_stack([pairs[k][1] for k in varying])
+    stacks = [pad_and_stack([pairs[k][side] for k in varying]) for side in (0, 1)]
 
-    def scores(critics: PairCritics, which: Tensor, at: Tensor, shifts: int) -> Scores:
-        a, b = stack_x[which[:, None], at], stack_y[which[:, None], at]
-        return critics.scores(a, b, range(1, min(shifts, len(at) - 1) + 1))
+    def scores(critics: PairCritics, rows: Tensor, taken: list[Tensor], shifts: int) -> Scores:
+        x_rows, y_rows = taken
+        return critics.scores(x_rows, y_rows, range(1, min(shifts, len(rows) - 1) + 1))
 
     widths = [(pairs[k][0].shape[1], pairs[k][1].shape[1]) for k in varying]
     critics = PairCritics.draw(widths, settings.hidden, seed)
-    fits = _Fitting[PairCritics](critics, scores, parts, seed, settings).run()
+    fits = _Fitting[PairCritics](critics, stacks, scores, parts, seed, settings).run()
     ceiling = math.log(len(parts.test))
     for k, fit in zip(varying, fits, strict=True):
         estimates[k] = fit.estimate(ceiling, len(rows), "mine", settings)
@@ -128,16 +126,16 @@ def mine_labels(
     if not varying:
         return estimates
     parts = split_rows(len(rows), seed, classes)
-    stack = pad_and_stack([prepared[k] for k in varying])
+    stacks = [pad_and_stack([prepared[k] for k in varying])]
     class_of = torch.from_numpy(classes)
     log_shares = torch.from_numpy(np.log(counts / counts.sum())).float()
 
-    def scores(critics: LabelCritics, which: Tensor, at: Tensor, shifts: int) -> Scores:
-        return critics.scores(stack[which[:, None], at], class_of[at], log_shares)
+    def scores(critics: LabelCritics, rows: Tensor, taken: list[Tensor], shifts: int) -> Scores:
+        return critics.scores(taken[0], class_of[rows], log_shares)
 
     widths = [prepared[k].shape[1] for k in varying]
     critics = LabelCritics.draw(widths, len(counts), settings.hidden, seed)
-    fits = _Fitting[LabelCritics](critics, scores, parts, seed, settings).run()
+    fits = _Fitting[LabelCritics](critics, stacks, scores, parts, seed, settings).run()
     for k, fit in zip(varying, fits, strict=True):
         estimates[k] = fit.estimate(entropy(classes), len(rows), "mine-enumerated", settings)
     return estimates
@@ -169,42 +167,44 @@ class _Fitting(Generic[Critics]):
     """Trains a stack; each critic stops by its own validation values and then leaves it.
 
     Args:
-        scores: `(critics, their numbers, row numbers, shifts) -> Scores` on those rows.
+        critics: K of them, freshly drawn.
+        stacks: what they see, each of shape (K, n, width).
+        scores: `(critics, row numbers, the stacks at those rows, shifts) -> Scores`.
     """
 
     def __init__(
         self,
         critics: Critics,
-        scores: Callable[[Critics, Tensor, Tensor, int], Scores],
+        stacks: list[Tensor],
+        scores: Callable[[Critics, Tensor, list[Tensor], int], Scores],
         parts: Parts,
         seed: int,
         settings: MineSettings,
     ) -> None:
         self.critics = critics
+        self.stacks = stacks
         self.scores = scores
         self.parts = parts
         self.settings = settings
         self.batches = _batches(parts.train, seed, settings)
 
     def run(self) -> list[_Fit]:
-        settings, live = self.settings, self.critics
+        settings, live, stacks = self.settings, self.critics, self.stacks
         n_critics = len(live.parameters[0])
         best = live.copy()
         best_value = torch.zeros(n_critics)  # a constant critic's, exactly
         best_step = torch.zeros(n_critics, dtype=torch.int64)
         numbers = torch.arange(n_critics)  # whom the live stack holds
-        optimizer = _adam(live.parameters, settings)
+        optimizer = _Adam(live.parameters, settings.learning_rate)
         average: Tensor | None = None
         for step, batch in enumerate(self.batches, start=1):
-            joint, batch_log = self.scores(live, numbers, batch, 1)
+            joint, batch_log = self.scores(live, batch, _take(stacks, batch), 1)
             average = update_average(average, batch_log.detach(), settings.average)
             loss = -surrogate(joint, batch_log, average).sum()
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
+            optimizer.step(torch.autograd.grad(loss, live.parameters))
             if step % settings.check_every and step != settings.steps:
                 continue
-            value = self._value(live, numbers, self.parts.validation)
+            value = self._value(live, stacks, self.parts.validation)
             better = (value > best_value[numbers]).nonzero()[:, 0]
             best.put(numbers[better], live, better)
             best_value[numbers[better]] = value[better]
@@ -214,20 +214,23 @@ class _Fitting(Generic[Critics]):
                 break
             if len(going) < len(numbers):
                 numbers, average = numbers[going], average[going]
-                live = live.keep(going)
-                optimizer = _adam(live.parameters, settings, optimizer, going)
-        everyone = torch.arange(n_critics)
-        train = self._value(best, everyone, self.parts.train)
-        test = self._value(best, everyone, self.parts.test)
+                live, stacks = live.keep(going), [stack[going] for stack in stacks]
+                optimizer.keep(live.parameters, going)
+        train = self._value(best, self.stacks, self.parts.train)
+        test = self._value(best, self.stacks, self.parts.test)
         return [
             _Fit(float(train[k]), float(best_value[k]), float(test[k]), int(best_step[k]))
             for k in range(n_critics)
         ]
 
     @torch.no_grad()
-    def _value(self, critics: Critics, numbers: Tensor, rows: Tensor) -> Tensor:
-        joint, marginal = self.scores(critics, numbers, rows, self.settings.shifts)
+    def _value(self, critics: Critics, stacks: list[Tensor], rows: Tensor) -> Tensor:
+        joint, marginal = self.scores(critics, rows, _take(stacks, rows), self.settings.shifts)
         return donsker_varadhan(joint, marginal)
+
+
+def _take(stacks: list[Tensor], rows: Tensor) -> list[Tensor]:
+    return [stack.index_select(1, rows) for stack in stacks]
 
 
 def _batches(train: Tensor, seed: int, settings: MineSettings) -> Tensor:
@@ -239,20 +242,32 @@ def _batches(train: Tensor, seed: int, settings: MineSettings) -> Tensor:
     return train[torch.from_numpy(order[: settings.steps * size])].view(settings.steps, size)
 
 
-def _adam(
-    parameters: list[Tensor],
-    settings: MineSettings,
-    before: torch.optim.Adam | None = None,
-    kept: Tensor | None = None,
-) -> torch.optim.Adam:
-    """Adam over stacked parameters; given the one before, its state for the critics kept."""
-    for parameter in parameters:
-        parameter.requires_grad_(True)
-    optimizer = torch.optim.Adam(parameters, lr=settings.learning_rate, fused=True)
-    if before is not None and kept is not None:
-        for old, new in zip(before.param_groups[0]["params"], parameters, strict=True):
-            state = before.state[old]
-            optimizer.state[new] = {
-                name: value if name == "step" else value[kept] for name, value in state.items()
-            }
-    return optimizer
+class _Adam:
+    """Adam (Kingma & Ba, ICLR 2015, algorithm 1), in place, on stacked parameters.
+
+    Written out, because critics leave the stack on the way and take their moments with them.
+    """
+
+    def __init__(self, parameters: list[Tensor], rate: float) -> None:
+        self.parameters = [p.requires_grad_(True) for p in parameters]
+        self.rate = rate
+        self.mean = [torch.zeros_like(p) for p in parameters]
+        self.square = [torch.zeros_like(p) for p in parameters]
+        self.step_number = 0
+
+    def keep(self, parameters: list[Tensor], rows: Tensor) -> None:
+        """Go on with those critics only, whose parameters are given anew."""
+        self.parameters = [p.requires_grad_(True) for p in parameters]
+        self.mean = [m[rows] for m in self.mean]
+        self.square = [v[rows] for v in self.square]
+
+    def step(self, gradients: Sequence[Tensor]) -> None:
+        """One step; `gradients` are those of what is to become small."""
+        self.step_number += 1
+        rate = self.rate / (1.0 - BETA_1**self.step_number)
+        root = math.sqrt(1.0 - BETA_2**self.step_number)
+        with torch.no_grad():
+            for p, g, m, v in zip(self.parameters, gradients, self.mean, self.square, strict=True):
+                m.lerp_(g, 1.0 - BETA_1)
+                v.mul_(BETA_2).addcmul_(g, g, value=1.0 - BETA_2)
+                p.addcdiv_(m, v.sqrt().div_(root).add_(EPSILON), value=-rate)

@@ -25,7 +25,7 @@ PROBES: dict[str, dict[str, Any]] = {
         "normalization": "none",
         "dropout": 0.0,
         "residual": False,
-        "learning_rate": 3e-3,
+        "learning_rate": 1e-2,
         "weight_decay": 1e-4,
         "batch_size": 64,
     },
