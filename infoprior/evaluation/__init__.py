@@ -4,6 +4,7 @@ The room knows nothing of predictors: it works on `Prior` objects, on arrays of 
 ``log p(x) - log u(x)`` over the recorded architectures of a task, and on data frames.
 
 - splits: `hold_out`, `family_folds` (a family of near-duplicates is never split);
+  `predict_held_out` fits on one side and predicts the other;
 - metrics of one task: `kendall_tau`, `log_ratio_of_best`, `best_of_k_regret`, `task_metrics`;
 - statistics over tasks: `bootstrap_interval`, `wilcoxon`, `holm`, `compare`;
 - `replay`: Hyperband over recorded curves; `live_study`: Optuna training real networks.
@@ -19,6 +20,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from infoprior.evaluation._crossvalidation import predict_held_out
     from infoprior.evaluation._errors import EvaluationError
     from infoprior.evaluation._live import live_study, regret_curve
     from infoprior.evaluation._metrics import (
@@ -54,6 +56,7 @@ _HOME = {
     "kendall_tau": "_metrics",
     "live_study": "_live",
     "log_ratio_of_best": "_metrics",
+    "predict_held_out": "_crossvalidation",
     "regret_curve": "_live",
     "replay": "_replay",
     "task_metrics": "_metrics",
@@ -76,6 +79,7 @@ __all__ = [
     "kendall_tau",
     "live_study",
     "log_ratio_of_best",
+    "predict_held_out",
     "regret_curve",
     "replay",
     "task_metrics",

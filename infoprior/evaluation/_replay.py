@@ -176,6 +176,7 @@ def replay(
     seeds: int = 30,
     budgets: Sequence[float] = (1, 2, 4, 8, 16),
     start_cost: float = 0.0,
+    weight: float = 1.0,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Regret of Hyperband under a prior after given budgets, over recorded curves.
@@ -204,6 +205,8 @@ def replay(
             same task), and the i-th recorded training of each architecture, round and round.
         budgets: in full trainings (``max_epochs`` epochs each).
         start_cost: in full trainings, part of the budget.
+        weight: share of the prior; below 1 the rest is uniform, as with `PriorSampler` over a
+            random base sampler. Needs true log-ratios, not scores known up to a constant.
         seed: random numbers.
 
     Returns:
@@ -229,6 +232,11 @@ def replay(
         raise EvaluationError("replay needs at least one seed, and budgets above 0")
     if not (math.isfinite(start_cost) and start_cost >= 0.0):
         raise EvaluationError(f"start_cost must be 0 or more full trainings, got {start_cost}")
+    if not 0.0 <= weight <= 1.0:
+        raise EvaluationError(f"weight must lie between 0 and 1, got {weight}")
+    if weight < 1.0:  # log(w p/u + 1 - w), in log space so that a steep prior can't overflow
+        part = math.log(weight) if weight > 0.0 else -math.inf
+        scores = np.logaddexp(part + scores, math.log1p(-weight))
     full = recorded.epochs[-1]
     # Whole epochs that each budget leaves after the start cost; the slack is for float noise.
     available = np.floor((allowed - start_cost) * full + 1e-6)
@@ -253,14 +261,16 @@ def replay(
     regret = np.where(nothing, before, scale.regret(recorded.final_test[chosen]))
     in_hand = np.where(nothing, before, scale.regret(recorded.test[repeat, chosen, level]))
     names = np.array(recorded.architectures, dtype=object)
-    reached = np.array(recorded.epochs, dtype=np.int64)[level] * ~nothing
+    incumbents = names[chosen]
+    incumbents[nothing] = None
+    reached = np.where(nothing, 0, np.asarray(recorded.epochs)[level])
     return pd.DataFrame(
         {
             "seed": np.repeat(np.arange(seeds), allowed.size),
             "budget": np.tile(allowed, seeds),
             "regret": regret.ravel(),
             "regret_in_hand": in_hand.ravel(),
-            "incumbent": np.where(nothing, None, names[chosen]).ravel(),
+            "incumbent": incumbents.ravel(),
             "rung": reached.ravel(),
             "cost": np.where(
                 nothing, np.minimum(start_cost, allowed), start_cost + spent[row, event] / full
@@ -289,7 +299,10 @@ def _run(
     paid = np.zeros((seeds, n), dtype=np.int64)
     entropy = [int(seed), zlib.crc32(recorded.task.encode())]
     order, used, rounds, turn = np.zeros((seeds, 0), dtype=np.int64), 0, 0, 0
-    members, levels, costs, values = [], [], [], []
+    members: list[Ints] = []
+    levels: list[Ints] = []
+    costs: list[Ints] = []
+    values: list[Floats] = []
     while True:
         if used == order.shape[1] or rounds > 1:
             rng = np.random.default_rng([*entropy, rounds])
@@ -317,6 +330,9 @@ def _run(
             values.append(recorded.validation[repeat, drawn, level])
         if paid.sum(axis=1).min() >= min(limit, n * int(epochs[-1])):
             break
-    joined = (np.concatenate(part, axis=1) for part in (members, costs, values))
-    all_members, all_costs, all_values = joined
-    return all_members, np.concatenate(levels), all_costs, all_values
+    return (
+        np.concatenate(members, axis=1),
+        np.concatenate(levels),
+        np.concatenate(costs, axis=1),
+        np.concatenate(values, axis=1),
+    )

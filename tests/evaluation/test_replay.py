@@ -165,6 +165,21 @@ def test_first_draws_follow_the_prior():
     assert share == pytest.approx(p, abs=0.012)
 
 
+def test_weight_mixes_the_prior_with_the_uniform():
+    curves = RecordedCurves.from_frame(random_curves(5))
+    p = np.array([0.5, 0.2, 0.15, 0.1, 0.05])
+    score = np.log(p * 5)
+    mixed = np.log(0.75 * p * 5 + 0.25)
+    settings = {"seeds": 20, "budgets": (0.04, 0.1, 1)}
+    got = replay(curves, score, weight=0.75, **settings)
+    pd.testing.assert_frame_equal(got, replay(curves, mixed, **settings))
+    nothing = replay(curves, score, weight=0.0, **settings)
+    pd.testing.assert_frame_equal(nothing, replay(curves, np.zeros(5), **settings))
+    assert not got.equals(replay(curves, score, **settings))
+    with pytest.raises(EvaluationError, match="weight"):
+        replay(curves, score, weight=1.5)
+
+
 def test_replays_are_paired_seeded_and_independent_of_their_number():
     curves = random_curves(50)
     scores = np.random.default_rng(0).normal(size=50)
