@@ -34,7 +34,9 @@ CODE = ("infoprior.evaluation", "infoprior.priors", "infoprior.training", "infop
 
 def replay_task(curves: pd.DataFrame, predictions: pd.DataFrame, params: dict) -> pd.DataFrame:
     """Every arm's replayed Hyperband on one task: mean regret over the replays, per budget."""
-    recorded = RecordedCurves.from_frame(curves, min_gap=params["min_gap"])
+    recorded = RecordedCurves.from_frame(
+        curves, max_epochs=params["epochs"], min_gap=params["min_gap"]
+    )
     if not recorded.scale.discriminating:
         return pd.DataFrame()
     found = []
@@ -67,7 +69,8 @@ def live_one(
         base="random",
         weight=params["weight"],
         seed=seed,
-        budget_epochs=int(params["live_budget"] * 27),
+        budget_epochs=int(params["live_budget"] * params["epochs"]),
+        max_epochs=params["epochs"],
         start_cost=cost,
     )
     return rows.to_dict("records")
@@ -114,7 +117,7 @@ def run_live(meta: MetaDataset, predictions: pd.DataFrame, params: dict) -> pd.D
             for seed in range(params["live_seeds"]):
                 source = str(DATA / "tasks" / f"{file_name(task)}.safetensors")
                 cost = arm.start_cost(params["costs"])
-                settings = {name: params[name] for name in ("weight", "live_budget")}
+                settings = {name: params[name] for name in ("weight", "live_budget", "epochs")}
                 arguments = (source, meta.space.name, prior, seed, cost, settings)
                 key = f"{file_name(task)}.{arm.name}.s{seed}."
                 key += fingerprint(digests[task], code, *arguments[1:])
@@ -129,7 +132,9 @@ def run_live(meta: MetaDataset, predictions: pd.DataFrame, params: dict) -> pd.D
         frame = pd.DataFrame(rows)
         trials.append(frame.assign(**label))
         recorded = RecordedCurves.from_frame(
-            meta.curves[meta.curves["task"] == task], min_gap=params["min_gap"]
+            meta.curves[meta.curves["task"] == task],
+            max_epochs=params["epochs"],
+            min_gap=params["min_gap"],
         )
         budgets = [b for b in params["budgets"] if b <= params["live_budget"]]
         curve = regret_curve(frame, [*budgets, params["live_budget"]], scale=recorded.scale)
@@ -139,7 +144,7 @@ def run_live(meta: MetaDataset, predictions: pd.DataFrame, params: dict) -> pd.D
 
 
 def main() -> None:
-    params = read_params("hyperband")
+    params = {**read_params("hyperband"), "epochs": read_params("networks")["epochs"]}
     meta = MetaDataset.load(DATA / "metadataset")
     predictions = pd.read_parquet(DATA / "predictions" / "predictions.parquet")
     real = meta.tasks[meta.tasks["kind"] == "real"]
@@ -190,4 +195,7 @@ def draw(meta: MetaDataset, report: pd.DataFrame, example: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # Under its own name, so that worker processes find its functions.
+    from pipeline import hyperband
+
+    hyperband.main()

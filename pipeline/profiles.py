@@ -59,4 +59,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # Under its own name, so that worker processes find its functions.
+    from pipeline import profiles
+
+    profiles.main()

@@ -13,8 +13,8 @@ from tqdm import tqdm
 from infoprior.tasks import catalogue, load_task, metafeatures
 
 
-def prepare(name: str, params: dict, folder: str) -> dict:
-    """Save one task; its row of the table of tasks."""
+def prepare(name: str, params: dict, folder: str) -> dict | None:
+    """Save one task; its row of the table of tasks, or None where it has too few rows."""
     task = load_task(
         name,
         seed=params["seed"],
@@ -22,6 +22,8 @@ def prepare(name: str, params: dict, folder: str) -> dict:
         max_validation=params["max_validation"],
         max_test=params["max_test"],
     )
+    if len(task.y) < params["min_rows"]:
+        return None
     task.save(f"{folder}/{file_name(name)}.safetensors")
     return {
         "task": task.name,
@@ -59,7 +61,7 @@ def main() -> None:
     calls = (delayed(prepare)(name, params, str(folder)) for name in names)
     finished = Parallel(n_jobs=workers(), return_as="generator")(calls)
     rows = list(tqdm(finished, total=len(names), desc="tasks", unit="task", mininterval=1))
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame([row for row in rows if row is not None])
     write_parquet(table, folder / "tasks.parquet")
     kinds = ", ".join(f"{n} {kind}" for kind, n in table.kind.value_counts().items())
     print(f"{len(table)} tasks of {table.family.nunique()} families: {kinds}")

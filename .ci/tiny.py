@@ -1,0 +1,61 @@
+"""The tiny pipeline of .ci/run: `params` shrinks params.yaml, `check` looks at what came out."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+SMALLER = {
+    "  limit: 0 ": "  limit: 12 ",
+    "  max_train: 800 ": "  max_train: 200 ",
+    "  architectures: 32 ": "  architectures: 8 ",
+    "  epochs: 27 ": "  epochs: 9 ",
+    "  mine: {} ": "  mine: {max_steps: 60} ",
+    "  shuffles: 3 ": "  shuffles: 1 ",
+    "  folds: 5 ": "  folds: 2 ",
+    "  seeds: 30 ": "  seeds: 3 ",
+    "  live_tasks: 3": "  live_tasks: 1",
+    "  live_seeds: 2": "  live_seeds: 1",
+    "  live_budget: 12 ": "  live_budget: 6 ",
+}
+
+
+def params() -> None:
+    path = Path("params.yaml")
+    text = path.read_text("utf-8")
+    for old, new in SMALLER.items():
+        assert old in text, f"params.yaml has no {old!r} any more; say in .ci/tiny.py what to shrink"
+        text = text.replace(old, new)
+    path.write_text(text, "utf-8")
+
+
+def check() -> None:
+    predictors = pd.read_csv("reports/predictors.csv")
+    assert len(predictors) == 24, f"{len(predictors)} rows in reports/predictors.csv"
+    assert predictors["kendall_tau"].between(-1, 1).all()
+    hyperband = pd.read_csv("reports/hyperband.csv")
+    assert set(hyperband["search"]) == {"replay", "live"}
+    assert {"uniform", "static"} < set(hyperband[hyperband["search"] == "live"]["predictor"])
+    assert json.loads(Path("reports/metrics.json").read_text())["best"]["test"]
+    best = json.loads(Path("models/best.json").read_text())["predictor"]
+    assert (Path("models") / best / "predictor.json").exists()
+    with sqlite3.connect("mlruns/mlflow.db") as store:
+        (runs,) = store.execute("select count(*) from runs where status = 'FINISHED'").fetchone()
+        (aliases,) = store.execute("select count(*) from registered_model_aliases").fetchone()
+    assert runs == 24 * 4, f"{runs} finished runs"  # two folds and the test tasks under each
+    assert aliases == 1
+    status = subprocess.run(["dvc", "status"], capture_output=True, text=True, check=True).stdout
+    assert "up to date" in status, status
+    changed = subprocess.run(
+        ["git", "status", "--porcelain"], capture_output=True, text=True, check=True
+    ).stdout.split("\n")
+    strays = [line for line in changed if line.startswith("??")]
+    assert not strays, f"untracked files after dvc repro: {strays}"
+    print("the tiny pipeline left what it should")
+
+
+if __name__ == "__main__":
+    {"params": params, "check": check}[sys.argv[1]]()
