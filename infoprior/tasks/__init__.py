@@ -2,7 +2,7 @@
 
 >>> from infoprior.tasks import load_task
 >>> load_task("sklearn/wine")
-Task('sklearn/wine', real, rows 108/35/35, 13 features, 3 classes)
+Task('sklearn/wine', real, rows 109/35/34, 13 features, 3 classes)
 """
 
 from __future__ import annotations

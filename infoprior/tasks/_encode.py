@@ -56,6 +56,7 @@ def make_task(
     seed: int,
     caps: Caps | None = None,
     fractions: tuple[float, float, float] = FRACTIONS,
+    where: str = "",
 ) -> Task:
     """Split, subsample to `caps`, and encode by the training rows.
 
@@ -63,11 +64,12 @@ def make_task(
     raw rows are split as one, and a validation or test row that becomes equal to a row of an
     earlier part only by the encoding (a category or a tail the training rows lack) is left out.
     """
+    where = where or f"task {name!r}"
     class_names = sort_labels(labels)
     index = {label: k for k, label in enumerate(class_names)}
     y = np.array([index[label] for label in labels], dtype=np.int64)
     groups = group_rows(_keys(columns))
-    check_classes(groups, y, class_names, where=f"task {name!r}")
+    check_classes(groups, y, class_names, where)
     parts = split_rows(groups, y, seed, fractions)
     rng = np.random.default_rng([seed, 0xCA9])
     for part in PARTS:
@@ -79,7 +81,7 @@ def make_task(
     train = np.isin(kept, parts["train"])
     X, feature_names = encode([Column(c.name, c.values[kept]) for c in columns], train)
     if not feature_names:
-        raise TaskError(f"task {name!r}: no column varies among the training rows")
+        raise TaskError(f"{where}: no feature varies among the training rows; give more rows")
     kept, X = _without_collisions(kept, X, parts)
     return Task(
         name=name,

@@ -130,7 +130,7 @@ COMMON = (
         layout="space",
         drop=(0,),
         merge={"imL": "im", "imS": "im", "omL": "om"},
-        note="without the protein's name; imL and imS (2 rows each) merged into im, omL (5) into om",
+        note="without the name; imL and imS (2 rows each) merged into im, omL (5) into om",
     ),
     _common(
         "electrical_grid",

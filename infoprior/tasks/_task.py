@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -140,7 +141,7 @@ class Task:
                 if header.get("format") != _FORMAT:
                     raise TaskError(f"{path}: not a task file ({_FORMAT}), write it by Task.save")
                 arrays = {key: file.get_tensor(key) for key in _ARRAYS}
-                fields = {key: _as_text(header[key]) for key in _TEXT}
+                fields: dict[str, Any] = {key: _as_text(header[key]) for key in _TEXT}
         except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
             raise TaskError(f"{path}: not a readable task file, write it again ({error})") from None
         return cls(**fields, **arrays)

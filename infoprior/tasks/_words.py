@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """", did you mean 'x' or 'y'?" for the closest known words, or an empty text."""
+    """ ", did you mean 'x' or 'y'?" for the closest known words, or an empty text."""
     known = list(known)
     lower = {k.lower(): k for k in known}
     close = difflib.get_close_matches(word.lower(), lower, n=3, cutoff=0.6)

@@ -1,0 +1,141 @@
+"""Cheap numbers that describe a task: sizes, class balance, shape of the features, landmarkers.
+
+After Rivolli et al., Meta-features for meta-learning, Knowledge-Based Systems 240, 2022: simple,
+statistical and landmarking groups.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from infoprior.tasks._task import Task
+
+METAFEATURES = (
+    "log_rows",  # ln of the number of training rows
+    "log_features",  # ln of the number of features
+    "log_rows_per_feature",
+    "log_classes",
+    "class_entropy",  # entropy of the labels / ln(classes), in [0, 1]
+    "majority_share",
+    "minority_share",  # of the rarest class, times the number of classes: 1 when balanced
+    "binary_fraction",  # share of features with two values: one-hot columns and flags
+    "mode_share",  # mean share of a feature's most frequent value
+    "skewness",  # mean |skewness| of the features
+    "kurtosis",  # mean ln(1 + kurtosis) of the features; ln 4 for Gaussian ones
+    "correlation",  # mean |correlation| of pairs of features
+    "pca_95",  # share of principal components that hold 95 % of the variance
+    "class_signal_mean",  # mean over features of eta², the variance between classes
+    "class_signal_max",
+    "landmark_nearest",  # validation accuracies of simple classifiers
+    "landmark_linear",
+    "landmark_tree",
+    "landmark_bayes",
+)
+
+_MAX_STATISTICS_ROWS = 1000
+_MAX_LANDMARK_ROWS = 2000
+
+
+def metafeatures(task: Task) -> dict[str, float]:
+    """The numbers named in `METAFEATURES`, finite and deterministic.
+
+    Only training and validation rows are read. Large tasks are described by a fixed subsample:
+    1,000 training rows for the statistics, 2,000 of each part for the landmarkers (one nearest
+    neighbor, linear discriminant, a tree of depth 3, Gaussian naive Bayes).
+    """
+    X, y = task.split("train")
+    values = {
+        "log_rows": np.log(len(X)),
+        "log_features": np.log(task.n_features),
+        "log_rows_per_feature": np.log(len(X) / task.n_features),
+        "log_classes": np.log(task.n_classes),
+        **_class_balance(y, task.n_classes),
+        **_shapes(*_subsample(X, y, _MAX_STATISTICS_ROWS), task.n_classes),
+        **_landmarks(
+            *_subsample(X, y, _MAX_LANDMARK_ROWS),
+            *_subsample(*task.split("validation"), _MAX_LANDMARK_ROWS),
+        ),
+    }
+    return {name: float(values[name]) for name in METAFEATURES}
+
+
+def _subsample(X: np.ndarray, y: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    if len(X) <= most:
+        return X, y
+    rows = np.sort(np.random.default_rng(0).choice(len(X), size=most, replace=False))
+    return X[rows], y[rows]
+
+
+def _class_balance(y: np.ndarray, n_classes: int) -> dict[str, float]:
+    shares = np.bincount(y, minlength=n_classes) / len(y)
+    return {
+        "class_entropy": float(-(shares * np.log(shares)).sum() / np.log(n_classes)),
+        "majority_share": shares.max(),
+        "minority_share": shares.min() * n_classes,
+    }
+
+
+def _shapes(X: np.ndarray, y: np.ndarray, n_classes: int) -> dict[str, float]:
+    X = X.astype(np.float64)
+    centered = X - X.mean(0)
+    deviation = centered.std(0)
+    varies = deviation > 1e-6  # a subsample may hold constant columns
+    ordered = np.sort(X, axis=0)
+    modes = np.array([_longest_run(column) for column in ordered.T]) / len(X)
+    binary = np.array([(np.diff(column) > 0).sum() <= 1 for column in ordered.T])
+    z = centered[:, varies] / deviation[varies]
+    if not z.shape[1]:
+        z = np.zeros((len(X), 1))
+    # The larger Gram matrix has the same nonzero spectrum as the smaller one.
+    gram = z.T @ z / len(z) if z.shape[1] <= len(z) else z @ z.T / len(z)
+    spectrum = np.clip(np.linalg.eigvalsh(gram)[::-1], 0, None)
+    components = 1 + int((np.cumsum(spectrum) < 0.95 * spectrum.sum()).sum())
+    counts = np.bincount(y, minlength=n_classes)
+    means = np.stack([z[y == c].sum(0) / max(counts[c], 1) for c in range(n_classes)])
+    eta = (counts[:, None] * means**2).sum(0) / len(z)
+    return {
+        "binary_fraction": binary.mean(),
+        "mode_share": modes.mean(),
+        "skewness": np.abs((z**3).mean(0)).mean(),
+        "kurtosis": np.log1p((z**4).mean(0)).mean(),
+        "correlation": _mean_correlation(z),
+        "pca_95": min(1.0, components / z.shape[1]),
+        "class_signal_mean": eta.mean(),
+        "class_signal_max": eta.max(),
+    }
+
+
+def _mean_correlation(z: np.ndarray) -> float:
+    d = z.shape[1]
+    if d == 1:
+        return 0.0
+    correlation = np.abs(z.T @ z / len(z))
+    return float((correlation.sum() - np.trace(correlation)) / (d * (d - 1)))
+
+
+def _longest_run(ordered: np.ndarray) -> int:
+    edges = np.flatnonzero(np.diff(ordered)) + 1
+    return int(np.diff(np.concatenate([[0], edges, [len(ordered)]])).max())
+
+
+def _landmarks(
+    X: np.ndarray, y: np.ndarray, X_val: np.ndarray, y_val: np.ndarray
+) -> dict[str, float]:
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.naive_bayes import GaussianNB
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.tree import DecisionTreeClassifier
+
+    models = {
+        "landmark_nearest": KNeighborsClassifier(1, algorithm="brute"),
+        "landmark_linear": LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.05),
+        "landmark_tree": DecisionTreeClassifier(max_depth=3, random_state=0),
+        "landmark_bayes": GaussianNB(var_smoothing=1e-3),
+    }
+    if len(np.unique(y)) == 1:  # a subsample of a task with a very rare class
+        return {name: float((y_val == y[0]).mean()) for name in models}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # collinear features are no news here
+        return {name: float(m.fit(X, y).score(X_val, y_val)) for name, m in models.items()}
