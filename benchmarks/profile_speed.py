@@ -60,7 +60,8 @@ def task(d: int, k: int) -> Task:
 
 
 def speed() -> None:
-    print(
+    names = ("layers", "width", "d", "classes", "CPU s a network", "CPU s a layer")
+    print("| " + " | ".join((*names, "steps X;T", "steps T;Y")) + " |")
         "| layers | width | d | classes | CPU s a network | CPU s a layer | steps X;T | steps T;Y |"
     )
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
