@@ -60,8 +60,7 @@ def task(d: int, k: int) -> Task:
 
 
 def speed() -> None:
-    names = ("layers", "width", "d", "classes", "CPU s a network", "CPU s a layer")
-    print("| " + " | ".join((*names, "steps X;T", "steps T;Y")) + " |")
+    print(
         "| layers | width | d | classes | CPU s a network | CPU s a layer | steps X;T | steps T;Y |"
     )
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
