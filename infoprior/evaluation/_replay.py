@@ -214,7 +214,7 @@ def replay(
         *architecture* (its recorded test accuracy after full training: which one would you
         choose now; 0 best, 1 median); ``regret_in_hand`` of the incumbent *network* as trained
         so far (its test accuracy at its rung: nothing more to pay); ``incumbent``
-        (architecture id, None before any evaluation); ``rung`` it has reached (epochs, 0 before
+        (architecture id, missing before any evaluation); ``rung`` it has reached (epochs, 0 before
         any); ``cost`` spent when it became the incumbent, and never above the budget.
 
     Raises:

@@ -77,7 +77,7 @@ def test_four_architectures_by_hand():
     got = replay(recorded, certain, seeds=3, budgets=budgets)
     assert list(got["seed"]) == sorted(list(range(3)) * 6)
     first = got[got["seed"] == 0].reset_index(drop=True)
-    assert list(first["incumbent"]) == [None, "a0", "a1", "a1", "a1", "a3"]
+    assert first["incumbent"].fillna("none").tolist() == ["none", "a0", "a1", "a1", "a1", "a3"]
     assert first["rung"].tolist() == [0, 1, 1, 1, 3, 3]
     assert first["regret"].tolist() == pytest.approx([1.0, 0.8, 1.6, 1.6, 1.6, 1.2])
     assert first["regret_in_hand"].tolist() == pytest.approx([1.0, 2.8, 2.0, 2.0, 1.6, 1.2])
