@@ -88,6 +88,15 @@ def test_four_architectures_by_hand():
         )
 
 
+def test_a_higher_rung_outranks_a_better_accuracy_at_a_lower_one():
+    falling = [[0.3, 0.2], [0.9, 0.1], [0.4, 0.3], [0.2, 0.15]]
+    recorded = RecordedCurves.from_frame(frame(falling, epochs=(1, 3)), max_epochs=3, eta=3)
+    got = replay(recorded, -STRONG * np.arange(4), seeds=1, budgets=(1, 5 / 3, 8 / 3))
+    assert got["incumbent"].tolist() == ["a1", "a1", "a3"]  # a3's 0.15 at 3 beats a1's 0.1
+    assert got["rung"].tolist() == [1, 3, 3]
+    assert got["cost"].tolist() == pytest.approx([2 / 3, 5 / 3, 8 / 3])
+
+
 def test_start_cost_shifts_the_budget():
     curves = RecordedCurves.from_frame(random_curves())
     plain = replay(curves, np.zeros(40), budgets=(1, 2, 5), seeds=8)
