@@ -13,7 +13,7 @@ SMALLER = {
     "  max_train: 800 ": "  max_train: 200 ",
     "  architectures: 32 ": "  architectures: 8 ",
     "  epochs: 27 ": "  epochs: 9 ",
-    "  mine: {} ": "  mine: {max_steps: 60} ",
+    "  mine: {} ": "  mine: {steps: 60} ",
     "  shuffles: 3 ": "  shuffles: 1 ",
     "  folds: 5 ": "  folds: 2 ",
     "  seeds: 30 ": "  seeds: 3 ",
