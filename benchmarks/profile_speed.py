@@ -2,9 +2,10 @@
 
     python benchmarks/profile_speed.py
 
-One thread. CPU seconds are the best of three after a warm-up, for I(X; T) and I(T; Y) of every
-layer of an untrained network together, with default settings (1,500 rows). The truths of the
-second table are analytic, or Monte Carlo over 100,000 points.
+One thread. CPU seconds are means of three profiles (seeds 0, 1, 2) after a warm-up, for I(X; T)
+and I(T; Y) of every layer of an untrained network together, with default settings (1,500 rows);
+means and spreads are over layers of what the three seeds gave. The truths of the second table are
+analytic, or Monte Carlo over 100,000 points.
 """
 
 from __future__ import annotations
@@ -60,26 +61,27 @@ def task(d: int, k: int) -> Task:
 
 
 def speed() -> None:
-    print(
-        "| layers | width | d | classes | CPU s a network | CPU s a layer | steps X;T | steps T;Y |"
-    )
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    heads = ("layers", "width", "d", "classes", "CPU s a network", "CPU s a layer",
+             "mean I(X;T)", "sd over seeds", "mean I(T;Y)", "sd over seeds")  # fmt: skip
+    print("| " + " | ".join(heads) + " |")
+    print("| " + " | ".join("---" for _ in heads) + " |")
     space = get_space("mlp")
     point = space.design(1)[0] | {"shape": "constant", "activation": "relu"}
     for depth, width, d, k in ((1, 32, 30, 3), (3, 48, 30, 6), (3, 48, 64, 10), (5, 256, 30, 6)):
         this = task(d, k)
         network = space.build(point | {"depth": depth, "width": width}, d, k)
         profile_network(network, this, settings=MineSettings(steps=10))
-        seconds = []
-        for _ in range(3):
+        seconds, xt, ty = [], [], []
+        for seed in SEEDS:
             start = time.process_time()
-            table = profile_network(network, this)
+            table = profile_network(network, this, seed=seed)
             seconds.append(time.process_time() - start)
-        xt, ty = (f"{table[c].min()}-{table[c].max()}" for c in ("step_xt", "step_ty"))
-        print(
-            f"| {depth} | {width} | {d} | {k} | {min(seconds):.2f} | {min(seconds) / depth:.2f} "
-            f"| {xt} | {ty} |"
-        )
+            xt.append(table["mi_xt"])
+            ty.append(table["mi_ty"])
+        cells = [f"{np.mean(seconds):.2f}", f"{np.mean(seconds) / depth:.2f}"]
+        for values in (xt, ty):
+            cells += [f"{np.mean(values):.2f}", f"{np.std(values, axis=0, ddof=1).mean():.2f}"]
+        print(f"| {depth} | {width} | {d} | {k} | " + " | ".join(cells) + " |")
 
 
 def accuracy() -> None:
