@@ -1,0 +1,94 @@
+"""Figures show the numbers that they are given."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from infoprior.priors import Prior
+from infoprior.report import (
+    differences_figure,
+    information_plane_figure,
+    marginals_figure,
+    regret_figure,
+    save_figure,
+)
+from infoprior.spaces import get_space
+
+
+def report():
+    rows = []
+    for search in ("replay", "live"):
+        for predictor, level in (("uniform", 0.5), ("static", 0.3), ("trees", 0.2)):
+            for budget in (1, 4, 16):
+                rows.append({
+                    "search": search, "predictor": predictor, "inputs": "nothing",
+                    "budget": budget, "regret": level / budget, "low": level / budget - 0.01,
+                    "high": level / budget + 0.01, "n_tasks": 9,
+                })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_regret_figure_draws_each_prior_in_each_search():
+    shown = {("uniform", "nothing"): "uniform", ("static", "nothing"): "static"}
+    figure = regret_figure(report(), shown)
+    assert [ax.get_title() for ax in figure.axes] == [
+        "recorded curves, 9 held-out tasks",
+        "Optuna, real training, 9 held-out tasks",
+    ]
+    for ax in figure.axes:
+        lines = {line.get_label(): line for line in ax.get_lines()}
+        assert {"uniform", "static"} <= set(lines)
+        assert np.allclose(lines["uniform"].get_xydata(), [[1, 0.5], [4, 0.125], [16, 0.03125]])
+
+
+def test_differences_figure_leaves_the_reference_out_and_marks_significance():
+    rows = []
+    for inputs, p in (("nothing", np.nan), ("mi", 0.01), ("mi-shuffled", 0.9)):
+        name = "static" if inputs == "nothing" else "trees"
+        rows.append({
+            "predictor": name, "inputs": inputs, "metric": "regret_at_4", "difference": -0.1,
+            "difference_low": -0.2, "difference_high": 0.0, "p_holm": p,
+        })  # fmt: skip
+    ax = differences_figure(pd.DataFrame(rows)).axes[0]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["trees: mi", "trees: mi-shuffled"]
+    assert [t.get_text() for t in ax.texts] == ["*"]
+
+
+def test_information_plane_has_a_panel_a_probe_and_a_colour_a_layer():
+    rows = [
+        {"task": task, "architecture": probe, "layer_index": layer, "mi_xt": 2.0 - layer,
+         "mi_ty": 0.5 + 0.1 * layer, "h_y": 1.0}
+        for task in ("a", "b") for probe, depth in (("p1", 1), ("p2", 2)) for layer in range(depth)
+    ]  # fmt: skip
+    figure = information_plane_figure(pd.DataFrame(rows))
+    assert [ax.get_title() for ax in figure.axes] == ["p1", "p2"]
+    assert [len(ax.collections) for ax in figure.axes] == [1, 2]
+    points = np.concatenate([c.get_offsets() for c in figure.axes[1].collections])
+    assert np.allclose(np.sort(points[:, 1]), [0.5, 0.5, 0.6, 0.6])
+
+
+def test_marginals_of_the_uniform_prior_are_flat_at_one():
+    space = get_space("mlp")
+    figure = marginals_figure({"uniform": Prior.uniform(dict(space))})
+    shown = [ax for ax in figure.axes if ax.get_visible()]
+    assert [ax.get_title() for ax in shown] == list(space)
+    for ax in shown:
+        heights = [patch.get_height() for patch in ax.patches]
+        heights += [y for line in ax.get_lines() for y in line.get_ydata()]
+        assert heights
+        assert np.allclose(heights, 1.0)
+
+
+def test_marginals_of_different_spaces_are_refused():
+    priors = {name: Prior.uniform(dict(get_space(name))) for name in ("mlp", "thesis")}
+    with pytest.raises(ValueError, match="different spaces"):
+        marginals_figure(priors)
+    with pytest.raises(ValueError, match="no priors"):
+        marginals_figure({})
+
+
+def test_saved_figures_are_the_same_bytes(tmp_path):
+    for name in ("a.png", "b.png"):
+        save_figure(regret_figure(report(), {("static", "nothing"): "static"}), tmp_path / name)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")

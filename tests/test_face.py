@@ -1,0 +1,83 @@
+"""The package's face: what it offers, what importing it costs, what `suggest` returns."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import infoprior
+from infoprior.predictors import make_predictor
+from tests.factories import make_metadataset
+
+HEAVY = ("torch", "mlflow", "sklearn", "scipy", "pandas", "optuna", "matplotlib")
+
+
+def loaded_by(statement: str) -> set[str]:
+    script = f"import sys\n{statement}\nprint(*(m for m in {HEAVY!r} if m in sys.modules))"
+    return set(subprocess.check_output([sys.executable, "-c", script], text=True).split())
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    assert loaded_by("import infoprior; dir(infoprior)") == set()
+
+
+def test_the_command_line_answers_without_anything_heavy():
+    call = "import runpy, sys\nsys.argv = ['infoprior', '--help']\n"
+    call += "import infoprior.cli\ntry: infoprior.cli.app()\nexcept SystemExit: pass"
+    script = f"import sys\n{call}\nprint('LOADED', *(m for m in {HEAVY!r} if m in sys.modules))"
+    out = subprocess.check_output([sys.executable, "-c", script], text=True)
+    assert "suggest" in out
+    assert out.split("LOADED")[1].split() == []
+
+
+def test_everything_in_all_is_there():
+    for name in infoprior.__all__:
+        assert getattr(infoprior, name) is not None
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = infoprior.nothing
+
+
+def ring_task(n=300):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(n, 2)).astype(np.float32)
+    y = (np.hypot(*x.T) > 1.2).astype(np.int64)
+    third = np.arange(n).reshape(3, -1)
+    return infoprior.Task(
+        name="ring", family="ring", source="test", kind="synthetic", X=x, y=y,
+        train=third[0], validation=third[1], test=third[2],
+        feature_names=("a", "b"), class_names=("in", "out"),
+    )  # fmt: skip
+
+
+def test_suggest_gives_points_of_the_space_best_first(tmp_path):
+    meta = make_metadataset(n_tasks=8, n_architectures=16, seed=0)
+    make_predictor("static", (), seed=0).fit(meta).save(tmp_path / "fitted")
+    (tmp_path / "best.json").write_text('{"predictor": "fitted"}')
+    found = infoprior.suggest(ring_task(), tmp_path, n=5, seed=0)
+    assert len(found.architectures) == 5
+    space = infoprior.get_space("mlp")
+    for point in found.architectures:
+        assert space.validate(point) == point
+    ratios = [found.prior.log_ratio(point) for point in found.architectures]
+    assert ratios == sorted(ratios, reverse=True)
+    assert ratios[0] > 0.0  # better than uniform says
+    again = infoprior.suggest(ring_task(), tmp_path, n=5, seed=0)
+    assert again.architectures == found.architectures
+    assert set(found.profile.layers["task"]) == {"ring"}
+
+
+def test_suggest_refuses_no_architectures():
+    with pytest.raises(ValueError, match="n = 0"):
+        infoprior.suggest(ring_task(), "models", n=0)
+
+
+def test_profile_of_any_trained_network():
+    from infoprior.training import train
+
+    space = infoprior.get_space("mlp")
+    point = {**space.design(1)[0], "depth": 4, "learning_rate": 1e-3}
+    network = train(ring_task(), point, space=space, epochs=3).network
+    rows = infoprior.profile(ring_task(), network)
+    assert list(rows["layer"]) == ["hidden_1", "hidden_2", "hidden_3", "hidden_4"]
+    assert np.isfinite(rows[["mi_xt", "mi_ty", "h_y"]].to_numpy()).all()
