@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 import pandas as pd
@@ -107,7 +108,7 @@ def _flagged(profiles: pd.DataFrame) -> int:
 
 
 def _flags(profiles: pd.DataFrame) -> list[str]:
-    counts = profiles["flags"].str.split(",").explode().str.strip().value_counts().to_dict()
+    counts = Counter(flag.strip() for row in profiles["flags"] for flag in row.split(","))
     counts.pop("", None)
     if not counts:
         return ["No estimate is flagged."]

@@ -130,10 +130,10 @@ class MetaDataset:
                 f"Task {task!r} has no profile (its probes have {len(layers)} layer rows and "
                 f"{len(curves)} curve rows); profile it with infoprior.profiles.profile_task."
             )
-        values = self.metafeatures().loc[task]
+        values = self.metafeatures().loc[[task]].iloc[0].to_dict()
         return TaskProfile(
             task=task,
-            metafeatures={str(k): float(v) for k, v in values.items()},
+            metafeatures={str(name): float(value) for name, value in values.items()},
             layers=layers[list(SCHEMAS["profiles"])],
             curves=curves[list(SCHEMAS["probe_curves"])],
         )
@@ -153,9 +153,9 @@ class MetaDataset:
         joined = keys.merge(self.architectures, on="architecture", how="left")
         if len(self.profiles):
             values = ["mi_xt", "mi_ty", "h_y"]
-            wide = self.profiles.groupby(["task", "architecture", "layer_index"])[values].mean()
-            wide = wide.unstack(["architecture", "layer_index"])
-            wide.columns = [f"{probe}/{layer}/{value}" for value, probe, layer in wide.columns]
+            mean = self.profiles.groupby(["task", "architecture", "layer_index"])[values].mean()
+            wide = pd.DataFrame(mean.unstack(["architecture", "layer_index"]))
+            wide.columns = pd.Index([f"{c[1]}/{c[2]}/{c[0]}" for c in wide.columns])
             joined = joined.merge(wide[sorted(wide.columns)].reset_index(), on="task", how="left")
         order = ["task", "family", "kind", "architecture"]
         rest = [c for c in joined.columns if c not in order]

@@ -136,7 +136,7 @@ def check_table(
     keys = list(KEYS[name])
     twice = frame.duplicated(subset=keys)
     if twice.any():
-        row = frame.loc[twice.idxmax(), keys]
+        row = frame[keys].iloc[int(twice.to_numpy().argmax())].to_dict()
         key = ", ".join(f"{k}={row[k]!r}" for k in keys)
         raise MetaDatasetError(f"{where}table {name!r} has the key ({key}) more than once.")
     return frame

@@ -116,9 +116,9 @@ class Predictor(ABC):
         """What it keeps of the training tasks, as named arrays."""
 
     @abstractmethod
-    def _score(self, arrays: Mapping[str, np.ndarray], x: np.ndarray, encoded: np.ndarray) -> (
-        np.ndarray
-    ):
+    def _score(
+        self, arrays: Mapping[str, np.ndarray], x: np.ndarray, encoded: np.ndarray
+    ) -> np.ndarray:
         """Scores of the points, shape (n,), for a task with features x, shape (p,).
 
         encoded: all points, shape (n, q); those that do not extrapolate know them by place.
@@ -204,5 +204,5 @@ class Predictor(ABC):
 
     def _need(self) -> Fitted:
         if self._fitted is None:
-            raise PredictorError(f"The predictor {self.name!r} is not fitted; call fit(meta) first.")
+            raise PredictorError(f"The predictor {self.name!r} is not fitted; call fit first.")
         return self._fitted

@@ -76,7 +76,7 @@ def features(profile: TaskProfile, inputs: str | Sequence[str]) -> dict[str, flo
 
 
 def feature_table(meta: MetaDataset, inputs: Sequence[str]) -> pd.DataFrame:
-    """`features` of every task of a meta-dataset, one row per task, in the order of `meta.tasks`."""
+    """`features` of every task of a meta-dataset, one row each, in the order of `meta.tasks`."""
     return _tabulate(
         list(meta.tasks["task"]), tuple(inputs), meta.metafeatures(), meta.profiles,
         meta.probe_curves,
@@ -157,7 +157,7 @@ def _mi(layers: pd.DataFrame) -> pd.DataFrame:
 
 def _widen(group: str, table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """One row per task: the mean over seeds of each value, named group/by/.../value."""
-    mean = table.groupby(["task", *by]).mean().unstack(by)
+    mean: pd.DataFrame = table.groupby(["task", *by]).mean().unstack(by)  # type: ignore[assignment]
     mean.columns = pd.Index(["/".join([group, *map(str, c[1:]), str(c[0])]) for c in mean.columns])
     return mean[sorted(mean.columns)]
 
@@ -198,9 +198,9 @@ class Standardizer:
             probes = sorted({n.split("/")[1] for n in missing if not n.startswith("metafeatures")})
             what = f"of the probe(s) {probes} " if probes else ""
             raise PredictorError(
-                f"The profile lacks {len(missing)} of the {len(self.names)} features {what}that the "
-                f"predictor was fitted on ({missing[0]!r}, ...); profile the task with the same "
-                f"probes, epochs and estimator."
+                f"The profile lacks {len(missing)} of the {len(self.names)} features {what}that "
+                f"the predictor was fitted on ({missing[0]!r}, ...); profile the task with the "
+                f"same probes, epochs and estimator."
             )
         values = table[list(self.names)].to_numpy(dtype=np.float64)
         values = np.where(np.isfinite(values), values, self.median)

@@ -39,9 +39,9 @@ class NetworkSettings:
         target_temperature: t of the targets; outputs times t are scores.
     """
 
-    members: int = 5
+    members: int = 4
     hidden: int = 32
-    steps: int = 200
+    steps: int = 150
     patience: int = 8
     learning_rate: float = 0.02
     weight_decay: float = 0.1

@@ -30,7 +30,7 @@ class PriorSettings:
         real_weight: how much a training task of kind "real" counts against any other.
     """
 
-    temperature: float = 0.5
+    temperature: float = 0.2
     bandwidth: float = 0.15
     floor: float = 0.1
     components: int = 512

@@ -1,7 +1,7 @@
 """Trees: extremely randomised trees on (task features, architecture) -> score.
 
-scikit-learn grows them; they are kept and walked as plain arrays, so that a saved predictor needs no
-pickle, does not hang on scikit-learn's version, and has the same bytes for the same seed.
+scikit-learn grows them; they are kept and walked as plain arrays, so that a saved predictor needs
+no pickle, does not hang on scikit-learn's version, and has the same bytes for the same seed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class TreesSettings:
 
     trees: int = 100
     min_samples_leaf: int = 3
-    max_features: float = 0.5
+    max_features: float = 0.35
 
     def __post_init__(self) -> None:
         if self.trees < 1 or self.min_samples_leaf < 1 or not 0.0 < self.max_features <= 1.0:
