@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from infoprior.tasks._split import FRACTIONS, cap_rows, group_rows, split_rows, strata_of_groups
+from infoprior.tasks._split import FRACTIONS, cap_rows, group_rows, split_rows
 from infoprior.tasks._task import PARTS, Task, TaskError
 
 CLIP = 10.0
@@ -83,6 +83,18 @@ def make_task(
     if not feature_names:
         raise TaskError(f"{where}: no feature varies among the training rows; give more rows")
     kept, X = _without_collisions(kept, X, parts)
+    for part in PARTS:
+        if not np.isin(parts[part], kept).any():
+            raise TaskError(
+                f"{where}: every {part} row equals a row of an earlier part once encoded; "
+                "give columns that tell the rows apart, or more rows"
+            )
+    absent = np.setdiff1d(y, y[parts["train"]])
+    if len(absent):  # its few rows are copies of rows that carry another label
+        raise TaskError(
+            f"{where}: class {class_names[absent[0]]!r} has no row of its own for training; "
+            "merge it with another class or remove its rows"
+        )
     return Task(
         name=name,
         family=family,
@@ -100,7 +112,8 @@ def check_classes(groups: np.ndarray, y: np.ndarray, names: Sequence[str], where
     """Raise `TaskError` unless there are two classes, each with enough distinct rows."""
     if len(names) < 2:
         raise TaskError(f"{where} has the single class {names[0]!r}; give rows of at least two")
-    distinct = np.bincount(strata_of_groups(groups, y), minlength=len(names))
+    pairs = np.unique(np.stack([groups, y]), axis=1)  # (distinct row, its label)
+    distinct = np.bincount(pairs[1], minlength=len(names))
     rare = np.flatnonzero(distinct < MIN_DISTINCT)
     if len(rare):
         others = f" (and {len(rare) - 1} classes more)" if len(rare) > 1 else ""

