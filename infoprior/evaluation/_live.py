@@ -97,8 +97,8 @@ def live_study(
     pruner = optuna.pruners.HyperbandPruner(
         min_resource=1, max_resource=max_epochs, reduction_factor=eta
     )
-    # Until its first call the pruner takes every trial for bracket 0, and samplers see that:
-    # call it once now, on a trial that reported nothing, so that all processes agree.
+    # Until its first call the pruner takes every trial for bracket 0, and shows samplers all of
+    # them: call it once now, on a trial that reported nothing, so that all processes agree.
     name = study_name or f"{task.name}/{seed}"
     study = _open(name, storage, pruner)
     pruner.prune(study, optuna.trial.create_trial(value=0.0))

@@ -104,6 +104,24 @@ def test_a_journal_goes_on_as_if_it_had_not_stopped(task, space, tmp_path):
 
 
 @pytest.mark.parametrize("base", ["random", "tpe"])
+def test_a_later_process_sees_the_brackets_that_an_uninterrupted_one_sees(
+    task, space, tmp_path, monkeypatch
+):
+    seen: dict[int, int] = {}
+
+    def look(self, study, trial):
+        seen[trial.number] = len(study.get_trials(deepcopy=False))
+
+    monkeypatch.setattr(optuna.samplers.RandomSampler, "before_trial", look)
+    settings = {"space": space, "seed": 3, **SETTINGS}
+    live_study(task, None, n_trials=6, **settings)
+    whole = dict(seen)
+    for n in range(1, 7):
+        live_study(task, None, n_trials=n, storage=tmp_path / "journal.log", **settings)
+    assert seen == whole
+    assert whole[5] < 6  # a bracket's trials, not all
+
+
 def test_a_prior_is_sampled_and_start_cost_is_charged(task, space, base):
     point = space.design(1)[0]
     prior = Prior.from_points(dict(space), [point], bandwidth=0.02, floor=0.02)
