@@ -103,7 +103,6 @@ def test_a_journal_goes_on_as_if_it_had_not_stopped(task, space, tmp_path):
         live_study(task, None, n_trials=14, storage=path, **(settings | {"max_epochs": 27}))
 
 
-@pytest.mark.parametrize("base", ["random", "tpe"])
 def test_a_later_process_sees_the_brackets_that_an_uninterrupted_one_sees(
     task, space, tmp_path, monkeypatch
 ):
@@ -122,6 +121,7 @@ def test_a_later_process_sees_the_brackets_that_an_uninterrupted_one_sees(
     assert whole[5] < 6  # a bracket's trials, not all
 
 
+@pytest.mark.parametrize("base", ["random", "tpe"])
 def test_a_prior_is_sampled_and_start_cost_is_charged(task, space, base):
     point = space.design(1)[0]
     prior = Prior.from_points(dict(space), [point], bandwidth=0.02, floor=0.02)
