@@ -143,14 +143,19 @@ class MetaDataset:
 
         Returns:
             one row per (task, architecture) that was run: task, family, kind, architecture, its
-            parameters, `<probe>/<layer_index>/mi_xt|mi_ty|h_y` (nats, of the task's probes, means
-            over seeds), validation_accuracy, test_accuracy, diverged.
+            parameters (`parameter/<name>` where another column has that name),
+            `<probe>/<layer_index>/mi_xt|mi_ty|h_y` (nats, of the task's probes, means over seeds),
+            validation_accuracy, test_accuracy, diverged.
         """
         table = self.final()
         scores = table[["validation_accuracy", "test_accuracy", "diverged"]]
         keys = table[["task", "architecture"]]
         keys = keys.merge(self.tasks[["task", "family", "kind"]], on="task", how="left")
-        joined = keys.merge(self.architectures, on="architecture", how="left")
+        taken = {*keys.columns, *scores.columns} - {"architecture"}
+        renamed = self.architectures.rename(
+            columns={name: f"parameter/{name}" for name in self.space if name in taken}
+        )
+        joined = keys.merge(renamed, on="architecture", how="left")
         if len(self.profiles):
             values = ["mi_xt", "mi_ty", "h_y"]
             mean = self.profiles.groupby(["task", "architecture", "layer_index"])[values].mean()
@@ -246,6 +251,11 @@ def check_tables(
     """The tables, checked one by one and against each other (see `MetaDataset`)."""
     files = files or {}
     checked: dict[str, pd.DataFrame] = {}
+    if "architecture" in space:
+        raise MetaDatasetError(
+            f"The space {space.name!r} has a parameter 'architecture', which is the name of the id "
+            f"column; rename the parameter."
+        )
     for name in TABLES:
         columns = dict(SCHEMAS[name])
         frame = frames[name]
