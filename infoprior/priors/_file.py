@@ -147,8 +147,8 @@ def from_document(document: Any, max_components: int) -> dict[str, Any]:
     if isinstance(version, bool) or not isinstance(version, int) or version != VERSION:
         raise PriorError(f"version: needs {VERSION}, got {_short(version)}.")
     _keys("document", document, _FIELDS)
-    if not isinstance(document["space"], dict):
-        raise PriorError(f"space: needs an object, got {_short(document['space'])}.")
+    if not isinstance(document["space"], dict) or not document["space"]:
+        raise PriorError(f"space: needs an object of parameters, got {_short(document['space'])}.")
     space = {n: _distribution(f"space: {n!r}", d) for n, d in document["space"].items()}
     axes = {n: make_axis(n, d) for n, d in space.items()}
     components = document["components"]
