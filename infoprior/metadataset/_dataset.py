@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -222,7 +223,7 @@ class MetaDataset:
 
         return digest(self)
 
-    def save(self, directory: str | Path) -> None:
+    def save(self, directory: str | os.PathLike[str]) -> None:
         """Write tasks, architectures, curves, profiles, probe_curves and rows as parquet.
 
         Each file is replaced as a whole, `schema.json` (space, version, digest) last; the bytes
@@ -233,7 +234,7 @@ class MetaDataset:
         save(self, Path(directory))
 
     @classmethod
-    def load(cls, directory: str | Path) -> MetaDataset:
+    def load(cls, directory: str | os.PathLike[str]) -> MetaDataset:
         """Read what `save` wrote.
 
         Raises:

@@ -48,7 +48,7 @@ def save(predictor: Predictor, fitted: Fitted, directory: Path) -> None:
     _replace(directory / HEADER, lambda path: path.write_text(text, encoding="utf-8"))
 
 
-def load_predictor(directory: str | Path) -> Predictor:
+def load_predictor(directory: str | os.PathLike[str]) -> Predictor:
     """The predictor that `Predictor.save` wrote: it answers exactly as before.
 
     Raises:

@@ -152,7 +152,8 @@ def test_priors_are_normalised(name: str, meta: MetaDataset, train: MetaDataset)
 def test_saved_and_loaded_it_answers_exactly_as_before(
     name: str, meta: MetaDataset, train: MetaDataset, tmp_path: Path
 ) -> None:
-    predictor = fitted(name, train, "all", temperature=0.3)
+    predictor = fitted(name, train, "all", temperature=0.3, candidates=20)
+    assert len(predictor.points) == 16 + (20 if predictor.extrapolates else 0)
     predictor.save(tmp_path / "a")
     loaded = load_predictor(tmp_path / "a")
     for task in ("made/25", "made/31"):
@@ -160,7 +161,8 @@ def test_saved_and_loaded_it_answers_exactly_as_before(
         assert loaded.predict(profile) == predictor.predict(profile)
         np.testing.assert_array_equal(loaded.scores(profile), predictor.scores(profile))
     # Fitted again with the same seed, and saved from the loaded one: the same bytes.
-    fitted(name, train, "all", temperature=0.3).save(tmp_path / "b")
+    again = fitted(name, train, "all", temperature=0.3, candidates=20)
+    again.save(tmp_path / "b")
     loaded.save(tmp_path / "c")
     for file in ("predictor.json", "arrays.safetensors"):
         data = [(tmp_path / folder / file).read_bytes() for folder in "abc"]
