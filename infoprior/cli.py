@@ -20,6 +20,10 @@ app = typer.Typer(
 DATA = Annotated[Path, typer.Argument(help="A CSV or parquet file, one row an example.")]
 TARGET = Annotated[str, typer.Option("--target", "-y", help="The column to predict.")]
 DROP = Annotated[list[str] | None, typer.Option("--drop", help="A column to leave out (repeat).")]
+CATEGORICAL = Annotated[
+    list[str] | None, typer.Option("--categorical", help="A column of codes, not amounts (repeat).")
+]
+MAX_CATEGORIES = Annotated[int, typer.Option(help="Most values of a one-hot encoded column.")]
 SEED = Annotated[int, typer.Option(help="Of the splits, the probes and the draw.")]
 MAX_TRAIN = Annotated[int, typer.Option(help="Training rows, at most; the rest is left aside.")]
 MODELS = Annotated[Path, typer.Option(help="Folder of fitted predictors, or of one.")]
@@ -40,6 +44,8 @@ def suggest(
     n: Annotated[int, typer.Option("--n", help="How many architectures to print.")] = 10,
     models: MODELS = Path("models"),
     drop: DROP = None,
+    categorical: CATEGORICAL = None,
+    max_categories: MAX_CATEGORIES = 50,
     seed: SEED = 0,
     max_train: MAX_TRAIN = 2000,
 ) -> None:
@@ -51,7 +57,7 @@ def suggest(
     from infoprior.predictors import load_predictor
 
     predictor = load_predictor(models)
-    task = _read(data, target, drop, seed, max_train)
+    task = _read(data, target, drop, categorical, max_categories, seed, max_train)
     _say(f"{task.name}: {_shape(task)}. Training and profiling the probes ...")
     found = run(task, predictor, n=n, seed=seed)
     print(_table(found.architectures))
@@ -69,6 +75,8 @@ def profile(
         Path | None, typer.Option("--out", "-o", help="Write all columns there, as CSV.")
     ] = None,
     drop: DROP = None,
+    categorical: CATEGORICAL = None,
+    max_categories: MAX_CATEGORIES = 50,
     seed: SEED = 0,
     max_train: MAX_TRAIN = 2000,
 ) -> None:
@@ -76,7 +84,7 @@ def profile(
     from infoprior._face import profile as run
     from infoprior.parallel import write_atomically
 
-    task = _read(data, target, drop, seed, max_train)
+    task = _read(data, target, drop, categorical, max_categories, seed, max_train)
     _say(f"{task.name}: {_shape(task)}. Training and profiling the probes ...")
     rows = run(task, seed=seed)
     columns = ["architecture", "layer", "width", "n", "mi_xt", "mi_ty", "h_y", "flags"]
@@ -95,10 +103,26 @@ def tasks() -> None:
         print(f"{info.name:32} {info.kind:11} family {info.family:24} {info.source}")
 
 
-def _read(data: Path, target: str, drop: list[str] | None, seed: int, max_train: int) -> Any:
+def _read(
+    data: Path,
+    target: str,
+    drop: list[str] | None,
+    categorical: list[str] | None,
+    max_categories: int,
+    seed: int,
+    max_train: int,
+) -> Any:
     from infoprior.tasks import read_table
 
-    return read_table(data, target, seed=seed, drop=drop or [], max_train=max_train)
+    return read_table(
+        data,
+        target,
+        seed=seed,
+        drop=drop or [],
+        categorical=categorical or [],
+        max_categories=max_categories,
+        max_train=max_train,
+    )
 
 
 def _shape(task: Any) -> str:

@@ -48,9 +48,12 @@ def replay_task(curves: pd.DataFrame, predictions: pd.DataFrame, params: dict) -
             seeds=params["seeds"],
             budgets=params["budgets"],
             start_cost=Arm(predictor, inputs).start_cost(params["costs"]),
+            weight=params["weight"],
             seed=task_seed(params["seed"], recorded.task),
         )
-        mean = rows.groupby("budget", as_index=False)["regret"].mean()
+        # The network in hand, as in a live study: a rung's winner is not trained on for free.
+        mean = rows.groupby("budget", as_index=False)["regret_in_hand"].mean()
+        mean = mean.rename(columns={"regret_in_hand": "regret"})
         labels = {"predictor": predictor, "inputs": inputs, "shuffle": shuffle}
         found.append(mean.assign(**labels, task=recorded.task))
     return pd.concat(found, ignore_index=True)

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from infoprior.training._gradients import FlatAdamW, FlatMLP
+
 if TYPE_CHECKING:
     from infoprior.spaces import SearchSpace
     from infoprior.spaces._mlp import MLP
@@ -83,11 +85,9 @@ def train(
         raise ValueError(f"epochs = {epochs}: at least one epoch is needed.")
     settings = space.settings(params)
     network = space.build(params, task.n_features, task.n_classes, seed=seed)
-    optimizer = torch.optim.AdamW(
-        network.parameters(),
-        lr=settings["learning_rate"],
-        weight_decay=settings["weight_decay"],
-        fused=True,
+    flat = FlatMLP(network)
+    optimizer = FlatAdamW(
+        flat.values, flat.gradients, settings["learning_rate"], settings["weight_decay"]
     )
     parts = _Parts(task)
     # Rows are shuffled by a generator of their own: dropout does not change their order.
@@ -95,9 +95,9 @@ def train(
     curve: list[dict[str, Any]] = []
     with _threads(threads):
         for epoch in range(1, epochs + 1):
-            finite = _epoch(network, optimizer, parts, settings["batch_size"], order)
-            row = parts.evaluate(network) if finite else None
-            if row is None or not math.isfinite(row["train_loss"] + row["validation_loss"]):
+            _epoch(flat, optimizer, parts, settings["batch_size"], order)
+            row = parts.evaluate(network)
+            if not math.isfinite(row["train_loss"] + row["validation_loss"]):
                 row = parts.constant_prediction()
             curve.append({"epoch": epoch, **row})
             if report is not None:
@@ -109,28 +109,19 @@ def train(
     return Training(network, curve, bool(curve[-1]["diverged"]))
 
 
+@torch.no_grad()
 def _epoch(
-    network: MLP,
-    optimizer: torch.optim.Optimizer,
-    parts: _Parts,
-    batch_size: int,
-    order: np.random.Generator,
-) -> bool:
-    """One pass over the training rows; False as soon as a loss is not finite."""
-    network.train()
+    flat: FlatMLP, optimizer: FlatAdamW, parts: _Parts, batch_size: int, order: np.random.Generator
+) -> None:
+    """One pass over the training rows, in a new order."""
     n = len(parts.train_y)
     rows = torch.from_numpy(order.permutation(n))
+    x, y = parts.train_x[rows], parts.train_y[rows]
     # A last batch of one row would break batch normalization: it joins the one before.
     starts = [s for s in range(0, n, batch_size) if s == 0 or n - s > 1]
     for start, stop in zip(starts, [*starts[1:], n], strict=True):
-        batch = rows[start:stop]
-        loss = functional.cross_entropy(network(parts.train_x[batch]), parts.train_y[batch])
-        if not torch.isfinite(loss):
-            return False
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        flat.step_gradients(x[start:stop], y[start:stop])
         optimizer.step()
-    return True
 
 
 class _Parts:
