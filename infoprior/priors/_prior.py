@@ -339,10 +339,9 @@ class Prior:
         return self._like(rest, kernels, weights / weights.sum(), floor, {})
 
     def _given(self, params: Params, *, strict: bool = False) -> tuple[Array, float]:
-        """Joint log weight of each component (k,) and of the floor, each with these values.
+        """log weight of each component (k,) and of the floor, joint with these values.
 
-        Relative to the uniform prior of those values. Values outside the space say nothing,
-        unless `strict`: then they raise.
+        Values are relative to uniform; outside the space they say nothing, or raise if `strict`.
         """
         log_weights = self._log_weights
         for name, value in params.items():

@@ -53,9 +53,7 @@ CASES += [
     if (base, space) not in {("tpe", "numeric"), ("random", "mixed")}
 ]
 # The suite's relative tests are for samplers that have relative sampling.
-RELATIVE = [
-    c for c in CASES if c.values[0][0] in ("tpe", "nsga2", "nsga3", "multivariate", "group")
-]
+RELATIVE = [c for c in CASES if c.values[0][0] in ("tpe", "multivariate", "group")]
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
