@@ -106,9 +106,11 @@ def _pick(
         log_floor += math.log(high - low)
         if isinstance(kernels, NumericKernels):
             log_weights = log_weights + kernels.log_mass(low, high)
-    logs = np.append(log_weights, log_floor)
-    edges = np.exp(logs - logs.max()).cumsum()
-    component = int(edges.searchsorted(u * edges[-1], side="right"))
+    peak = max(float(log_weights.max()), log_floor) if kernels else log_floor
+    edges = np.exp(log_weights - peak).cumsum()  # the components', and after them the floor
+    mixture = float(edges[-1]) if kernels else 0.0
+    chance = u * (mixture + math.exp(log_floor - peak))
+    component = int(edges.searchsorted(chance, side="right"))
     if kernels is None or component >= prior.n_components:
         unit = low + v * (high - low)
     elif isinstance(kernels, NumericKernels):

@@ -73,6 +73,15 @@ class NumericKernels:
         z = (np.asarray(positions)[..., None] - self.centers) / self.widths
         return self._log_peak - 0.5 * z * z
 
+    def row(self, position: float) -> Array:
+        """`log_ratio` at a single position, shape (k,), several times quicker."""
+        if self._table is not None:
+            return self._table[int(position)]
+        if isinstance(self.axis, GridAxis):
+            return self.log_ratio(np.array([position]))[0]
+        z = (position - self.centers) / self.widths
+        return self._log_peak - 0.5 * z * z
+
     def draw(
         self, component: NDArray[np.int64], q: Array, low: Any = 0.0, high: Any = 1.0
     ) -> Array:
@@ -126,6 +135,10 @@ class CategoricalKernels:
     def log_ratio(self, positions: Array) -> Array:
         """log kernel − log uniform at choice indices, shape (n, k) for indices of shape (n,)."""
         return self._log_ratio[np.asarray(positions).astype(np.int64)]
+
+    def row(self, position: float) -> Array:
+        """`log_ratio` at a single choice index, shape (k,)."""
+        return self._log_ratio[int(position)]
 
     def draw(self, component: NDArray[np.int64], q: Array) -> Array:
         """Choice indices at quantiles q of the components' kernels, never one of probability 0."""

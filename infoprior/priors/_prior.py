@@ -354,7 +354,7 @@ class Prior:
             if position is None and strict:
                 raise PriorError(f"condition: {name!r} = {value!r} is outside the space.")
             if position is not None and self._kernels:
-                log_weights = log_weights + self._kernels[name].log_ratio(np.array([position]))[0]
+                log_weights = log_weights + self._kernels[name].row(position)
         return log_weights, self._log_floor
 
     def mode(self) -> dict[str, Any]:

@@ -53,7 +53,7 @@ CASES += [
     if (base, space) not in {("tpe", "numeric"), ("random", "mixed")}
 ]
 # The suite's relative tests are for samplers that have relative sampling.
-RELATIVE = [c for c in CASES if c.values[0][0] in ("tpe", "multivariate", "group")]
+RELATIVE = [c for c in CASES if c.values[0][0] in ("tpe", "multivariate")]
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
