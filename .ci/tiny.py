@@ -10,7 +10,7 @@ import pandas as pd
 
 SMALLER = {
     "  limit: 0 ": "  limit: 12 ",
-    "  max_train: 800 ": "  max_train: 200 ",
+    "  max_train: 600 ": "  max_train: 200 ",
     "  architectures: 32 ": "  architectures: 8 ",
     "  epochs: 27 ": "  epochs: 9 ",
     "  mine: {} ": "  mine: {steps: 60} ",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 if TYPE_CHECKING:
     from infoprior.spaces._mlp import MLP, Block
@@ -47,20 +48,25 @@ class FlatMLP:
         self.layers = [_Layer(block, views, first=i == 0) for i, block in enumerate(blocks)]  # type: ignore[arg-type]
         self.output = _Linear(network.output, views)
 
-    def step_gradients(self, x: Tensor, y: Tensor) -> None:
-        """Write the gradient of the batch's mean cross-entropy into `gradients`.
+    def start_epoch(self, x: Tensor, y: Tensor) -> None:
+        """Take the rows of an epoch in their order, and draw all of its dropout masks.
 
         Args:
             x: shape (n, n_features), float32.
             y: shape (n,), int64.
         """
-        h = x
+        self.x = x
+        self.targets = functional.one_hot(y, self.output.bias.numel()).to(x.dtype)
         for layer in self.layers:
-            h = layer.forward(h)
-        logits = self.output.forward(h)
-        d = torch.softmax(logits, 1)
-        d[torch.arange(len(y)), y] -= 1.0
-        d.div_(len(y))
+            layer.draw_mask(len(y))
+
+    def step_gradients(self, start: int, stop: int) -> None:
+        """Write the gradient of the mean cross-entropy of rows start:stop into `gradients`."""
+        h = self.x[start:stop]
+        for layer in self.layers:
+            h = layer.forward(h, start, stop)
+        d = torch.softmax(self.output.forward(h), 1)
+        d.sub_(self.targets[start:stop]).div_(stop - start)
         d = self.output.backward(d, need_input=True)
         for layer in reversed(self.layers):
             d = layer.backward(d)
@@ -96,7 +102,13 @@ class _Layer:
         self.residual = block.residual
         self.need_input = not first
 
-    def forward(self, x: Tensor) -> Tensor:
+    def draw_mask(self, n: int) -> None:
+        """Scaled masks for n rows (inverted dropout: evaluation needs no factor)."""
+        if self.keep < 1.0:
+            mask = torch.empty(n, len(self.linear.bias))
+            self.masks = mask.bernoulli_(self.keep, generator=self.generator).div_(self.keep)
+
+    def forward(self, x: Tensor, start: int, stop: int) -> Tensor:
         z = self.linear.forward(x)
         norm = self.norm
         if isinstance(norm, nn.BatchNorm1d):
@@ -105,7 +117,6 @@ class _Layer:
                 z, norm.weight, norm.bias, norm.running_mean, norm.running_var, True,
                 norm.momentum, norm.eps,
             )  # fmt: skip
-            norm.num_batches_tracked.add_(1)  # type: ignore[operator,union-attr]
         elif isinstance(norm, nn.LayerNorm):
             self.before = z
             z, self.mean, self.scale = aten.native_layer_norm(
@@ -114,9 +125,7 @@ class _Layer:
         self.z = z
         self.h = h = self._activate(z)
         if self.keep < 1.0:
-            # Scaled masks, as in inverted dropout: evaluation needs no factor.
-            self.mask = torch.empty_like(h).bernoulli_(self.keep, generator=self.generator)
-            self.mask.div_(self.keep)
+            self.mask = self.masks[start:stop]
             h = h * self.mask
         return h + x if self.residual else h
 

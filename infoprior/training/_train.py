@@ -109,18 +109,18 @@ def train(
     return Training(network, curve, bool(curve[-1]["diverged"]))
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def _epoch(
     flat: FlatMLP, optimizer: FlatAdamW, parts: _Parts, batch_size: int, order: np.random.Generator
 ) -> None:
     """One pass over the training rows, in a new order."""
     n = len(parts.train_y)
     rows = torch.from_numpy(order.permutation(n))
-    x, y = parts.train_x[rows], parts.train_y[rows]
+    flat.start_epoch(parts.train_x[rows], parts.train_y[rows])
     # A last batch of one row would break batch normalization: it joins the one before.
     starts = [s for s in range(0, n, batch_size) if s == 0 or n - s > 1]
     for start, stop in zip(starts, [*starts[1:], n], strict=True):
-        flat.step_gradients(x[start:stop], y[start:stop])
+        flat.step_gradients(start, stop)
         optimizer.step()
 
 
@@ -135,7 +135,7 @@ class _Parts:
         self.train_x, self.train_y = self.x[: self.sizes[0]], self.y[: self.sizes[0]]
         self.commonest = int(np.bincount(task.y[task.train]).argmax())
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def evaluate(self, network: MLP) -> dict[str, Any]:
         network.eval()
         logits = network(self.x)
