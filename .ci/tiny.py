@@ -10,7 +10,7 @@ import pandas as pd
 
 SMALLER = {
     "  limit: 0 ": "  limit: 12 ",
-    "  max_train: 600 ": "  max_train: 200 ",
+    "  max_train: 500 ": "  max_train: 200 ",
     "  architectures: 32 ": "  architectures: 8 ",
     "  epochs: 27 ": "  epochs: 9 ",
     "  mine: {} ": "  mine: {steps: 60} ",
@@ -27,7 +27,9 @@ def params() -> None:
     path = Path("params.yaml")
     text = path.read_text("utf-8")
     for old, new in SMALLER.items():
-        assert old in text, f"params.yaml has no {old!r} any more; say in .ci/tiny.py what to shrink"
+        assert old in text, (
+            f"params.yaml has no {old!r} any more; say in .ci/tiny.py what to shrink"
+        )
         text = text.replace(old, new)
     path.write_text(text, "utf-8")
 

@@ -144,8 +144,6 @@ def _table(points: list[dict[str, Any]]) -> str:
 
 def _marginals(prior: Any) -> str:
     """Each parameter's marginal in a line: choices with probabilities, numbers with quantiles."""
-    import numpy as np
-
     lines = ["\nMarginals of the prior (numbers: 10 %, 50 % and 90 % quantile)"]
     for name in prior.space:
         marginal = prior.marginal(name)
@@ -154,16 +152,7 @@ def _marginals(prior: Any) -> str:
                            key=lambda pair: -pair[0])  # fmt: skip
             said = "  ".join(f"{value} {p:.0%}" for p, value in pairs)
         else:
-            values = np.asarray(marginal.values, dtype=float)
-            if marginal.probabilities is not None:
-                mass = np.asarray(marginal.probabilities)
-            else:
-                mass = np.asarray(marginal.density) * np.gradient(values)
-            cumulative = np.cumsum(mass) / mass.sum()
-            said = "  ".join(
-                _number(float(values[min(np.searchsorted(cumulative, q), len(values) - 1)]))
-                for q in (0.1, 0.5, 0.9)
-            )
+            said = "  ".join(_number(marginal.quantile(q)) for q in (0.1, 0.5, 0.9))
         lines.append(f"  {name:16} {said}")
     return "\n".join(lines)
 

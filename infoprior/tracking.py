@@ -124,7 +124,7 @@ class Tracker:
             child_id = self._create(child, results, parent=run_id)
             self.client.set_terminated(child_id)
         if dataset is not None:
-            source = self._mlflow.data.from_pandas(
+            source = self._mlflow.data.from_pandas(  # type: ignore[attr-defined]
                 dataset, name=dataset_name, digest=(dataset_digest or "")[:36] or None
             )
             entity = source._to_mlflow_entity()

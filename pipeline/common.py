@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ for _name, _value in {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "MPLBACKEND": "Agg",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }.items():
     os.environ.setdefault(_name, _value)
 
@@ -64,6 +66,16 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
     """A table for people, rounded to what a reader compares."""
     write_atomically(path, frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+
+
+def groups(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[Any, pd.DataFrame]]:
+    """(values of the columns `by`, their rows), in order of appearance."""
+    yield from frame.groupby(list(by), sort=False)
+
+
+def label(frame: pd.DataFrame, **columns: Any) -> pd.DataFrame:
+    """The table with columns of one value each."""
+    return frame.assign(**columns)
 
 
 def file_name(task: str) -> str:

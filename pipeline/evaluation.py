@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.common import (  # isort: skip
-    DATA, MODELS, REPORTS, read_params, write_csv, write_parquet,
+    DATA, MODELS, REPORTS, groups, read_params, write_csv, write_parquet,
 )  # fmt: skip
 
 import json
@@ -27,8 +27,7 @@ def judge(meta: MetaDataset, predictions: pd.DataFrame, params: dict[str, Any]) 
     family = meta.tasks.set_index("task")["family"]
     kind = meta.tasks.set_index("task")["kind"]
     rows = []
-    for key, frame in predictions.groupby([*GROUP, "shuffle", "split", "task"], sort=False):
-        *arm, split, task = key  # type: ignore[misc]
+    for (*arm, split, task), frame in groups(predictions, [*GROUP, "shuffle", "split", "task"]):
         if kind[task] != "real":
             continue  # synthetic tasks help to learn, they do not judge
         truth = final.loc[task].loc[frame["architecture"]]
@@ -61,7 +60,7 @@ def comparisons(table: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
 def control(table: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
     """Does MI help? Each learned predictor with the task's own MI against other tasks' MI."""
     found = []
-    for (part, predictor), frame in table.groupby(["part", "predictor"], sort=False):
+    for (part, predictor), frame in groups(table, ["part", "predictor"]):
         for inputs in frame["inputs"].unique():
             if f"{inputs}{CONTROL}" not in set(frame["inputs"]):
                 continue
@@ -114,11 +113,15 @@ def main() -> None:
     folds = long[(long["part"] == "development") & (long["metric"] == params["select"])]
     candidates = folds[~folds["inputs"].str.endswith(CONTROL) & (folds["inputs"] != "nothing")]
     best = candidates.loc[candidates["mean"].idxmin()]
-    name = f"{best.predictor}__{best.inputs}"
-    write_atomically(
-        MODELS / "best.json",
-        json.dumps({"predictor": f"fitted/{name}", "selected_by": params["select"]}) + "\n",
-    )
+    readers = candidates[candidates["inputs"].isin(["mi", "all"])]
+    reader = readers.loc[readers["mean"].idxmin()]
+    name, reader_name = (f"{arm.predictor}__{arm.inputs}" for arm in (best, reader))
+    chosen_models = {
+        "predictor": f"fitted/{name}",
+        "predictor_with_mi": f"fitted/{reader_name}",
+        "selected_by": params["select"],
+    }
+    write_atomically(MODELS / "best.json", json.dumps(chosen_models, indent=1) + "\n")
     held = long[(long["part"] == "test")].set_index([*GROUP, "metric"])["mean"]
     summary = {
         "tasks": int(every["task"].nunique()),
@@ -126,6 +129,9 @@ def main() -> None:
         "best": {
             "development": _metrics_of(long, "development", best, metrics),
             "test": {m: float(held[(best.predictor, best.inputs, m)]) for m in metrics},
+        },
+        "best_with_mi": {
+            "test": {m: float(held[(reader.predictor, reader.inputs, m)]) for m in metrics}
         },
         "static": {"test": {m: float(held[(*REFERENCE, m)]) for m in metrics}},
     }
@@ -136,7 +142,7 @@ def main() -> None:
     ]
     save_figure(differences_figure(chosen), REPORTS / "figures" / "predictors.png")
     print(f"{table.task.nunique()} of {every.task.nunique()} tasks tell architectures apart;")
-    print(f"chosen on the folds by {params['select']}: {name}")
+    print(f"chosen on the folds by {params['select']}: {name}; with MI: {reader_name}")
 
 
 def _metrics_of(long: pd.DataFrame, part: str, arm: Any, metrics: list[str]) -> dict[str, float]:

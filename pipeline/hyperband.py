@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pipeline.common import (  # isort: skip
-    DATA, MODELS, REPORTS, SHARDS, file_name, read_params, workers, write_csv, write_parquet,
+    DATA, MODELS, REPORTS, SHARDS, file_name, groups, label, read_params, workers, write_csv,
+    write_parquet,
 )  # fmt: skip
 
 import json
@@ -40,8 +41,7 @@ def replay_task(curves: pd.DataFrame, predictions: pd.DataFrame, params: dict) -
     if not recorded.scale.discriminating:
         return pd.DataFrame()
     found = []
-    for key, frame in predictions.groupby([*GROUP, "shuffle"], sort=False):
-        predictor, inputs, shuffle = key  # type: ignore[misc]
+    for (predictor, inputs, shuffle), frame in groups(predictions, [*GROUP, "shuffle"]):
         rows = replay(
             recorded,
             frame.set_index("architecture")["log_ratio"],
@@ -52,10 +52,9 @@ def replay_task(curves: pd.DataFrame, predictions: pd.DataFrame, params: dict) -
             seed=task_seed(params["seed"], recorded.task),
         )
         # The network in hand, as in a live study: a rung's winner is not trained on for free.
-        mean = rows.groupby("budget", as_index=False)["regret_in_hand"].mean()
-        mean = mean.rename(columns={"regret_in_hand": "regret"})
+        mean = rows.groupby("budget")["regret_in_hand"].mean().rename("regret").reset_index()
         labels = {"predictor": predictor, "inputs": inputs, "shuffle": shuffle}
-        found.append(mean.assign(**labels, task=recorded.task))
+        found.append(label(mean, **labels, task=recorded.task))
     return pd.concat(found, ignore_index=True)
 
 
@@ -63,8 +62,11 @@ def live_one(
     path: str, space: str, prior: dict | None, seed: int, cost: float, params: dict
 ) -> list:
     """One Optuna study with HyperbandPruner that trains real networks."""
+    import optuna
+
     from infoprior.evaluation import live_study
 
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     rows = live_study(
         Task.load(path),
         None if prior is None else Prior.from_dict(prior),
@@ -82,7 +84,7 @@ def live_one(
 def summarize(table: pd.DataFrame, search: str) -> pd.DataFrame:
     """Per arm and budget: mean regret over tasks, and the difference to the static prior."""
     found = []
-    for budget, frame in table.groupby("budget", sort=True):
+    for (budget,), frame in groups(table.sort_values("budget", kind="stable"), ["budget"]):
         found.append(compare(frame, "regret", REFERENCE).assign(search=search, budget=budget))
     joined = pd.concat(found, ignore_index=True)
     joined["p_holm"] = holm(joined["p"].to_numpy(np.float64))
@@ -102,19 +104,23 @@ def live_tasks(meta: MetaDataset, predictions: pd.DataFrame, params: dict) -> li
     return sorted(table.index[: params["live_tasks"]])
 
 
-def best_arm() -> Arm:
-    chosen = json.loads((MODELS / "best.json").read_text("utf-8"))["predictor"]
-    return Arm(*chosen.split("/")[-1].split("__"))
+def chosen_arms() -> dict[str, Arm]:
+    """Label -> arm: the opponents, the predictor chosen on the folds, the best that reads MI."""
+    chosen = json.loads((MODELS / "best.json").read_text("utf-8"))
+    found = {"uniform": Arm("uniform", "nothing"), "static": Arm(*REFERENCE)}
+    for key in ("predictor", "predictor_with_mi"):
+        arm = Arm(*chosen[key].split("/")[-1].split("__"))
+        found[f"predicted ({arm.predictor}, {arm.inputs})"] = arm
+    return found
 
 
 def run_live(meta: MetaDataset, predictions: pd.DataFrame, params: dict) -> pd.DataFrame:
-    """Uniform, static and predicted prior on held-out tasks; regret on the recorded scale."""
-    arms = [Arm("uniform", "nothing"), Arm(*REFERENCE), best_arm()]
+    """Uniform, static and predicted priors on held-out tasks; regret on the recorded scale."""
     code = source_fingerprint(*CODE)
     digests = pd.read_parquet(DATA / "tasks" / "tasks.parquet").set_index("task")["digest"]
     jobs, labels = {}, {}
     for task in live_tasks(meta, predictions, params):
-        for arm in arms:
+        for arm in chosen_arms().values():
             path = DATA / "priors" / file_name(task) / f"{arm.name}.json"
             prior = None if arm.predictor == "uniform" else json.loads(path.read_text("utf-8"))
             for seed in range(params["live_seeds"]):
@@ -131,9 +137,9 @@ def run_live(meta: MetaDataset, predictions: pd.DataFrame, params: dict) -> pd.D
     trials, curves = [], []
     for key, rows in results.items():
         task, arm, seed = labels[key]
-        label = {"predictor": arm.predictor, "inputs": arm.inputs, "task": task, "seed": seed}
+        about = {"predictor": arm.predictor, "inputs": arm.inputs, "task": task, "seed": seed}
         frame = pd.DataFrame(rows)
-        trials.append(frame.assign(**label))
+        trials.append(label(frame, **about))
         recorded = RecordedCurves.from_frame(
             meta.curves[meta.curves["task"] == task],
             max_epochs=params["epochs"],
@@ -141,7 +147,7 @@ def run_live(meta: MetaDataset, predictions: pd.DataFrame, params: dict) -> pd.D
         )
         budgets = [b for b in params["budgets"] if b <= params["live_budget"]]
         curve = regret_curve(frame, [*budgets, params["live_budget"]], scale=recorded.scale)
-        curves.append(curve.drop_duplicates("budget").assign(**label))
+        curves.append(label(curve.drop_duplicates("budget"), **about))
     write_parquet(pd.concat(trials, ignore_index=True), DATA / "hyperband" / "live_trials.parquet")
     return pd.concat(curves, ignore_index=True)
 
@@ -175,16 +181,12 @@ def main() -> None:
 
 def draw(meta: MetaDataset, report: pd.DataFrame, example: str) -> None:
     """The figures of the report."""
-    best = best_arm()
-    shown: dict[tuple[str, str], str] = {
-        ("uniform", "nothing"): "uniform",
-        REFERENCE: "static",
-        ("gaussian", "nothing"): "Gaussian on the average",
-        (best.predictor, best.inputs): f"predicted ({best.predictor}, {best.inputs})",
-    }
-    if "mi" in best.input_names:
-        control = (best.predictor, f"{best.inputs}{CONTROL}")
-        shown[control] = f"control ({best.predictor}, MI of other tasks)"
+    arms = chosen_arms()
+    shown = {(arm.predictor, arm.inputs): label for label, arm in arms.items()}
+    shown[("gaussian", "nothing")] = "Gaussian on the average"
+    reader = list(arms.values())[-1]
+    control = (reader.predictor, f"{reader.inputs}{CONTROL}")
+    shown[control] = f"control ({reader.predictor}, {reader.inputs} with MI of other tasks)"
     figures = REPORTS / "figures"
     save_figure(regret_figure(report, shown), figures / "regret.png")
     save_figure(information_plane_figure(meta.profiles), figures / "information_plane.png")

@@ -29,7 +29,7 @@ def profile_to_json(profile: TaskProfile) -> str:
     )
 
 
-class PriorModel(mlflow.pyfunc.PythonModel):
+class PriorModel(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined]
     """A fitted predictor behind MLflow's face."""
 
     def load_context(self, context: Any) -> None:

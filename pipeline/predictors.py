@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.common import DATA, MODELS, SHARDS, read_params, workers, write_parquet  # isort: skip
+from pipeline.common import (  # isort: skip
+    DATA, MODELS, SHARDS, label, read_params, workers, write_parquet,
+)  # fmt: skip
 
 import json
 import shutil
@@ -94,7 +96,7 @@ def main() -> None:
     for key, result in results.items():
         arm, shuffle, split = labels[key]
         labelled = {"predictor": arm.predictor, "inputs": arm.inputs, "shuffle": shuffle}
-        tables.append(pd.DataFrame(result["rows"]).assign(**labelled, split=split))
+        tables.append(label(pd.DataFrame(result["rows"]), **labelled, split=split))
         if split == "test" and not arm.control:
             for task, prior in result["priors"].items():
                 path = DATA / "priors" / task.replace("/", "--") / f"{arm.name}.json"

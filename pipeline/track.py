@@ -52,15 +52,14 @@ def of_arm(frame: pd.DataFrame, arm: Arm) -> pd.DataFrame:
 
 def arm_metrics(arm: Arm, long: pd.DataFrame, hyperband: pd.DataFrame) -> dict[str, float]:
     """Means over tasks, with intervals and p-values: what the UI compares."""
-    metrics: dict[str, float] = {}
-    for row in of_arm(long, arm).itertuples():
-        prefix = "test_" if row.part == "test" else ""
-        name = f"{prefix}{row.metric}"
-        metrics |= {name: row.mean, f"{name}_low": row.low, f"{name}_high": row.high}
-        if row.p_holm == row.p_holm:  # the reference has no p-value
-            metrics[f"{name}_p_holm"] = row.p_holm
-    for row in of_arm(hyperband, arm).itertuples():
-        metrics[f"{row.search}_regret_at_budget_{row.budget:g}"] = row.regret
+    metrics: dict[str, Any] = {}
+    for row in of_arm(long, arm).to_dict("records"):
+        name = f"test_{row['metric']}" if row["part"] == "test" else row["metric"]
+        metrics |= {name: row["mean"], f"{name}_low": row["low"], f"{name}_high": row["high"]}
+        if not pd.isna(row["p_holm"]):  # the reference has none
+            metrics[f"{name}_p_holm"] = row["p_holm"]
+    for row in of_arm(hyperband, arm).to_dict("records"):
+        metrics[f"{row['search']}_regret_at_budget_{row['budget']:g}"] = row["regret"]
     return {name: float(value) for name, value in metrics.items()}
 
 

@@ -85,9 +85,7 @@ class Predictor(ABC):
     extrapolates: ClassVar[bool] = False  # whether it can score architectures that were never run
     Settings: ClassVar[type] = NoSettings
 
-    def __init__(
-        self, inputs: str | Sequence[str] = (), *, seed: int = 0, **settings: Any
-    ) -> None:
+    def __init__(self, inputs: str | Sequence[str] = (), *, seed: int = 0, **settings: Any) -> None:
         self.inputs = check_inputs(inputs)
         if self.inputs and not self.reads:
             raise PredictorError(

@@ -47,8 +47,7 @@ class PriorSettings:
             raise PredictorError(f"floor = {self.floor!r}; it has to lie in (0, 1].")
         if self.components < 1 or self.candidates < 0:
             raise PredictorError(
-                f"components = {self.components}, candidates = {self.candidates}; "
-                f"at least 1 and 0."
+                f"components = {self.components}, candidates = {self.candidates}; at least 1 and 0."
             )
 
 

@@ -25,6 +25,25 @@ class Marginal:
     density: NDArray[np.float64] | None
     log: bool
 
+    def quantile(self, q: float) -> Any:
+        """The smallest value that holds at least a share `q` of the mass (on the grid).
+
+        Raises:
+            ValueError: q lies outside [0, 1], or the parameter is categorical and has no order.
+        """
+        if not 0.0 <= q <= 1.0:
+            raise ValueError(f"q = {q}: a quantile lies between 0 and 1.")
+        if any(isinstance(v, bool) or not isinstance(v, int | float) for v in self.values):
+            raise ValueError(f"{self.name} is categorical: its values have no order.")
+        if self.probabilities is not None:
+            mass = self.probabilities
+        else:
+            assert self.density is not None
+            mass = self.density * np.gradient(np.asarray(self.values, dtype=np.float64))
+        cumulative = np.cumsum(mass)
+        index = int(np.searchsorted(cumulative, q * cumulative[-1] - 1e-12))
+        return self.values[min(index, len(self.values) - 1)]
+
     def to_dict(self) -> dict[str, Any]:
         """The same as plain JSON values."""
         body = self.probabilities if self.probabilities is not None else self.density

@@ -138,7 +138,9 @@ def information_plane_figure(profiles: pd.DataFrame) -> Figure:
         ax.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("I(T;Y) / H(Y)")
     most = max(range(len(axes)), key=lambda i: len(axes[i].get_legend_handles_labels()[1]))
-    axes[most].legend(fontsize=8, frameon=False, loc="lower right")
+    handles, labels = axes[most].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8,
+                  frameon=False)  # fmt: skip
     low = float(np.nanmin(profiles["mi_ty"] / profiles["h_y"].clip(lower=1e-9)))
     axes[0].set_ylim(min(low, 0.0) - 0.05, 1.1)
     return figure

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from infoprior.training._objective import objective
     from infoprior.training._train import CURVE_COLUMNS, RUNGS, Training, train
 
-__all__ = ["CURVE_COLUMNS", "RUNGS", "Training", "train"]
+_HOME = {
+    "CURVE_COLUMNS": "_train",
+    "RUNGS": "_train",
+    "Training": "_train",
+    "objective": "_objective",
+    "train": "_train",
+}
+__all__ = ["CURVE_COLUMNS", "RUNGS", "Training", "objective", "train"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        from infoprior.training import _train
-
-        return getattr(_train, name)
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from infoprior.spaces._mlp import ACTIVATIONS, NORMALIZATIONS, MLP
+from infoprior.spaces._mlp import ACTIVATIONS, MLP, NORMALIZATIONS
 from infoprior.training._gradients import FlatAdamW, FlatMLP
 
 

@@ -9,7 +9,7 @@ import torch
 
 from infoprior.spaces import get_space
 from infoprior.tasks import Task
-from infoprior.training import CURVE_COLUMNS, train
+from infoprior.training import CURVE_COLUMNS, objective, train
 
 SPACE = get_space("mlp")
 POINT = {
@@ -149,3 +149,22 @@ def test_the_first_step_is_adamw_on_the_cross_entropy():
         step = before.grad / (before.grad.abs() + 1e-8)  # the first Adam step is the sign
         expected = before * (1 - lr * 0.1) - lr * step
         assert torch.allclose(after, expected, atol=1e-5)
+
+
+def test_the_objective_reports_every_epoch_and_obeys_hyperband():
+    study = optuna.create_study(
+        study_name="ring",
+        direction="maximize",
+        sampler=optuna.samplers.RandomSampler(seed=0),
+        pruner=optuna.pruners.HyperbandPruner(min_resource=1, max_resource=9, reduction_factor=3),
+    )
+    study.optimize(objective(ring_task(), SPACE, epochs=9), n_trials=12)
+    states = {trial.state for trial in study.trials}
+    assert states == {optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED}
+    for trial in study.trials:
+        steps = sorted(trial.intermediate_values)
+        assert steps == list(range(1, len(steps) + 1))
+        assert 0.0 <= trial.user_attrs["test_accuracy"] <= 1.0
+        if trial.state == optuna.trial.TrialState.COMPLETE:
+            assert steps[-1] == 9
+            assert trial.value == trial.intermediate_values[9]

@@ -1,0 +1,48 @@
+"""An Optuna objective that trains networks of a space on a task, prunable at every epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import optuna
+
+from infoprior.training._train import RUNGS, train
+
+if TYPE_CHECKING:
+    from infoprior.spaces import SearchSpace
+    from infoprior.tasks import Task
+
+
+def objective(
+    task: Task, space: SearchSpace, *, epochs: int = RUNGS[-1], seed: int = 0
+) -> Callable[[optuna.Trial], float]:
+    """What `study.optimize` takes: suggest a point, train it, report every epoch, obey the pruner.
+
+    Args:
+        task: what to learn.
+        space: what is searched; its parameters are suggested under their own names.
+        epochs: of a full training: `HyperbandPruner`'s max_resource.
+        seed: trial t trains with the seed (seed, t).
+
+    Returns:
+        an objective to *maximise*: validation accuracy after the last epoch. The trial's user
+        attribute `test_accuracy` holds that of the same network; no search should look at it.
+    """
+
+    def run(trial: optuna.Trial) -> float:
+        def report(epoch: int, row: dict[str, Any]) -> None:
+            trial.report(row["validation_accuracy"], epoch)
+            trial.set_user_attr("test_accuracy", row["test_accuracy"])
+            if trial.should_prune():
+                raise optuna.TrialPruned(f"pruned after epoch {epoch}")
+
+        # A seed of its own: trials of the same point differ as retrained networks do.
+        own = int(np.random.SeedSequence([seed, trial.number]).generate_state(1)[0])
+        params = space.suggest(trial)
+        curve = train(task, params, space=space, seed=own, epochs=epochs, report=report).curve
+        return float(curve[-1]["validation_accuracy"])
+
+    return run
+
