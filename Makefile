@@ -41,10 +41,10 @@ repro: install   ## the whole pipeline: only what changed runs (dvc repro)
 	@echo "Done. Tables and figures: reports/ — runs: make ui"
 
 test: install    ## the tests (under 5 minutes)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 test-all: install   ## the slow ones too
-	$(BIN)/python -m pytest -m ''
+	$(BIN)/python -m pytest -n 2 -m ''
 
 lint: install    ## ruff, mypy, and the order of the rooms
 	$(BIN)/ruff check .

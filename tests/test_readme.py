@@ -1,0 +1,53 @@
+"""The README's Python runs as it stands."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from infoprior import Prior, get_space
+from infoprior.predictors import make_predictor
+from tests.factories import make_metadataset
+
+README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """What the README's commands have made by then: digits.csv, prior.json and models/."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(300, 4)), columns=list("abcd"))
+    table["target"] = (table["a"] * table["b"] > 0).astype(int)
+    table.to_csv(tmp_path / "digits.csv", index=False)
+    space = get_space("mlp")
+    Prior.from_points(dict(space), space.design(4)).save(tmp_path / "prior.json")
+    meta = make_metadataset(n_tasks=8, n_architectures=16, seed=0)
+    make_predictor("static", (), seed=0).fit(meta).save(tmp_path / "models")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_search_runs(folder, capsys):
+    exec(compile(BLOCKS[0], "README.md", "exec"), {})
+    value, params = capsys.readouterr().out.strip().split(" ", 1)
+    assert 0.4 < float(value) <= 1.0
+    assert set(eval(params)) == set(get_space("mlp"))
+
+
+def test_the_suggestion_runs(folder, capsys):
+    exec(compile(BLOCKS[1], "README.md", "exec"), {})
+    out = capsys.readouterr().out
+    assert "learning_rate" in out
+    assert "mi_ty" in out
+
+
+def test_files_and_targets_that_it_names_exist():
+    top = Path(__file__).parents[1]
+    for link in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (top / link).exists(), link
+    makefile = (top / "Makefile").read_text()
+    for target in set(re.findall(r"\bmake ([a-z-]+)\b", README)):
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
