@@ -39,7 +39,7 @@ def check() -> None:
     assert len(predictors) == 24, f"{len(predictors)} rows in reports/predictors.csv"
     assert predictors["kendall_tau"].between(-1, 1).all()
     hyperband = pd.read_csv("reports/hyperband.csv")
-    assert set(hyperband["search"]) == {"replay", "live"}
+    assert set(hyperband["search"]) == {"replay", "replay_free", "live"}
     assert {"uniform", "static"} < set(hyperband[hyperband["search"] == "live"]["predictor"])
     assert json.loads(Path("reports/metrics.json").read_text())["best"]["test"]
     best = json.loads(Path("models/best.json").read_text())["predictor"]

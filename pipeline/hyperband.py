@@ -34,7 +34,11 @@ CODE = ("infoprior.evaluation", "infoprior.priors", "infoprior.training", "infop
 
 
 def replay_task(curves: pd.DataFrame, predictions: pd.DataFrame, params: dict) -> pd.DataFrame:
-    """Every arm's replayed Hyperband on one task: mean regret over the replays, per budget."""
+    """Every arm's replayed Hyperband on one task: mean regret over the replays, per budget.
+
+    Once with what the prior costs charged to its budget ("replay"), once as if it were free
+    ("replay_free"): what the prior is worth, and whether it is worth its price.
+    """
     recorded = RecordedCurves.from_frame(
         curves, max_epochs=params["epochs"], min_gap=params["min_gap"]
     )
@@ -42,19 +46,22 @@ def replay_task(curves: pd.DataFrame, predictions: pd.DataFrame, params: dict) -
         return pd.DataFrame()
     found = []
     for (predictor, inputs, shuffle), frame in groups(predictions, [*GROUP, "shuffle"]):
-        rows = replay(
-            recorded,
-            frame.set_index("architecture")["log_ratio"],
-            seeds=params["seeds"],
-            budgets=params["budgets"],
-            start_cost=Arm(predictor, inputs).start_cost(params["costs"]),
-            weight=params["weight"],
-            seed=task_seed(params["seed"], recorded.task),
-        )
-        # The network in hand, as in a live study: a rung's winner is not trained on for free.
-        mean = rows.groupby("budget")["regret_in_hand"].mean().rename("regret").reset_index()
-        labels = {"predictor": predictor, "inputs": inputs, "shuffle": shuffle}
-        found.append(label(mean, **labels, task=recorded.task))
+        log_ratio = frame.set_index("architecture")["log_ratio"]
+        cost = Arm(predictor, inputs).start_cost(params["costs"])
+        for search, charged in (("replay", cost), ("replay_free", 0.0)):
+            rows = replay(
+                recorded,
+                log_ratio,
+                seeds=params["seeds"],
+                budgets=params["budgets"],
+                start_cost=charged,
+                weight=params["weight"],
+                seed=task_seed(params["seed"], recorded.task),
+            )
+            # The network in hand, as in a live study: a rung's winner is not trained on for free.
+            mean = rows.groupby("budget")["regret_in_hand"].mean().rename("regret").reset_index()
+            about = {"predictor": predictor, "inputs": inputs, "shuffle": shuffle}
+            found.append(label(mean, **about, search=search, task=recorded.task))
     return pd.concat(found, ignore_index=True)
 
 
@@ -173,7 +180,8 @@ def main() -> None:
     live = run_live(meta, predictions, params)
     live["family"] = live["task"].map(real.set_index("task")["family"])
     write_parquet(live, DATA / "hyperband" / "live.parquet")
-    report = pd.concat([summarize(replayed, "replay"), summarize(live, "live")], ignore_index=True)
+    parts = [summarize(rows, search) for (search,), rows in groups(replayed, ["search"])]
+    report = pd.concat([*parts, summarize(live, "live")], ignore_index=True)
     write_csv(report, REPORTS / "hyperband.csv")
     draw(meta, report, sorted(live["task"].unique())[0])
     print(f"replayed on {replayed.task.nunique()} tasks; live on {sorted(live.task.unique())}")

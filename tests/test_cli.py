@@ -93,4 +93,5 @@ def test_bad_input_is_one_line_and_no_traceback(
 def test_tasks_lists_the_catalogue(monkeypatch, capsys):
     assert not run(monkeypatch, "tasks")
     lines = capsys.readouterr().out.splitlines()
-    assert sum(line.startswith("keel/") for line in lines) >= 40
+    assert sum(line.split()[1] == "real" for line in lines) >= 40
+    assert any(line.startswith("keel/letter") for line in lines)

@@ -18,7 +18,7 @@ from infoprior.predictors._features import Standardizer
 from infoprior.predictors._make import make_predictor
 
 VERSION = 1
-HEADER, ARRAYS = "predictor.json", "arrays.safetensors"
+HEADER, ARRAYS, CHOICE = "predictor.json", "arrays.safetensors", "best.json"
 _FEATURES = ("median", "mean", "scale")
 
 
@@ -48,8 +48,12 @@ def save(predictor: Predictor, fitted: Fitted, directory: Path) -> None:
     _replace(directory / HEADER, lambda path: path.write_text(text, encoding="utf-8"))
 
 
-def load_predictor(directory: str | os.PathLike[str]) -> Predictor:
+def load_predictor(directory: str | os.PathLike[str] = "models") -> Predictor:
     """The predictor that `Predictor.save` wrote: it answers exactly as before.
+
+    Args:
+        directory: of one predictor, or of several with a best.json that says which one is meant
+            ({"predictor": "<folder below>"}), as the pipeline leaves them in models/.
 
     Raises:
         PredictorError: there is none, its version is unknown, or a file is damaged.
@@ -57,11 +61,15 @@ def load_predictor(directory: str | os.PathLike[str]) -> Predictor:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    path = Path(directory) / HEADER
+    directory = _chosen(Path(directory))
+    path = directory / HEADER
     try:
         header: Any = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise PredictorError(f"{path} does not exist; {directory} holds no predictor.") from None
+        raise PredictorError(
+            f"{directory} holds no predictor ({path} does not exist); `make repro` fits them into "
+            f"models/, or name the folder of a saved one."
+        ) from None
     except ValueError as error:
         raise PredictorError(f"{path} is not JSON: {error}") from error
     version = header.get("version") if isinstance(header, dict) else None
@@ -69,7 +77,7 @@ def load_predictor(directory: str | os.PathLike[str]) -> Predictor:
         raise PredictorError(
             f"{path}: version {version!r}; this infoprior reads version {VERSION}. Fit it again."
         )
-    tensors = Path(directory) / ARRAYS
+    tensors = directory / ARRAYS
     try:
         arrays = load_file(tensors)
     except (OSError, SafetensorError) as error:
@@ -97,6 +105,23 @@ def load_predictor(directory: str | os.PathLike[str]) -> Predictor:
     except MetaDatasetError as error:
         raise PredictorError(str(error)) from error
     return predictor
+
+
+def _chosen(directory: Path) -> Path:
+    """The folder that best.json names, or the folder itself where it holds a predictor."""
+    choice = directory / CHOICE
+    if (directory / HEADER).exists() or not choice.exists():
+        return directory
+    try:
+        name = json.loads(choice.read_text(encoding="utf-8"))["predictor"]
+        chosen = (directory / name).resolve()
+    except (ValueError, KeyError, TypeError) as error:
+        raise PredictorError(
+            f'{choice} does not name a predictor: it should hold {{"predictor": folder}}.'
+        ) from error
+    if not chosen.is_relative_to(directory.resolve()):
+        raise PredictorError(f"{choice} names {name!r}, which lies outside of {directory}.")
+    return chosen
 
 
 def _replace(path: Path, write: Callable[[Path], Any]) -> None:

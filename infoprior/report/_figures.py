@@ -15,7 +15,11 @@ from infoprior.parallel import write_atomically
 
 # Okabe & Ito's colours, told apart by the colour-blind too.
 COLOURS = ("#7f7f7f", "#0072B2", "#E69F00", "#D55E00", "#009E73", "#CC79A7", "#56B4E9")
-STYLE = {"axes.spines.top": False, "axes.spines.right": False}
+_SEARCHES = {
+    "replay_free": "Recorded curves, priors for free",
+    "replay": "Recorded curves, priors' cost charged",
+    "live": "Optuna training networks, cost charged",
+}
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
@@ -34,12 +38,12 @@ def regret_figure(report: pd.DataFrame, shown: Mapping[tuple[str, str], str]) ->
     """Regret against budget, replayed and live, one line a prior with its interval over tasks.
 
     Args:
-        report: columns search ("replay" | "live"), predictor, inputs, budget (full trainings),
-            regret, low, high, n_tasks.
+        report: columns search ("replay_free" | "replay" | "live"), predictor, inputs, budget (full
+            trainings), regret, low, high, n_tasks.
         shown: (predictor, inputs) -> label, in the order of the legend.
     """
-    searches = [s for s in ("replay", "live") if s in set(report["search"])]
-    figure = new_figure(5.2 * len(searches), 4.2)
+    searches = [s for s in _SEARCHES if s in set(report["search"])]
+    figure = new_figure(4.4 * len(searches), 4.4)
     axes = figure.subplots(1, len(searches), squeeze=False, sharey=True)[0]
     for ax, search in zip(axes, searches, strict=True):
         part = report[report["search"] == search]
@@ -56,8 +60,7 @@ def regret_figure(report: pd.DataFrame, shown: Mapping[tuple[str, str], str]) ->
                 rows["budget"], rows["low"], rows["high"], color=colour, alpha=0.12, lw=0
             )
         n = int(part["n_tasks"].max())
-        what = "recorded curves" if search == "replay" else "Optuna, real training"
-        ax.set_title(f"{what}, {n} held-out tasks", fontsize=10)
+        ax.set_title(f"{_SEARCHES[search]}\n{n} held-out tasks", fontsize=10)
         ax.set_xscale("log", base=2)
         budgets = sorted(part["budget"].unique())
         ax.set_xticks(budgets, [f"{b:g}" for b in budgets])
@@ -65,8 +68,10 @@ def regret_figure(report: pd.DataFrame, shown: Mapping[tuple[str, str], str]) ->
         ax.axhline(0, color="black", lw=0.6)
         ax.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("normalised test regret\n(0 best recorded, 1 median)")
+    # Diverged first networks reach regrets of ten: the axis ends where priors can be told apart.
+    axes[0].set_ylim(min(0.0, float(report["regret"].min())) - 0.08, 2.0)
     handles, labels = axes[0].get_legend_handles_labels()
-    axes[0].legend(handles, labels, fontsize=8, frameon=False)
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     return figure
 
 

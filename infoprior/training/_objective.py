@@ -45,4 +45,3 @@ def objective(
         return float(curve[-1]["validation_accuracy"])
 
     return run
-
