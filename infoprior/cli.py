@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -172,8 +174,19 @@ def main() -> None:
     try:
         app()
     except (ValueError, FileNotFoundError, ImportError, json.JSONDecodeError) as error:
-        _say(f"infoprior: {error}")
+        _say(f"infoprior: {_as_options(str(error))}")
         sys.exit(2)
+
+
+def _as_options(message: str) -> str:
+    """Arguments that a message advises, written as they are given here: drop=['a'] -> --drop a."""
+
+    def repeated(match: re.Match[str]) -> str:
+        names = re.findall(r"'([^']*)'", match[2])
+        return " ".join(f"--{match[1]} {shlex.quote(name)}" for name in names)
+
+    message = re.sub(r"\b(drop|categorical)=\[(.*?)\]", repeated, message)
+    return re.sub(r"\bmax_categories\b", "--max-categories", message)
 
 
 if __name__ == "__main__":

@@ -90,6 +90,18 @@ def test_bad_input_is_one_line_and_no_traceback(
     assert not any("Traceback" in line for line in said)
 
 
+def test_useless_columns_are_named_all_at_once_with_the_options_that_leave_them_out(
+    monkeypatch, capsys, table
+):
+    frame = pd.read_csv(table).assign(**{"all one": 1, "none": None})
+    frame.to_csv(table, index=False)
+    assert run(monkeypatch, "profile", table, "-y", "kind") == 2
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    assert message.endswith("leave them out with --drop 'all one' --drop none")
+    arguments = ["--drop", "all one", "--drop", "none"]
+    assert not run(monkeypatch, "profile", table, "-y", "kind", *arguments)
+
+
 def test_tasks_lists_the_catalogue(monkeypatch, capsys):
     assert not run(monkeypatch, "tasks")
     lines = capsys.readouterr().out.splitlines()

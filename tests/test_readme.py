@@ -17,11 +17,11 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """What the README's commands have made by then: digits.csv, prior.json and models/."""
+    """What the README's commands have made by then: cancer.csv, prior.json and models/."""
     rng = np.random.default_rng(0)
     table = pd.DataFrame(rng.normal(size=(300, 4)), columns=list("abcd"))
     table["target"] = (table["a"] * table["b"] > 0).astype(int)
-    table.to_csv(tmp_path / "digits.csv", index=False)
+    table.to_csv(tmp_path / "cancer.csv", index=False)
     space = get_space("mlp")
     Prior.from_points(dict(space), space.design(4)).save(tmp_path / "prior.json")
     meta = make_metadataset(n_tasks=8, n_architectures=16, seed=0)

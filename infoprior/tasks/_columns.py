@@ -67,6 +67,10 @@ def check_names(names: list[str], options: Options) -> None:
                 )
 
 
+class _SaysNothing(TaskError):
+    """A column without information: constant, or all missing."""
+
+
 def without_missing(frame: Any, options: Options) -> Any:
     """The rows that have a label; a `TaskWarning` says how many have none."""
     labelled = np.array([not _is_missing(v) for v in frame[options.target].tolist()], dtype=bool)
@@ -80,17 +84,33 @@ def without_missing(frame: Any, options: Options) -> Any:
 
 
 def columns_of_frame(frame: Any, options: Options) -> list[Column]:
-    """The usable features; `TaskError` names the first column that cannot be used and a remedy."""
-    columns = []
+    """The usable features.
+
+    `TaskError` names the first column that cannot be used and a remedy; columns that say nothing
+    (constant, or without any value) are named all at once.
+    """
+    columns, empty = [], []
     for name in map(str, frame.columns):
         if name == options.target or name in options.drop:
             continue
         try:
             columns.append(_column(name, frame[name], options))
+        except _SaysNothing as error:
+            if not options.strict:
+                _warn(f"{error} (left out)")
+            empty.append((name, error))
         except TaskError as error:
             if options.strict:
                 raise
             _warn(f"{error} (left out)")
+    if empty and options.strict:
+        if len(empty) == 1:
+            raise empty[0][1]
+        names = [name for name, _ in empty]
+        raise TaskError(
+            f"{options.where}: columns {', '.join(map(repr, names))} are constant or without any "
+            f"value; leave them out with drop={names!r}"
+        )
     if not columns:
         raise TaskError(
             f"{options.where}: no columns remain beside the target {options.target!r}; "
@@ -127,19 +147,19 @@ def _column(name: str, series: Any, options: Options) -> Column:
     if not column.nominal:
         known = values[~np.isnan(values)]
         if not len(known):
-            raise TaskError(options.column(name, f"has no value at all{remedy}"))
+            raise _SaysNothing(options.column(name, f"has no value at all{remedy}"))
         if np.abs(known).max() > np.finfo(np.float32).max:
             raise TaskError(
                 options.column(name, f"holds infinite or larger than float32 numbers{remedy}")
             )
         if known.min() == known.max():
-            raise TaskError(options.column(name, f"is constant{remedy}"))
+            raise _SaysNothing(options.column(name, f"is constant{remedy}"))
         return column
     levels = {v for v in values if v is not None}
     if not levels:
-        raise TaskError(options.column(name, f"has no value at all{remedy}"))
+        raise _SaysNothing(options.column(name, f"has no value at all{remedy}"))
     if len(levels) == 1 and None not in values:
-        raise TaskError(options.column(name, f"is constant{remedy}"))
+        raise _SaysNothing(options.column(name, f"is constant{remedy}"))
     if len(levels) > options.max_categories:
         raise TaskError(
             options.column(
