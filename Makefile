@@ -29,7 +29,8 @@ $(VENV)/.installed: pyproject.toml
 	  $(BIN)/pip install --quiet --disable-pip-version-check 'torch>=2.4'; \
 	else \
 	  $(BIN)/pip install --quiet --disable-pip-version-check --retries 0 \
-	    --extra-index-url $(TORCH_INDEX) '$(TORCH)'; \
+	    $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) '$(TORCH)'; \
+	  $(BIN)/python -c 'import torch; v = torch.version.cuda; v and print("Note: pip found no CPU build of PyTorch, so this is the CUDA build (works, but is large).")'; \
 	fi
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@

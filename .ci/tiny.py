@@ -19,7 +19,7 @@ SMALLER = {
     "  seeds: 30 ": "  seeds: 3 ",
     "  live_tasks: 3": "  live_tasks: 1",
     "  live_seeds: 2": "  live_seeds: 1",
-    "  live_budget: 12 ": "  live_budget: 6 ",
+    "  live_budget: 16 ": "  live_budget: 12 ",
 }
 
 
@@ -39,7 +39,7 @@ def check() -> None:
     assert len(predictors) == 24, f"{len(predictors)} rows in reports/predictors.csv"
     assert predictors["kendall_tau"].between(-1, 1).all()
     hyperband = pd.read_csv("reports/hyperband.csv")
-    assert set(hyperband["search"]) == {"replay", "replay_free", "live"}
+    assert set(hyperband["search"]) == {"replay", "replay_free", "live", "live_free"}
     assert {"uniform", "static"} < set(hyperband[hyperband["search"] == "live"]["predictor"])
     assert json.loads(Path("reports/metrics.json").read_text())["best"]["test"]
     best = json.loads(Path("models/best.json").read_text())["predictor"]

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 RESULTS_TAG = "infoprior.results"
 """Tag of every run: the hash of the results that it shows, so that none is logged twice."""
+CURRENT_TAG = "infoprior.current"
+"""Tag of every top-level run: "true" where it shows the latest results."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Model:
         example: an input, one row a prediction.
         output: what the model answers to it (for the signature).
         requirements: pip requirements of the model.
+        packages: folders of Python packages to keep beside it, so that it loads elsewhere.
     """
 
     code: Path
@@ -55,6 +58,7 @@ class Model:
     example: pd.DataFrame
     output: pd.DataFrame
     requirements: Sequence[str]
+    packages: Sequence[Path] = ()
 
 
 class Tracker:
@@ -85,14 +89,27 @@ class Tracker:
         else:
             self.experiment_id = found.experiment_id
 
-    def logged(self, results: str) -> set[str]:
-        """Names of the finished top-level runs that show these results."""
+    def logged(self, results: str) -> dict[str, str]:
+        """Name -> id of the finished top-level runs that show these results."""
         found = self.client.search_runs(
             [self.experiment_id],
             f"tags.`{RESULTS_TAG}` = '{results}' and attributes.status = 'FINISHED'",
             max_results=5000,
         )
-        return {run.info.run_name for run in found if "mlflow.parentRunId" not in run.data.tags}
+        return {
+            run.info.run_name: run.info.run_id
+            for run in found
+            if "mlflow.parentRunId" not in run.data.tags
+        }
+
+    def mark_current(self, results: str) -> None:
+        """Tag the top-level runs of these results as current, and all earlier ones as not."""
+        for run in self.client.search_runs([self.experiment_id], max_results=5000):
+            if "mlflow.parentRunId" in run.data.tags:
+                continue
+            current = str(run.data.tags.get(RESULTS_TAG) == results).lower()
+            if run.data.tags.get(CURRENT_TAG) != current:
+                self.client.set_tag(run.info.run_id, CURRENT_TAG, current)
 
     def log(
         self,
@@ -139,6 +156,8 @@ class Tracker:
     def register(self, run_id: str, name: str, alias: str) -> str:
         """Make the model of a run a version of the registered model `name`, under an alias.
 
+        Repeating it makes no further version; the alias goes to this run's.
+
         Returns:
             the version.
         """
@@ -149,12 +168,10 @@ class Tracker:
             raise ValueError(f"The run {run_id} has no model to register as {name!r}.")
         if not self.client.search_registered_models(f"name = '{name}'"):
             self.client.create_registered_model(name)
-        version = self.client.create_model_version(
-            name,
-            source=models[0].model_uri,
-            run_id=run_id,
-            model_id=models[0].model_id,
-        )
+        known = self.client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+        version = known[0] if known else self.client.create_model_version(
+            name, source=models[0].model_uri, run_id=run_id, model_id=models[0].model_id
+        )  # fmt: skip
         self.client.set_registered_model_alias(name, alias, version.version)
         return str(version.version)
 
@@ -190,6 +207,7 @@ class Tracker:
                 signature=infer_signature(model.example, model.output),
                 input_example=model.example,
                 pip_requirements=list(model.requirements),
+                code_paths=[str(path) for path in model.packages] or None,
             )
 
 

@@ -24,9 +24,11 @@ for _name, _value in {
     os.environ.setdefault(_name, _value)
 
 import pandas as pd  # noqa: E402
+import pyarrow as pa  # noqa: E402
+import pyarrow.parquet as pq  # noqa: E402
 import yaml  # noqa: E402
 
-from infoprior.parallel import write_atomically  # noqa: E402
+from infoprior.parallel import source_fingerprint, write_atomically  # noqa: E402
 
 DATA = Path("data")
 MODELS = Path("models")
@@ -59,7 +61,9 @@ def workers() -> int:
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
     """A table as parquet, atomically; the same table gives the same bytes."""
     buffer = io.BytesIO()
-    frame.to_parquet(buffer, index=False, compression="zstd")
+    # Without pandas' own metadata, which would put its version into the bytes.
+    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+    pq.write_table(table, buffer, compression="zstd")
     write_atomically(path, buffer.getvalue())
 
 
@@ -76,6 +80,14 @@ def groups(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[Any, pd.Dat
 def label(frame: pd.DataFrame, **columns: Any) -> pd.DataFrame:
     """The table with columns of one value each."""
     return frame.assign(**columns)
+
+
+def code_version(*modules: str) -> list[str]:
+    """What a job's result depends on beside its arguments: sources, and the engine's version."""
+    from importlib.metadata import version
+
+    engines = [f"{name} {version(name).split('+')[0]}" for name in ("torch", "scikit-learn")]
+    return [source_fingerprint(*modules), *engines]
 
 
 def file_name(task: str) -> str:

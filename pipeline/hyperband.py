@@ -1,10 +1,15 @@
-"""Stage `hyperband`: Hyperband with and without priors, over recorded curves and with Optuna."""
+"""Stage `hyperband`: Hyperband with and without priors, over recorded curves and with Optuna.
+
+Each search is reported twice: with what the prior costs (probes, meta-features, MI) charged to its
+budget, and as if it were free. The first says whether a prior is worth its price, the second what
+it knows.
+"""
 
 from __future__ import annotations
 
 from pipeline.common import (  # isort: skip
-    DATA, MODELS, REPORTS, SHARDS, file_name, groups, label, read_params, workers, write_csv,
-    write_parquet,
+    DATA, MODELS, REPORTS, SHARDS, code_version, file_name, groups, label, read_params, workers,
+    write_csv, write_parquet,
 )  # fmt: skip
 
 import json
@@ -17,7 +22,7 @@ from tqdm import tqdm
 
 from infoprior.evaluation import RecordedCurves, compare, holm, regret_curve, replay, task_seed
 from infoprior.metadataset import MetaDataset
-from infoprior.parallel import fingerprint, run_jobs, source_fingerprint
+from infoprior.parallel import fingerprint, run_jobs
 from infoprior.priors import Prior
 from infoprior.report import (
     information_plane_figure,
@@ -30,14 +35,19 @@ from infoprior.tasks import Task
 from pipeline.arms import CONTROL, REFERENCE, Arm
 
 GROUP = ["predictor", "inputs"]
-CODE = ("infoprior.evaluation", "infoprior.priors", "infoprior.training", "infoprior.spaces")
+CODE = (
+    "pipeline.hyperband",
+    "infoprior.evaluation",
+    "infoprior.priors",
+    "infoprior.training",
+    "infoprior.spaces",
+)
 
 
 def replay_task(curves: pd.DataFrame, predictions: pd.DataFrame, params: dict) -> pd.DataFrame:
     """Every arm's replayed Hyperband on one task: mean regret over the replays, per budget.
 
-    Once with what the prior costs charged to its budget ("replay"), once as if it were free
-    ("replay_free"): what the prior is worth, and whether it is worth its price.
+    NaN where a budget leaves nothing for the search.
     """
     recorded = RecordedCurves.from_frame(
         curves, max_epochs=params["epochs"], min_gap=params["min_gap"]
@@ -45,7 +55,8 @@ def replay_task(curves: pd.DataFrame, predictions: pd.DataFrame, params: dict) -
     if not recorded.scale.discriminating:
         return pd.DataFrame()
     found = []
-    for (predictor, inputs, shuffle), frame in groups(predictions, [*GROUP, "shuffle"]):
+    for (*arm, shuffle, split), frame in groups(predictions, [*GROUP, "shuffle", "split"]):
+        predictor, inputs = arm
         log_ratio = frame.set_index("architecture")["log_ratio"]
         cost = Arm(predictor, inputs).start_cost(params["costs"])
         for search, charged in (("replay", cost), ("replay_free", 0.0)):
@@ -60,7 +71,8 @@ def replay_task(curves: pd.DataFrame, predictions: pd.DataFrame, params: dict) -
             )
             # The network in hand, as in a live study: a rung's winner is not trained on for free.
             mean = rows.groupby("budget")["regret_in_hand"].mean().rename("regret").reset_index()
-            about = {"predictor": predictor, "inputs": inputs, "shuffle": shuffle}
+            part = "test" if split == "test" else "development"
+            about = {"predictor": predictor, "inputs": inputs, "shuffle": shuffle, "part": part}
             found.append(label(mean, **about, search=search, task=recorded.task))
     return pd.concat(found, ignore_index=True)
 
@@ -81,23 +93,34 @@ def live_one(
         base="random",
         weight=params["weight"],
         seed=seed,
-        budget_epochs=int(params["live_budget"] * params["epochs"]),
+        # Every search gets the same number of epochs; what came before is charged afterwards.
+        budget_epochs=int((params["live_budget"] + cost) * params["epochs"]),
         max_epochs=params["epochs"],
         start_cost=cost,
     )
     return rows.to_dict("records")
 
 
-def summarize(table: pd.DataFrame, search: str) -> pd.DataFrame:
-    """Per arm and budget: mean regret over tasks, and the difference to the static prior."""
-    found = []
-    for (budget,), frame in groups(table.sort_values("budget", kind="stable"), ["budget"]):
-        found.append(compare(frame, "regret", REFERENCE).assign(search=search, budget=budget))
-    joined = pd.concat(found, ignore_index=True)
-    joined["p_holm"] = holm(joined["p"].to_numpy(np.float64))
-    columns = ["search", *GROUP, "budget", "n_tasks", "mean", "low", "high"]
+def summarize(table: pd.DataFrame) -> pd.DataFrame:
+    """Per search, part, arm and budget: mean regret over tasks, and the difference to static.
+
+    Where a budget leaves an arm nothing to search with, its row is empty and it is not tested.
+    Holm's correction is over all tests of a search and part.
+    """
+    columns = ["search", "part", *GROUP, "budget", "n_tasks", "mean", "low", "high"]
     columns += ["difference", "difference_low", "difference_high", "p", "p_holm"]
-    return joined[columns].rename(columns={"mean": "regret"})
+    parts = []
+    for (search, part), rows in groups(table, ["search", "part"]):
+        found = []
+        for (budget,), frame in groups(rows.sort_values("budget", kind="stable"), ["budget"]):
+            without = frame.groupby(GROUP, sort=False)["regret"].transform(lambda r: r.isna().any())
+            compared = compare(frame[~without], "regret", REFERENCE)
+            idle = frame.loc[without, GROUP].drop_duplicates()
+            found.append(label(pd.concat([compared, idle]), budget=budget))
+        joined = pd.concat(found, ignore_index=True)
+        joined["p_holm"] = holm(joined["p"].to_numpy(np.float64))
+        parts.append(label(joined, search=search, part=part))
+    return pd.concat(parts, ignore_index=True)[columns].rename(columns={"mean": "regret"})
 
 
 def live_tasks(meta: MetaDataset, predictions: pd.DataFrame, params: dict) -> list[str]:
@@ -111,19 +134,26 @@ def live_tasks(meta: MetaDataset, predictions: pd.DataFrame, params: dict) -> li
     return sorted(table.index[: params["live_tasks"]])
 
 
+def _arm_named(key: str) -> tuple[str, str]:
+    """(predictor, inputs) that the evaluation chose, under a key of models/best.json."""
+    chosen = json.loads((MODELS / "best.json").read_text("utf-8"))[key]
+    predictor, inputs = chosen.split("/")[-1].split("__")
+    return predictor, inputs
+
+
 def chosen_arms() -> dict[str, Arm]:
     """Label -> arm: the opponents, the predictor chosen on the folds, the best that reads MI."""
-    chosen = json.loads((MODELS / "best.json").read_text("utf-8"))
     found = {"uniform": Arm("uniform", "nothing"), "static": Arm(*REFERENCE)}
     for key in ("predictor", "predictor_with_mi"):
-        arm = Arm(*chosen[key].split("/")[-1].split("__"))
-        found[f"predicted ({arm.predictor}, {arm.inputs})"] = arm
+        arm = Arm(*_arm_named(key))
+        if arm not in found.values():
+            found[f"predicted ({arm.predictor}, {arm.inputs})"] = arm
     return found
 
 
 def run_live(meta: MetaDataset, predictions: pd.DataFrame, params: dict) -> pd.DataFrame:
     """Uniform, static and predicted priors on held-out tasks; regret on the recorded scale."""
-    code = source_fingerprint(*CODE)
+    code = code_version(*CODE)
     digests = pd.read_parquet(DATA / "tasks" / "tasks.parquet").set_index("task")["digest"]
     jobs, labels = {}, {}
     for task in live_tasks(meta, predictions, params):
@@ -152,9 +182,12 @@ def run_live(meta: MetaDataset, predictions: pd.DataFrame, params: dict) -> pd.D
             max_epochs=params["epochs"],
             min_gap=params["min_gap"],
         )
+        cost = arm.start_cost(params["costs"])
         budgets = [b for b in params["budgets"] if b <= params["live_budget"]]
-        curve = regret_curve(frame, [*budgets, params["live_budget"]], scale=recorded.scale)
-        curves.append(label(curve.drop_duplicates("budget"), **about))
+        for search, charged in (("live", cost), ("live_free", 0.0)):
+            rows_at = frame.assign(cost=frame["cost"] - cost + charged)
+            curve = regret_curve(rows_at, budgets, scale=recorded.scale)
+            curves.append(label(curve, **about, search=search, part="test"))
     write_parquet(pd.concat(trials, ignore_index=True), DATA / "hyperband" / "live_trials.parquet")
     return pd.concat(curves, ignore_index=True)
 
@@ -180,31 +213,42 @@ def main() -> None:
     live = run_live(meta, predictions, params)
     live["family"] = live["task"].map(real.set_index("task")["family"])
     write_parquet(live, DATA / "hyperband" / "live.parquet")
-    parts = [summarize(rows, search) for (search,), rows in groups(replayed, ["search"])]
-    report = pd.concat([*parts, summarize(live, "live")], ignore_index=True)
+    report = summarize(pd.concat([replayed, live], ignore_index=True))
     write_csv(report, REPORTS / "hyperband.csv")
     draw(meta, report, sorted(live["task"].unique())[0])
     print(f"replayed on {replayed.task.nunique()} tasks; live on {sorted(live.task.unique())}")
 
 
 def draw(meta: MetaDataset, report: pd.DataFrame, example: str) -> None:
-    """The figures of the report."""
-    arms = chosen_arms()
-    shown = {(arm.predictor, arm.inputs): label for label, arm in arms.items()}
+    """The figures of the report, and the curves that `dvc plots` draws."""
+    shown = {(arm.predictor, arm.inputs): name for name, arm in chosen_arms().items()}
     shown[("gaussian", "nothing")] = "Gaussian on the average"
-    reader = list(arms.values())[-1]
-    control = (reader.predictor, f"{reader.inputs}{CONTROL}")
-    shown[control] = f"control ({reader.predictor}, {reader.inputs} with MI of other tasks)"
+    predictor, inputs = _arm_named("predictor_with_mi")
+    control = (predictor, f"{inputs}{CONTROL}")
+    shown[control] = f"control ({predictor}, {inputs} with MI of other tasks)"
     figures = REPORTS / "figures"
-    save_figure(regret_figure(report, shown), figures / "regret.png")
+    test = report[report["part"] == "test"]
+    save_figure(regret_figure(test, shown), figures / "regret.png")
     save_figure(information_plane_figure(meta.profiles), figures / "information_plane.png")
     folder = DATA / "priors" / file_name(example)
     priors: dict[str, Any] = {
-        label: Prior.load(folder / f"{predictor}__{inputs}.json")
-        for (predictor, inputs), label in shown.items()
+        name: Prior.load(folder / f"{predictor}__{inputs}.json")
+        for (predictor, inputs), name in shown.items()
         if not inputs.endswith(CONTROL)
     }
     save_figure(marginals_figure(priors, title=f"Priors for {example}"), figures / "marginals.png")
+
+    columns = {
+        "uniform": ("uniform", "nothing"),
+        "static": REFERENCE,
+        "gaussian": ("gaussian", "nothing"),
+        "predicted": _arm_named("predictor"),
+        "predicted_with_mi": _arm_named("predictor_with_mi"),
+        "control": control,
+    }
+    replayed = test[test["search"] == "replay"].set_index([*GROUP, "budget"])["regret"]
+    curves = pd.DataFrame({name: replayed.loc[arm] for name, arm in columns.items()})
+    write_csv(curves.rename_axis("budget").reset_index(), REPORTS / "regret.csv")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def versions() -> dict[str, str]:
     found = {}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            found[name] = version(name).split("+")[0]  # 2.13.0+cpu is 2.13.0
         except PackageNotFoundError:
             continue
     return found

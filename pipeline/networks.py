@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.common import (  # isort: skip
-    DATA, SHARDS, file_name, read_params, workers, write_parquet,
+    DATA, SHARDS, code_version, file_name, read_params, workers, write_parquet,
 )  # fmt: skip
 
 import time
@@ -11,11 +11,11 @@ from functools import lru_cache
 
 import pandas as pd
 
-from infoprior.parallel import fingerprint, run_jobs, source_fingerprint
+from infoprior.parallel import fingerprint, run_jobs
 from infoprior.spaces import get_space
 from infoprior.tasks import Task
 
-CODE = ("infoprior.training", "infoprior.spaces")
+CODE = ("pipeline.networks", "infoprior.training", "infoprior.spaces")
 
 
 @lru_cache(maxsize=4)
@@ -38,7 +38,7 @@ def main() -> None:
     points = space.design(params["architectures"], seed=params["seed"])
     architectures = {f"a{i:03d}": point for i, point in enumerate(points)}
     tasks = pd.read_parquet(DATA / "tasks" / "tasks.parquet")
-    code = source_fingerprint(*CODE)
+    code = code_version(*CODE)
     jobs, labels = {}, {}
     for task, digest in zip(tasks.task, tasks.digest, strict=True):
         path = str(DATA / "tasks" / f"{file_name(task)}.safetensors")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.common import (  # isort: skip
-    DATA, MODELS, SHARDS, label, read_params, workers, write_parquet,
+    DATA, MODELS, SHARDS, code_version, label, read_params, workers, write_parquet,
 )  # fmt: skip
 
 import json
@@ -14,11 +14,17 @@ import pandas as pd
 
 from infoprior.evaluation import family_folds, hold_out, predict_held_out
 from infoprior.metadataset import MetaDataset
-from infoprior.parallel import fingerprint, run_jobs, source_fingerprint, write_atomically
+from infoprior.parallel import fingerprint, run_jobs, write_atomically
 from infoprior.predictors import make_predictor
 from pipeline.arms import Arm, arms
 
-CODE = ("infoprior.predictors", "infoprior.priors", "infoprior.metadataset", "infoprior.evaluation")
+CODE = (
+    "pipeline.predictors",
+    "infoprior.predictors",
+    "infoprior.priors",
+    "infoprior.metadataset",
+    "infoprior.evaluation",
+)
 METADATASET = DATA / "metadataset"
 
 
@@ -78,7 +84,7 @@ def main() -> None:
     meta = MetaDataset.load(METADATASET)
     splits = parts(meta, params)
     settings = {"seed": params["seed"], **params["settings"]}
-    code = source_fingerprint(*CODE)
+    code = code_version(*CODE)
     jobs, labels = {}, {}
     for arm in arms(params):
         for shuffle in arm.shuffles(params["shuffles"]):

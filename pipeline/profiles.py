@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from pipeline.common import (  # isort: skip
-    DATA, SHARDS, file_name, read_params, workers, write_parquet,
+    DATA, SHARDS, code_version, file_name, read_params, workers, write_parquet,
 )  # fmt: skip
 
 import time
 
 import pandas as pd
 
-from infoprior.parallel import fingerprint, run_jobs, source_fingerprint
+from infoprior.parallel import fingerprint, run_jobs
 from infoprior.tasks import Task
 
-CODE = ("infoprior.training", "infoprior.spaces", "infoprior.information", "infoprior.profiles")
+CODE = (
+    "pipeline.profiles",
+    "infoprior.training",
+    "infoprior.spaces",
+    "infoprior.information",
+    "infoprior.profiles",
+)
 
 
 def profile_one(path: str, seed: int, epochs: int, mine: dict) -> dict:
@@ -36,7 +42,7 @@ def profile_one(path: str, seed: int, epochs: int, mine: dict) -> dict:
 def main() -> None:
     params = read_params("profiles")
     tasks = pd.read_parquet(DATA / "tasks" / "tasks.parquet")
-    code = source_fingerprint(*CODE)
+    code = code_version(*CODE)
     jobs, names = {}, {}
     for task, digest in zip(tasks.task, tasks.digest, strict=True):
         path = str(DATA / "tasks" / f"{file_name(task)}.safetensors")

@@ -7,6 +7,7 @@ from pipeline.common import DATA, MODELS, REPORTS, read_params  # isort: skip
 import hashlib
 import json
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,9 @@ def arm_metrics(arm: Arm, long: pd.DataFrame, hyperband: pd.DataFrame) -> dict[s
         if not pd.isna(row["p_holm"]):  # the reference has none
             metrics[f"{name}_p_holm"] = row["p_holm"]
     for row in of_arm(hyperband, arm).to_dict("records"):
-        metrics[f"{row['search']}_regret_at_budget_{row['budget']:g}"] = row["regret"]
+        if not pd.isna(row["regret"]):  # nothing is searched before the prior is paid for
+            prefix = "test_" if row["part"] == "test" else ""
+            metrics[f"{prefix}{row['search']}_regret_at_budget_{row['budget']:g}"] = row["regret"]
     return {name: float(value) for name, value in metrics.items()}
 
 
@@ -83,6 +86,12 @@ def fold_runs(arm: Arm, tasks: pd.DataFrame, predictions: pd.DataFrame) -> list[
     return runs
 
 
+def requirement(name: str) -> str:
+    """A package at the version that is installed, or newer within the major version."""
+    found = version(name).split("+")[0]
+    return f"{name}>={found},<{int(found.split('.')[0]) + 1}"
+
+
 def figures() -> list[Path]:
     return sorted((REPORTS / "figures").glob("*.png"))
 
@@ -99,7 +108,15 @@ def model_of(arm: Arm, meta: MetaDataset) -> Model:
         artifacts={"predictor": folder},
         example=pd.DataFrame({"profile": [profile_to_json(profile)]}),
         output=pd.DataFrame({"prior": [json.dumps(prior.to_dict())]}),
-        requirements=["infoprior"],
+        requirements=[
+            requirement("numpy"),
+            requirement("pandas"),
+            requirement("optuna"),
+            requirement("safetensors"),
+            requirement("torch"),
+            requirement("mlflow"),
+        ],
+        packages=[Path("infoprior")],
     )
 
 
@@ -120,6 +137,8 @@ def main() -> None:
     for arm in tqdm(arms(predictor_params), desc="MLflow", unit="run", mininterval=1):
         name = f"{arm.predictor} / {arm.inputs}"
         if name in logged:
+            if arm.name == best:
+                tracker.register(logged[name], params["model"], params["alias"])
             continue
         run = Run(
             name=name,
@@ -131,7 +150,7 @@ def main() -> None:
                 "held_out_tasks.json": of_arm(tasks, arm).reset_index(drop=True),
                 "held_out_predictions.json": of_arm(predictions, arm).reset_index(drop=True),
             },
-            files={"figures": figures()} if arm.name == best else {},
+            files={"figures": figures()},
             children=fold_runs(arm, tasks, predictions),
         )  # fmt: skip
         run_id = tracker.log(
@@ -143,6 +162,7 @@ def main() -> None:
         )
         if arm.name == best:
             tracker.register(run_id, params["model"], params["alias"])
+    tracker.mark_current(results)
     summary = {
         "experiment": params["experiment"],
         "runs": len(arms(predictor_params)),

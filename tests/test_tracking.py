@@ -78,9 +78,9 @@ def test_folds_are_nested(logged):
 
 
 def test_results_are_not_logged_twice(logged):
-    tracker, _ = logged
-    assert tracker.logged("abc") == {"trees / mi"}
-    assert tracker.logged("other") == set()
+    tracker, run_id = logged
+    assert tracker.logged("abc") == {"trees / mi": run_id}
+    assert tracker.logged("other") == {}
 
 
 def test_the_model_has_a_signature_and_an_alias_and_loads_without_a_pickle(logged):
@@ -88,6 +88,7 @@ def test_the_model_has_a_signature_and_an_alias_and_loads_without_a_pickle(logge
 
     tracker, run_id = logged
     version = tracker.register(run_id, "thing", "best")
+    assert tracker.register(run_id, "thing", "best") == version
     found = tracker.client.get_model_version_by_alias("thing", "best")
     assert str(found.version) == version
     model = mlflow.pyfunc.load_model("models:/thing@best")
@@ -101,6 +102,14 @@ def test_a_run_without_a_model_cannot_be_registered(logged):
     bare = tracker.log(Run(name="bare"), results="none")
     with pytest.raises(ValueError, match="no model"):
         tracker.register(bare, "thing", "best")
+
+
+def test_only_the_runs_of_the_latest_results_are_current(logged):
+    tracker, run_id = logged
+    later = tracker.log(Run(name="trees / mi"), results="def")
+    tracker.mark_current("def")
+    tags = [tracker.client.get_run(i).data.tags["infoprior.current"] for i in (run_id, later)]
+    assert tags == ["false", "true"]
 
 
 def test_everything_lies_in_one_folder(logged):

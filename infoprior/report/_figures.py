@@ -16,8 +16,9 @@ from infoprior.parallel import write_atomically
 # Okabe & Ito's colours, told apart by the colour-blind too.
 COLOURS = ("#7f7f7f", "#0072B2", "#E69F00", "#D55E00", "#009E73", "#CC79A7", "#56B4E9")
 _SEARCHES = {
-    "replay_free": "Recorded curves, priors for free",
-    "replay": "Recorded curves, priors' cost charged",
+    "replay_free": "recorded curves, priors for free",
+    "replay": "recorded curves, priors' cost charged",
+    "live_free": "Optuna training networks, priors for free",
     "live": "Optuna training networks, cost charged",
 }
 
@@ -38,18 +39,22 @@ def regret_figure(report: pd.DataFrame, shown: Mapping[tuple[str, str], str]) ->
     """Regret against budget, replayed and live, one line a prior with its interval over tasks.
 
     Args:
-        report: columns search ("replay_free" | "replay" | "live"), predictor, inputs, budget (full
-            trainings), regret, low, high, n_tasks.
+        report: columns search ("replay" or "live", with "_free" where costs are left out),
+            predictor, inputs, budget (full trainings), regret, low, high, n_tasks; rows without
+            a regret (nothing was searched yet) are left out.
         shown: (predictor, inputs) -> label, in the order of the legend.
     """
     searches = [s for s in _SEARCHES if s in set(report["search"])]
-    figure = new_figure(4.4 * len(searches), 4.4)
-    axes = figure.subplots(1, len(searches), squeeze=False, sharey=True)[0]
+    n_columns = min(2, len(searches))
+    n_rows = -(-len(searches) // n_columns)
+    figure = new_figure(5.0 * n_columns, 3.6 * n_rows + 0.6)
+    grid = figure.subplots(n_rows, n_columns, squeeze=False, sharey=True, sharex=True)
+    axes = grid.flat[: len(searches)]
     for ax, search in zip(axes, searches, strict=True):
         part = report[report["search"] == search]
         for (key, label), colour in zip(shown.items(), COLOURS, strict=False):
             rows = part[(part["predictor"] == key[0]) & (part["inputs"] == key[1])]
-            rows = rows.sort_values("budget")
+            rows = rows.dropna(subset="regret").sort_values("budget")
             if rows.empty:
                 continue
             style = "--" if label.startswith("control") else "-"
@@ -67,7 +72,8 @@ def regret_figure(report: pd.DataFrame, shown: Mapping[tuple[str, str], str]) ->
         ax.set_xlabel("budget (full trainings)")
         ax.axhline(0, color="black", lw=0.6)
         ax.spines[["top", "right"]].set_visible(False)
-    axes[0].set_ylabel("normalised test regret\n(0 best recorded, 1 median)")
+    for row in grid:
+        row[0].set_ylabel("normalised test regret\n(0 best recorded, 1 median)", fontsize=9)
     # Diverged first networks reach regrets of ten: the axis ends where priors can be told apart.
     axes[0].set_ylim(min(0.0, float(report["regret"].min())) - 0.08, 2.0)
     handles, labels = axes[0].get_legend_handles_labels()

@@ -230,17 +230,10 @@ COMMON = (
     ),
 )
 
-# Shipped by the packages, and no task here: why.
-LEFT_OUT = {
-    "titanic": "14 distinct rows",
-    "led7digit": "85 distinct rows",
-    "hayes-roth": "84 distinct rows",
-    "post-operative": "71 distinct rows",
-    "zoo": "59 distinct rows",
-    "fertility": "99 distinct rows, 12 in the smaller class",
-    "bupa": "its label is the authors' train/test selector, not an outcome",
-    "spect_f": "spectfheart again",
-    "kddcup-*, poker-*, shuttle-2_vs_5, shuttle-6_vs_2-3": "trivial pairs of classes",
-    "*_vs_*, ecoli1, glass0, vowel0, yeast1, ...": "slices of sets that are here whole",
-    "keel iris, wine, wdbc; common contraceptive, german, ...": "here from another package",
-}
+# Shipped by the packages, and no task here:
+# - few distinct rows: titanic (14), zoo (59), post-operative (71), hayes-roth (84), led7digit (85),
+#   fertility (99, 12 of them in the smaller class);
+# - bupa: its label is the authors' train/test selector, not an outcome;
+# - spect_f is spectfheart again; kddcup-*, poker-*, shuttle-2_vs_5, shuttle-6_vs_2-3 are trivial
+#   pairs of classes; *_vs_*, ecoli1, glass0, vowel0, yeast1, ... are slices of sets that are here;
+# - keel's iris, wine, wdbc and common's contraceptive, german, ... are here from another package.

@@ -32,7 +32,7 @@ def test_regret_figure_draws_each_prior_in_each_search():
     shown = {("uniform", "nothing"): "uniform", ("static", "nothing"): "static"}
     figure = regret_figure(report(), shown)
     assert [ax.get_title() for ax in figure.axes] == [
-        "Recorded curves, priors' cost charged\n9 held-out tasks",
+        "recorded curves, priors' cost charged\n9 held-out tasks",
         "Optuna training networks, cost charged\n9 held-out tasks",
     ]
     for ax in figure.axes:
