@@ -6,12 +6,13 @@ The room knows nothing of predictors: it works on `Prior` objects, on arrays of 
 - splits: `hold_out`, `family_folds` (a family of near-duplicates is never split);
   `predict_held_out` fits on one side and predicts the other;
 - metrics of one task: `kendall_tau`, `log_ratio_of_best`, `best_of_k_regret`, `task_metrics`;
+  `over_recorded` restricts a prior to the recorded architectures, as all that follow do;
 - statistics over tasks: `bootstrap_interval`, `wilcoxon`, `holm`, `compare`;
 - `replay`: Hyperband over recorded curves; `live_study`: Optuna training real networks.
 
 Regret is test accuracy below the best recorded architecture, in units of (best − median of the
-recorded): 0 is the best, 1 the median one, above 1 is worse than the median. Costs are in full
-trainings. Log-ratios are in nats.
+recorded): 0 is the best, 1 the median one, above 1 is worse than the median, NaN where a search
+has found nothing yet. Costs are in full trainings. Log-ratios are in nats.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         best_of_k_regret,
         kendall_tau,
         log_ratio_of_best,
+        over_recorded,
         task_metrics,
         task_seed,
     )
@@ -56,6 +58,7 @@ _HOME = {
     "kendall_tau": "_metrics",
     "live_study": "_live",
     "log_ratio_of_best": "_metrics",
+    "over_recorded": "_metrics",
     "predict_held_out": "_crossvalidation",
     "regret_curve": "_live",
     "replay": "_replay",
@@ -79,6 +82,7 @@ __all__ = [
     "kendall_tau",
     "live_study",
     "log_ratio_of_best",
+    "over_recorded",
     "predict_held_out",
     "regret_curve",
     "replay",

@@ -143,8 +143,8 @@ def regret_curve(
 
     Returns:
         One row per budget: ``budget``, ``incumbent`` (trial number, -1 before the first),
-        ``test_accuracy`` (NaN before the first), and with a scale ``regret`` (before the first
-        trial that of the median recorded architecture, 1).
+        ``test_accuracy`` and, with a scale, ``regret`` (both NaN before the first: nothing found
+        is no finding, not even a median one).
     """
     cost = rows["cost"].to_numpy(np.float64)
     accuracy = rows["incumbent_test_accuracy"].to_numpy(np.float64)
@@ -158,8 +158,7 @@ def regret_curve(
     curve = pd.DataFrame({"budget": np.asarray(budgets, dtype=np.float64), "incumbent": who})
     curve["test_accuracy"] = reached
     if scale is not None:
-        unknown = 1.0 if scale.discriminating else 0.0
-        curve["regret"] = np.where(np.isnan(reached), unknown, scale.regret(reached))
+        curve["regret"] = scale.regret(reached)
     return curve
 
 

@@ -1,9 +1,12 @@
 """How good a prior is on one held-out task, from the task's recorded architectures.
 
 Every metric takes ``log_ratio``: log p(x) − log u(x) of each recorded architecture under the
-prior (`Prior.log_ratio`), shape ``(n,)``, nats. The uniform prior is all zeros. The recorded
-architectures are themselves a uniform (Sobol) design of the space, so drawing them in proportion
-to ``exp(log_ratio)`` is importance resampling: it imitates sampling from the prior.
+prior (`Prior.log_ratio`), shape ``(n,)``, nats. The uniform prior is all zeros.
+
+A constant added to log_ratio changes no metric: the recorded architectures alone are judged. Of a
+prior made of kernels around them, log_ratio *at* the centres is no importance weight: the mean of
+its exponential is not 1 but the height of the spikes, which the bandwidth sets. What such a prior
+says about the recorded architectures is their share of the whole: `over_recorded`.
 """
 
 from __future__ import annotations
@@ -63,12 +66,34 @@ class RegretScale:
         """Normalised regret of test accuracies, same shape; above 1 is worse than the median.
 
         0 throughout where the task doesn't discriminate: no choice was a mistake there. Leave
-        such tasks out of a comparison, or they pull all priors towards each other.
+        such tasks out of a comparison, or they pull all priors towards each other. NaN (no
+        accuracy yet) stays NaN.
         """
         accuracy = np.asarray(test, dtype=np.float64)
         if not self.discriminating:
-            return np.zeros_like(accuracy)
+            return np.where(np.isnan(accuracy), np.nan, 0.0)
         return (self.best - accuracy) / (self.best - self.median)
+
+
+def over_recorded(log_ratio: ArrayLike) -> Floats:
+    """The prior restricted to the recorded architectures, relative to uniform over them.
+
+    log_ratio − log(mean(exp(log_ratio))), the mean over the recorded architectures of one task:
+    the exponentials then average to exactly 1, divided by n they are the probabilities of
+    drawing each. A constant added to log_ratio makes no difference.
+
+    Args:
+        log_ratio: shape (n,), nats; ``-inf`` is impossible under the prior, and stays.
+
+    Returns:
+        shape (n,), nats; at most log n, 0 throughout for a uniform prior.
+
+    Raises:
+        EvaluationError: NaN, +inf, or ``-inf`` throughout.
+    """
+    scores = _log_ratio(log_ratio)
+    shifted = scores - scores.max()  # so that nothing overflows
+    return shifted - np.log(np.exp(shifted).mean())
 
 
 def kendall_tau(log_ratio: ArrayLike, test: ArrayLike) -> float:
@@ -83,7 +108,7 @@ def kendall_tau(log_ratio: ArrayLike, test: ArrayLike) -> float:
     """
     from scipy.stats import kendalltau
 
-    scores, truth = _log_ratio(log_ratio), _finite(test, "test accuracy")
+    scores, truth = drawable(_log_ratio(log_ratio)), _finite(test, "test accuracy")
     _same_length(scores, truth)
     if np.ptp(scores) == 0.0 or np.ptp(truth) == 0.0:
         return 0.0
@@ -93,14 +118,16 @@ def kendall_tau(log_ratio: ArrayLike, test: ArrayLike) -> float:
 def log_ratio_of_best(log_ratio: ArrayLike, test: ArrayLike, *, share: float = 0.1) -> float:
     """Mean log-probability of the truly best architectures relative to uniform, nats.
 
-    The best are the top ``share`` by test accuracy (rounded up, at least one; those tied with
-    the last are in too). 0 for the uniform prior, log 2 where the prior doubles their
-    probability, negative where it avoids them.
+    Both over the recorded architectures (`over_recorded`). The best are the top ``share`` by
+    test accuracy (rounded up, at least one; those tied with the last are in too). 0 for the
+    uniform prior, log 2 where the prior doubles their probability, negative where it avoids
+    them, ``-inf`` where it rules one of them out. At most log(n / n_best): all of the prior on
+    the best, evenly.
 
     Raises:
         EvaluationError: shapes differ, values that aren't finite, or a share outside (0, 1].
     """
-    scores, truth = _log_ratio(log_ratio), _finite(test, "test accuracy")
+    scores, truth = over_recorded(log_ratio), _finite(test, "test accuracy")
     _same_length(scores, truth)
     if not 0.0 < share <= 1.0:
         raise EvaluationError(f"share must lie above 0 and at most 1, got {share}")
@@ -141,7 +168,7 @@ def best_of_k_regret(
     Raises:
         EvaluationError: shapes differ, values that aren't finite, k or n_draws out of range.
     """
-    scores = _log_ratio(log_ratio)
+    scores = drawable(over_recorded(log_ratio))
     val, truth = _finite(validation, "validation accuracy"), _finite(test, "test accuracy")
     _same_length(scores, val)
     _same_length(scores, truth)
@@ -209,8 +236,18 @@ def _log_ratio(values: ArrayLike) -> Floats:
         )
     if np.isnan(scores).any() or np.isposinf(scores).any():
         raise EvaluationError("log_ratio holds NaN or +inf; a prior's log-ratios are finite")
-    # -inf means never drawn while anything else is left; a finite stand-in keeps sums defined.
-    return np.where(np.isneginf(scores), -1e6, scores)
+    if np.isneginf(scores).all():
+        raise EvaluationError("log_ratio is -inf throughout: it rules out every architecture")
+    return scores
+
+
+def drawable(scores: Floats) -> Floats:
+    """``-inf`` replaced by a number far below all others: never drawn while others are left.
+
+    With ``-inf`` itself Gumbel noise couldn't order the impossible ones among themselves.
+    """
+    possible = ~np.isneginf(scores)
+    return np.where(possible, scores, scores[possible].min() - 1e6)
 
 
 def _finite(values: ArrayLike, what: str) -> Floats:

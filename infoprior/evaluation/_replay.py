@@ -4,9 +4,15 @@ The recorded architectures of one task stand for the space. Each replay draws th
 that a prior sets, and charges the epochs that Hyperband would have trained. As everything is
 recorded, many seeds and priors cost milliseconds, and all priors get the same random numbers.
 
-The brackets of Algorithm 1 for R = 27 and eta = 3, most aggressive first, then over again:
-27 architectures at 1 epoch, 9 at 3, 3 at 9, 1 at 27; 12 at 3, 4 at 9, 1 at 27; 6 at 9, 2 at 27;
-4 at 27. Together 357 epochs, about 13 full trainings.
+The brackets for R = 27 and eta = 3, in the order they run here, then over again: 4 architectures
+at 27 epochs; 6 at 9, 2 at 27; 12 at 3, 4 at 9, 1 at 27; 27 at 1, 9 at 3, 3 at 9, 1 at 27.
+
+That is Algorithm 1 from the most conservative bracket to the most aggressive. The paper runs them
+the other way round, but its brackets are independent and their order is free (Optuna interleaves
+them). Over a small recorded pool the order matters: the aggressive bracket draws 27 architectures,
+nearly all of a pool of 32, so after it every prior has looked at the same ones, and what a replay
+measured would be successive halving alone. Conservative first, the draws before the pool runs
+short are few and dear, and a prior that knows something shows it from the first training on.
 """
 
 from __future__ import annotations
@@ -21,17 +27,18 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from infoprior.evaluation._errors import EvaluationError
-from infoprior.evaluation._metrics import Floats, RegretScale
+from infoprior.evaluation._metrics import Floats, RegretScale, drawable, over_recorded
 
 Ints = NDArray[np.int64]
 _KEYS = ["task", "architecture", "seed", "epoch"]
 
 
 def hyperband_brackets(max_epochs: int = 27, eta: int = 3) -> list[tuple[int, list[int]]]:
-    """Brackets in the order they run: (index of the first rung, architectures at each rung).
+    """Brackets in the order of the paper: (index of the first rung, architectures at each rung).
 
-    Rungs are 1, eta, eta², …, max_epochs. Li et al. 2018, Algorithm 1:
-    n = ceil((s_max + 1) / (s + 1) · eta^s), then floor(n / eta^i) of them go on to rung i.
+    Most aggressive first; `replay` runs them from the last to the first. Rungs are 1, eta, eta²,
+    …, max_epochs. Li et al. 2018, Algorithm 1: n = ceil((s_max + 1) / (s + 1) · eta^s), then
+    floor(n / eta^i) of them go on to rung i.
 
     Raises:
         EvaluationError: max_epochs isn't a power of eta.
@@ -151,7 +158,20 @@ class RecordedCurves:
         return cls(task, ids, levels, eta, validation, test, means[0], means[1], scale)
 
     def align(self, log_ratio: ArrayLike | Mapping[str, float] | pd.Series) -> Floats:
-        """Log-ratios in the order of ``architectures``, from an array or by architecture id."""
+        """Scores to draw by, in the order of ``architectures``.
+
+        Args:
+            log_ratio: an array in that order, or by architecture id; a constant added to it
+                makes no difference.
+
+        Returns:
+            Shape (n,): the prior restricted to these architectures, relative to uniform over
+            them (`over_recorded`); where it is ``-inf``, a number far below all others.
+
+        Raises:
+            EvaluationError: architectures missing, another shape, NaN, +inf, or ``-inf``
+                throughout.
+        """
         if isinstance(log_ratio, pd.Series | Mapping):
             missing = [name for name in self.architectures if name not in log_ratio]
             if missing:
@@ -164,9 +184,7 @@ class RecordedCurves:
                 f"log_ratio must hold one number for each of the {len(self.architectures)} "
                 f"architectures of {self.task!r}, got shape {scores.shape}"
             )
-        if np.isnan(scores).any() or np.isposinf(scores).any():
-            raise EvaluationError("log_ratio holds NaN or +inf")
-        return np.where(np.isneginf(scores), -1e6, scores)
+        return drawable(over_recorded(scores))
 
 
 def replay(
@@ -181,6 +199,10 @@ def replay(
 ) -> pd.DataFrame:
     """Regret of Hyperband under a prior after given budgets, over recorded curves.
 
+    Brackets: from the most conservative to the most aggressive, then over again; their order is
+    free, and only this one lets a prior matter early over a small recorded pool (see the module).
+    The first training is a full one, so nothing is evaluated below one full training.
+
     Sampling: architectures come without replacement in the order of log_ratio + Gumbel noise,
     which is drawing one after the other in proportion to exp(log_ratio); the last bracket may
     find fewer left and runs with those. When all have been drawn once, each further bracket
@@ -193,29 +215,33 @@ def replay(
     training counts when it is finished; no budget is ever overrun.
 
     Start cost: what the probes and their profiling cost, in full trainings; 0 for priors that
-    need none. Until it is spent the search has evaluated nothing, and regret is that of the
-    median recorded architecture, 1. That is a convention: the probes are trained networks
-    too, and a user would hold the best of them by then.
+    need none. As long as the budget less start cost pays for no evaluation, regret is NaN:
+    nothing found yet isn't as good as a median network. Compare priors at budgets at which
+    each has found something, or say what a missing one counts for.
 
     Args:
         curves_of_task: the curves table of one task, or `RecordedCurves` (quicker when the same
             task is replayed for several priors).
-        log_ratio: log p(x) − log u(x) in nats, by architecture id or in sorted order of ids.
+        log_ratio: log p(x) − log u(x) in nats, by architecture id or in sorted order of ids. A
+            constant makes no difference: the prior is restricted to the recorded architectures
+            (`over_recorded`).
         seeds: number of replays. Replay i uses the same random numbers for every prior (of the
             same task), and the i-th recorded training of each architecture, round and round.
         budgets: in full trainings (``max_epochs`` epochs each).
         start_cost: in full trainings, part of the budget.
-        weight: share of the prior; below 1 the rest is uniform, as with `PriorSampler` over a
-            random base sampler. Needs true log-ratios, not scores known up to a constant.
+        weight: share of the prior; below 1 the rest is uniform over the recorded architectures,
+            as with `PriorSampler` over a random base sampler: every draw is from the mixture.
         seed: random numbers.
 
     Returns:
         One row per (seed, budget): ``seed``, ``budget``; ``regret`` of the incumbent
         *architecture* (its recorded test accuracy after full training: which one would you
         choose now; 0 best, 1 median); ``regret_in_hand`` of the incumbent *network* as trained
-        so far (its test accuracy at its rung: nothing more to pay); ``incumbent``
-        (architecture id, missing before any evaluation); ``rung`` it has reached (epochs, 0 before
-        any); ``cost`` spent when it became the incumbent, and never above the budget.
+        so far (its test accuracy at its rung in this replay's recorded training: nothing more
+        to pay); ``incumbent`` (architecture id); ``rung`` it has reached (epochs); ``cost``
+        spent when it became the incumbent, never above the budget. Before any evaluation both
+        regrets are NaN, the incumbent is None, the rung 0, the cost what of the start cost the
+        budget covers.
 
     Raises:
         EvaluationError: bad curves (see `RecordedCurves.from_frame`), log-ratios that don't fit
@@ -257,9 +283,8 @@ def replay(
     repeat = row % recorded.test.shape[0]
     nothing = finished == 0
     scale = recorded.scale
-    before = 1.0 if scale.discriminating else 0.0
-    regret = np.where(nothing, before, scale.regret(recorded.final_test[chosen]))
-    in_hand = np.where(nothing, before, scale.regret(recorded.test[repeat, chosen, level]))
+    regret = np.where(nothing, np.nan, scale.regret(recorded.final_test[chosen]))
+    in_hand = np.where(nothing, np.nan, scale.regret(recorded.test[repeat, chosen, level]))
     names = np.array(recorded.architectures, dtype=object)
     incumbents = names[chosen]
     incumbents[nothing] = None
@@ -292,7 +317,7 @@ def _run(
         values (seeds, n_events): validation accuracy.
     """
     epochs = np.array(recorded.epochs)
-    brackets = hyperband_brackets(recorded.epochs[-1], recorded.eta)
+    brackets = hyperband_brackets(recorded.epochs[-1], recorded.eta)[::-1]
     n = scores.size
     row = np.arange(seeds)[:, None]
     repeat = row % recorded.validation.shape[0]

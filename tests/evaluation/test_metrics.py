@@ -13,6 +13,7 @@ from infoprior.evaluation import (
     best_of_k_regret,
     kendall_tau,
     log_ratio_of_best,
+    over_recorded,
     task_metrics,
     task_seed,
 )
@@ -54,15 +55,55 @@ def test_tau_of_a_constant_is_zero():
     assert kendall_tau(np.arange(5.0), np.ones(5)) == 0.0
 
 
+def test_over_recorded_is_the_prior_restricted_to_the_recorded():
+    p = np.array([0.5, 0.2, 0.2, 0.1, 0.0])
+    with np.errstate(divide="ignore"):
+        log_p = np.log(p)
+    for constant in (0.0, 6.0, 1e4, -1e4):
+        assert over_recorded(log_p + constant) == pytest.approx(log_p + np.log(5))
+    assert over_recorded(np.full(4, 3.0)) == pytest.approx(np.zeros(4))
+    assert over_recorded([-2.0]) == pytest.approx([0.0])
+    with pytest.raises(EvaluationError, match="rules out"):
+        over_recorded(np.full(3, -np.inf))
+    with pytest.raises(EvaluationError, match="NaN"):
+        over_recorded([0.0, np.inf])
+
+
 def test_log_ratio_of_best_takes_the_top_tenth():
     test = np.arange(30.0) / 30
     log_ratio = np.zeros(30)
     log_ratio[-3:] = [1.0, 2.0, 6.0]  # the best three of thirty
-    assert log_ratio_of_best(log_ratio, test) == pytest.approx(3.0)
+    whole = np.log((27 + np.exp(1.0) + np.exp(2.0) + np.exp(6.0)) / 30)
+    assert log_ratio_of_best(log_ratio, test) == pytest.approx(3.0 - whole)
     assert log_ratio_of_best(np.zeros(30), test) == 0.0
     test[-4] = test[-3]  # tied with the third: in as well
-    assert log_ratio_of_best(log_ratio, test) == pytest.approx(9.0 / 4)
-    assert log_ratio_of_best([0.5, -1.0], [0.9, 0.1]) == 0.5  # at least one
+    assert log_ratio_of_best(log_ratio, test) == pytest.approx(9.0 / 4 - whole)
+    one = np.log(2 / (1 + np.exp(-1.5)))  # at least one
+    assert log_ratio_of_best([0.5, -1.0], [0.9, 0.1]) == pytest.approx(one)
+
+
+def test_log_ratio_of_best_is_bounded_whatever_the_height_of_spikes():
+    test = np.arange(20.0) / 20
+    for height in (50.0, 700.0):
+        spike = np.where(test == test.max(), height, 0.0)
+        assert log_ratio_of_best(spike, test, share=0.05) == pytest.approx(np.log(20))
+        both = np.where(test >= np.sort(test)[-2], height, 0.0)
+        assert log_ratio_of_best(both, test) == pytest.approx(np.log(10))
+        # spikes everywhere are the uniform prior, however narrow
+        assert log_ratio_of_best(np.full(20, height), test) == pytest.approx(0.0)
+    only = np.where(test == test.max(), 0.0, -np.inf)
+    assert log_ratio_of_best(only, test, share=0.05) == pytest.approx(np.log(20))
+    assert log_ratio_of_best(only, test) == -np.inf  # rules out the second best
+
+
+@pytest.mark.parametrize("constant", [512.0, -3e6])
+def test_a_constant_changes_no_metric(recorded, constant):
+    log_ratio, validation, test = recorded
+    log_ratio = np.round(log_ratio, 2)
+    log_ratio[test.argmin()] = -np.inf
+    settings = {"ks": (1, 2, 3, 7), "n_draws": 200}
+    row = task_metrics(log_ratio, validation, test, **settings)
+    assert task_metrics(log_ratio + constant, validation, test, **settings) == pytest.approx(row)
 
 
 def test_best_of_1_is_the_weighted_mean_exactly():

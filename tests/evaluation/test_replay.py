@@ -48,40 +48,42 @@ def test_brackets_are_those_of_the_paper():
 
 
 def test_four_architectures_by_hand():
-    """max_epochs 3, eta 3: brackets of 3 at epoch 1 (one goes on to 3), and of 2 at epoch 3.
+    """max_epochs 3, eta 3: brackets of 2 at epoch 3, then of 3 at epoch 1 (one goes on to 3).
 
-    The order a0, a1, a2, a3 is certain at first. a1 looks best at epoch 1.
-      a0@1 cost 1, a1@1 cost 2, a2@1 cost 3, a1@3 (2 more) cost 5; then a3@3 cost 8.
-    All are drawn. The second order: a0, a2 (not finished), a1, a3. Bracket of 3: a0, a2 and a1
-    at epoch 1 are free, a1 wins again and is free. Third order, bracket of 2: a0@3, a2@3.
+    The order a0, a1, a2, a3 is certain at first.
+      a0@3 cost 3, a1@3 cost 6; two are left: a2@1 cost 7, a3@1 cost 8; a2 looks better there:
+      a2@3 (2 more) cost 10.
+    All are drawn. The second order: a3 (not finished), a0, a1, a2. Bracket of 2: a3@3 (2 more)
+    cost 12, a0@3 free. Then nothing is left to pay.
     """
-    validation = [[0.3, 0.8], [0.5, 0.6], [0.4, 0.9], [0.2, 0.7]]
-    test = [[0.25, 0.75], [0.45, 0.55], [0.35, 0.95], [0.15, 0.65]]
+    validation = [[0.3, 0.6], [0.5, 0.7], [0.4, 0.9], [0.2, 0.8]]
+    test = [[0.25, 0.55], [0.45, 0.75], [0.35, 0.95], [0.15, 0.65]]
     recorded = RecordedCurves.from_frame(
         frame(validation, test, epochs=(1, 3)), max_epochs=3, eta=3
     )
     certain = -STRONG * np.arange(4)
-    members, levels, costs, values = _run(recorded, certain, 2, 8, 0)
-    assert members[0].tolist() == [0, 1, 2, 1, 3]
-    assert levels.tolist() == [0, 0, 0, 1, 1]
-    assert costs[0].tolist() == [1, 1, 1, 2, 3]
-    assert values[0].tolist() == [0.3, 0.5, 0.4, 0.6, 0.7]
+    members, levels, costs, values = _run(recorded, certain, 2, 10, 0)
+    assert members[0].tolist() == [0, 1, 2, 3, 2]
+    assert levels.tolist() == [1, 1, 0, 0, 1]
+    assert costs[0].tolist() == [3, 3, 1, 1, 2]
+    assert values[0].tolist() == [0.6, 0.7, 0.4, 0.2, 0.9]
 
     members, levels, costs, _ = _run(recorded, certain, 2, 12, 0)
-    assert members[1].tolist() == [0, 1, 2, 1, 3, 0, 2, 1, 1, 0, 2]
-    assert levels.tolist() == [0, 0, 0, 1, 1, 0, 0, 0, 1, 1, 1]
-    assert costs[1].tolist() == [1, 1, 1, 2, 3, 0, 0, 0, 0, 2, 2]
+    assert members[1].tolist() == [0, 1, 2, 3, 2, 3, 0]
+    assert levels.tolist() == [1, 1, 0, 0, 1, 1, 1]
+    assert costs[1].tolist() == [3, 3, 1, 1, 2, 2, 0]
 
     # best test .95, median .70; regret of a test accuracy x: (.95 - x) / .25
-    budgets = (0.3, 1 / 3, 2 / 3, 4 / 3, 5 / 3, 8 / 3)
+    budgets = (2 / 3, 1, 5 / 3, 2, 3, 10 / 3)
     got = replay(recorded, certain, seeds=3, budgets=budgets)
     assert list(got["seed"]) == sorted(list(range(3)) * 6)
     first = got[got["seed"] == 0].reset_index(drop=True)
-    assert first["incumbent"].fillna("none").tolist() == ["none", "a0", "a1", "a1", "a1", "a3"]
-    assert first["rung"].tolist() == [0, 1, 1, 1, 3, 3]
-    assert first["regret"].tolist() == pytest.approx([1.0, 0.8, 1.6, 1.6, 1.6, 1.2])
-    assert first["regret_in_hand"].tolist() == pytest.approx([1.0, 2.8, 2.0, 2.0, 1.6, 1.2])
-    assert first["cost"].tolist() == pytest.approx([0.0, 1 / 3, 2 / 3, 2 / 3, 5 / 3, 8 / 3])
+    assert first["incumbent"].fillna("none").tolist() == ["none", "a0", "a0", "a1", "a1", "a2"]
+    assert first["rung"].tolist() == [0, 3, 3, 3, 3, 3]
+    expected = pytest.approx([np.nan, 1.6, 1.6, 0.8, 0.8, 0.0], nan_ok=True)
+    assert first["regret"].tolist() == expected
+    assert first["regret_in_hand"].tolist() == expected
+    assert first["cost"].tolist() == pytest.approx([0.0, 1.0, 1.0, 2.0, 2.0, 10 / 3])
     for _, rows in got.groupby("seed"):  # the order is certain: all seeds alike
         pd.testing.assert_frame_equal(
             rows.drop(columns="seed").reset_index(drop=True), first.drop(columns="seed")
@@ -91,10 +93,23 @@ def test_four_architectures_by_hand():
 def test_a_higher_rung_outranks_a_better_accuracy_at_a_lower_one():
     falling = [[0.3, 0.2], [0.9, 0.1], [0.4, 0.3], [0.2, 0.15]]
     recorded = RecordedCurves.from_frame(frame(falling, epochs=(1, 3)), max_epochs=3, eta=3)
-    got = replay(recorded, -STRONG * np.arange(4), seeds=1, budgets=(1, 5 / 3, 8 / 3))
-    assert got["incumbent"].tolist() == ["a1", "a1", "a3"]  # a3's 0.15 at 3 beats a1's 0.1
-    assert got["rung"].tolist() == [1, 3, 3]
-    assert got["cost"].tolist() == pytest.approx([2 / 3, 5 / 3, 8 / 3])
+    got = replay(recorded, -STRONG * np.arange(4), seeds=1, budgets=(1, 2, 7 / 3, 3, 10 / 3))
+    assert got["incumbent"].tolist() == ["a0", "a0", "a0", "a0", "a2"]  # not a2 for 0.4 at 1
+    assert got["cost"].tolist() == pytest.approx([1, 1, 1, 1, 10 / 3])
+
+
+def test_regret_is_of_the_architecture_and_in_hand_of_the_network():
+    curves = pd.concat(
+        [
+            frame(np.full((3, 2), 0.5), [[0.3, x + d] for x in (0.4, 0.6, 0.8)], epochs=(1, 3))
+            .assign(seed=s)
+            for s, d in enumerate((0.0, 0.1))
+        ]
+    )  # fmt: skip
+    recorded = RecordedCurves.from_frame(curves, max_epochs=3, eta=3)
+    got = replay(recorded, [STRONG, 0, 0], seeds=2, budgets=(1,))
+    assert got["regret"].tolist() == pytest.approx([2.0, 2.0])  # mean .45; best .85, median .65
+    assert got["regret_in_hand"].tolist() == pytest.approx([2.25, 1.75])
 
 
 def test_start_cost_shifts_the_budget():
@@ -102,9 +117,10 @@ def test_start_cost_shifts_the_budget():
     plain = replay(curves, np.zeros(40), budgets=(1, 2, 5), seeds=8)
     late = replay(curves, np.zeros(40), budgets=(1, 3, 4, 7), seeds=8, start_cost=2.0)
     before = late[late["budget"] == 1]
-    assert (before["regret"] == 1.0).all()
-    assert (before["regret_in_hand"] == 1.0).all()
-    assert before["incumbent"].isna().all()
+    assert before[["regret", "regret_in_hand", "incumbent"]].isna().all(axis=None)
+    assert (before["rung"] == 0).all()
+    assert (before["cost"] == 1.0).all()
+    assert not late.loc[late["budget"] > 2, ["regret", "regret_in_hand"]].isna().any(axis=None)
     for budget in (1, 2, 5):
         a, b = plain[plain["budget"] == budget], late[late["budget"] == budget + 2]
         assert a["regret"].tolist() == b["regret"].tolist()
@@ -132,38 +148,58 @@ def test_nothing_is_paid_twice_and_no_budget_overrun(n, spread):
     assert (np.diff(by_seed, axis=1) >= 0).all()  # a rung once reached stays
 
 
-def test_drawn_without_replacement_until_exhausted():
+def test_brackets_run_from_the_most_conservative_without_replacement_until_exhausted():
     curves = RecordedCurves.from_frame(random_curves(40))
-    members, levels, costs, _ = _run(curves, np.zeros(40), 4, 200, 0)
-    starts = np.flatnonzero(levels == 0)[:27]
+    members, levels, costs, _ = _run(curves, np.zeros(40), 4, 336, 0)
+    # 4 at 27; 6 at 9, 2 at 27; 12 at 3, 4 at 9, 1 at 27; of the 27 at 1 only 18 are left
+    sizes = [(4, 3), (6, 2), (2, 3), (12, 1), (4, 2), (1, 3), (18, 0), (6, 1), (2, 2), (1, 3)]
+    assert levels.tolist() == [level for size, level in sizes for _ in range(size)]
+    fresh = np.r_[0:4, 4:10, 12:24, 29:47]
     for s in range(4):
-        first_bracket = members[s, starts].tolist()
-        assert len(set(first_bracket)) == 27
-        second = members[s, 40 : 40 + 12].tolist()  # after 27 + 9 + 3 + 1 evaluations
-        assert len(set(second) | set(first_bracket)) == 39
-        assert costs[s, 40:52].tolist() == [3] * 12
-    assert len({tuple(row) for row in members[:, :27].tolist()}) == 4
+        assert sorted(members[s, fresh]) == list(range(40))
+        assert costs[s, fresh].tolist() == [27] * 4 + [9] * 6 + [3] * 12 + [1] * 18
+    assert (costs.sum(axis=1) == 108 + 54 + 36 + 36 + 24 + 18 + 18 + 12 + 12 + 18).all()
+    assert len({tuple(row) for row in members[:, :4].tolist()}) == 4
+    *_, once_more, _ = _run(curves, np.zeros(40), 4, 337, 0)
+    assert (once_more[:, 56:] <= 27).all()
+    assert once_more.shape[1] > 56  # over again, from the first bracket
 
 
 def test_promotion_is_by_validation_accuracy():
     curves = RecordedCurves.from_frame(random_curves(27))
-    members, _, _, values = _run(curves, np.zeros(27), 3, 27 + 18, 0)
+    members, _, _, values = _run(curves, np.zeros(27), 3, 27 * 10, 0)
     for s in range(3):
-        best = np.argsort(-values[s, :27])[:9]
-        assert members[s, 27:36].tolist() == members[s, :27][best].tolist()
+        best = np.argsort(-values[s, 4:10])[:2]
+        assert members[s, 10:12].tolist() == members[s, 4:10][best].tolist()
 
 
 def test_a_perfect_prior_finds_the_best_at_once_and_a_bad_one_is_late():
     curves = RecordedCurves.from_frame(random_curves(60, noise=0.0))
     truth = curves.final_test
-    slopes = {"perfect": 1000.0, "good": 6.0, "uniform": 0.0, "bad": -6.0}
+    slopes = {"perfect": 10_000.0, "good": 6.0, "uniform": 0.0, "bad": -6.0}
     by = {}
     for name, slope in slopes.items():
-        rows = replay(curves, slope * truth, seeds=30, budgets=(0.2, 1, 4))
+        rows = replay(curves, slope * truth, seeds=100, budgets=(1, 2, 4))
         by[name] = rows.groupby("budget")["regret"].mean()
     assert by["perfect"].max() < 1e-9
-    for budget in (0.2, 1):
+    for budget in (1, 2, 4):
         assert by["good"][budget] < by["uniform"][budget] < by["bad"][budget]
+
+
+def test_an_oracle_is_seen_early_and_a_shuffled_one_is_not():
+    rng = np.random.default_rng(0)
+    means = {"oracle": [], "shuffled": [], "uniform": []}
+    for task in range(10):
+        curves = RecordedCurves.from_frame(random_curves(32, seed=task).assign(task=f"t{task}"))
+        oracle = 100.0 * curves.final_test
+        priors = {"oracle": oracle, "shuffled": rng.permutation(oracle), "uniform": np.zeros(32)}
+        for name, log_ratio in priors.items():
+            rows = replay(curves, log_ratio, seeds=50, budgets=(1, 2, 4))
+            means[name].append(rows.groupby("budget")["regret"].mean().to_numpy())
+    mean = {name: np.mean(rows, axis=0) for name, rows in means.items()}
+    # most aggressive bracket first, the gap between oracle and uniform would be 0.015
+    assert (mean["oracle"] < mean["uniform"] - 0.3).all()
+    assert (mean["shuffled"] > 0.8 * mean["uniform"]).all()
 
 
 def test_first_draws_follow_the_prior():
@@ -179,7 +215,7 @@ def test_weight_mixes_the_prior_with_the_uniform():
     p = np.array([0.5, 0.2, 0.15, 0.1, 0.05])
     score = np.log(p * 5)
     mixed = np.log(0.75 * p * 5 + 0.25)
-    settings = {"seeds": 20, "budgets": (0.04, 0.1, 1)}
+    settings = {"seeds": 20, "budgets": (1, 2, 4)}
     got = replay(curves, score, weight=0.75, **settings)
     pd.testing.assert_frame_equal(got, replay(curves, mixed, **settings))
     nothing = replay(curves, score, weight=0.0, **settings)
@@ -187,6 +223,36 @@ def test_weight_mixes_the_prior_with_the_uniform():
     assert not got.equals(replay(curves, score, **settings))
     with pytest.raises(EvaluationError, match="weight"):
         replay(curves, score, weight=1.5)
+
+
+@pytest.mark.parametrize("rest", [0.0, -np.inf])
+def test_the_uniform_share_is_kept_over_a_spike_however_high(rest):
+    """Log-ratios at a prior's own kernel centres average far above 1: only their shape counts."""
+    n = 8
+    curves = RecordedCurves.from_frame(random_curves(n))
+    spike = np.full(n, rest)
+    spike[2] = 500.0
+    for constant in (0.0, 6.0, -700.0):
+        got = replay(curves, spike + constant, weight=0.75, seeds=20_000, budgets=(1,))
+        share = (got["incumbent"] == curves.architectures[2]).mean()
+        assert share == pytest.approx(0.75 + 0.25 / n, abs=0.01)
+
+
+def test_a_constant_changes_nothing_and_the_impossible_comes_last():
+    curves = RecordedCurves.from_frame(random_curves(12))
+    scores = np.random.default_rng(0).normal(size=12)
+    scores[[3, 7]] = -np.inf
+    for weight in (1.0, 0.75, 0.0):
+        rows = replay(curves, scores, weight=weight, seeds=6)
+        for constant in (512.0, -3e6):
+            shifted = replay(curves, scores + constant, weight=weight, seeds=6)
+            pd.testing.assert_frame_equal(rows, shifted)
+    members, *_ = _run(curves, curves.align(scores), 200, 1000, 0)
+    for row in members:
+        order = list(dict.fromkeys(row.tolist()))
+        assert set(order[-2:]) == {3, 7}
+    assert len({tuple(dict.fromkeys(row.tolist()))[-1] for row in members}) == 2
+    assert np.exp(curves.align(scores)).mean() == pytest.approx(1.0)
 
 
 def test_replays_are_paired_seeded_and_independent_of_their_number():
@@ -228,7 +294,9 @@ def test_recorded_seeds_are_gone_through_in_turn():
 def test_a_task_that_cannot_discriminate_has_no_regret():
     flat = frame(np.full((5, 4), 0.7), epochs=(1, 3, 9, 27))
     got = replay(flat, np.arange(5.0), seeds=2, start_cost=2.0)
-    assert (got["regret"] == 0).all()
+    before = got["budget"] < 3
+    assert got.loc[before, "regret"].isna().all()
+    assert (got.loc[~before, ["regret", "regret_in_hand"]] == 0).all(axis=None)
 
 
 def test_curve_errors():
@@ -252,6 +320,8 @@ def test_curve_errors():
         replay(curves, {"a0": 1.0})
     with pytest.raises(EvaluationError, match="NaN"):
         replay(curves, [0, 0, np.nan, 0, 0])
+    with pytest.raises(EvaluationError, match="rules out"):
+        replay(curves, np.full(5, -np.inf))
     with pytest.raises(EvaluationError, match="budgets"):
         replay(curves, np.zeros(5), budgets=(0,))
     with pytest.raises(EvaluationError, match="start_cost"):
