@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +86,12 @@ class Tracker:
         found = self.client.get_experiment_by_name(experiment)
         if found is None:
             location = (self.folder / "artifacts").as_uri()
-            self.experiment_id = self.client.create_experiment(experiment, location)
+            self.experiment_id = self.client.create_experiment(
+                experiment,
+                location,
+                # The UI's view for models rather than for chat agents.
+                tags={"mlflow.experimentKind": "custom_model_development"},
+            )
         else:
             self.experiment_id = found.experiment_id
 
@@ -209,6 +215,13 @@ class Tracker:
                 pip_requirements=list(model.requirements),
                 code_paths=[str(path) for path in model.packages] or None,
             )
+
+
+def runs_url(experiment_id: str, port: int | str, order_by: str) -> str:
+    """The UI's list of an experiment's current runs, the smallest value of a metric first."""
+    shown = quote(f"tags.`{CURRENT_TAG}` = 'true'")
+    query = f"searchFilter={shown}&orderByKey={quote(f'metrics.`{order_by}`')}&orderByAsc=true"
+    return f"http://127.0.0.1:{port}/#/experiments/{experiment_id}/runs?{query}"
 
 
 def store_uri(folder: str | os.PathLike[str]) -> str:

@@ -132,7 +132,15 @@ def main() -> None:
 
     tracker = Tracker(MLRUNS, params["experiment"])
     logged = tracker.logged(results)
-    tags = {"git_commit": git_commit(), "stage": "predictor", "data_hash": meta.digest}
+    commit = git_commit()
+    tags = {
+        "git_commit": commit,
+        "mlflow.source.git.commit": commit,
+        "mlflow.source.name": "pipeline/track.py",
+        "mlflow.source.type": "LOCAL",
+        "stage": "predictor",
+        "data_hash": meta.digest,
+    }
     rows = meta.rows()
     for arm in tqdm(arms(predictor_params), desc="MLflow", unit="run", mininterval=1):
         name = f"{arm.predictor} / {arm.inputs}"

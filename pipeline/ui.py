@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from infoprior.tracking import Tracker, store_uri
+from infoprior.tracking import Tracker, runs_url, store_uri
 from pipeline.common import read_params
 
 
@@ -15,7 +15,8 @@ def main() -> None:
     if not (folder / "mlflow.db").exists():
         raise SystemExit("mlruns/ holds no runs yet: `make repro` writes them.")
     experiment = Tracker(folder, read_params("track")["experiment"]).experiment_id
-    print(f"Runs: http://127.0.0.1:{port}/#/experiments/{experiment}/runs   (Ctrl-C ends)")
+    runs = runs_url(experiment, port, read_params("evaluation")["select"])
+    print(f"Runs:   {runs}\nCharts: {runs}&compareRunsMode=CHART\n(Ctrl-C ends)")
     sys.stdout.flush()
     command = ["-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", port]
     command += ["--backend-store-uri", store_uri(folder)]
