@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -42,9 +42,13 @@ def profile(task: Task, network: Any = None, *, seed: int = 0) -> pd.DataFrame:
     Returns:
         one row a layer: mi_xt = I(X;T), mi_ty = I(T;Y) and h_y = H(Y) in nats, width, n, ...
         (`infoprior.profiles.PROFILE_COLUMNS`).
+
+    Raises:
+        ValueError: fewer than 50 training and validation rows.
     """
     from infoprior import profiles
 
+    check_rows(task)
     if network is None:
         return profiles.profile_task(task, seed=seed).layers
     return profiles.profile_network(network, task, seed=seed)
@@ -59,26 +63,78 @@ def suggest(
 ) -> Suggestion:
     """Architectures to try first on a task: train the probes, profile them, predict the prior.
 
+    The task is profiled as the predictor's training tasks were (`predictor.profiled`): on as many
+    rows at most, after as many epochs.
+
     Args:
-        task: the data; its test rows are not read.
+        task: the data; its test rows are not learned from.
         predictor: a fitted predictor, or the folder it was saved to.
         n: how many architectures.
-        seed: of the probes, the critics and the draw.
+        seed: of the rows, the probes, the critics and the draw.
 
     Raises:
-        ValueError: `n` is less than one; the folder holds no predictor.
+        ValueError: `n` is less than one; the folder holds no predictor; fewer than 50 training and
+            validation rows.
     """
     import numpy as np
 
     from infoprior import predictors, profiles
+    from infoprior.information import MineSettings
 
     if n < 1:
         raise ValueError(f"n = {n}: ask for at least one architecture.")
     if isinstance(predictor, str | os.PathLike):
         predictor = predictors.load_predictor(predictor)
-    task_profile = profiles.profile_task(task, seed=seed)
+    check_rows(task)
+    how: dict[str, Any] = {}
+    if predictor.profiled.rows is not None:
+        how["settings"] = MineSettings(max_rows=predictor.profiled.rows)
+    if predictor.profiled.epochs is not None:
+        how["epochs"] = predictor.profiled.epochs
+    task_profile = profiles.profile_task(as_profiled(task, predictor, seed=seed), seed=seed, **how)
     prior = predictor.predict(task_profile)
     # Distinct draws, best first: a list to try by hand shows the prior's spread, not one peak.
     drawn = prior.sample(max(20 * n, 200), np.random.default_rng(seed))
     order = np.argsort(-np.asarray(prior.log_ratio(drawn)), kind="stable")
     return Suggestion(prior, [drawn[i] for i in order[:n]], task_profile)
+
+
+def as_profiled(task: Task, predictor: Predictor, *, seed: int = 0) -> Task:
+    """The task with no more rows than the predictor's training tasks had; test rows stay.
+
+    Args:
+        task: any.
+        predictor: fitted.
+        seed: draws the training and validation rows that are kept, class by class.
+    """
+    import numpy as np
+
+    from infoprior.tasks._split import cap_rows
+
+    rng = np.random.default_rng([seed, 0xCA9])
+
+    def keep(rows: np.ndarray, cap: int) -> np.ndarray:
+        # At least one row a class: a task may have more classes than a training task had rows.
+        return cap_rows(rows, task.y, max(cap, len(np.unique(task.y[rows]))), rng)
+
+    train = keep(task.train, predictor.profiled.train)
+    validation = keep(task.validation, predictor.profiled.validation)
+    if train is task.train and validation is task.validation:
+        return task
+    return replace(task, train=train, validation=validation)
+
+
+def check_rows(task: Task, where: str = "", remedy: str = "give a table with more") -> None:
+    """Refuse a task too small to measure information on, before its probes are trained.
+
+    Raises:
+        ValueError: it has fewer than 50 training and validation rows.
+    """
+    from infoprior.information._inputs import MIN_ROWS
+
+    n = len(task.train) + len(task.validation)
+    if n < MIN_ROWS:
+        raise ValueError(
+            f"{where or task.name}: {n} training and validation rows are too few to measure "
+            f"information on, at least {MIN_ROWS} are needed; {remedy}"
+        )

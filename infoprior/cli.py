@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import ast
 import re
 import shlex
 import sys
+import tempfile
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +21,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+
+def _separator(value: str | None) -> str | None:
+    """One character; a tab may be written as in most programs, since shells make it hard."""
+    value = "\t" if value in ("\\t", "tab") else value
+    if value is not None and (len(value) != 1 or value in '"\r\n'):
+        raise typer.BadParameter(f"{value!r}: give one character, such as ';' or '\\t' (a tab)")
+    return value
+
+
 DATA = Annotated[Path, typer.Argument(help="A CSV or parquet file, one row an example.")]
 TARGET = Annotated[str, typer.Option("--target", "-y", help="The column to predict.")]
 DROP = Annotated[list[str] | None, typer.Option("--drop", help="A column to leave out (repeat).")]
@@ -26,8 +37,11 @@ CATEGORICAL = Annotated[
     list[str] | None, typer.Option("--categorical", help="A column of codes, not amounts (repeat).")
 ]
 MAX_CATEGORIES = Annotated[int, typer.Option(help="Most values of a one-hot encoded column.")]
-SEED = Annotated[int, typer.Option(help="Of the splits, the probes and the draw.")]
-MAX_TRAIN = Annotated[int, typer.Option(help="Training rows, at most; the rest is left aside.")]
+SEPARATOR = Annotated[
+    str | None,
+    typer.Option(callback=_separator, help="Of a CSV's columns; found in its first line if left."),
+]
+SEED = Annotated[int, typer.Option(min=0, help="Of the splits, the probes and the draw.")]
 MODELS = Annotated[Path, typer.Option(help="Folder of fitted predictors, or of one.")]
 
 
@@ -43,23 +57,38 @@ def suggest(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write the prior there, as JSON.")
     ] = None,
-    n: Annotated[int, typer.Option("--n", help="How many architectures to print.")] = 10,
+    n: Annotated[int, typer.Option("--n", min=1, help="How many architectures to print.")] = 10,
     models: MODELS = Path("models"),
     drop: DROP = None,
     categorical: CATEGORICAL = None,
     max_categories: MAX_CATEGORIES = 50,
+    separator: SEPARATOR = None,
     seed: SEED = 0,
-    max_train: MAX_TRAIN = 2000,
+    max_train: Annotated[
+        int | None,
+        typer.Option(
+            min=10, show_default="as the predictor's training tasks", help="Training rows, at most."
+        ),
+    ] = None,
 ) -> None:
     """Train the probes on your data, profile them, and print what the predictor suggests.
 
     The prior file goes into a search: PriorSampler(Prior.load("prior.json")).
     """
+    _check_out(out)
+    from infoprior._face import as_profiled
     from infoprior._face import suggest as run
     from infoprior.predictors import load_predictor
 
     predictor = load_predictor(models)
-    task = _read(data, target, drop, categorical, max_categories, seed, max_train)
+    task = _read(data, target, drop, categorical, max_categories, separator, seed, max_train)
+    most = predictor.profiled.train
+    if max_train is not None and len(task.train) > most:
+        _say(
+            f"infoprior: warning: --max-train {max_train} is more than the {most} rows that the "
+            f"predictor's training tasks had at most; {most} are used."
+        )
+    task = as_profiled(task, predictor, seed=seed)
     _say(f"{task.name}: {_shape(task)}. Training and profiling the probes ...")
     found = run(task, predictor, n=n, seed=seed)
     print(_table(found.architectures))
@@ -79,14 +108,16 @@ def profile(
     drop: DROP = None,
     categorical: CATEGORICAL = None,
     max_categories: MAX_CATEGORIES = 50,
+    separator: SEPARATOR = None,
     seed: SEED = 0,
-    max_train: MAX_TRAIN = 2000,
+    max_train: Annotated[int, typer.Option(min=10, help="Training rows, at most.")] = 2000,
 ) -> None:
     """Print the information profile of the probes on your data, in nats."""
+    _check_out(out)
     from infoprior._face import profile as run
     from infoprior.parallel import write_atomically
 
-    task = _read(data, target, drop, categorical, max_categories, seed, max_train)
+    task = _read(data, target, drop, categorical, max_categories, separator, seed, max_train)
     _say(f"{task.name}: {_shape(task)}. Training and profiling the probes ...")
     rows = run(task, seed=seed)
     columns = ["architecture", "layer", "width", "n", "mi_xt", "mi_ty", "h_y", "flags"]
@@ -111,20 +142,54 @@ def _read(
     drop: list[str] | None,
     categorical: list[str] | None,
     max_categories: int,
+    separator: str | None,
     seed: int,
-    max_train: int,
+    max_train: int | None,
 ) -> Any:
+    """The task of the user's table; a ValueError where it is too small to be profiled."""
+    from infoprior._face import check_rows
     from infoprior.tasks import read_table
 
-    return read_table(
+    task = read_table(
         data,
         target,
         seed=seed,
         drop=drop or [],
         categorical=categorical or [],
         max_categories=max_categories,
+        separator=separator,
         max_train=max_train,
     )
+    remedy = "give a table with more"
+    if max_train is not None and len(task.train) >= max_train:
+        remedy += ", or raise max_train"
+    check_rows(task, str(data), remedy)
+    return task
+
+
+def _check_out(out: Path | None) -> None:
+    """Refuse a place that cannot be written to, before minutes are spent on what goes there.
+
+    Raises:
+        ValueError: it is a folder, its parent is none, or nothing can be written there.
+    """
+    if out is None:
+        return
+    if out.is_dir():
+        raise ValueError(f"--out {out}: is a folder; name a file in it")
+    if not out.parent.exists():
+        raise ValueError(f"--out {out}: the folder {out.parent} does not exist; make it first")
+    if not out.parent.is_dir():
+        raise ValueError(f"--out {out}: {out.parent} is not a folder; name a file in a folder")
+    try:
+        # Permissions do not tell all (a read-only or full disk); a file without a name does.
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"--out {out}: the folder {out.parent} cannot be written to ({error.strerror}); "
+            "name another"
+        ) from error
 
 
 def _shape(task: Any) -> str:
@@ -172,21 +237,48 @@ def _say(text: str) -> None:
 def main() -> None:
     """Entry point: user errors end with one line and exit code 2, not with a traceback."""
     try:
-        app()
-    except (ValueError, FileNotFoundError, ImportError, json.JSONDecodeError) as error:
-        _say(f"infoprior: {_as_options(str(error))}")
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn(warnings.showwarning)
+            app()
+    except (ValueError, OSError, ImportError) as error:
+        _say(f"infoprior: {_as_options(_text(error))}")
         sys.exit(2)
 
 
+def _warn(show: Any) -> Any:
+    """Shows infoprior's own warnings as one line each, and the others as `show` does."""
+
+    def showwarning(message: Any, category: type[Warning], *place: Any, **more: Any) -> None:
+        if category.__module__.startswith("infoprior."):
+            _say(f"infoprior: warning: {_as_options(str(message))}")
+        else:
+            show(message, category, *place, **more)
+
+    return showwarning
+
+
+def _text(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+_STRING = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""  # as repr() writes it
+_NAMES = re.compile(rf"\b(drop|categorical)=(\[{_STRING}(?:, {_STRING})*\])")
+_OPTION = re.compile(r"(?<!['\w])(max_categories|max_train|separator(?==))\b(?!')(=?)(?=(\d?))")
+
+
 def _as_options(message: str) -> str:
-    """Arguments that a message advises, written as they are given here: drop=['a'] -> --drop a."""
+    """A message in one line, advised arguments written as here: drop=['a'] becomes --drop a."""
 
     def repeated(match: re.Match[str]) -> str:
-        names = re.findall(r"'([^']*)'", match[2])
+        names = ast.literal_eval(match[2])
         return " ".join(f"--{match[1]} {shlex.quote(name)}" for name in names)
 
-    message = re.sub(r"\b(drop|categorical)=\[(.*?)\]", repeated, message)
-    return re.sub(r"\bmax_categories\b", "--max-categories", message)
+    def option(match: re.Match[str]) -> str:
+        return f"--{match[1].replace('_', '-')}" + (" " if match[2] and match[3] else "")
+
+    return " ".join(_OPTION.sub(option, _NAMES.sub(repeated, message)).splitlines())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
 """The command line on real files: what it prints, what it writes, how it refuses."""
 
 import json
+import os
+import re
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,11 +14,15 @@ from infoprior import Prior, cli
 from infoprior.predictors import make_predictor
 from tests.factories import make_metadataset
 
+ROWS = 150  # that the training tasks were profiled on
+
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     meta = make_metadataset(n_tasks=8, n_architectures=16, seed=0)
+    tasks = meta.tasks.assign(n_train=100, n_validation=50)
+    meta = replace(meta, tasks=tasks, profiles=meta.profiles.assign(n=ROWS))
     make_predictor("gaussian", (), seed=0).fit(meta).save(folder / "fitted" / "gaussian")
     (folder / "best.json").write_text('{"predictor": "fitted/gaussian"}')
     return folder
@@ -107,3 +114,133 @@ def test_tasks_lists_the_catalogue(monkeypatch, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.split()[1] == "real" for line in lines) >= 40
     assert any(line.startswith("keel/letter") for line in lines)
+
+
+def last_line(capsys):
+    said = capsys.readouterr().err.strip().splitlines()
+    assert not any("Traceback" in line for line in said)
+    return said[-1]
+
+
+def test_rows_follow_the_predictor(monkeypatch, capsys, table, models):
+    call = ["suggest", table, "-y", "kind", "--n", 1, "--models", models]
+    assert not run(monkeypatch, *call)
+    said = capsys.readouterr().err
+    assert "100 + 47 rows" in said or "100 + 48 rows" in said
+    assert "warning" not in said
+    assert not run(monkeypatch, *call, "--max-train", 60)
+    assert "60 + 4" in capsys.readouterr().err
+    assert not run(monkeypatch, *call, "--max-train", 120)
+    said = capsys.readouterr().err.splitlines()
+    warning = "infoprior: warning: --max-train 120 is more than the 100 rows that the predictor"
+    assert [line for line in said if "warning" in line] == [said[0]]
+    assert said[0].startswith(warning)
+    assert "100 + 4" in said[1]
+
+
+def test_warnings_are_one_line(monkeypatch, capsys, table):
+    frame = pd.read_csv(table)
+    frame.loc[:2, "kind"] = None
+    frame.to_csv(table, index=False)
+    assert not run(monkeypatch, "profile", table, "-y", "kind")
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("infoprior: warning: ")
+    assert "'kind' is missing in 3 rows" in said[0]
+    assert not any("TaskWarning" in line or "warnings.warn" in line for line in said)
+
+
+def test_the_separator_can_be_given(monkeypatch, capsys, tmp_path, table):
+    odd = tmp_path / "odd.csv"
+    odd.write_text(table.read_text().replace(",", "|"))
+    assert run(monkeypatch, "profile", odd, "-y", "kind") == 2
+    assert last_line(capsys).endswith("or give --separator")
+    assert not run(monkeypatch, "profile", odd, "-y", "kind", "--separator", "|")
+    odd.write_text(table.read_text().replace(",", "\t"))
+    assert not run(monkeypatch, "profile", odd, "-y", "kind", "--separator", "\\t")
+    capsys.readouterr()
+    assert run(monkeypatch, "profile", odd, "-y", "kind", "--separator", "||") == 2
+    assert "--separator" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--seed", -1), ("--n", 0), ("--max-train", 9), ("--max-train", "x")]
+)
+def test_numbers_out_of_range_are_refused(monkeypatch, capsys, table, option, value):
+    assert run(monkeypatch, "suggest", table, "-y", "kind", option, value) == 2
+    assert option in capsys.readouterr().err
+    if option != "--n":
+        assert run(monkeypatch, "profile", table, "-y", "kind", option, value) == 2
+        assert option in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["suggest", "profile"])
+def test_where_out_cannot_be_written_nothing_is_computed(
+    monkeypatch, capsys, tmp_path, table, command
+):
+    # Were anything read first, the missing models or file would be what is complained of.
+    call = [command, tmp_path / "nowhere.csv", "-y", "kind", "--out"]
+    assert run(monkeypatch, *call, tmp_path / "no" / "where.json") == 2
+    assert last_line(capsys).startswith(f"infoprior: --out {tmp_path}/no/where.json: the folder ")
+    assert not (tmp_path / "no").exists()
+    assert run(monkeypatch, *call, tmp_path) == 2
+    assert "is a folder" in last_line(capsys)
+    assert run(monkeypatch, *call, table / "prior.json") == 2
+    assert "is not a folder" in last_line(capsys)
+    assert os.listdir(tmp_path) == ["data.csv"]
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    assert run(monkeypatch, *call, tmp_path / "prior.json") == 2
+    assert f"the folder {tmp_path} cannot be written to (Permission denied)" in last_line(capsys)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        PermissionError(13, "Permission denied", "a.csv"),
+        IsADirectoryError(21, "Is a directory", "a.csv"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(monkeypatch, capsys, table, error):
+    def refuse(*_, **__):
+        raise error
+
+    monkeypatch.setattr("infoprior.tasks._tables.read_table", refuse)
+    monkeypatch.setattr("infoprior.tasks.read_table", refuse, raising=False)
+    assert run(monkeypatch, "profile", table, "-y", "kind") == 2
+    assert last_line(capsys) == f"infoprior: a.csv: {error.strerror}"
+
+
+@pytest.mark.parametrize("command", ["suggest", "profile"])
+def test_few_rows_are_refused_before_training(
+    monkeypatch, capsys, tmp_path, table, models, command
+):
+    from infoprior import training
+
+    monkeypatch.setattr(training, "train", None)
+    few = tmp_path / "few.csv"
+    pd.read_csv(table).head(56).to_csv(few, index=False)
+    more = ["--models", models] if command == "suggest" else []
+    assert run(monkeypatch, command, few, "-y", "kind", *more) == 2
+    message = last_line(capsys)
+    assert re.match(rf"infoprior: {few}: 4\d training and validation rows", message)
+    assert "at least 50" in message
+    assert "--max-train" not in message
+    pd.read_csv(table).head(120).to_csv(few, index=False)
+    assert run(monkeypatch, command, few, "-y", "kind", "--max-train", 10, *more) == 2
+    assert last_line(capsys).endswith("or raise --max-train")
+
+
+def test_advice_is_given_in_options():
+    translate = cli._as_options
+    assert translate("with drop=['a b', \"it's\"]") == ("with --drop 'a b' --drop 'it'\"'\"'s'")
+    assert translate("with categorical=['zip]']") == "with --categorical 'zip]'"
+    assert translate("more than max_categories=50, or raise max_categories") == (
+        "more than --max-categories 50, or raise --max-categories"
+    )
+    assert translate("or give separator=") == "or give --separator"
+    assert translate("or raise max_train") == "or raise --max-train"
+    assert translate("a\nb") == "a b"
+    assert translate("column 'max_categories' is") == "column 'max_categories' is"

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -65,6 +66,52 @@ def test_suggest_gives_points_of_the_space_best_first(tmp_path):
     again = infoprior.suggest(ring_task(), tmp_path, n=5, seed=0)
     assert again.architectures == found.architectures
     assert set(found.profile.layers["task"]) == {"ring"}
+
+
+def small_predictor():
+    """Fitted on tasks of at most 200 + 90 rows, of which 240 were profiled after 9 epochs."""
+    meta = make_metadataset(n_tasks=8, n_architectures=16, seed=0)
+    tasks = meta.tasks.assign(n_train=np.arange(193, 201), n_validation=90)
+    profiles = meta.profiles.assign(n=240, epoch=9)
+    return make_predictor("nearest", "mi", seed=0).fit(
+        replace(meta, tasks=tasks, profiles=profiles)
+    )
+
+
+def test_suggest_profiles_as_the_predictor_was_trained():
+    found = infoprior.suggest(ring_task(3000), small_predictor(), seed=0)
+    assert set(found.profile.layers["n"]) == {240}
+    assert set(found.profile.layers["epoch"]) == {9}
+    assert found.profile.curves["epoch"].max() == 9
+    # Of the rows it saw, as in the meta-dataset, not of all 3,000.
+    assert found.profile.metafeatures["log_rows"] == pytest.approx(np.log(200))
+
+
+def test_rows_are_capped_by_class_and_the_test_rows_stay():
+    from infoprior._face import as_profiled
+
+    task, predictor = ring_task(3000), small_predictor()
+    capped = as_profiled(task, predictor, seed=3)
+    assert (len(capped.train), len(capped.validation)) == (200, 90)
+    np.testing.assert_array_equal(capped.test, task.test)
+    for part in ("train", "validation"):
+        kept, rows = getattr(capped, part), getattr(task, part)
+        assert set(kept) < set(rows)
+        assert np.mean(task.y[kept]) == pytest.approx(np.mean(task.y[rows]), abs=1 / len(kept))
+    assert as_profiled(task, predictor, seed=3).digest == capped.digest
+    assert as_profiled(task, predictor, seed=4).digest != capped.digest
+    assert as_profiled(capped, predictor, seed=5) is capped
+
+
+def test_tasks_of_too_few_rows_are_refused_before_anything_is_trained(monkeypatch):
+    from infoprior import training
+
+    monkeypatch.setattr(training, "train", None)
+    task = ring_task(60)
+    with pytest.raises(ValueError, match=r"^ring: 40 training and validation rows.* at least 50"):
+        infoprior.suggest(task, small_predictor())
+    with pytest.raises(ValueError, match="40 training and validation rows"):
+        infoprior.profile(task)
 
 
 def test_suggest_refuses_no_architectures():

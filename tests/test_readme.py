@@ -1,5 +1,6 @@
 """The README's Python runs as it stands."""
 
+import json
 import re
 from pathlib import Path
 
@@ -17,15 +18,19 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """What the README's commands have made by then: cancer.csv, prior.json and models/."""
+    """What the README's commands have made by then in data/ and models/."""
     rng = np.random.default_rng(0)
     table = pd.DataFrame(rng.normal(size=(300, 4)), columns=list("abcd"))
     table["target"] = (table["a"] * table["b"] > 0).astype(int)
-    table.to_csv(tmp_path / "cancer.csv", index=False)
+    (tmp_path / "data").mkdir()
+    table.to_csv(tmp_path / "data" / "cancer.csv", index=False)
     space = get_space("mlp")
-    Prior.from_points(dict(space), space.design(4)).save(tmp_path / "prior.json")
+    Prior.from_points(dict(space), space.design(4)).save(tmp_path / "data" / "prior.json")
     meta = make_metadataset(n_tasks=8, n_architectures=16, seed=0)
-    make_predictor("static", (), seed=0).fit(meta).save(tmp_path / "models")
+    name = "static__nothing"
+    make_predictor("static", (), seed=0).fit(meta).save(tmp_path / "models" / "fitted" / name)
+    chosen = {"predictor": f"fitted/{name}", "predictor_with_mi": f"fitted/{name}"}
+    (tmp_path / "models" / "best.json").write_text(json.dumps(chosen))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

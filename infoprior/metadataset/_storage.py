@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,9 +16,7 @@ import pyarrow.parquet as pq
 from infoprior.metadataset._dataset import MetaDataset, check_tables
 from infoprior.metadataset._schema import KEYS, TABLES, MetaDatasetError
 from infoprior.metadataset._space_json import space_from_dict, space_to_dict
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from infoprior.parallel import write_atomically
 
 VERSION = 1
 SCHEMA_FILE = "schema.json"
@@ -40,16 +37,13 @@ def digest(meta: MetaDataset) -> str:
 
 def save(meta: MetaDataset, directory: Path) -> None:
     """See `MetaDataset.save`."""
-    directory.mkdir(parents=True, exist_ok=True)
     for name in (*TABLES, "rows"):
         frame = meta.rows() if name == "rows" else _canonical(name, getattr(meta, name))
         # Without pandas' own metadata, which would put its version into the bytes.
         table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-
-        def write(path: Path, table: pa.Table = table) -> None:
-            pq.write_table(table, path, compression="zstd")
-
-        _replace(directory / f"{name}.parquet", write)
+        buffer = pa.BufferOutputStream()
+        pq.write_table(table, buffer, compression="zstd")
+        write_atomically(directory / f"{name}.parquet", buffer.getvalue().to_pybytes())
     schema = {
         "format": "infoprior meta-dataset",
         "version": VERSION,
@@ -58,7 +52,7 @@ def save(meta: MetaDataset, directory: Path) -> None:
         "units": "nats",
     }
     text = json.dumps(schema, indent=2, sort_keys=True) + "\n"
-    _replace(directory / SCHEMA_FILE, lambda path: path.write_text(text, encoding="utf-8"))
+    write_atomically(directory / SCHEMA_FILE, text)
 
 
 def load(directory: Path) -> MetaDataset:
@@ -118,13 +112,3 @@ def _read(path: Path) -> pd.DataFrame:
         raise MetaDatasetError(f"{path} does not exist; build the meta-dataset again.") from None
     except (pa.ArrowException, OSError) as error:
         raise MetaDatasetError(f"{path} cannot be read as parquet: {error}") from error
-
-
-def _replace(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write beside the file, then put it in its place: nobody sees half a file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -35,6 +35,47 @@ class NoSettings:
 
 
 @dataclass(frozen=True)
+class Profiled:
+    """How large the training tasks were and how they were profiled.
+
+    I(X;T) as measured grows with the number of rows, and so do metafeatures: a new task is
+    comparable only when it is profiled in the same way.
+
+    Attributes:
+        train: training rows of a task, at most.
+        validation: validation rows of a task, at most.
+        rows: rows that a profile's information was measured on, at most; None without profiles.
+        epochs: that the probes were trained for; None without profiles.
+
+    Raises:
+        PredictorError: one of them is not a positive whole number.
+    """
+
+    train: int
+    validation: int
+    rows: int | None
+    epochs: int | None
+
+    def __post_init__(self) -> None:
+        for name, value in dataclasses.asdict(self).items():
+            if value is None and name in ("rows", "epochs"):
+                continue
+            if type(value) is not int or value < 1:
+                raise PredictorError(f"profiled {name} = {value!r}; it has to be an int from 1 on.")
+
+    @classmethod
+    def of(cls, meta: MetaDataset) -> Profiled:
+        """As the tasks of a meta-dataset were."""
+        known = len(meta.profiles) > 0
+        return cls(
+            train=int(meta.tasks["n_train"].max()),
+            validation=int(meta.tasks["n_validation"].max()),
+            rows=int(meta.profiles["n"].max()) if known else None,
+            epochs=int(meta.profiles["epoch"].max()) if known else None,
+        )
+
+
+@dataclass(frozen=True)
 class Training:
     """What `_learn` sees.
 
@@ -58,6 +99,7 @@ class Fitted:
         points: the architectures that get a score: the recorded ones, then the candidates.
         n_recorded: how many of them were recorded.
         standardizer: of the features.
+        profiled: how the training tasks were profiled.
         arrays: what the predictor itself learned, by name.
     """
 
@@ -65,6 +107,7 @@ class Fitted:
     points: list[dict[str, Any]]
     n_recorded: int
     standardizer: Standardizer
+    profiled: Profiled
     arrays: dict[str, np.ndarray]
 
 
@@ -150,6 +193,7 @@ class Predictor(ABC):
             points=points,
             n_recorded=len(goals.points),
             standardizer=standardizer,
+            profiled=Profiled.of(meta),
             arrays=self._learn(training),
         )
         return self
@@ -190,6 +234,11 @@ class Predictor(ABC):
     def space(self) -> SearchSpace:
         """The space of the training architectures."""
         return self._need().space
+
+    @property
+    def profiled(self) -> Profiled:
+        """How the training tasks were profiled: profile new ones in the same way."""
+        return self._need().profiled
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Write predictor.json and arrays.safetensors; `load_predictor` reads them.

@@ -5,19 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from infoprior.metadataset import MetaDatasetError, space_from_dict, space_to_dict
-from infoprior.predictors._base import Fitted, Predictor
+from infoprior.parallel import write_atomically
+from infoprior.predictors._base import Fitted, Predictor, Profiled
 from infoprior.predictors._errors import PredictorError
 from infoprior.predictors._features import Standardizer
 from infoprior.predictors._make import make_predictor
 
-VERSION = 1
+VERSION = 2
 HEADER, ARRAYS, CHOICE = "predictor.json", "arrays.safetensors", "best.json"
 _FEATURES = ("median", "mean", "scale")
 
@@ -37,15 +37,15 @@ def save(predictor: Predictor, fitted: Fitted, directory: Path) -> None:
         "space": space_to_dict(fitted.space),
         "features": list(fitted.standardizer.names),
         "n_recorded": fitted.n_recorded,
+        "profiled": dataclasses.asdict(fitted.profiled),
         "points": fitted.points,
     }
     arrays = {f"model/{name}": array for name, array in fitted.arrays.items()}
     arrays |= {f"features/{n}": getattr(fitted.standardizer, n) for n in _FEATURES}
     tensors = to_bytes({n: np.ascontiguousarray(arrays[n]) for n in sorted(arrays)})
     text = json.dumps(header, indent=1, sort_keys=True) + "\n"
-    directory.mkdir(parents=True, exist_ok=True)
-    _replace(directory / ARRAYS, lambda path: path.write_bytes(tensors))
-    _replace(directory / HEADER, lambda path: path.write_text(text, encoding="utf-8"))
+    write_atomically(directory / ARRAYS, tensors)
+    write_atomically(directory / HEADER, text)
 
 
 def load_predictor(directory: str | os.PathLike[str] = "models") -> Predictor:
@@ -94,6 +94,7 @@ def load_predictor(directory: str | os.PathLike[str] = "models") -> Predictor:
             standardizer=Standardizer(
                 tuple(header["features"]), *(arrays[f"features/{n}"] for n in _FEATURES)
             ),
+            profiled=Profiled(**header["profiled"]),
             arrays={
                 name.removeprefix("model/"): array
                 for name, array in arrays.items()
@@ -122,13 +123,3 @@ def _chosen(directory: Path) -> Path:
     if not chosen.is_relative_to(directory.resolve()):
         raise PredictorError(f"{choice} names {name!r}, which lies outside of {directory}.")
     return chosen
-
-
-def _replace(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write beside the file, then put it in its place: nobody sees half a file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

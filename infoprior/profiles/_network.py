@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -20,6 +18,7 @@ from infoprior.information import (
     mine_labels,
 )
 from infoprior.profiles._schema import NON_FINITE, PROFILE_FLAGS, ProfileError, validate_profile
+from infoprior.training import use_threads
 
 if TYPE_CHECKING:
     from infoprior.tasks import Task
@@ -85,7 +84,7 @@ def profile_network(
     known = np.concatenate([task.train, task.validation])
     rows = known[choose_rows(len(known), settings.max_rows, seed)]
     x, y = task.X[rows], task.y[rows]
-    with _threads(threads):
+    with use_threads(threads):
         layers = _read(network, x)
         names = [name for name, t in layers.items() if np.isfinite(t).all()]
         read = [layers[name] for name in names]
@@ -148,13 +147,3 @@ def _values(xt: Estimate | None, ty: Estimate | None, h_y: float) -> dict[str, A
         "step_ty": ty.step if ty else 0,
         "flags": ",".join(flag for flag in PROFILE_FLAGS if flag in raised),
     }
-
-
-@contextmanager
-def _threads(n: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(n)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from infoprior.training._objective import objective
+    from infoprior.training._threads import use_threads
     from infoprior.training._train import CURVE_COLUMNS, RUNGS, Training, train
 
 _HOME = {
@@ -15,8 +16,9 @@ _HOME = {
     "Training": "_train",
     "objective": "_objective",
     "train": "_train",
+    "use_threads": "_threads",
 }
-__all__ = ["CURVE_COLUMNS", "RUNGS", "Training", "objective", "train"]
+__all__ = ["CURVE_COLUMNS", "RUNGS", "Training", "objective", "train", "use_threads"]
 
 
 def __getattr__(name: str) -> Any:

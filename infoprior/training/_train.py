@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from infoprior.training._gradients import FlatAdamW, FlatMLP
+from infoprior.training._threads import use_threads
 
 if TYPE_CHECKING:
     from infoprior.spaces import SearchSpace
@@ -93,7 +93,7 @@ def train(
     # Rows are shuffled by a generator of their own: dropout does not change their order.
     order = np.random.default_rng([seed, 1])
     curve: list[dict[str, Any]] = []
-    with _threads(threads):
+    with use_threads(threads):
         for epoch in range(1, epochs + 1):
             _epoch(flat, optimizer, parts, settings["batch_size"], order)
             row = parts.evaluate(network)
@@ -162,13 +162,3 @@ class _Parts:
             "test_accuracy": accuracies[2],
             "diverged": diverged,
         }
-
-
-@contextmanager
-def _threads(n: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(n)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

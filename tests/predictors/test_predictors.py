@@ -182,6 +182,24 @@ def test_a_held_out_tasks_curves_change_nothing(name: str, meta: MetaDataset) ->
     assert priors[0] == priors[1]
 
 
+def test_how_the_training_tasks_were_profiled_is_kept(train: MetaDataset, tmp_path: Path) -> None:
+    profiles = train.profiles.copy()
+    profiles.loc[profiles["task"] == "made/3", ["n", "epoch"]] = 640, 9
+    profiles.loc[profiles["task"] != "made/3", "n"] = 600
+    predictor = fitted("trees", replace(train, profiles=profiles))
+    assert predictor.profiled.train == train.tasks["n_train"].max()
+    assert predictor.profiled.validation == 300
+    assert predictor.profiled.rows == 640
+    assert predictor.profiled.epochs == 27
+    predictor.save(tmp_path)
+    assert load_predictor(tmp_path).profiled == predictor.profiled
+    # Without profiles there is nothing to follow.
+    bare = fitted("static", replace(train, profiles=profiles.iloc[:0]))
+    assert (bare.profiled.rows, bare.profiled.epochs) == (None, None)
+    with pytest.raises(PredictorError, match="not fitted"):
+        _ = make_predictor("static").profiled
+
+
 def test_trees_walk_as_scikit_learn_does() -> None:
     from sklearn.ensemble import ExtraTreesRegressor
 
@@ -260,13 +278,18 @@ def test_files_that_cannot_be_trusted_are_refused(train: MetaDataset, tmp_path: 
         with pytest.raises(PredictorError, match=message):
             load_predictor(tmp_path)
 
-    refuses("version 99; this infoprior reads version 1", version=99)
+    refuses("version 99; this infoprior reads version 2", version=99)
     refuses("no predictor 'oracle'", name="oracle")
     distributions = [d for d in header["space"]["distributions"] if d[0] != "depth"]
     refuses("its space 'mlp' is not", space={"name": "mlp", "distributions": distributions})
-    path.write_text(json.dumps({k: v for k, v in header.items() if k != "points"}))
-    with pytest.raises(PredictorError, match="'points'"):
-        load_predictor(tmp_path)
+    for field in ("points", "profiled"):
+        path.write_text(json.dumps({k: v for k, v in header.items() if k != field}))
+        with pytest.raises(PredictorError, match=f"'{field}'"):
+            load_predictor(tmp_path)
+    sizes = header["profiled"]
+    refuses("profiled rows = 0", profiled={**sizes, "rows": 0})
+    refuses("profiled train = '500'", profiled={**sizes, "train": "500"})
+    refuses("lacks or misspells", profiled={**sizes, "test": 9})
     path.write_text(json.dumps(header))
     (tmp_path / "arrays.safetensors").write_bytes(b"damaged")
     with pytest.raises(PredictorError, match="cannot be read"):
