@@ -19,7 +19,7 @@ SMALLER = {
     "  seeds: 30 ": "  seeds: 3 ",
     "  live_tasks: 3": "  live_tasks: 1",
     "  live_seeds: 2": "  live_seeds: 1",
-    "  live_budget: 16 ": "  live_budget: 12 ",
+    "  live_budget: 12 ": "  live_budget: 4 ",
 }
 
 
