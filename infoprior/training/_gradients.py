@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from infoprior.spaces._mlp import dropout_mask
+
 if TYPE_CHECKING:
     from infoprior.spaces._mlp import MLP, Block
 
@@ -103,10 +105,9 @@ class _Layer:
         self.need_input = not first
 
     def draw_mask(self, n: int) -> None:
-        """Scaled masks for n rows (inverted dropout: evaluation needs no factor)."""
+        """Masks for the n rows of an epoch."""
         if self.keep < 1.0:
-            mask = torch.empty(n, len(self.linear.bias))
-            self.masks = mask.bernoulli_(self.keep, generator=self.generator).div_(self.keep)
+            self.masks = dropout_mask(n, len(self.linear.bias), self.keep, self.generator)
 
     def forward(self, x: Tensor, start: int, stop: int) -> Tensor:
         z = self.linear.forward(x)

@@ -161,3 +161,12 @@ def test_building_is_seeded_and_leaves_global_state_alone():
     weights = [n.hidden_1.linear.weight for n in (a, b, c)]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
+
+
+def test_dropout_keeps_its_share_and_the_mean():
+    from infoprior.spaces._mlp import dropout_mask
+
+    mask = dropout_mask(500, 400, 0.7, torch.Generator().manual_seed(0))
+    assert (mask > 0).float().mean() == pytest.approx(0.7, abs=0.005)
+    assert mask.mean() == pytest.approx(1.0, abs=0.005)
+    assert len(mask.unique()) == 2
