@@ -15,7 +15,7 @@ import pandas as pd
 SMALLER = {
     "  limit: 0 ": "  limit: 12 ",
     "  max_train: 500 ": "  max_train: 200 ",
-    "  architectures: 32 ": "  architectures: 8 ",
+    "  architectures: 24 ": "  architectures: 8 ",
     "  epochs: 27 ": "  epochs: 9 ",
     "  mine: {} ": "  mine: {steps: 60} ",
     "  shuffles: 3 ": "  shuffles: 1 ",
