@@ -112,7 +112,8 @@ def test_a_draw_hangs_on_seed_and_trial_alone() -> None:
     study = run(PriorSampler(TIGHT, RandomSampler(), weight=1.0, seed=3), 6)
     sampler = PriorSampler(TIGHT, RandomSampler(), weight=1.0, seed=3)
     sampler.reseed_rng()
-    study.sampler = pickle.loads(pickle.dumps(copy.deepcopy(sampler)))
+    # What joblib does to send a sampler to its workers; the bytes are this test's own.
+    study.sampler = pickle.loads(pickle.dumps(copy.deepcopy(sampler)))  # own bytes, no file
     study.optimize(objective, n_trials=6)
     assert [t.params for t in study.trials] == [t.params for t in whole.trials]
     assert len({t.params["rate"] for t in whole.trials}) == 12
