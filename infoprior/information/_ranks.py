@@ -1,0 +1,122 @@
+"""Columns by rank: normal scores, and Student-t scores from them."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+KNOTS = 4096
+REACH = 8.25
+"""Normal scores are tabulated from 0 to here: beyond the reach of 10^15 rows."""
+
+
+def ranks(samples: Tensor) -> Tensor:
+    """Ranks 0 .. n-1 down the rows; equal values share their mean rank.
+
+    Args:
+        samples: shape (..., n, d).
+
+    Returns:
+        shape (..., n, d), float64.
+    """
+    columns = samples.mT.contiguous()
+    n = columns.shape[-1]
+    ordered, place = columns.sort(dim=-1)
+    starts = torch.ones_like(ordered, dtype=torch.bool)  # of a run of equal values
+    starts[..., 1:] = ordered[..., 1:] > ordered[..., :-1]
+    number = torch.arange(n, dtype=torch.float64, device=samples.device).expand_as(ordered)
+    if bool(starts.all()):
+        middle = number
+    else:
+        ends = torch.ones_like(starts)
+        ends[..., :-1] = starts[..., 1:]
+        first = torch.where(starts, number, 0.0).cummax(dim=-1).values
+        last = torch.where(ends, number, float(n)).flip(-1).cummin(dim=-1).values.flip(-1)
+        middle = (first + last) / 2.0
+    return torch.empty_like(ordered, dtype=torch.float64).scatter_(-1, place, middle).mT
+
+
+def normal_scores(samples: Tensor) -> Tensor:
+    """Standard-normal quantiles of (rank + 1/2) / n, column by column.
+
+    A strictly increasing map of one column changes no mutual information; this one makes every
+    margin normal. A constant column becomes zeros.
+
+    Args:
+        samples: shape (..., n, d), finite.
+
+    Returns:
+        shape (..., n, d), float64.
+    """
+    return torch.special.ndtri((ranks(samples) + 0.5) / samples.shape[-2])
+
+
+@lru_cache(maxsize=64)
+def _table(nu: float) -> Tensor:
+    """asinh(t / sqrt(nu)) at the t with Phi(z) = F_nu(t), for z = 0 .. REACH; float64 (KNOTS,).
+
+    With t = sqrt(nu) sinh u, the density of u is proportional to cosh(u)^-nu, and u grows only
+    like z^2: a smooth thing to interpolate, where t itself explodes.
+    """
+    log_constant = math.lgamma((nu + 1.0) / 2.0) - math.lgamma(nu / 2.0) - 0.5 * math.log(math.pi)
+
+    def density(u: np.ndarray) -> np.ndarray:
+        log_cosh = u + np.log1p(np.exp(-2.0 * u)) - math.log(2.0)
+        return np.exp(log_constant - nu * log_cosh)
+
+    # The upper tail behaves like exp(-nu u): S(far) is below any normal tail tabulated here.
+    far = (REACH**2 / 2.0 + 20.0) / nu + math.log(2.0)
+    edges = np.linspace(0.0, far, 4 * KNOTS)
+    points, weights = np.polynomial.legendre.leggauss(6)
+    half = (edges[1] - edges[0]) / 2.0
+    panels = density(edges[:-1, None] + half * (points + 1.0)) @ weights * half
+    # Summed from the far end, so that the tail keeps its relative accuracy.
+    survival = np.append(np.cumsum(panels[::-1])[::-1], 0.0) + density(edges[-1:]) / nu
+    z = -torch.special.ndtri(torch.from_numpy(survival)).numpy()
+    z[0] = 0.0
+    # Cubic Hermite with the exact slope du/dz = phi(z) / density(u).
+    slope = np.exp(-0.5 * z**2) / math.sqrt(2.0 * math.pi) / density(edges)
+    at = np.linspace(0.0, REACH, KNOTS)
+    left = np.clip(np.searchsorted(z, at, side="right") - 1, 0, len(z) - 2)
+    width = z[left + 1] - z[left]
+    s = (at - z[left]) / width
+    value = (
+        (1 + 2 * s) * (1 - s) ** 2 * edges[left]
+        + s * (1 - s) ** 2 * width * slope[left]
+        + s**2 * (3 - 2 * s) * edges[left + 1]
+        + s**2 * (s - 1) * width * slope[left + 1]
+    )
+    return torch.from_numpy(value)
+
+
+def student_scores(normal: Tensor, nu: Tensor) -> Tensor:
+    """t_nu^-1(Phi(z)) of normal scores z, by linear interpolation: relative error below 1e-5.
+
+    Args:
+        normal: shape (B, n, d), float32 or float64.
+        nu: degrees of freedom, shape (B,); infinity leaves the scores as they are.
+
+    Returns:
+        shape (B, n, d), dtype of `normal`.
+    """
+    answer = normal.clone()
+    for value in nu.unique().tolist():
+        if math.isinf(value):
+            continue
+        mine = (nu == value).nonzero()[:, 0]
+        whole = len(mine) == len(normal)
+        z = normal if whole else normal[mine]
+        table = _table(value).to(normal)
+        place = z.abs().mul(KNOTS - 1).div_(REACH).clamp_(max=KNOTS - 1.001)
+        left = place.long()
+        low = table[left]
+        u = low + (place - left) * (table[left + 1] - low)
+        scores = torch.copysign(u.sinh_().mul_(math.sqrt(value)), z)
+        if whole:
+            return scores
+        answer[mine] = scores
+    return answer
