@@ -1,7 +1,8 @@
-# make repro | test | test-all | lint | ui | clean-shards ; `make help` says what each does.
+# make repro | test | test-all | lint | ui | clean-shards | bench-peers ; `make help` says what each does.
 
 PYTHON ?= python3
 VENV   ?= .venv
+PEERS  ?= .venv-peers
 BIN    := $(abspath $(VENV))/bin
 # PyTorch's CPU builds; another index (or none) can be given where this one is not reachable.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
@@ -13,7 +14,7 @@ export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
 unexport PYTHONPATH
 
-.PHONY: help install repro test test-all lint ui clean-shards
+.PHONY: help install repro test test-all lint ui clean-shards bench-peers
 .DEFAULT_GOAL := help
 
 help:            ## what there is
@@ -58,3 +59,13 @@ ui: install      ## the MLflow UI on 127.0.0.1, at the experiment's list of runs
 
 clean-shards:    ## forget finished jobs: the next run measures everything anew
 	rm -rf data/shards
+
+bench-peers: $(PEERS)/.installed   ## an environment of its own for the peers the benchmarks compare with
+
+$(PEERS)/.installed:
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	# PyTorch first, from the CPU index: torch-mist alone would bring the CUDA libraries.
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --retries 0 \
+	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) '$(TORCH)'
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check 'torch-mist==0.2.17' pandas
+	touch $@
