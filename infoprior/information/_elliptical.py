@@ -127,7 +127,8 @@ def fit_copula(
         x, y: normal scores, shapes (B, n, dx) and (B, n, dy), float32 or float64. Columns of zeros
             (padding, constants) are left out.
         nu: degrees of freedom, one for all or of shape (B,); infinity is the Gaussian copula; None
-            chooses from `NU` by the likelihood of the copula of (x, y), on at most `NU_ROWS` rows.
+            chooses from `NU` by the likelihood of the copula of (x, y), on at most `NU_ROWS` rows,
+            and keeps infinity where the choice would lower the mean of the ratio.
         ridge: share of the identity in the correlation matrix.
 
     Raises:
@@ -145,11 +146,22 @@ def fit_copula(
         if chosen.shape != (len(z),) or bool((chosen < 0.5).any()) or bool(chosen.isnan().any()):
             raise InformationError(f"nu is {nu}; give one number from 0.5 up, or one a pair.")
         start = _correlate(z, None, ridge)
+    varies, dx = _varying(z), x.shape[-1]
+    gaussian = _correlate(z, None, ridge)
     if bool(chosen.isinf().all()):
-        correlation = _correlate(z, None, ridge)
-    else:
-        correlation = _scatter(student_scores(z, chosen), chosen, start, FINAL_SWEEPS, ridge)
-    return _from_correlation(correlation, chosen, _varying(z), x.shape[-1])
+        return _from_correlation(gaussian, chosen, varies, dx)
+    correlation = _scatter(student_scores(z, chosen), chosen, start, FINAL_SWEEPS, ridge)
+    if nu is None:
+        # Heavy tails inside x alone also ask for few degrees of freedom, but x and y then share
+        # no scale, and the ratio of the t copula falls below that of the Gaussian one.
+        rows = z[:, :NU_ROWS]
+        student = _from_correlation(correlation, chosen, varies, dx)
+        normal = _from_correlation(gaussian, torch.full_like(chosen, math.inf), varies, dx)
+        a, b = rows[..., :dx], rows[..., dx:]
+        worse = student.log_ratio(a, b).mean(-1) < normal.log_ratio(a, b).mean(-1)
+        chosen = torch.where(worse, math.inf, chosen)
+        correlation = torch.where(worse[:, None, None], gaussian, correlation)
+    return _from_correlation(correlation, chosen, varies, dx)
 
 
 def _varying(z: Tensor) -> Tensor:
