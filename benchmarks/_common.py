@@ -1,0 +1,169 @@
+"""What the benchmarks share: where tables go, what version of the code a row is of."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import hashlib
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+PEERS = ROOT / ".venv-peers" / "bin" / "python"
+ROOM = "infoprior.information"
+
+sys.path.insert(0, str(ROOT))
+
+
+def threads(count: int) -> None:
+    """One pool of `count` threads for everything numerical."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = str(count)
+    import torch
+
+    torch.set_num_threads(count)
+
+
+def machine(device: str = "cpu") -> str:
+    """The processor, in words."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.get_device_name()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def code_version(module: str | None = None) -> str:
+    """Hash of a module's source and of all it imports from its room; None: of the whole room.
+
+    A change of one estimator then leaves the measured rows of the others valid.
+    """
+    folder = ROOT / Path(*ROOM.split("."))
+    if module is None:
+        files = set(folder.rglob("*.py"))
+    else:
+        files, waiting = set(), [module]
+        while waiting:
+            path = _source(waiting.pop())
+            if path is None or path in files or path == folder / "__init__.py":
+                continue
+            files.add(path)
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(ROOM):
+                    names = [f"{node.module}.{alias.name}" for alias in node.names]
+                    waiting += [str(node.module), *names]
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _source(module: str) -> Path | None:
+    path = ROOT / Path(*module.split("."))
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.exists():
+            return candidate
+    return None
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Rows of a CSV file, none if it is not there; a torn last line is left out."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return [row for row in csv.DictReader(file) if None not in row.values()]
+
+
+def append_row(path: Path, row: dict[str, Any]) -> None:
+    """One line in one write, so that an interruption never leaves half a row among others."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(row), lineterminator="\n")
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def write(path: Path, text: str) -> None:
+    """A whole file, or none of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """A table of rows with the same keys."""
+    import io
+
+    file = io.StringIO()
+    writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write(path, file.getvalue())
+
+
+def markdown(rows: Iterable[dict[str, Any]]) -> str:
+    """A table; numbers with three decimals or three significant digits."""
+    rows = list(rows)
+    if not rows:
+        return "(nothing)"
+    lines = ["| " + " | ".join(rows[0]) + " |", "|" + " --- |" * len(rows[0])]
+    lines += ["| " + " | ".join(_cell(v) for v in row.values()) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        if value != value:
+            return "–"
+        return f"{value:.3f}" if abs(value) < 100 else f"{value:,.0f}"
+    return str(value)
+
+
+def matmul_rate(stack: int, rows: int, columns: int, out: int, device: str = "cpu") -> float:
+    """Measured GFLOP/s of float32 `bmm` of these shapes: the median of five tries."""
+    import torch
+
+    a = torch.randn(stack, rows, columns, device=device)
+    b = torch.randn(stack, columns, out, device=device)
+    flops = 2.0 * stack * rows * columns * out
+    repeats = max(1, int(2e9 / flops))
+
+    def once() -> float:
+        start = time.perf_counter()
+        for _ in range(repeats):
+            torch.bmm(a, b)
+        synchronise(device)
+        return time.perf_counter() - start
+
+    once()
+    return flops * repeats / sorted(once() for _ in range(5))[2] / 1e9
+
+
+def synchronise(device: str) -> None:
+    """Wait for a GPU."""
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.synchronize()
+
+
+def timed(call: Callable[[], Any], device: str = "cpu") -> tuple[Any, float]:
+    """What a call returns and its wall seconds."""
+    synchronise(device)
+    start = time.perf_counter()
+    result = call()
+    synchronise(device)
+    return result, time.perf_counter() - start
