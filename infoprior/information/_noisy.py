@@ -87,8 +87,10 @@ def noisy(
             channel = torch.maximum(_gaussian_channel(t), lower)
             nats = torch.minimum((lower + upper) / 2.0, channel)
             upper = torch.minimum(upper, channel)
-            for k, values in zip(part, zip(nats, lower, upper, scale, strict=True), strict=True):
-                answers[k] = _estimate(*(value.item() for value in values), n)
+            for k, (value, low, high, noise) in zip(
+                part, torch.stack([nats, lower, upper, scale], dim=1).tolist(), strict=True
+            ):
+                answers[k] = _estimate(value, low, high, noise, n)
     return [answers[k] for k in range(len(y))]
 
 

@@ -1,0 +1,118 @@
+"""What a layer carries besides mutual information: entropy of its units, rank, dead units."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from infoprior.information._inputs import CONSTANT, InformationError
+
+
+def entropy_functional(z: Any) -> Tensor:
+    """H(z) = -1/ln 2 * integral of z dD with D = sigmoid(z), in bits, element by element.
+
+    "Entropy Gradient" defines H by the integral along the path of D and its gradient
+    dH/dz = -z D (1 - D) / ln 2. Since z = log(D / (1 - D)), the integral has the closed form
+
+        H = -D log2 D - (1 - D) log2 (1 - D)
+
+    from D = 0, where it vanishes: the binary entropy of D, 1 bit at z = 0 and 0 far from it.
+
+    Args:
+        z: numbers or a tensor of any shape; gradients pass through it.
+
+    Returns:
+        bits in [0, 1], the shape of z; float64 unless z is a floating tensor.
+
+    Raises:
+        InformationError: a value is not finite.
+    """
+    z = _as_tensor(z)
+    # With |z| the exponentials only shrink: ln 2 * H = log(1 + e^-|z|) + |z| / (1 + e^|z|).
+    size = z.abs()
+    return _Entropy.apply(z, (softplus(-size) + size * torch.sigmoid(-size)) / math.log(2.0))
+
+
+class _Entropy(torch.autograd.Function):
+    """Gives the closed form its gradient as the source writes it, also at z = 0 and far out."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, value: Tensor) -> Tensor:
+        ctx.save_for_backward(z)
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        (z,) = ctx.saved_tensors
+        return -gradient * z * torch.sigmoid(z) * torch.sigmoid(-z) / math.log(2.0), None
+
+
+def activation_entropy(t: Any) -> float:
+    """Mean of `entropy_functional` over rows and units of a layer, in bits.
+
+    Args:
+        t: activations (before the nonlinearity, for the functional's own reading), shape (n, d).
+    """
+    return entropy_functional(_layer(t)).mean().item()
+
+
+def effective_rank(t: Any) -> float:
+    """exp of the entropy of the normalised singular values of the centred activations.
+
+    Roy & Vetterli, "The effective rank: a measure of effective dimensionality", EUSIPCO 2007,
+    definition 1: from 1 (one direction) to min(n - 1, d) (all alike); 0.0 if nothing varies.
+
+    Args:
+        t: activations, shape (n, d).
+    """
+    t = _layer(t)
+    largest = t.abs().amax()
+    if largest == 0.0 or bool((_range(t) <= CONSTANT * _size(t)).all()):
+        return 0.0
+    t = t / largest  # so that squares of huge values stay finite
+    values = torch.linalg.svdvals(t - t.mean(dim=0))
+    shares = values / values.sum()
+    return torch.exp(torch.special.entr(shares).sum()).item()
+
+
+def dead_units(t: Any) -> float:
+    """Share of the units whose activation does not vary over the rows, 0 to 1.
+
+    Args:
+        t: activations, shape (n, d).
+    """
+    t = _layer(t)
+    return (_range(t) <= CONSTANT * _size(t)).double().mean().item()
+
+
+def _range(t: Tensor) -> Tensor:
+    return t.amax(dim=0) - t.amin(dim=0)
+
+
+def _size(t: Tensor) -> Tensor:
+    return t.abs().amax(dim=0)
+
+
+def _as_tensor(values: Any) -> Tensor:
+    tensor = values if isinstance(values, Tensor) else torch.as_tensor(np.asarray(values))
+    if tensor.is_complex():
+        raise InformationError(f"The activations are {tensor.dtype}; give real numbers.")
+    if not tensor.is_floating_point():
+        tensor = tensor.double()
+    if not bool(tensor.isfinite().all()):
+        raise InformationError("The activations are not finite; remove or impute such rows.")
+    return tensor
+
+
+def _layer(values: Any) -> Tensor:
+    tensor = _as_tensor(values).detach()
+    if tensor.ndim != 2 or 0 in tensor.shape:
+        raise InformationError(
+            f"The activations have shape {tuple(tensor.shape)}; give (rows, units)."
+        )
+    return tensor.double()
