@@ -62,6 +62,8 @@ def code_version(module: str | None = None) -> str:
                 if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(ROOM):
                     names = [f"{node.module}.{alias.name}" for alias in node.names]
                     waiting += [str(node.module), *names]
+    if not files:
+        raise FileNotFoundError(f"No source of {module} under {folder}.")
     digest = hashlib.sha256()
     for path in sorted(files):
         digest.update(path.read_bytes())
@@ -77,11 +79,13 @@ def _source(module: str) -> Path | None:
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Rows of a CSV file, none if it is not there; a torn last line is left out."""
+    """Rows of a CSV file, none if it is not there; lines that were cut off are left out."""
     if not path.exists():
         return []
     with path.open(newline="") as file:
-        return [row for row in csv.DictReader(file) if None not in row.values()]
+        rows = list(csv.DictReader(file))
+    # A short line has values None; one that was cut and written on has a key None.
+    return [row for row in rows if None not in row.values() and None not in row]
 
 
 def append_row(path: Path, row: dict[str, Any]) -> None:

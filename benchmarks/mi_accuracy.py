@@ -19,6 +19,7 @@ mi_accuracy.md and mi_accuracy.png. Seconds are wall time of one call for one pa
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import subprocess
 import sys
@@ -26,6 +27,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -96,7 +98,7 @@ def tasks(samples: Path | None) -> list[Task]:
     return found
 
 
-def applies(method: str, task: Task, columns: tuple[int, int] | None = None) -> bool:
+def applies(method: str, task: Task) -> bool:
     """Whether a method is for this kind of task."""
     if task.kind == "noisy" or method == NOISE:
         return task.kind == "noisy" and method == NOISE
@@ -177,29 +179,54 @@ def _torch_mist(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[float, float]:
 
 
 def method_versions() -> dict[str, str]:
-    """A hash of the source that each method rests on."""
+    """A hash of the source that each method rests on; of the whole room where that is not known."""
     from infoprior.information import METHODS
 
-    versions = {"auto": code_version()}
+    whole = code_version()
+    versions = {"auto": whole, SKLEARN: "peer", TORCH_MIST: "peer"}
     for name, entry in METHODS.items():
         function = getattr(entry, "function", entry)
-        home = getattr(entry, "module", None) or getattr(function, "__module__", None)
-        if isinstance(home, str) and "." not in home:
-            home = f"{ROOM}.{home}"
-        versions[name] = code_version(home if home != f"{ROOM}._face" else None)
+        home = getattr(entry, "module", None) or getattr(function, "__module__", None) or ""
+        home = home if "." in str(home) else f"{ROOM}.{home}"
+        try:
+            versions[name] = whole if home == f"{ROOM}._face" else code_version(str(home))
+        except FileNotFoundError:
+            versions[name] = whole
     return versions
 
 
-def current(rows: list[dict[str, str]], versions: dict[str, str]) -> list[dict[str, str]]:
-    """Rows of the code as it is now."""
-    return [row for row in rows if versions.get(row["method"]) == row["version"]]
+def fingerprint(task: Task) -> str:
+    """Changes with a task's samples and with the code of the truths."""
+    x, y = task.sample(8, 0)
+    return hashlib.sha256(x.tobytes() + y.tobytes() + _truth_code().encode()).hexdigest()[:6]
+
+
+@cache
+def _truth_code() -> str:
+    return "".join(code_version(f"{ROOM}.known.{part}") for part in ("_networks", "_layers"))
+
+
+def current(
+    rows: list[dict[str, str]], versions: dict[str, str], samples: Path | None
+) -> list[dict[str, str]]:
+    """Rows of the code as it is now; a file's rows stay when the file is not given again."""
+    prints = {name: fingerprint(task) for name, task in _tasks(samples).items()}
+
+    def holds(row: dict[str, str]) -> bool:
+        code, _, task = row["version"].partition("-")
+        return versions.get(row["method"]) == code and (
+            prints.get(row["task"]) == task or (samples is None and row["group"] == "file")
+        )
+
+    return [row for row in rows if holds(row)]
 
 
 def jobs(options: argparse.Namespace, versions: dict[str, str]) -> Iterator[tuple[Any, ...]]:
     done = {tuple(row[key] for key in KEYS) for row in read_rows(options.out)}
+    prints = {name: fingerprint(task) for name, task in _tasks(options.samples).items()}
     for n in options.n:
         for seed in range(options.seeds):
-            for task in tasks(options.samples):
+            for task in _tasks(options.samples).values():
                 if options.groups and task.group not in options.groups:
                     continue
                 if options.tasks and not any(part in task.name for part in options.tasks):
@@ -207,9 +234,10 @@ def jobs(options: argparse.Namespace, versions: dict[str, str]) -> Iterator[tupl
                 rows = min(n, task.most)
                 for method in options.methods:
                     device = "cpu" if method in (SKLEARN, TORCH_MIST) else options.device
-                    key = (task.name, str(rows), str(seed), method, device, versions[method])
+                    version = f"{versions[method]}-{prints[task.name]}"
+                    key = (task.name, str(rows), str(seed), method, device, version)
                     if applies(method, task) and key not in done:
-                        yield (task.name, options.samples, rows, seed, method, device, key[-1])
+                        yield (task.name, options.samples, rows, seed, method, device, version)
 
 
 def report(rows: list[dict[str, str]]) -> str:
@@ -332,7 +360,7 @@ def main() -> None:
     threads(options.threads)
     from infoprior.information import METHODS
 
-    versions = method_versions() | {SKLEARN: "peer", TORCH_MIST: "peer"}
+    versions = method_versions()
     options.methods = options.methods or ["auto", *METHODS, SKLEARN]
     if options.torch_mist:
         if not PEERS.exists():
@@ -353,7 +381,7 @@ def main() -> None:
             row = measure(job)
             if row:
                 append_row(options.out, row)
-    rows = current(read_rows(options.out), versions)
+    rows = current(read_rows(options.out), versions, options.samples)
     text = report(rows)
     write(options.out.with_suffix(".md"), text)
     figure(rows, options.out.with_suffix(".png"))

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import subprocess
 import tempfile
 from pathlib import Path
@@ -158,10 +159,10 @@ def main() -> None:
     stacks = layers(options.per_class)
     every = [k for several in stacks.values() for k in several]
     truth = {k.name: k.nats for k in tqdm(every, desc="truths")}
-    step = max(1, len(every) // options.peer_layers)
-    # An odd step walks through all widths and separations as it walks through the classes.
-    step += 1 - step % 2
-    shared = every[::step][: options.peer_layers]
+    # A step without a common divisor walks through widths and separations as through classes.
+    step = next(s for s in range(len(every) // options.peer_layers + 1, 10**9)
+                if math.gcd(s, len(every)) == 1)  # fmt: skip
+    shared = [every[i * step % len(every)] for i in range(options.peer_layers)]
     of_shared = {k.name: truth[k.name] for k in shared}
 
     with_peer = not options.no_peer and PEERS.exists()
