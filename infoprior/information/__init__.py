@@ -1,16 +1,16 @@
 """Mutual information and entropy of plain tensors, in nats.
 
-`mine` and `mine_labels` train one small critic per pair, all of them together as one stack of
-batched matrix products, and report what the critics are worth on rows they have never seen. The
-room knows nothing of networks, tasks or files.
+`estimate` is the one call; `METHODS` names the estimators behind it. Critics are trained many at
+once, as one stack of batched matrix products, and report what they are worth on rows they have
+never seen. The room knows nothing of networks, tasks or files.
 
 >>> import numpy as np
->>> from infoprior.information import MineSettings, mine
+>>> from infoprior.information import estimate
 >>> rng = np.random.default_rng(0)
 >>> x = rng.normal(size=(2000, 1))
 >>> y = 0.9 * x + np.sqrt(1 - 0.9**2) * rng.normal(size=(2000, 1))
->>> [estimate] = mine([x], [y], seed=0, settings=MineSettings(max_rows=None))
->>> abs(estimate.nats - 0.83) < 0.15
+>>> found = estimate(x, y, seed=0)
+>>> abs(found.nats - 0.83) < 0.1
 True
 """
 
@@ -20,33 +20,46 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from infoprior.information._entropy import entropy
-    from infoprior.information._estimate import FLAGS, Estimate, MineSettings
+    from infoprior.information._face import METHODS, Method, estimate
     from infoprior.information._inputs import InformationError, choose_rows
-    from infoprior.information._mine import mine, mine_labels
-    from infoprior.information._objective import donsker_varadhan
+    from infoprior.information._result import FLAGS, Estimate, Estimates
+    from infoprior.information._statistics import (
+        activation_entropy,
+        dead_units,
+        effective_rank,
+        entropy_functional,
+    )
 
 _HOMES = {
-    "FLAGS": "_estimate",
-    "Estimate": "_estimate",
+    "FLAGS": "_result",
+    "METHODS": "_face",
+    "Estimate": "_result",
+    "Estimates": "_result",
     "InformationError": "_inputs",
-    "MineSettings": "_estimate",
+    "Method": "_face",
+    "activation_entropy": "_statistics",
     "choose_rows": "_inputs",
-    "donsker_varadhan": "_objective",
+    "dead_units": "_statistics",
+    "effective_rank": "_statistics",
     "entropy": "_entropy",
-    "mine": "_mine",
-    "mine_labels": "_mine",
+    "entropy_functional": "_statistics",
+    "estimate": "_face",
 }
 
 __all__ = [
     "FLAGS",
+    "METHODS",
     "Estimate",
+    "Estimates",
     "InformationError",
-    "MineSettings",
+    "Method",
+    "activation_entropy",
     "choose_rows",
-    "donsker_varadhan",
+    "dead_units",
+    "effective_rank",
     "entropy",
-    "mine",
-    "mine_labels",
+    "entropy_functional",
+    "estimate",
 ]
 
 

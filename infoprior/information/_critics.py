@@ -1,4 +1,4 @@
-"""Critics of two hidden layers, K of them in one stack of batched matrix products."""
+"""Critics of two hidden layers, B of them in one stack of batched matrix products."""
 
 from __future__ import annotations
 
@@ -9,21 +9,18 @@ from typing import Self
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from infoprior.information._inputs import generator
-from infoprior.information._objective import log_mean_exp, log_mean_exp_enumerated
-
-Scores = tuple[Tensor, Tensor]
-"""Scores of the joint, shape (K, n), and log mean exp of the marginals' scores, shape (K,)."""
 
 
-def _draw(
-    rng: np.random.Generator, n_in: int, n_rows: int, n_out: int, fan_in: int
-) -> Tensor:  # fmt: skip
-    """Weights uniform in +-1/sqrt(fan_in), shape (n_rows, n_out), zero below row n_in."""
+def uniform(
+    rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, padded: tuple[int, ...]
+) -> Tensor:
+    """Weights uniform in +-1/sqrt(fan_in), of `shape`, zeros beyond it up to `padded`."""
     bound = 1.0 / math.sqrt(fan_in)
-    weights = np.zeros((n_rows, n_out), dtype=np.float32)
-    weights[:n_in] = rng.uniform(-bound, bound, size=(n_in, n_out))
+    weights = np.zeros(padded, dtype=np.float32)
+    weights[tuple(slice(s) for s in shape)] = rng.uniform(-bound, bound, size=shape)
     return torch.from_numpy(weights)
 
 
@@ -34,10 +31,16 @@ class Stack:
     A critic is drawn from a generator of its own and from its own number of inputs. Weights of
     padded inputs start at zero, and get no gradient since those inputs are zero: what else is in
     the stack does not matter. The output layer starts at zero, so that an untrained critic is a
-    constant one and worth exactly 0 nats.
+    constant one.
     """
 
     parameters: list[Tensor]
+
+    def __len__(self) -> int:
+        return len(self.parameters[0])
+
+    def to(self, device: torch.device) -> Self:
+        return type(self)([p.to(device) for p in self.parameters])
 
     def copy(self) -> Self:
         return type(self)([p.detach().clone() for p in self.parameters])
@@ -58,59 +61,68 @@ class PairCritics(Stack):
     The first layer is linear in x and y apart, so its two products are computed once and paired
     in many ways: (x_i, y_i) for the joint, (x_i, y_{i+s}) for the product of the marginals. Rows
     are in random order, so a shift by s >= 1 pairs independent rows, and never a row with itself.
+    SiLU units: smooth, they need fewer rows than ReLU ones where the density ratio is smooth.
     """
 
     @classmethod
-    def draw(cls, widths: list[tuple[int, int]], hidden: int, seed: int) -> PairCritics:
+    def draw(cls, widths: list[tuple[int, int]], folds: int, hidden: int, seed: int) -> PairCritics:
+        """One critic per pair and fold, pair by pair; widths (dx, dy) of each pair."""
         dx, dy = (max(side) for side in zip(*widths, strict=True))
         drawn = []
         for kx, ky in widths:
-            rng = generator(seed, "critic")
-            wx = _draw(rng, kx, dx, hidden, kx + ky)
-            wy = _draw(rng, ky, dy, hidden, kx + ky)
-            b1 = _draw(rng, 1, 1, hidden, kx + ky)
-            w2 = _draw(rng, hidden, hidden, hidden, hidden)
-            b2 = _draw(rng, 1, 1, hidden, hidden)
-            drawn.append((wx, wy, b1, w2, b2, torch.zeros(hidden, 1)))
+            for fold in range(folds):
+                rng = generator(seed, f"critic {fold}")
+                wx = uniform(rng, (kx, hidden), kx + ky, (dx, hidden))
+                wy = uniform(rng, (ky, hidden), kx + ky, (dy, hidden))
+                b1 = uniform(rng, (1, hidden), kx + ky, (1, hidden))
+                w2 = uniform(rng, (hidden, hidden), hidden, (hidden, hidden))
+                b2 = uniform(rng, (1, hidden), hidden, (1, hidden))
+                drawn.append((wx, wy, b1, w2, b2, torch.zeros(hidden, 1)))
         return cls([torch.stack(p) for p in zip(*drawn, strict=True)])
 
-    def scores(self, x: Tensor, y: Tensor, shifts: range = range(1, 2)) -> Scores:
-        """x: (K, n, dx), y: (K, n, dy), the pairing of row i with row i + s for each s."""
-        wx, wy, b1, w2, b2, w3 = self.parameters
-        from_x, from_y = torch.baddbmm(b1, x, wx), torch.bmm(y, wy)
-        n = x.shape[1]
-        pairs = [from_x + from_y] + [from_x + from_y.roll(-s, dims=1) for s in shifts]
-        hidden = torch.cat(pairs, dim=1).relu_()
-        hidden = torch.baddbmm(b2, hidden, w2).relu_()
-        scores = torch.bmm(hidden, w3)[..., 0]
-        return scores[:, :n], log_mean_exp(scores[:, n:])
+    def features(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """What the second layer needs of x, (B, n, dx), and of y, (B, n, dy), each (B, n, h)."""
+        wx, wy, b1 = self.parameters[:3]
+        return torch.baddbmm(b1, x, wx), torch.bmm(y, wy)
+
+    def head(self, sums: Tensor) -> Tensor:
+        """Scores of pairs, shape (B, n), from the sum of their sides' features, (B, n, h)."""
+        w2, b2, w3 = self.parameters[3:]
+        hidden = functional.silu(sums)
+        hidden = functional.silu(torch.baddbmm(b2, hidden, w2))
+        return torch.bmm(hidden, w3)[..., 0]
 
 
 class LabelCritics(Stack):
     """Scores f(t, c), one per class, of a continuous side. Parameters: W1, b1, W2, b2, W3, b3.
 
-    With every class scored, the expectation over the marginal of Y is an exact sum: no negative
-    samples.
+    `hidden` 0 leaves out the hidden layers: a linear probe, with parameters W, b.
     """
 
     @classmethod
-    def draw(cls, widths: list[int], n_classes: int, hidden: int, seed: int) -> LabelCritics:
+    def draw(
+        cls, widths: list[int], folds: int, n_classes: int, hidden: int, seed: int
+    ) -> LabelCritics:
+        """One critic per layer and fold, layer by layer."""
         drawn = []
         for k in widths:
-            rng = generator(seed, "critic")
-            w1 = _draw(rng, k, max(widths), hidden, k)
-            b1 = _draw(rng, 1, 1, hidden, k)
-            w2 = _draw(rng, hidden, hidden, hidden, hidden)
-            b2 = _draw(rng, 1, 1, hidden, hidden)
-            w3, b3 = torch.zeros(hidden, n_classes), torch.zeros(1, n_classes)
-            drawn.append((w1, b1, w2, b2, w3, b3))
+            for fold in range(folds):
+                rng = generator(seed, f"critic {fold}")
+                last = hidden or max(widths)
+                out = (torch.zeros(last, n_classes), torch.zeros(1, n_classes))
+                if hidden:
+                    w1 = uniform(rng, (k, hidden), k, (max(widths), hidden))
+                    b1 = uniform(rng, (1, hidden), k, (1, hidden))
+                    w2 = uniform(rng, (hidden, hidden), hidden, (hidden, hidden))
+                    b2 = uniform(rng, (1, hidden), hidden, (1, hidden))
+                    out = (w1, b1, w2, b2, *out)  # type: ignore[assignment]
+                drawn.append(out)
         return cls([torch.stack(p) for p in zip(*drawn, strict=True)])
 
-    def scores(self, t: Tensor, y: Tensor, log_shares: Tensor) -> Scores:
-        """t: (K, n, d), y: (n,) int64 class numbers, log_shares: (C,)."""
-        w1, b1, w2, b2, w3, b3 = self.parameters
-        hidden = torch.baddbmm(b1, t, w1).relu_()
-        hidden = torch.baddbmm(b2, hidden, w2).relu_()
-        scores = torch.baddbmm(b3, hidden, w3)
-        joint = scores.gather(2, y.expand(len(scores), -1)[..., None])[..., 0]
-        return joint, log_mean_exp_enumerated(scores, log_shares)
+    def scores(self, t: Tensor) -> Tensor:
+        """(B, n, d) -> (B, n, C)."""
+        hidden = t
+        *inner, w, b = self.parameters
+        for weights, bias in zip(inner[::2], inner[1::2], strict=True):
+            hidden = functional.silu(torch.baddbmm(bias, hidden, weights))
+        return torch.baddbmm(b, hidden, w)

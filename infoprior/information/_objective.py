@@ -1,4 +1,8 @@
-"""The Donsker-Varadhan bound and the gradient that MINE follows."""
+"""Variational bounds on mutual information: their values, and what is maximised to train them.
+
+Scores of the joint, f(x_i, y_i), have shape (B, n); those of S pairings that break the dependence,
+f(x_i, y_{i+s}), have shape (B, S, n). Values have shape (B,), in nats.
+"""
 
 from __future__ import annotations
 
@@ -6,40 +10,58 @@ import math
 
 import torch
 from torch import Tensor
-
-
-def donsker_varadhan(joint: Tensor, log_mean_exp: Tensor) -> Tensor:
-    """E_joint[f] - log E_marginals[exp f], a lower bound on I in nats for every critic f.
-
-    Belghazi et al., "Mutual Information Neural Estimation", ICML 2018, equations 3 and 10.
-
-    Args:
-        joint: scores f of samples of the joint, shape (..., n).
-        log_mean_exp: log of the mean of exp f under the product of the marginals, shape (...).
-
-    Returns:
-        shape (...), same dtype.
-    """
-    return joint.mean(dim=-1) - log_mean_exp
+from torch.nn import functional
 
 
 def log_mean_exp(scores: Tensor) -> Tensor:
-    """log of the mean of exp over the last dimension; in log space, since scores may be huge."""
-    return torch.logsumexp(scores, dim=-1) - math.log(scores.shape[-1])
+    """log of the mean of exp over the last two dimensions; in log space, scores may be huge."""
+    flat = scores.flatten(-2)
+    return torch.logsumexp(flat, dim=-1) - math.log(flat.shape[-1])
 
 
-def log_mean_exp_enumerated(scores: Tensor, log_shares: Tensor) -> Tensor:
-    """log of E_x sum_c p(c) exp f(x, c): the marginal of Y taken exactly.
+def donsker_varadhan(joint: Tensor, marginal: Tensor) -> Tensor:
+    """E_joint[f] - log E_marginals[exp f], a lower bound on I for every critic f.
 
-    Args:
-        scores: one score per class, shape (..., n, C).
-        log_shares: log p(c), shape (C,).
-
-    Returns:
-        shape (...).
+    Belghazi et al., "Mutual Information Neural Estimation", ICML 2018, equations 3 and 10.
     """
-    weighted = scores + log_shares
-    return torch.logsumexp(weighted.flatten(-2), dim=-1) - math.log(scores.shape[-2])
+    return joint.mean(dim=-1) - log_mean_exp(marginal)
+
+
+def nwj(joint: Tensor, marginal: Tensor) -> Tensor:
+    """E_joint[f] - E_marginals[exp(f - 1)].
+
+    Nguyen, Wainwright & Jordan, IEEE Transactions on Information Theory 56, 2010; as in Poole et
+    al., "On Variational Bounds of Mutual Information", ICML 2019, equation 8.
+    """
+    return joint.mean(dim=-1) - torch.exp(log_mean_exp(marginal) - 1.0)
+
+
+def infonce(joint: Tensor, marginal: Tensor) -> Tensor:
+    """E[f(x_i, y_i) - log of the mean exp f over y_i and S other y], at most log(S + 1).
+
+    van den Oord et al., arXiv:1807.03748, 2018; Poole et al. 2019, equation 12.
+    """
+    every = torch.cat([joint[:, None], marginal], dim=1)
+    rows = torch.logsumexp(every, dim=1) - math.log(every.shape[1])
+    return (joint - rows).mean(dim=-1)
+
+
+def smile(joint: Tensor, marginal: Tensor, clip: float = 5.0) -> Tensor:
+    """Donsker-Varadhan with the marginals' scores clipped to +-clip: less variance, some bias.
+
+    Song & Ermon, "Understanding the Limitations of Variational Mutual Information Estimators",
+    ICLR 2020, equation 10. The clipped value is no bound: it can exceed I.
+    """
+    return joint.mean(dim=-1) - log_mean_exp(marginal.clamp(-clip, clip))
+
+
+def jensen_shannon(joint: Tensor, marginal: Tensor) -> Tensor:
+    """-E_joint[softplus(-f)] - E_marginals[softplus(f)], largest where f is the log-ratio.
+
+    What SMILE's critics are trained on (Song & Ermon 2020, section 4.1; Nowozin et al., "f-GAN",
+    NeurIPS 2016). Its value is no information.
+    """
+    return -functional.softplus(-joint).mean(dim=-1) - functional.softplus(marginal).mean((-2, -1))
 
 
 def update_average(log_average: Tensor | None, batch: Tensor, share: float) -> Tensor:
@@ -52,7 +74,7 @@ def update_average(log_average: Tensor | None, batch: Tensor, share: float) -> T
     return torch.logaddexp(log_average + math.log1p(-share), batch + math.log(share))
 
 
-def surrogate(joint: Tensor, batch_log_mean_exp: Tensor, log_average: Tensor) -> Tensor:
+def mine_surrogate(joint: Tensor, batch_log_mean_exp: Tensor, log_average: Tensor) -> Tensor:
     """What to maximise so that its gradient is MINE's bias-corrected one.
 
     The gradient of log E[exp f] is E[grad f exp f] / E[exp f]; with both expectations from one
@@ -65,10 +87,25 @@ def surrogate(joint: Tensor, batch_log_mean_exp: Tensor, log_average: Tensor) ->
     not the bound.
 
     Args:
-        joint: shape (..., b); batch_log_mean_exp: shape (...), with gradient;
-        log_average: shape (...), without gradient, already updated with this batch.
+        joint: shape (B, b); batch_log_mean_exp: shape (B,), with gradient; log_average: shape (B,),
+            without gradient, already updated with this batch.
 
     Returns:
-        shape (...).
+        shape (B,).
     """
     return joint.mean(dim=-1) - torch.exp(batch_log_mean_exp - log_average)
+
+
+def label_information(log_ratios: Tensor, classes: Tensor) -> Tensor:
+    """E log q(y | t) / p(y): H(Y) less the cross-entropy, a lower bound on I(T; Y) for every q.
+
+    Barber & Agakov, "The IM Algorithm", NeurIPS 2003, equation 3; for q in a family this is its
+    V-information (Xu et al., ICLR 2020). It is the Donsker-Varadhan bound of the critic
+    log q(y | t) / p(y), normalised row by row instead of on average, which by Jensen's inequality
+    only raises it, with the expectation over Y taken exactly: no negative samples.
+
+    Args:
+        log_ratios: log q(c | t) / p(c) of every class, shape (B, n, C).
+        classes: int64, shape (B, n).
+    """
+    return log_ratios.gather(2, classes[..., None])[..., 0].mean(dim=-1)

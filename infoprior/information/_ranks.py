@@ -120,3 +120,21 @@ def student_scores(normal: Tensor, nu: Tensor) -> Tensor:
             return scores
         answer[mine] = scores
     return answer
+
+
+def standardize(samples: Tensor) -> Tensor:
+    """Columns less their mean over their standard deviation; constant columns become zeros.
+
+    Args:
+        samples: shape (n, d), finite.
+
+    Returns:
+        same shape and dtype.
+    """
+    centred = samples - samples.mean(dim=0)
+    size = samples.abs().amax(dim=0)  # first, so that squares of huge values stay finite
+    scaled = centred / torch.where(size > 0.0, size, 1.0)
+    spread = scaled.std(dim=0)
+    # What is left of a constant column is rounding noise.
+    varies = scaled.abs().amax(dim=0) > 1e-12
+    return torch.where(varies, scaled / torch.where(varies, spread, 1.0), 0.0)

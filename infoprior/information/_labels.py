@@ -1,0 +1,213 @@
+"""Neural estimates of I(T; Y) for labels: the enumerated critic, probes, and the hybrid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from infoprior.information._critics import LabelCritics
+from infoprior.information._crossfit import CrossFit, Fits, Training
+from infoprior.information._entropy import entropy
+from infoprior.information._folds import Folds, deal
+from infoprior.information._groups import group_by_size, stack_padded
+from infoprior.information._lda import fit_discriminants, log_ratios
+from infoprior.information._objective import label_information
+from infoprior.information._ranks import normal_scores, standardize
+from infoprior.information._result import Estimate
+
+HYBRID = {"batch_size": 256, "steps": 300, "learning_rate": 3e-3, "check_every": 10, "patience": 40}
+ENUMERATED = {
+    "batch_size": 256,
+    "steps": 400,
+    "learning_rate": 3e-3,
+    "check_every": 10,
+    "patience": 60,
+}
+LINEAR = {
+    "hidden": 0,
+    "batch_size": 256,
+    "steps": 400,
+    "learning_rate": 1e-2,
+    "check_every": 10,
+    "patience": 60,
+}
+
+
+class LabelProblem:
+    """Critics with one score per class, on top of given scores if there are any.
+
+    Args:
+        t: float32, shape (K, n, d).
+        classes: int64, shape (n,); log_shares: log p(c), float32, shape (C,).
+        offset: log q(c | t) / p(c) of a base, float32, shape (K F, n, C), or None.
+        normalized: scores are made log q(c | t) / p(c) row by row, the objective is the
+            cross-entropy; otherwise they are those of the Donsker-Varadhan bound.
+    """
+
+    def __init__(
+        self, t: Tensor, classes: Tensor, log_shares: Tensor, folds: int,
+        offset: Tensor | None = None, *, normalized: bool = True,
+    ) -> None:  # fmt: skip
+        self.t, self.classes, self.log_shares, self.folds = t, classes, log_shares, folds
+        self.offset, self.normalized = offset, normalized
+
+    def bound(self, critics: LabelCritics, who: Tensor, rows: Tensor) -> Tensor:
+        scores = critics.scores(self.t[who[:, None] // self.folds, rows])
+        if self.offset is not None:
+            scores = scores + self.offset[who[:, None], rows]
+        if self.normalized:
+            return label_information(log_ratios(scores, self.log_shares), self.classes[rows])
+        joint = label_information(scores, self.classes[rows])
+        weighted = (scores + self.log_shares).flatten(1)
+        return joint - (torch.logsumexp(weighted, dim=1) - torch.log(torch.tensor(rows.shape[1])))
+
+    def loss(
+        self, critics: LabelCritics, who: Tensor, rows: Tensor, state: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        return -self.bound(critics, who, rows), None
+
+    def value(self, critics: LabelCritics, who: Tensor, rows: Tensor) -> Tensor:
+        return self.bound(critics, who, rows)
+
+
+def _discriminants(t: Tensor, y: Tensor, folds: Folds, log_shares: Tensor) -> Tensor:
+    """log q(c | t) / p(c) of all rows by the discriminants of each fold's training rows.
+
+    t: float64, (K, n, d); returns (K, F, n, C), float64.
+    """
+    n_classes = len(log_shares)
+    train = t[:, folds.train].flatten(0, 1)
+    weights, offsets = fit_discriminants(train, y[folds.train].repeat(len(t), 1), n_classes)
+    shape = (len(t), len(folds), *weights.shape[1:])
+    scores = t[:, None] @ weights.view(shape) + offsets.view(*shape[:2], 1, n_classes)
+    return log_ratios(scores, log_shares)
+
+
+def _base(
+    x: Sequence[Tensor], y: Tensor, folds: Folds, log_shares: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The layers, by rank or as they are, whichever discriminants tell more of the validation
+    rows' labels, (K, n, d); and the discriminants' log-ratios, (K F, n, C)."""
+    both = [stack_padded([prepare(t) for t in x]) for prepare in (standardize, normal_scores)]
+    ratios = [_discriminants(t, y, folds, log_shares) for t in both]
+    values = torch.stack([_held_out(r, y, folds.validation) for r in ratios])  # (2, K, F)
+    ranked = values[1].mean(dim=-1) > values[0].mean(dim=-1)
+    t = torch.where(ranked[:, None, None], both[1], both[0])
+    chosen = torch.where(ranked[:, None, None, None], ratios[1], ratios[0])
+    # No base in a fold where it is worth less than nothing.
+    useful = torch.where(ranked[:, None], values[1], values[0]) > 0.0
+    return t, torch.where(useful[..., None, None], chosen, 0.0).flatten(0, 1)
+
+
+def _held_out(ratios: Tensor, y: Tensor, rows: Tensor) -> Tensor:
+    """Nats of each fold's discriminants on its rows (F, m): shape (K, F)."""
+    each = torch.arange(len(rows), device=rows.device)[:, None]
+    taken = ratios[:, each, rows]  # (K, F, m, C)
+    return label_information(taken.flatten(0, 1), y[rows].repeat(len(ratios), 1)).view(
+        len(ratios), len(rows)
+    )
+
+
+def _estimates(
+    name: str, x: Sequence[Tensor], y: Tensor, seed: int, options: dict[str, Any], *,
+    base: bool = False, normalized: bool = True, corrected: bool = False, ranks: bool = True,
+) -> list[Estimate]:  # fmt: skip
+    training = Training(**options)
+    folds = deal(len(y), training.folds, seed, y.cpu().numpy()).to(y.device)
+    n_classes = int(y.max()) + 1
+    counts = torch.bincount(y[folds.test.flatten()], minlength=n_classes).double()
+    log_shares = (counts / counts.sum()).clamp(min=1e-300).log()
+    ceiling = entropy(y)
+    answers: dict[int, Estimate] = {}
+    for group in group_by_size([t.shape[1] for t in x]):
+        layers = [x[k] for k in group]
+        offset = None
+        if base:
+            t, offset = _base(layers, y, folds, log_shares)
+            offset = offset.float()
+        else:
+            t = stack_padded([(normal_scores if ranks else standardize)(layer) for layer in layers])
+        problem = LabelProblem(
+            t.float(), y, log_shares.float(), len(folds), offset, normalized=normalized
+        )
+        widths = [layer.shape[1] for layer in layers]
+        critics = LabelCritics.draw(widths, len(folds), n_classes, training.hidden, seed)
+        fits: Fits = CrossFit[LabelCritics](problem, folds, training, seed).run(
+            critics.to(y.device)
+        )
+        for place, k in enumerate(group):
+            answers[k] = fits.estimate(place, name, folds.n, ceiling, corrected=corrected)
+    return [answers[k] for k in range(len(x))]
+
+
+def hybrid_labels(
+    x: Sequence[Tensor], y: Tensor, *, seed: int = 0, **training: Any
+) -> list[Estimate]:
+    """The recommended estimate of I(T; Y): linear discriminants, and a critic on top.
+
+    In each fold shrunk linear discriminants (`fit_discriminants`) are fitted to the training rows,
+    of the layer as it is or by ranks, whichever tells more of the validation rows; a critic with
+    one score per class that starts at zero is added to their log-ratio and trained on the
+    cross-entropy, stopped by the validation rows. `nats` is the mean of `train` and `test`: see
+    `Fits.estimate`; `test` alone is the lower bound.
+
+    Args:
+        x: K layers, shapes (n, d_k), float64.
+        y: classes 0 .. C-1, int64, shape (n,).
+        seed: draws folds, batches and weights; every layer gets the same draws.
+        training: fields of `Training`.
+
+    Returns:
+        K estimates in nats; `saturated` means near H(Y).
+
+    Raises:
+        InformationError: an option is out of range.
+    """
+    return _estimates("hybrid-labels", x, y, seed, HYBRID | training, base=True, corrected=True)
+
+
+def enumerated(
+    x: Sequence[Tensor], y: Tensor, *, seed: int = 0, ranks: bool = True, **training: Any
+) -> list[Estimate]:
+    """MINE with the label enumerated: one score per class, the marginal of Y taken exactly.
+
+    The Donsker-Varadhan bound of a critic f(t, c), E f(t, y) - log E_t sum_c p(c) exp f(t, c), with
+    p(c) the shares of all rows used: no negative samples, no moving average. Cross-fitted.
+
+    Args:
+        x: K layers, shapes (n, d_k), float64. y: classes 0 .. C-1, int64, shape (n,).
+        seed: draws folds, batches and weights; every layer gets the same draws.
+        ranks: columns are mapped to normal scores by rank; otherwise they are standardised.
+        training: fields of `Training`.
+
+    Returns:
+        K estimates in nats, `nats` being `test`, a lower bound in expectation.
+
+    Raises:
+        InformationError: an option is out of range.
+    """
+    options = ENUMERATED | training
+    return _estimates("enumerated", x, y, seed, options, normalized=False, ranks=ranks)
+
+
+def mlp_probe(
+    x: Sequence[Tensor], y: Tensor, *, seed: int = 0, ranks: bool = True, **training: Any
+) -> list[Estimate]:
+    """V-information of a small MLP: H(Y) less its cross-entropy on rows it has never seen.
+
+    Xu et al., "A Theory of Usable Information Under Computational Constraints", ICLR 2020. A lower
+    bound on I(T; Y). Arguments and answers as of `enumerated`.
+    """
+    return _estimates("mlp-probe", x, y, seed, ENUMERATED | training, ranks=ranks)
+
+
+def linear_probe(
+    x: Sequence[Tensor], y: Tensor, *, seed: int = 0, ranks: bool = False, **training: Any
+) -> list[Estimate]:
+    """V-information of a linear probe: what a linear rule tells of Y (Alain & Bengio 2016; Xu et
+    al. 2020). A lower bound on I(T; Y). Arguments and answers as of `enumerated`.
+    """
+    return _estimates("linear-probe", x, y, seed, LINEAR | training, ranks=ranks)
