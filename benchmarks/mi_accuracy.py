@@ -51,9 +51,8 @@ from tqdm import tqdm
 KEYS = ("task", "n", "seed", "method", "device", "version")
 NOISE = "noisy"
 """The method that adds the noise itself: it gets the deterministic layers, and only those."""
-LABELS = ("enumerated", "hybrid-labels", "linear-probe", "mlp-probe", "lda", "ross")
-"""Methods for a discrete Y. Those of BOTH take any, the rest continuous pairs."""
-BOTH = ("auto", "binning")
+AUTO = ("hybrid", "ksg", "hybrid-labels")
+"""What "auto" chooses among."""
 SKLEARN, TORCH_MIST = "sklearn", "torch-mist MINE"
 
 
@@ -100,11 +99,14 @@ def tasks(samples: Path | None) -> list[Task]:
 
 def applies(method: str, task: Task) -> bool:
     """Whether a method is for this kind of task."""
+    from infoprior.information import METHODS
+
     if task.kind == "noisy" or method == NOISE:
         return task.kind == "noisy" and method == NOISE
-    if method in BOTH or method in (SKLEARN, TORCH_MIST):
+    if method not in METHODS:  # "auto" and the peers
         return True
-    return (method in LABELS) == (task.kind == "layers")
+    fits = {"any": ("pairs", "layers"), "continuous": ("pairs",), "labels": ("layers",)}
+    return task.kind in fits[METHODS[method].y]
 
 
 def measure(job: tuple[Any, ...]) -> dict[str, Any] | None:
@@ -179,20 +181,13 @@ def _torch_mist(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[float, float]:
 
 
 def method_versions() -> dict[str, str]:
-    """A hash of the source that each method rests on; of the whole room where that is not known."""
+    """A hash of the source that each method rests on."""
     from infoprior.information import METHODS
 
-    whole = code_version()
-    versions = {"auto": whole, SKLEARN: "peer", TORCH_MIST: "peer"}
-    for name, entry in METHODS.items():
-        function = getattr(entry, "function", entry)
-        home = getattr(entry, "module", None) or getattr(function, "__module__", None) or ""
-        home = home if "." in str(home) else f"{ROOM}.{home}"
-        try:
-            versions[name] = whole if home == f"{ROOM}._face" else code_version(str(home))
-        except FileNotFoundError:
-            versions[name] = whole
-    return versions
+    versions = {name: code_version(f"{ROOM}.{entry.module}") for name, entry in METHODS.items()}
+    chosen = "".join([code_version(f"{ROOM}._face"), *(versions[name] for name in AUTO)])
+    auto = hashlib.sha256(chosen.encode()).hexdigest()[:12]
+    return {"auto": auto, SKLEARN: "peer", TORCH_MIST: "peer"} | versions
 
 
 def fingerprint(task: Task) -> str:
