@@ -81,7 +81,7 @@ def _gaussian(x: Tensor, y: Tensor, method: str) -> Estimate:
     x, y = x - x.mean(dim=0), y - y.mean(dim=0)
     white_x, white_y = _whitening(x), _whitening(y)
     p, q = white_x.shape[1], white_y.shape[1]
-    _check_rows(n - 1, p, q, method)
+    check_rows(n - 1, p, q, method)
     squared = torch.linalg.svdvals(white_x.mT @ (x.mT @ y) @ white_y).square()
     saturated = bool((squared > CLOSEST).any())
     nats = -0.5 * torch.log1p(-squared.clamp(max=CLOSEST)).sum().item()
@@ -90,7 +90,8 @@ def _gaussian(x: Tensor, y: Tensor, method: str) -> Estimate:
     return Estimate(value, method, n, flags=(*flags, "below_zero") if value < 0.0 else flags)
 
 
-def _check_rows(fitted: int, p: int, q: int, method: str) -> None:
+def check_rows(fitted: int, p: int, q: int, method: str) -> None:
+    """Refuse p + q columns that are as many as the rows they are fitted to."""
     if p + q >= fitted:
         raise InformationError(
             f"{method} fits {p} + {q} columns to {fitted} rows and needs more rows than columns; "
@@ -154,7 +155,7 @@ def student_copula(
     for k, (a, b) in enumerate(zip(x, y, strict=True)):
         groups[(*a.shape, b.shape[1])].append(k)
     for (n, p, q), members in groups.items():
-        _check_rows(n - n // FOLDS, p, q, "t-copula")
+        check_rows(n - n // FOLDS, p, q, "t-copula")
         order = torch.from_numpy(generator(seed, "folds").permutation(n)).to(x[members[0]].device)
         at_once = max(1, BLOCK // (n * (p + q)))
         for first in range(0, len(members), at_once):

@@ -147,21 +147,22 @@ def fit_copula(
             raise InformationError(f"nu is {nu}; give one number from 0.5 up, or one a pair.")
         start = _correlate(z, None, ridge)
     varies, dx = _varying(z), x.shape[-1]
+    widths = varies[:, :dx].sum(-1).double(), varies[:, dx:].sum(-1).double()
     gaussian = _correlate(z, None, ridge)
     if bool(chosen.isinf().all()):
-        return _from_correlation(gaussian, chosen, varies, dx)
+        return from_correlation(gaussian, chosen, widths, dx)
     correlation = _scatter(student_scores(z, chosen), chosen, start, FINAL_SWEEPS, ridge)
     if nu is None:
         # Heavy tails inside x alone also ask for few degrees of freedom, but x and y then share
         # no scale, and the ratio of the t copula falls below that of the Gaussian one.
         rows = z[:, :NU_ROWS]
-        student = _from_correlation(correlation, chosen, varies, dx)
-        normal = _from_correlation(gaussian, torch.full_like(chosen, math.inf), varies, dx)
+        student = from_correlation(correlation, chosen, widths, dx)
+        normal = from_correlation(gaussian, torch.full_like(chosen, math.inf), widths, dx)
         a, b = rows[..., :dx], rows[..., dx:]
         worse = student.log_ratio(a, b).mean(-1) < normal.log_ratio(a, b).mean(-1)
         chosen = torch.where(worse, math.inf, chosen)
         correlation = torch.where(worse[:, None, None], gaussian, correlation)
-    return _from_correlation(correlation, chosen, varies, dx)
+    return from_correlation(correlation, chosen, widths, dx)
 
 
 def _varying(z: Tensor) -> Tensor:
@@ -255,12 +256,15 @@ def _likelihood(t: Tensor, nu: Tensor, correlation: Tensor, varies: Tensor) -> T
     return torch.where(gaussian, normal, student) - log_det / 2.0
 
 
-def _from_correlation(correlation: Tensor, nu: Tensor, varies: Tensor, dx: int) -> Copula:
+def from_correlation(
+    correlation: Tensor, nu: Tensor, widths: tuple[Tensor, Tensor], dx: int
+) -> Copula:
+    """The copulas of correlation matrices (B, dx + dy, dx + dy); `widths` as in `Copula`."""
     factor = torch.linalg.cholesky(correlation)
     # The lower block of the inverse factor whitens y given x; the upper block x alone.
     inverse = _inverse_factor(factor)
     factor_y = torch.linalg.cholesky(correlation[:, dx:, dx:])
-    p, q = varies[:, :dx].sum(-1).double(), varies[:, dx:].sum(-1).double()
+    p, q = widths
     degrees = torch.where(nu.isinf(), 1.0, nu)
     gammas = (
         torch.lgamma((degrees + p + q) / 2.0)
