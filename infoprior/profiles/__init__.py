@@ -1,7 +1,8 @@
 """Profiles: a trained network gives one row of information per hidden layer, in nats.
 
-`profile_network` reads one network; `profile_task` trains three small, different probe networks
-(`PROBES`) on a task and reads each. What comes out is what predictors of priors are fed.
+`profile_network` reads one network, `profile_networks` many of them at once; `profile_task` trains
+three small, different probe networks (`PROBES`) on a task and reads them. `RECIPES` says with which
+estimators. What comes out is what predictors of priors are fed.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from infoprior.profiles._network import profile_network
+    from infoprior.profiles._diagnostics import data_processing
+    from infoprior.profiles._network import profile_network, profile_networks
+    from infoprior.profiles._recipe import RECIPES, Recipe, get_recipe, recipe_for
     from infoprior.profiles._schema import (
         PROBE_CURVE_COLUMNS,
         PROFILE_COLUMNS,
+        PROFILE_FLAGS,
         ProfileError,
         validate_curves,
         validate_profile,
@@ -23,10 +27,17 @@ _HOMES = {
     "PROBE_CURVE_COLUMNS": "_schema",
     "PROBES": "_task",
     "PROFILE_COLUMNS": "_schema",
+    "PROFILE_FLAGS": "_schema",
+    "RECIPES": "_recipe",
     "ProfileError": "_schema",
+    "Recipe": "_recipe",
     "TaskProfile": "_task",
+    "data_processing": "_diagnostics",
+    "get_recipe": "_recipe",
     "profile_network": "_network",
+    "profile_networks": "_network",
     "profile_task": "_task",
+    "recipe_for": "_recipe",
     "validate_curves": "_schema",
     "validate_profile": "_schema",
 }
@@ -35,10 +46,17 @@ __all__ = [
     "PROBES",
     "PROBE_CURVE_COLUMNS",
     "PROFILE_COLUMNS",
+    "PROFILE_FLAGS",
+    "RECIPES",
     "ProfileError",
+    "Recipe",
     "TaskProfile",
+    "data_processing",
+    "get_recipe",
     "profile_network",
+    "profile_networks",
     "profile_task",
+    "recipe_for",
     "validate_curves",
     "validate_profile",
 ]

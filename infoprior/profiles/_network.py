@@ -1,7 +1,9 @@
-"""One network, read layer by layer."""
+"""Networks, read layer by layer."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -11,13 +13,21 @@ from torch import Tensor
 
 from infoprior.information import (
     Estimate,
-    MineSettings,
+    activation_entropy,
     choose_rows,
+    dead_units,
+    effective_rank,
     entropy,
-    mine,
-    mine_labels,
+    estimate,
 )
-from infoprior.profiles._schema import NON_FINITE, PROFILE_FLAGS, ProfileError, validate_profile
+from infoprior.profiles._recipe import Recipe, check_recipe, recipe_for
+from infoprior.profiles._schema import (
+    CONSTANT,
+    NON_FINITE,
+    PROFILE_FLAGS,
+    ProfileError,
+    validate_profile,
+)
 from infoprior.training import use_threads
 
 if TYPE_CHECKING:
@@ -30,8 +40,20 @@ class Readable(Protocol):
     layer_names: tuple[str, ...]
 
     def activations(self, x: Tensor) -> dict[str, Tensor]:
-        """Hidden layer -> T, shape (n, width), in evaluation mode, for x of shape (n, d)."""
+        """Hidden layer -> T, shape (n, width) or (n, C, H, W), in evaluation mode, for x of shape
+        (n, ...)."""
         ...
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """One layer of one network: its place, and its activations (n, width) or (n, C, H, W)."""
+
+    architecture: str
+    epoch: int
+    name: str
+    index: int
+    t: np.ndarray
 
 
 def profile_network(
@@ -39,79 +61,127 @@ def profile_network(
     task: Task,
     *,
     seed: int = 0,
-    settings: MineSettings | None = None,
+    recipe: Recipe | None = None,
     architecture: str = "",
     epoch: int = 0,
     threads: int = 1,
 ) -> pd.DataFrame:
-    """I(X; T) and I(T; Y) in nats of every hidden layer T of a network, beside H(Y).
+    """I(X; T + sigma Z) and I(T; Y) in nats of every hidden layer T of a network, beside H(Y).
 
-    Rows are the task's training and validation rows, at most `settings.max_rows` of them drawn by
-    the seed; test rows are never looked at. The critics of all layers train together: one stack
-    for I(X; T) (`mine`), one for I(T; Y) with the label enumerated (`mine_labels`).
-
-    What the numbers mean, and what they do not:
-
-    - Networks here are deterministic when read, so the true I(X; T) is infinite (X continuous) or
-      H(X) (X discrete) wherever T does not throw rows together (Goldfeld et al. 2019, "Estimating
-      Information Flow in Deep Neural Networks"; Saxe et al. 2018). `mi_xt` is therefore not that
-      number: it is what a small critic finds of the dependence in n rows, it grows with n and the
-      critic's size, and compares only between profiles made with the same settings and n.
-    - I(T; Y) is finite, at most H(Y). Its estimate is a lower bound up to noise, and falls short
-      where T is wide and n small. The network was trained on most of these rows: `mi_ty` is of the
-      rows it learned from, above what new rows would give where it overfits.
-    - Every layer gets the same rows, batches and initial draws, so differences between layers are
-      less noisy than the values.
+    `profile_networks` of one network: see there what the numbers mean.
 
     Args:
         network: has `layer_names` and `activations`; left as it was.
-        task: X float32 (n, d), y int64 (n,), row numbers of its parts.
-        seed: draws rows and everything the critics draw.
-        settings: of the critics.
+        task: X float32 (n, ...), y int64 (n,), row numbers of its parts.
+        seed: draws rows and everything that the estimators draw.
+        recipe: how to measure; None takes `recipe_for` its layers.
         architecture: goes into the column of that name; so does `epoch`.
         threads: PyTorch's threads meanwhile; results are the same only for the same number.
 
     Returns:
-        one row per layer, in order, columns and dtypes of `PROFILE_COLUMNS`. A layer that does
-        not vary carries 0 nats and the flag `constant`; one whose activations are not finite (its
-        network diverged) the same, and the flag `non_finite`.
+        one row per layer, in order, columns and dtypes of `PROFILE_COLUMNS`.
 
     Raises:
-        ProfileError: the network has no hidden layers, or a layer has not one row per input.
-        InformationError: fewer than 50 rows, or inputs that are not finite.
+        ProfileError: as `profile_networks`.
+        InformationError: as `profile_networks`.
     """
-    settings = settings or MineSettings()
+    return profile_networks(
+        [(network, architecture, epoch)], task, seed=seed, recipe=recipe, threads=threads
+    )
+
+
+def profile_networks(
+    networks: Iterable[tuple[Readable, str, int]],
+    task: Task,
+    *,
+    seed: int = 0,
+    recipe: Recipe | None = None,
+    threads: int = 1,
+) -> pd.DataFrame:
+    """The layers of many networks on one task, measured as one stack.
+
+    Rows are the task's training and validation rows, at most `recipe.max_rows` of them drawn by
+    the seed; test rows are never looked at. Layers of like size are measured together.
+
+    What the numbers mean, and what they do not:
+
+    - `mi_xt` is I(X; T + sigma Z), Z standard normal, not I(X; T): of a deterministic network that
+      is infinite (X continuous) or H(X) (X discrete) wherever T does not throw rows together,
+      whatever was learned (Saxe et al. 2018; Goldfeld et al. 2019, "Estimating Information Flow in
+      Deep Neural Networks"). With noise it is finite and says how finely T tells inputs apart at
+      the scale `sigma`, which recipes set as a share of each layer's own spread. It cannot be told
+      beyond log n: see the flag `xt:saturated`.
+    - I(T; Y) is finite, at most H(Y). Its estimate falls short where T is wide and n small. The
+      network was trained on most of these rows: `mi_ty` is of the rows it learned from, above what
+      new rows would give where it overfits.
+    - Every layer gets the same rows, and every layer of a width the same draws, so differences
+      between layers are less noisy than the values. What else is in the stack changes a layer's
+      values by rounding at most.
+
+    Args:
+        networks: (network, architecture, epoch) of each; the last two go into the columns of that
+            name. Networks have `layer_names` and `activations`, and are left as they were.
+        task: X float32 (n, ...), y int64 (n,), row numbers of its parts.
+        seed: draws rows and everything that the estimators draw.
+        recipe: how to measure; None takes `recipe_for` all the layers.
+        threads: PyTorch's threads meanwhile; results are the same only for the same number.
+
+    Returns:
+        one row per layer, network by network, columns and dtypes of `PROFILE_COLUMNS`. A layer that
+        does not vary carries 0 nats and the flag `constant`; one whose activations are not finite
+        (its network diverged) the same, and the flag `non_finite`.
+
+    Raises:
+        ProfileError: there is no network, one has no hidden layers, a layer has not one row per
+            input or another shape than (n, width) or (n, C, H, W), two networks have the same
+            architecture and epoch, or the recipe passes for another.
+        InformationError: fewer than 50 rows, inputs that are not finite, or options of the recipe
+            that its method does not have.
+    """
+    networks = list(networks)
+    if not networks:
+        raise ProfileError("There is no network to profile.")
     known = np.concatenate([task.train, task.validation])
-    rows = known[choose_rows(len(known), settings.max_rows, seed)]
-    x, y = task.X[rows], task.y[rows]
     with use_threads(threads):
-        layers = _read(network, x)
-        names = [name for name, t in layers.items() if np.isfinite(t).all()]
-        read = [layers[name] for name in names]
-        xt = dict(zip(names, mine([x] * len(read), read, seed=seed, settings=settings),
-                      strict=True))  # fmt: skip
-        ty = dict(zip(names, mine_labels(read, y, seed=seed, settings=settings), strict=True))
-    h_y = entropy(y)
-    table = [
-        {
-            "task": task.name,
-            "architecture": architecture,
-            "seed": seed,
-            "epoch": epoch,
-            "layer": name,
-            "layer_index": index,
-            "estimator": "mine",
-            "width": t.shape[1],
-            "n": len(rows),
-            **_values(xt.get(name), ty.get(name), h_y),
-        }
-        for index, (name, t) in enumerate(layers.items())
-    ]
+        if recipe is None:
+            # A recipe says how many rows to read; two are enough to see the layers' shapes.
+            recipe = recipe_for([layer.t for layer in _read_all(networks, task.X[known[:2]])])
+        recipe = check_recipe(recipe)
+        rows = known[choose_rows(len(known), recipe.max_rows, seed)]
+        x, y = task.X[rows], task.y[rows]
+        layers = _read_all(networks, x)
+        read = [k for k, layer in enumerate(layers) if np.isfinite(layer.t).all()]
+        ty, xt = ({}, {}) if not read else _measure(x, y, [layers[k].t for k in read], seed, recipe)
+        h_y = entropy(y)
+        table = [
+            {
+                "task": task.name,
+                "architecture": layer.architecture,
+                "seed": seed,
+                "epoch": layer.epoch,
+                "layer": layer.name,
+                "layer_index": layer.index,
+                "recipe": recipe.id,
+                "width": int(np.prod(layer.t.shape[1:])),
+                "n": len(rows),
+                "h_y": h_y,
+                **(_values(layer.t, ty[read.index(k)], xt[read.index(k)]) if k in read else LOST),
+            }
+            for k, layer in enumerate(layers)
+        ]
     return validate_profile(pd.DataFrame(table))
 
 
+def _read_all(networks: Sequence[tuple[Readable, str, int]], x: np.ndarray) -> list[_Layer]:
+    return [
+        _Layer(architecture, epoch, name, index, t)
+        for network, architecture, epoch in networks
+        for index, (name, t) in enumerate(_read(network, x).items())
+    ]
+
+
 def _read(network: Readable, x: np.ndarray) -> dict[str, np.ndarray]:
-    """Layer -> activations, shape (n, width), in the network's order."""
+    """Layer -> activations, shape (n, width) or (n, C, H, W), in the network's order."""
     read = network.activations(torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)))
     names = tuple(network.layer_names)
     if not names:
@@ -121,29 +191,67 @@ def _read(network: Readable, x: np.ndarray) -> dict[str, np.ndarray]:
         if name not in read:
             raise ProfileError(f"The network names a layer {name!r}, but gives no activations.")
         t = read[name].detach().cpu().numpy()
-        if t.ndim != 2 or len(t) != len(x):
+        if t.ndim not in (2, 4) or len(t) != len(x) or 0 in t.shape:
             raise ProfileError(
-                f"The activations of {name!r} have shape {t.shape}; (n, width) = ({len(x)}, ...) "
-                "is needed: flatten them."
+                f"The activations of {name!r} have shape {t.shape}; (n, width) or (n, C, H, W) "
+                f"with n = {len(x)} is needed."
             )
         layers[name] = t
     return layers
 
 
-def _values(xt: Estimate | None, ty: Estimate | None, h_y: float) -> dict[str, Any]:
-    """The estimates' columns; None stands for a layer whose activations are not finite."""
-    raised: set[str] = set()
-    for estimate in (xt, ty):
-        raised |= set(estimate.flags) if estimate else {"constant", NON_FINITE}
+def _measure(
+    x: np.ndarray, y: np.ndarray, layers: list[np.ndarray], seed: int, recipe: Recipe
+) -> tuple[Sequence[Estimate], Sequence[Estimate]]:
+    """I(T; Y) and I(X; T + sigma Z) of all layers, a stack each."""
+    ty = estimate(
+        layers, y, method=recipe.ty_method, discrete_y=True, seed=seed, **recipe.ty_options
+    )
+    xt = estimate(
+        x, layers, method=recipe.xt_method, discrete_y=False, seed=seed, **recipe.xt_options
+    )
+    assert not isinstance(ty, Estimate)
+    assert not isinstance(xt, Estimate)
+    return ty, xt
+
+
+_TY = {
+    "mi_ty_train": "train",
+    "mi_ty_validation": "validation",
+    "mi_ty_test": "test",
+    "mi_ty_fold_spread": "fold_spread",
+    "step_ty": "step",
+}
+_XT = {"mi_xt_lower": "lower", "mi_xt_upper": "upper", "sigma": "sigma"}
+_STATISTICS = ("effective_rank", "dead_units", "activation_entropy")
+
+LOST = {
+    **dict.fromkeys(("mi_xt", "mi_ty", *_TY, *_XT, *_STATISTICS), 0.0),
+    "flags": f"{CONSTANT},{NON_FINITE}",
+}
+"""The values of a layer whose activations are not finite."""
+
+
+def _values(t: np.ndarray, ty: Estimate, xt: Estimate) -> dict[str, Any]:
+    """The columns that are measured of one layer."""
+    flags = {f"ty:{flag}" for flag in ty.flags} | {f"xt:{flag}" for flag in xt.flags}
+    if "xt:constant" in flags:  # then the layer is, and so I(T;Y) is 0 as well
+        flags = flags - {"ty:constant", "xt:constant"} | {CONSTANT}
+    flat = t.reshape(len(t), -1)
     return {
-        "mi_xt": xt.nats if xt else 0.0,
-        "mi_ty": ty.nats if ty else 0.0,
-        "h_y": h_y,
-        "mi_xt_train": xt.train if xt else 0.0,
-        "mi_xt_validation": xt.validation if xt else 0.0,
-        "mi_ty_train": ty.train if ty else 0.0,
-        "mi_ty_validation": ty.validation if ty else 0.0,
-        "step_xt": xt.step if xt else 0,
-        "step_ty": ty.step if ty else 0,
-        "flags": ",".join(flag for flag in PROFILE_FLAGS if flag in raised),
+        "mi_xt": xt.nats,
+        **{column: _number(xt, attribute) for column, attribute in _XT.items()},
+        "mi_ty": ty.nats,
+        **{column: _number(ty, attribute) for column, attribute in _TY.items()},
+        "effective_rank": effective_rank(flat),
+        "dead_units": dead_units(flat),
+        "activation_entropy": activation_entropy(flat),
+        "flags": ",".join(flag for flag in PROFILE_FLAGS if flag in flags),
     }
+
+
+def _number(found: Estimate, attribute: str) -> float:
+    value = getattr(found, attribute)
+    if value is None:
+        return 0.0 if CONSTANT in found.flags else float("nan")
+    return float(value)

@@ -13,7 +13,18 @@ from infoprior.information import FLAGS
 NON_FINITE = "non_finite"
 """Flag of a layer whose activations are not finite (its network diverged)."""
 
-PROFILE_FLAGS = (*FLAGS, NON_FINITE)
+CONSTANT = "constant"
+"""Flag of a layer that does not vary over the rows."""
+
+PROFILE_FLAGS = (
+    *(f"ty:{flag}" for flag in FLAGS),
+    *(f"xt:{flag}" for flag in FLAGS if flag != CONSTANT),
+    CONSTANT,
+    NON_FINITE,
+)
+"""What a row can be flagged with: what the estimate of I(T;Y) warns of, then that of
+I(X; T + sigma Z) (see `infoprior.information.FLAGS`), then what concerns the layer itself.
+`ty:constant` means that the labels do not vary."""
 
 PROFILE_COLUMNS: Mapping[str, str] = {
     "task": "str",
@@ -22,24 +33,52 @@ PROFILE_COLUMNS: Mapping[str, str] = {
     "epoch": "int64",
     "layer": "str",
     "layer_index": "int64",
-    "estimator": "str",
+    "recipe": "str",
     "width": "int64",
     "n": "int64",
     "mi_xt": "float64",
+    "mi_xt_lower": "float64",
+    "mi_xt_upper": "float64",
+    "sigma": "float64",
     "mi_ty": "float64",
     "h_y": "float64",
-    "mi_xt_train": "float64",
-    "mi_xt_validation": "float64",
     "mi_ty_train": "float64",
     "mi_ty_validation": "float64",
-    "step_xt": "int64",
-    "step_ty": "int64",
+    "mi_ty_test": "float64",
+    "mi_ty_fold_spread": "float64",
+    "step_ty": "float64",
+    "effective_rank": "float64",
+    "dead_units": "float64",
+    "activation_entropy": "float64",
     "flags": "str",
 }
-"""One row per layer. Information (`mi_*`, `h_y`) is in nats: `mi_xt` is I(X; T) and `mi_ty` is
-I(T; Y), each on rows that neither trained its critic nor chose its step; `*_train` and
-`*_validation` are the same critic's values on the rows that did. `flags` joins with commas what
-either of the two estimates warns of."""
+"""One row per layer T. Information (`mi_*`, `h_y`) is in nats.
+
+- `recipe`: id of the `Recipe`; `width`: units (of feature maps: C H W); `n`: rows used.
+- `mi_xt`: I(X; T + sigma Z), Z standard normal; `mi_xt_lower`, `mi_xt_upper`: values between which
+  it lies in expectation; `sigma`: in the layer's units.
+- `mi_ty`: I(T;Y); `mi_ty_train`, `_validation`, `_test`: the critic's value on rows that it was
+  trained on, that chose its step, and that did neither, means over folds; `mi_ty_fold_spread`: the
+  standard deviation of the folds' test values, no confidence interval; `step_ty`: of the optimiser,
+  mean over folds. `h_y`: H(Y) of the same rows, the most that I(T;Y) can be.
+- `effective_rank` (from 1 to the width), `dead_units` (share of units, 0 to 1) and
+  `activation_entropy` (**bits**, mean over units) of the layer as the network gives it.
+- `flags`: any of `PROFILE_FLAGS`, joined with commas.
+
+A layer that does not vary, or is not finite, has zeros. NaN stands in `DIAGNOSTICS` alone, where a
+recipe's method does not have the value."""
+
+DIAGNOSTICS = (
+    "mi_xt_lower",
+    "mi_xt_upper",
+    "sigma",
+    "mi_ty_train",
+    "mi_ty_validation",
+    "mi_ty_test",
+    "mi_ty_fold_spread",
+    "step_ty",
+)
+"""Columns that not every method of estimation fills."""
 
 PROBE_CURVE_COLUMNS: Mapping[str, str] = {
     "task": "str",
@@ -69,10 +108,13 @@ def validate_profile(table: pd.DataFrame) -> pd.DataFrame:
     """
     table = _typed(table, PROFILE_COLUMNS, "profile")
     for name, dtype in PROFILE_COLUMNS.items():
-        if dtype == "float64" and not np.isfinite(table[name]).all():
-            row = int(np.flatnonzero(~np.isfinite(table[name]))[0])
+        if dtype != "float64":
+            continue
+        bad = np.isinf(table[name]) if name in DIAGNOSTICS else ~np.isfinite(table[name])
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
             raise ProfileError(f"The profile's {name} is not finite in row {row}.")
-    key = ["task", "architecture", "seed", "epoch", "layer", "estimator"]
+    key = ["task", "architecture", "seed", "epoch", "layer", "recipe"]
     twice = table.duplicated(key)
     if twice.any():
         first = table.loc[twice, key].iloc[0].to_dict()

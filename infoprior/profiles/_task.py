@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from infoprior.information import MineSettings
-from infoprior.profiles._network import profile_network
+from infoprior.profiles._network import Readable, profile_networks
+from infoprior.profiles._recipe import Recipe
 from infoprior.profiles._schema import validate_curves, validate_profile
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def profile_task(
     *,
     seed: int = 0,
     epochs: int = 27,
-    settings: MineSettings | None = None,
+    recipe: Recipe | None = None,
     threads: int = 1,
 ) -> TaskProfile:
     """Train every probe of `PROBES` on a task, and read every hidden layer of each.
@@ -95,9 +95,9 @@ def profile_task(
 
     Args:
         task: what the probes learn.
-        seed: draws the probes' weights and batches, and everything the critics draw.
+        seed: draws the probes' weights and batches, and everything that the estimators draw.
         epochs: of training before the probes are read.
-        settings: of the critics.
+        recipe: how to measure; None takes `recipe_for` the probes' layers.
         threads: PyTorch's threads meanwhile; results are the same only for the same number.
 
     Raises:
@@ -109,22 +109,12 @@ def profile_task(
     from infoprior.training import train
 
     space = get_space("mlp")
-    layers, curves = [], []
+    networks: list[tuple[Readable, str, int]] = []
+    curves = []
     for name, params in PROBES.items():
         training = train(task, params, space=space, seed=seed, epochs=epochs, threads=threads)
-        layers.append(
-            profile_network(
-                training.network,
-                task,
-                seed=seed,
-                settings=settings,
-                architecture=name,
-                epoch=epochs,
-                threads=threads,
-            )
-        )
+        networks.append((training.network, name, epochs))
         key = {"task": task.name, "architecture": name, "seed": seed}
         curves += [{**key, **row} for row in training.curve]
-    return TaskProfile(
-        task.name, metafeatures(task), pd.concat(layers, ignore_index=True), pd.DataFrame(curves)
-    )
+    layers = profile_networks(networks, task, seed=seed, recipe=recipe, threads=threads)
+    return TaskProfile(task.name, metafeatures(task), layers, pd.DataFrame(curves))

@@ -1,0 +1,128 @@
+"""Which estimators measure a layer, with which options: part of what a measured number means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from infoprior.profiles._schema import ProfileError
+
+TABULAR_CRITICS: Mapping[str, Any] = {
+    "hidden": 32,
+    "batch_size": 256,
+    "steps": 120,
+    "learning_rate": 5e-3,
+    "check_every": 10,
+    "patience": 20,
+}
+"""How the critics of the recipe "tabular" are trained."""
+
+RELATIVE_NOISE = 0.5
+"""Standard deviation of the noise, as a share of the root mean square of a layer's units'."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How I(T;Y) and I(X; T + sigma Z) of layers are measured.
+
+    Numbers compare only between profiles of one recipe, measured on as many rows. A changed recipe
+    therefore gets another version, and predictors say which one they were fitted on.
+
+    Attributes:
+        name: of the recipe; the key of `RECIPES` where it is one of the package's.
+        version: raised whenever anything but `max_rows` changes.
+        max_rows: rows used, at most; what was used is the column `n`.
+        ty_method, ty_options: the arguments of `infoprior.information.estimate` for I(T;Y).
+        xt_method, xt_options: the same for I(X; T + sigma Z).
+    """
+
+    name: str
+    version: int
+    max_rows: int = 1500
+    ty_method: str = "hybrid-labels"
+    ty_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    xt_method: str = "noisy"
+    xt_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def id(self) -> str:
+        """Name and version: what a profile's column `recipe` holds."""
+        return f"{self.name}-{self.version}"
+
+
+RECIPES: Mapping[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            "tabular",
+            1,
+            ty_method="hybrid-labels",
+            ty_options=TABULAR_CRITICS,
+            xt_method="noisy",
+            xt_options={"relative": RELATIVE_NOISE},
+        ),
+        Recipe(
+            "maps",
+            1,
+            ty_method="enumerated",
+            xt_method="noisy",
+            xt_options={"relative": RELATIVE_NOISE},
+        ),
+    )
+}
+"""The package's recipes by name. "tabular", for layers of shape (n, width): discriminants with a
+critic on top for I(T;Y). "maps", for feature maps (n, C, H, W): a critic alone, which reads them as
+they are; I(X; T + sigma Z) is of the flattened maps."""
+
+
+def get_recipe(name: str) -> Recipe:
+    """A recipe of the package by its name ("tabular") or its id ("tabular-1").
+
+    Raises:
+        ProfileError: this version of the package has no such recipe.
+    """
+    for recipe in RECIPES.values():
+        if name in (recipe.name, recipe.id):
+            return recipe
+    known = [recipe.id for recipe in RECIPES.values()]
+    raise ProfileError(
+        f"This infoprior has no recipe {name!r}, it has {known}; what was measured or fitted with "
+        "another one has to be made again."
+    )
+
+
+def recipe_for(layers: Iterable[Any]) -> Recipe:
+    """The recipe for layers (arrays or tensors): "maps" if any is (n, C, H, W), else "tabular".
+
+    Raises:
+        ProfileError: a layer has another shape than (n, width) or (n, C, H, W).
+    """
+    dimensions = {len(t.shape) for t in layers}
+    if not dimensions <= {2, 4}:
+        raise ProfileError(
+            f"Layers of {sorted(dimensions - {2, 4})} dimensions cannot be profiled; give "
+            "(n, width), or feature maps (n, C, H, W)."
+        )
+    return RECIPES["maps" if 4 in dimensions else "tabular"]
+
+
+def check_recipe(recipe: Recipe) -> Recipe:
+    """The recipe, unless it has the id of one of the package's and differs from it.
+
+    Raises:
+        ProfileError: then its profiles would pass for what they are not.
+    """
+    known = RECIPES.get(recipe.name)
+    if (
+        known is not None
+        and recipe.id == known.id
+        and replace(recipe, max_rows=known.max_rows) != known
+    ):
+        raise ProfileError(
+            f"The recipe {recipe.id!r} differs from infoprior's own of that name; give it another "
+            "name."
+        )
+    if type(recipe.max_rows) is not int or recipe.max_rows < 1:
+        raise ProfileError(f"max_rows is {recipe.max_rows!r}; give a whole number from 1 on.")
+    return recipe
