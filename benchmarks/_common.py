@@ -21,8 +21,13 @@ ROOM = "infoprior.information"
 sys.path.insert(0, str(ROOT))
 
 
+THREADS = 1
+
+
 def threads(count: int) -> None:
     """One pool of `count` threads for everything numerical."""
+    global THREADS
+    THREADS = count
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(count)
     import torch
@@ -146,11 +151,11 @@ def matmul_rate(stack: int, rows: int, columns: int, out: int, device: str = "cp
     repeats = max(1, int(2e9 / flops))
 
     def once() -> float:
-        start = time.perf_counter()
-        for _ in range(repeats):
-            torch.bmm(a, b)
-        synchronise(device)
-        return time.perf_counter() - start
+        def products() -> None:
+            for _ in range(repeats):
+                torch.bmm(a, b)
+
+        return timed(products, device)[1]
 
     once()
     return flops * repeats / sorted(once() for _ in range(5))[2] / 1e9
@@ -165,9 +170,15 @@ def synchronise(device: str) -> None:
 
 
 def timed(call: Callable[[], Any], device: str = "cpu") -> tuple[Any, float]:
-    """What a call returns and its wall seconds."""
+    """What a call returns and its seconds.
+
+    On one CPU thread these are the process's CPU seconds, which other programs on the machine
+    disturb least; on a GPU or with more threads they are wall seconds.
+    """
+    wall = device.startswith("cuda") or THREADS > 1
+    clock = time.perf_counter if wall else time.process_time
     synchronise(device)
-    start = time.perf_counter()
+    start = clock()
     result = call()
     synchronise(device)
-    return result, time.perf_counter() - start
+    return result, clock() - start

@@ -13,7 +13,7 @@ column), torch-mist's MINE where its environment exists and it is asked for.
 
 Writes benchmarks/results/mi_accuracy.csv (one row per task, n, seed and method; rows measured with
 the same code are not measured again, so an interrupted run goes on), and from all its current rows
-mi_accuracy.md and mi_accuracy.png. Seconds are wall time of one call for one pair, one thread.
+mi_accuracy.md and mi_accuracy.png. Seconds are CPU seconds of one call for one pair, one thread.
 """
 
 from __future__ import annotations
@@ -242,7 +242,7 @@ def report(rows: list[dict[str, str]]) -> str:
         "`python benchmarks/mi_accuracy.py`; nats; error = estimate − truth; "
         "*mean abs. error* is the mean over tasks of the median over seeds of the absolute error, "
         "*bias* the mean over tasks of the mean error, *worst* the largest of those medians; "
-        "seconds are the mean of a call for one pair, one thread. "
+        "seconds are the mean CPU seconds of a call for one pair, one thread. "
         f"{machine()}.\n",
     ]
     for kind in ("pairs", "layers", "noisy"):

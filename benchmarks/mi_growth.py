@@ -2,7 +2,7 @@
 
     python benchmarks/mi_growth.py [--methods auto hybrid ksg ...]
 
-Every point is one call in a process of its own, one thread: seconds of the call (after a small
+Every point is one call in a process of its own, one thread: CPU seconds of the call (after a small
 call as warm-up), and by how much it raised the process's peak resident memory (`ru_maxrss`) above
 what imports, data and warm-up had reached. Label methods see class-Gaussian layers of ten classes,
 the others a 10-column input and linear layers of it with noise. While one size grows the others
@@ -121,7 +121,7 @@ def report(rows: list[dict[str, Any]]) -> str:
     parts = [
         "# Growth of estimates\n",
         f"`python benchmarks/mi_growth.py`; one thread, {machine()}, code {code_version()}; "
-        f"fixed sizes {BASE}. Seconds of one call for all layers (megabytes above the memory "
+        f"fixed sizes {BASE}. CPU seconds of one call for all layers (megabytes above the memory "
         "before it); exponents: slopes over the last three points in log-log scale (– where the "
         "memory is too small to be seen).",
     ]

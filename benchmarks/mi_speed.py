@@ -3,11 +3,11 @@
     make bench-peers && python benchmarks/mi_speed.py [--methods auto enumerated] [--no-peer]
 
 Class-Gaussian layers (I(T; Y) by Monte Carlo on exact densities) with 2 to 20 classes and widths of
-16 to 128, n = 2,000, on one thread. infoprior gets all the layers of a class count in one call, as
-the layers of networks on one task come; torch-mist one after the other, on some of the same layers
-and the same samples, in an environment of its own and with two settings (peer_torch_mist.py says
-which; "default" reports the value of the rows it was trained on). Errors "on shared layers" are
-those of the layers and seed that torch-mist was given.
+16 to 128, n = 2,000, one thread, CPU seconds. infoprior gets all the layers of a class count in one
+call, as the layers of networks on one task come; torch-mist one after the other, on some of the
+same layers and the same samples, in an environment of its own and with two settings
+(peer_torch_mist.py says which; "default" reports the value of the rows it was trained on). Errors
+"on shared layers" are those of the layers and seed that torch-mist was given.
 
 The floor is what the matrix products of the critics' training take at the rate that this machine
 reaches in float32 `bmm` of such shapes: FLOPs are counted while the estimator runs, the rate is
