@@ -9,7 +9,7 @@ import sys
 def test_imports_go_down_and_wait() -> None:
     program = (
         "import sys, infoprior.information as i; assert 'torch' not in sys.modules;"
-        "i.mine; others = [m for m in sys.modules if m.startswith('infoprior.') "
+        "i.estimate; others = [m for m in sys.modules if m.startswith('infoprior.') "
         "and not m.startswith('infoprior.information') and m != 'infoprior._face'];"
         "assert not others, others; assert 'pandas' not in sys.modules"
     )
