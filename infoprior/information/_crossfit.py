@@ -54,7 +54,8 @@ class Training:
                 raise InformationError(f"{name} is {value!r}; give a whole number >= {least}.")
         for name, positive in (("learning_rate", True), ("weight_decay", False)):
             value = getattr(self, name)
-            if not 0.0 <= value < math.inf or (positive and value == 0.0):
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not number or not 0.0 <= value < math.inf or (positive and value == 0.0):
                 raise InformationError(
                     f"{name} is {value!r}; give a number {'above' if positive else 'from'} 0."
                 )
@@ -179,7 +180,7 @@ class CrossFit(Generic[Critics]):
             best_value,
             self._value(best, everyone, folds.test),
             best_step,
-            best_step > training.steps - training.check_every,
+            best_step > max(training.steps - training.check_every, 0),
         )
         return Fits(*(part.view(-1, len(folds)).cpu() for part in parts))
 

@@ -42,8 +42,10 @@ def fit_discriminants(t: Tensor, classes: Tensor, n_classes: int) -> tuple[Tenso
     freedom = (m - present).clamp(min=1).to(t)[:, None, None]
     product = residual.mT @ residual
     covariance = product / freedom
-    # Padding must not change a fit: the shrinkage target lives on the columns that vary.
-    varies = (product.diagonal(dim1=1, dim2=2) > 0.0).to(t)
+    # Padding must not change a fit: the shrinkage target lives on the columns that vary, be it
+    # between classes only.
+    spread = t.var(dim=1)
+    varies = (spread > 0.0).to(t)
     width = varies.sum(dim=1).clamp(min=1.0)
     scale = covariance.diagonal(dim1=1, dim2=2).sum(dim=1) / width
     target = torch.diag_embed(varies * scale[:, None])
@@ -52,7 +54,7 @@ def fit_discriminants(t: Tensor, classes: Tensor, n_classes: int) -> tuple[Tenso
     noise = (fourth - (product / m).square().sum((1, 2)) / m).clamp(min=0.0)
     share = (noise / distance.clamp(min=torch.finfo(t.dtype).tiny)).clamp(max=1.0)[:, None, None]
     shrunk = (1.0 - share) * covariance + share * target
-    floor = torch.where(varies > 0.0, JITTER * scale[:, None], 1.0)
+    floor = torch.where(varies > 0.0, JITTER * torch.maximum(scale[:, None], spread), 1.0)
     factor = torch.linalg.cholesky(shrunk + torch.diag_embed(floor))
     centre = t.mean(dim=1, keepdim=True)
     means = torch.where(count[..., None] > 0, means, centre)

@@ -28,12 +28,13 @@ def donsker_varadhan(joint: Tensor, marginal: Tensor) -> Tensor:
 
 
 def nwj(joint: Tensor, marginal: Tensor) -> Tensor:
-    """E_joint[f] - E_marginals[exp(f - 1)].
+    """1 + E_joint[f] - E_marginals[exp f], largest where f is the log-ratio.
 
-    Nguyen, Wainwright & Jordan, IEEE Transactions on Information Theory 56, 2010; as in Poole et
-    al., "On Variational Bounds of Mutual Information", ICML 2019, equation 8.
+    Nguyen, Wainwright & Jordan, IEEE Transactions on Information Theory 56, 2010; equation 8 of
+    Poole et al., "On Variational Bounds of Mutual Information", ICML 2019, with the critic 1 + f:
+    so that f = 0 is worth nothing, and the best f is that of the other bounds.
     """
-    return joint.mean(dim=-1) - torch.exp(log_mean_exp(marginal) - 1.0)
+    return 1.0 + joint.mean(dim=-1) - torch.exp(log_mean_exp(marginal))
 
 
 def infonce(joint: Tensor, marginal: Tensor) -> Tensor:

@@ -131,9 +131,9 @@ def standardize(samples: Tensor) -> Tensor:
     Returns:
         same shape and dtype.
     """
-    centred = samples - samples.mean(dim=0)
-    size = samples.abs().amax(dim=0)  # first, so that squares of huge values stay finite
-    scaled = centred / torch.where(size > 0.0, size, 1.0)
+    size = samples.abs().amax(dim=0)  # first, so that sums and squares of huge values stay finite
+    scaled = samples / torch.where(size > 0.0, size, 1.0)
+    scaled = scaled - scaled.mean(dim=0)
     spread = scaled.std(dim=0)
     # What is left of a constant column is rounding noise.
     varies = scaled.abs().amax(dim=0) > 1e-12

@@ -139,7 +139,9 @@ def as_classes(values: Any, name: str) -> tuple[list[Tensor], bool]:
         raise InformationError(
             f"{name} has shape {tuple(tensor.shape)}; give labels of shape (rows,), or (K, rows)."
         )
-    if tensor.is_floating_point() and not bool((tensor == tensor.round()).all()):
+    if tensor.is_floating_point() and not bool(
+        (tensor.isfinite() & (tensor == tensor.round())).all()
+    ):
         raise InformationError(f"{name} holds {tensor.dtype}; give labels as whole numbers.")
     stack = tensor if tensor.ndim == 2 else tensor[None]
     return [row.unique(return_inverse=True)[1] for row in stack], tensor.ndim == 2
