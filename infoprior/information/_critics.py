@@ -55,6 +55,29 @@ class Stack:
             mine[rows] = theirs.detach()[other_rows]
 
 
+def draw_pair(
+    rng: np.random.Generator, widths: tuple[int, int], padded: tuple[int, int], hidden: int
+) -> tuple[Tensor, ...]:
+    """The parameters of one critic of pairs."""
+    total = sum(widths)
+    return (
+        uniform(rng, (widths[0], hidden), total, (padded[0], hidden)),
+        uniform(rng, (widths[1], hidden), total, (padded[1], hidden)),
+        uniform(rng, (1, hidden), total, (1, hidden)),
+        uniform(rng, (hidden, hidden), hidden, (hidden, hidden)),
+        uniform(rng, (1, hidden), hidden, (1, hidden)),
+        torch.zeros(hidden, 1),
+    )
+
+
+def dense(inputs: Tensor, parameters: list[Tensor]) -> Tensor:
+    """Layers W, b, W, b, ... with SiLU between them: (B, n, d) -> (B, n, last)."""
+    *inner, w, b = parameters
+    for weights, bias in zip(inner[::2], inner[1::2], strict=True):
+        inputs = functional.silu(torch.baddbmm(bias, inputs, weights))
+    return torch.baddbmm(b, inputs, w)
+
+
 class PairCritics(Stack):
     """Scores f(x, y) of two continuous sides. Parameters: Wx, Wy, b1, W2, b2, w3.
 
@@ -72,12 +95,7 @@ class PairCritics(Stack):
         for kx, ky in widths:
             for fold in range(folds):
                 rng = generator(seed, f"critic {fold}")
-                wx = uniform(rng, (kx, hidden), kx + ky, (dx, hidden))
-                wy = uniform(rng, (ky, hidden), kx + ky, (dy, hidden))
-                b1 = uniform(rng, (1, hidden), kx + ky, (1, hidden))
-                w2 = uniform(rng, (hidden, hidden), hidden, (hidden, hidden))
-                b2 = uniform(rng, (1, hidden), hidden, (1, hidden))
-                drawn.append((wx, wy, b1, w2, b2, torch.zeros(hidden, 1)))
+                drawn.append(draw_pair(rng, (kx, ky), (dx, dy), hidden))
         return cls([torch.stack(p) for p in zip(*drawn, strict=True)])
 
     def features(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,7 +105,7 @@ class PairCritics(Stack):
 
     def head(self, sums: Tensor) -> Tensor:
         """Scores of pairs, shape (B, n), from the sum of their sides' features, (B, n, h)."""
-        w2, b2, w3 = self.parameters[3:]
+        w2, b2, w3 = self.parameters[-3:]
         hidden = functional.silu(sums)
         hidden = functional.silu(torch.baddbmm(b2, hidden, w2))
         return torch.bmm(hidden, w3)[..., 0]
@@ -121,8 +139,4 @@ class LabelCritics(Stack):
 
     def scores(self, t: Tensor) -> Tensor:
         """(B, n, d) -> (B, n, C)."""
-        hidden = t
-        *inner, w, b = self.parameters
-        for weights, bias in zip(inner[::2], inner[1::2], strict=True):
-            hidden = functional.silu(torch.baddbmm(bias, hidden, weights))
-        return torch.baddbmm(b, hidden, w)
+        return dense(t, self.parameters)

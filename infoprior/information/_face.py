@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -53,17 +54,18 @@ class Method:
 
 METHODS: dict[str, Method] = {
     "hybrid": Method("_neural", "hybrid", "continuous"),
-    "mine": Method("_neural", "mine", "continuous"),
-    "nwj": Method("_neural", "nwj", "continuous"),
-    "infonce": Method("_neural", "infonce", "continuous"),
-    "smile": Method("_neural", "smile", "continuous"),
+    "mine": Method("_neural", "mine", "continuous", maps=True),
+    "nwj": Method("_neural", "nwj", "continuous", maps=True),
+    "infonce": Method("_neural", "infonce", "continuous", maps=True),
+    "smile": Method("_neural", "smile", "continuous", maps=True),
     "ksg": Method("_neighbors", "ksg", "continuous"),
     "copula": Method("_copula", "copula", "continuous"),
     "t-copula": Method("_copula", "student_copula", "continuous"),
     "cca": Method("_copula", "cca", "continuous"),
     "noisy": Method("_noisy", "noisy", "continuous"),
     "hybrid-labels": Method("_labels", "hybrid_labels", "labels"),
-    "enumerated": Method("_labels", "enumerated", "labels"),
+    "enumerated": Method("_labels", "enumerated", "labels", maps=True),
+    "conv-probe": Method("_labels", "conv_probe", "labels", maps=True),
     "mlp-probe": Method("_labels", "mlp_probe", "labels"),
     "linear-probe": Method("_labels", "linear_probe", "labels"),
     "lda": Method("_lda", "lda", "labels"),
@@ -176,7 +178,7 @@ def _names(kind: str) -> list[str]:
 
 def _look(y: Any) -> tuple[tuple[int, ...], bool]:
     """The shape of y, and whether its dtype is of whole numbers."""
-    if isinstance(y, list | tuple) and y and not isinstance(y[0], int | float | bool):
+    if isinstance(y, list | tuple) and y and np.ndim(y[0]) > 0:
         shape, whole = _look(y[0])
         return (len(y), *shape), whole
     tensor = as_tensor(y, "y")
@@ -224,20 +226,22 @@ def _with_labels(
             f"x is a stack of {len(x)}, but y holds labels for {len(classes)}; give as many."
         )
     x = _cleaned(x)
-    maps = any(t.ndim == 4 for t in x)
-    name = method if method != "auto" else ("hybrid-labels" if not maps else "enumerated")
-    function = _checked(name, options)
-    answers: list[Estimate] = [constant_estimate(len(t), name) for t in x]
+    names = [_choose_for_labels(t) if method == "auto" else method for t in x]
+    functions = {name: _checked(name, options) for name in names}
+    answers = [constant_estimate(len(t), name) for t, name in zip(x, names, strict=True)]
     remaining = [k for k in range(len(x)) if not is_constant(x[k])]
     while remaining:
         # Entries with the same labels are computed together.
-        y_k = classes[remaining[0]] if many else classes[0]
-        mine = [k for k in remaining if not many or torch.equal(classes[k], y_k)]
+        y_k, name = classes[remaining[0] if many else 0], names[remaining[0]]
+        mine = [
+            k for k in remaining
+            if names[k] == name and (not many or torch.equal(classes[k], y_k))
+        ]  # fmt: skip
         remaining = [k for k in remaining if k not in mine]
         if is_constant(y_k):
             continue
         layers = [_shaped(x[k], name) for k in mine]
-        found = function(layers, y_k.to(layers[0].device), seed=seed, **options)
+        found = functions[name](layers, y_k.to(layers[0].device), seed=seed, **options)
         for k, answer in zip(mine, found, strict=True):
             answers[k] = answer
     return answers, stacked or many
@@ -253,10 +257,21 @@ def _cleaned(samples: list[Tensor]) -> list[Tensor]:
 
 
 def _shaped(samples: Tensor, name: str) -> Tensor:
-    return samples if METHODS[name].maps else samples.flatten(1)
+    return samples if METHODS[name].maps and _is_map(samples) else samples.flatten(1)
+
+
+def _is_map(samples: Tensor) -> bool:
+    """Maps of a single pixel are vectors."""
+    return samples.ndim == 4 and samples.shape[2] * samples.shape[3] > 1
+
+
+def _choose_for_labels(x: Tensor) -> str:
+    return "enumerated" if _is_map(x) else "hybrid-labels"
 
 
 def _choose(x: Tensor, y: Tensor) -> str:
+    if _is_map(x) or _is_map(y):
+        return "mine"
     columns = sum(int((s != s[:1]).flatten(1).any(dim=0).sum()) for s in (x, y))
     return "ksg" if columns <= LOW_DIMENSION else "hybrid"
 

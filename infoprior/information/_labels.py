@@ -8,11 +8,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from infoprior.information._conv import MAPS, ConvLabelCritics, prepare
 from infoprior.information._critics import LabelCritics
 from infoprior.information._crossfit import CrossFit, Fits, Training
 from infoprior.information._entropy import entropy
 from infoprior.information._folds import Folds, deal
-from infoprior.information._groups import group_by_size, stack_padded
+from infoprior.information._groups import (
+    group_entries,
+    has_maps,
+    in_blocks,
+    rows_at_once,
+    stack_padded,
+)
+from infoprior.information._inputs import InformationError
 from infoprior.information._lda import fit_discriminants, log_ratios
 from infoprior.information._objective import label_information
 from infoprior.information._ranks import normal_scores, standardize
@@ -40,22 +48,27 @@ class LabelProblem:
     """Critics with one score per class, on top of given scores if there are any.
 
     Args:
-        t: float32, shape (K, n, d).
+        t: float32, shape (K, n, d) or, for maps, (K, n, C, H, W).
+        source: which of them each critic reads, shape (B,).
         classes: int64, shape (n,); log_shares: log p(c), float32, shape (C,).
-        offset: log q(c | t) / p(c) of a base, float32, shape (K F, n, C), or None.
+        offset: log q(c | t) / p(c) of a base, float32, shape (B, n, C), or None.
         normalized: scores are made log q(c | t) / p(c) row by row, the objective is the
             cross-entropy; otherwise they are those of the Donsker-Varadhan bound.
     """
 
     def __init__(
-        self, t: Tensor, classes: Tensor, log_shares: Tensor, folds: int,
+        self, t: Tensor, source: Tensor, classes: Tensor, log_shares: Tensor,
         offset: Tensor | None = None, *, normalized: bool = True,
     ) -> None:  # fmt: skip
-        self.t, self.classes, self.log_shares, self.folds = t, classes, log_shares, folds
+        self.t, self.source, self.classes, self.log_shares = t, source, classes, log_shares
         self.offset, self.normalized = offset, normalized
+        self.at_once = rows_at_once(len(source), t.shape[2:])
 
     def bound(self, critics: LabelCritics, who: Tensor, rows: Tensor) -> Tensor:
-        scores = critics.scores(self.t[who[:, None] // self.folds, rows])
+        source = self.source[who][:, None]
+        (scores,) = in_blocks(
+            lambda part: (critics.scores(self.t[source, part]),), rows, self.at_once
+        )
         if self.offset is not None:
             scores = scores + self.offset[who[:, None], rows]
         if self.normalized:
@@ -88,18 +101,21 @@ def _discriminants(t: Tensor, y: Tensor, folds: Folds, log_shares: Tensor) -> Te
 
 def _base(
     x: Sequence[Tensor], y: Tensor, folds: Folds, log_shares: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The layers, by rank or as they are, whichever discriminants tell more of the validation
-    rows' labels, (K, n, d); and the discriminants' log-ratios, (K F, n, C)."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The layers as they are and by rank, (2 K, n, d); which of them each critic gets, (K F,):
+    the one whose discriminants tell more of its validation rows' labels; and the log-ratios of
+    those, (K F, n, C)."""
     both = [stack_padded([prepare(t) for t in x]) for prepare in (standardize, normal_scores)]
     ratios = [_discriminants(t, y, folds, log_shares) for t in both]
     values = torch.stack([_held_out(r, y, folds.validation) for r in ratios])  # (2, K, F)
-    ranked = values[1].mean(dim=-1) > values[0].mean(dim=-1)
-    t = torch.where(ranked[:, None, None], both[1], both[0])
-    chosen = torch.where(ranked[:, None, None, None], ratios[1], ratios[0])
+    # Fold by fold: the rows that a fold tests are others' validation rows.
+    ranked = values[1] > values[0]
+    source = torch.arange(len(x), device=y.device)[:, None] + len(x) * ranked
+    chosen = torch.where(ranked[..., None, None], ratios[1], ratios[0])
     # No base in a fold where it is worth less than nothing.
-    useful = torch.where(ranked[:, None], values[1], values[0]) > 0.0
-    return t, torch.where(useful[..., None, None], chosen, 0.0).flatten(0, 1)
+    useful = values.amax(dim=0) > 0.0
+    offset = torch.where(useful[..., None, None], chosen, 0.0).flatten(0, 1)
+    return torch.cat(both), source.flatten(), offset
 
 
 def _held_out(ratios: Tensor, y: Tensor, rows: Tensor) -> Tensor:
@@ -112,29 +128,39 @@ def _held_out(ratios: Tensor, y: Tensor, rows: Tensor) -> Tensor:
 
 
 def _estimates(
-    name: str, x: Sequence[Tensor], y: Tensor, seed: int, options: dict[str, Any], *,
+    name: str, x: Sequence[Tensor], y: Tensor, seed: int, defaults: dict[str, Any],
+    options: dict[str, Any], *,
     base: bool = False, normalized: bool = True, corrected: bool = False, ranks: bool = True,
 ) -> list[Estimate]:  # fmt: skip
-    training = Training(**options)
-    folds = deal(len(y), training.folds, seed, y.cpu().numpy()).to(y.device)
+    folds = deal(len(y), Training(**options).folds, seed, y.cpu().numpy()).to(y.device)
     n_classes = int(y.max()) + 1
     counts = torch.bincount(y[folds.test.flatten()], minlength=n_classes).double()
     log_shares = (counts / counts.sum()).clamp(min=1e-300).log()
     ceiling = entropy(y)
     answers: dict[int, Estimate] = {}
-    for group in group_by_size([t.shape[1] for t in x]):
+    for group in group_entries(x):
         layers = [x[k] for k in group]
+        maps = has_maps(*layers)
+        training = Training(**(defaults | (MAPS if maps else {}) | options))
         offset = None
         if base:
-            t, offset = _base(layers, y, folds, log_shares)
+            t, source, offset = _base(layers, y, folds, log_shares)
             offset = offset.float()
         else:
-            t = stack_padded([(normal_scores if ranks else standardize)(layer) for layer in layers])
+            t = stack_padded([prepare(layer, ranks) for layer in layers])
+            source = torch.arange(len(t), device=y.device).repeat_interleave(len(folds))
         problem = LabelProblem(
-            t.float(), y, log_shares.float(), len(folds), offset, normalized=normalized
+            t.float(), source, y, log_shares.float(), offset, normalized=normalized
         )
-        widths = [layer.shape[1] for layer in layers]
-        critics = LabelCritics.draw(widths, len(folds), n_classes, training.hidden, seed)
+        critics: LabelCritics
+        if maps:
+            shape = tuple(layers[0].shape[1:])
+            critics = ConvLabelCritics.draw_maps(
+                shape, len(layers), len(folds), n_classes, training.hidden, seed
+            )
+        else:
+            widths = [layer.shape[1] for layer in layers]
+            critics = LabelCritics.draw(widths, len(folds), n_classes, training.hidden, seed)
         fits: Fits = CrossFit[LabelCritics](problem, folds, training, seed).run(
             critics.to(y.device)
         )
@@ -166,7 +192,7 @@ def hybrid_labels(
     Raises:
         InformationError: an option is out of range.
     """
-    return _estimates("hybrid-labels", x, y, seed, HYBRID | training, base=True, corrected=True)
+    return _estimates("hybrid-labels", x, y, seed, HYBRID, training, base=True, corrected=True)
 
 
 def enumerated(
@@ -176,11 +202,14 @@ def enumerated(
 
     The Donsker-Varadhan bound of a critic f(t, c), E f(t, y) - log E_t sum_c p(c) exp f(t, c), with
     p(c) the shares of all rows used: no negative samples, no moving average. Cross-fitted.
+    Feature maps get convolutional critics (`ConvLabelCritics`).
 
     Args:
-        x: K layers, shapes (n, d_k), float64. y: classes 0 .. C-1, int64, shape (n,).
+        x: K layers, shapes (n, d_k) or (n, C, H, W), float64.
+        y: classes 0 .. C-1, int64, shape (n,).
         seed: draws folds, batches and weights; every layer gets the same draws.
-        ranks: columns are mapped to normal scores by rank; otherwise they are standardised.
+        ranks: columns are mapped to normal scores by rank; otherwise they are standardised. Maps
+            are standardised channel by channel.
         training: fields of `Training`.
 
     Returns:
@@ -189,8 +218,7 @@ def enumerated(
     Raises:
         InformationError: an option is out of range.
     """
-    options = ENUMERATED | training
-    return _estimates("enumerated", x, y, seed, options, normalized=False, ranks=ranks)
+    return _estimates("enumerated", x, y, seed, ENUMERATED, training, normalized=False, ranks=ranks)
 
 
 def mlp_probe(
@@ -201,7 +229,17 @@ def mlp_probe(
     Xu et al., "A Theory of Usable Information Under Computational Constraints", ICLR 2020. A lower
     bound on I(T; Y). Arguments and answers as of `enumerated`.
     """
-    return _estimates("mlp-probe", x, y, seed, ENUMERATED | training, ranks=ranks)
+    return _estimates("mlp-probe", x, y, seed, ENUMERATED, training, ranks=ranks)
+
+
+def conv_probe(x: Sequence[Tensor], y: Tensor, *, seed: int = 0, **training: Any) -> list[Estimate]:
+    """V-information of a small convolutional network, for feature maps (n, C, H, W) only.
+
+    As `mlp_probe`, with the critics of `enumerated` for maps. Arguments and answers as there.
+    """
+    if not all(has_maps(t) for t in x):
+        raise InformationError("conv-probe takes feature maps (rows, channels, height, width).")
+    return _estimates("conv-probe", x, y, seed, ENUMERATED, training)
 
 
 def linear_probe(
@@ -210,4 +248,4 @@ def linear_probe(
     """V-information of a linear probe: what a linear rule tells of Y (Alain & Bengio 2016; Xu et
     al. 2020). A lower bound on I(T; Y). Arguments and answers as of `enumerated`.
     """
-    return _estimates("linear-probe", x, y, seed, LINEAR | training, ranks=ranks)
+    return _estimates("linear-probe", x, y, seed, LINEAR, training, ranks=ranks)

@@ -10,12 +10,19 @@ import torch
 from torch import Tensor
 
 from infoprior.information import _objective as bound
+from infoprior.information._conv import MAPS, ConvPairCritics, prepare
 from infoprior.information._critics import PairCritics
 from infoprior.information._crossfit import CrossFit, Fits, Training
 from infoprior.information._elliptical import Copula, fit_copula
 from infoprior.information._folds import Folds, deal
-from infoprior.information._groups import group_by_size, stack_padded
-from infoprior.information._ranks import normal_scores, standardize
+from infoprior.information._groups import (
+    group_entries,
+    has_maps,
+    in_blocks,
+    rows_at_once,
+    stack_padded,
+)
+from infoprior.information._inputs import InformationError
 from infoprior.information._result import Estimate
 
 AVERAGE = 0.1
@@ -30,7 +37,7 @@ class PairProblem:
     """Critics of (x, y), on top of a copula's log-ratio if one is given.
 
     Args:
-        x, y: float32, shapes (K, n, dx) and (K, n, dy).
+        x, y: float32, shapes (K, n, dx) and (K, n, dy), or maps (K, n, C, H, W).
         base: B = K F copulas, critic by critic, or None.
     """
 
@@ -39,6 +46,7 @@ class PairProblem:
     ) -> None:
         self.name = name
         self.x, self.y, self.folds = x, y, folds
+        self.at_once = rows_at_once(len(x) * folds, x.shape[2:], y.shape[2:])
         self.base = base
         self.weight: Tensor | None = None
         if base is not None:
@@ -51,7 +59,9 @@ class PairProblem:
     ) -> tuple[Tensor, Tensor]:
         """Of the joint, (b, m), and of the pairings of row i with row i + s, (b, S, m)."""
         of = who[:, None] // self.folds
-        from_x, from_y = critics.features(self.x[of, rows], self.y[of, rows])
+        from_x, from_y = in_blocks(
+            lambda part: critics.features(self.x[of, part], self.y[of, part]), rows, self.at_once
+        )
         base = None
         if self.base is not None and self.weight is not None:
             each = who[:, None]
@@ -104,21 +114,35 @@ def _shifts(wanted: int, rows: Tensor) -> range:
 
 
 def _fit(
-    name: str, x: Sequence[Tensor], y: Sequence[Tensor], training: Training, seed: int,
+    name: str, x: Sequence[Tensor], y: Sequence[Tensor], options: dict[str, Any], seed: int,
     *, ranks: bool, base: bool,
 ) -> list[tuple[Fits, int, int]]:  # fmt: skip
     """Per pair: the fits of its group, its number in them, and the rows used."""
     n = len(x[0])
-    folds = deal(n, training.folds, seed).to(x[0].device)
+    checked = Training(**options)
+    if checked.hidden == 0:
+        raise InformationError(f"hidden is 0; {name} needs a whole number >= 1.")
+    folds = deal(n, checked.folds, seed).to(x[0].device)
     answers: dict[int, tuple[Fits, int, int]] = {}
-    for group in group_by_size([a.shape[1] + b.shape[1] for a, b in zip(x, y, strict=True)]):
-        prepare = normal_scores if ranks else standardize
-        left = stack_padded([prepare(x[k]) for k in group])
-        right = stack_padded([prepare(y[k]) for k in group])
+    for group in group_entries(x, y):
+        maps = has_maps(x[group[0]], y[group[0]])
+        if maps and base:
+            raise InformationError("base=True needs vectors; feature maps have no copula here.")
+        training = Training(**((MAPS if maps else {}) | options))
+        left = stack_padded([prepare(x[k], ranks) for k in group])
+        right = stack_padded([prepare(y[k], ranks) for k in group])
         copulas = _base(left, right, folds) if base else None
         problem = PairProblem(name, left.float(), right.float(), len(folds), copulas)
-        widths = [(x[k].shape[1], y[k].shape[1]) for k in group]
-        critics = PairCritics.draw(widths, len(folds), training.hidden, seed).to(left.device)
+        critics: PairCritics
+        if maps:
+            shapes = tuple(left.shape[2:]), tuple(right.shape[2:])
+            critics = ConvPairCritics.draw_maps(
+                *shapes, len(group), len(folds), training.hidden, seed
+            )
+        else:
+            widths = [(x[k].shape[1], y[k].shape[1]) for k in group]
+            critics = PairCritics.draw(widths, len(folds), training.hidden, seed)
+        critics = critics.to(left.device)
         if base:
             problem.drop_useless(folds, critics)
         fits = CrossFit[PairCritics](problem, folds, training, seed).run(critics)
@@ -136,7 +160,7 @@ def _bounds(
     name: str, x: Sequence[Tensor], y: Sequence[Tensor], seed: int, ranks: bool, base: bool,
     training: dict[str, Any],
 ) -> list[Estimate]:  # fmt: skip
-    found = _fit(name, x, y, Training(**training), seed, ranks=ranks, base=base)
+    found = _fit(name, x, y, training, seed, ranks=ranks, base=base)
     answers = []
     for fits, k, n in found:
         tested = n // fits.test.shape[1]
@@ -168,9 +192,8 @@ def hybrid(
     Raises:
         InformationError: an option is out of range.
     """
-    options = Training(**training)
     answers = []
-    for fits, k, n in _fit("hybrid", x, y, options, seed, ranks=True, base=True):
+    for fits, k, n in _fit("hybrid", x, y, training, seed, ranks=True, base=True):
         ceiling = math.log(n // fits.test.shape[1])
         answers.append(fits.estimate(k, "hybrid", n, ceiling, corrected=True))
     return answers
@@ -187,12 +210,14 @@ def mine(
     the moving average kept in log space. Rows are dealt into folds; each in turn is tested by a
     critic that was trained on others and stopped by a third part. A lower bound in expectation; it
     falls short where the information is large (log n at most), the dimensions many or rows few.
+    Feature maps, on one side or both, get convolutional critics (`ConvPairCritics`).
 
     Args:
-        x, y: K pairs of shapes (n, dx_k) and (n, dy_k), float64.
+        x, y: K pairs of shapes (n, dx_k) and (n, dy_k), or maps (n, C, H, W), float64.
         seed: draws folds, batches and weights; every pair gets the same draws.
         ranks: columns are mapped to normal scores by rank (`normal_scores`), which changes no
-            information between continuous sides; otherwise they are standardised.
+            information between continuous sides; otherwise they are standardised. Maps are
+            standardised channel by channel.
         base: critics are added to the log-ratio of an elliptical copula (`fit_copula`).
         training: fields of `Training`.
 
