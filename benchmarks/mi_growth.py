@@ -30,6 +30,7 @@ from tqdm import tqdm
 
 BASE = {"n": 2000, "width": 64, "layers": 8}
 GRID = {"n": (500, 1000, 2000, 4000, 8000), "width": (8, 32, 128, 512), "layers": (1, 4, 16, 64)}
+SMALL = {"n": 400, "width": 8, "layers": 2}
 QUICK = {"n": (200, 400, 800), "width": (4, 8, 16), "layers": (1, 2, 4)}
 
 MEASURED = ["auto", "enumerated", "hybrid", "mine", "ksg", "ross", "noisy"]
@@ -79,7 +80,7 @@ def main() -> None:
     rows = []
     for method, axis, value in (bar := tqdm(todo)):
         bar.set_postfix_str(f"{method} {axis}={value}")
-        sizes = BASE | {axis: value}
+        sizes = (SMALL if options.quick else BASE) | {axis: value}
         command = [sys.executable, __file__, "--threads", str(options.threads), "--point",
                    json.dumps({"method": method, **sizes})]  # fmt: skip
         try:
@@ -96,7 +97,7 @@ def main() -> None:
         rows.append({"method": method, "axis": axis, **sizes, **measured})
     write_csv(options.out, rows)
     figure(rows, options.out.with_suffix(".png"))
-    text = report(rows)
+    text = report(rows, SMALL if options.quick else BASE)
     write(options.out.with_suffix(".md"), text)
     print(text)
 
@@ -117,11 +118,11 @@ def curves(rows: list[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str, A
     return found
 
 
-def report(rows: list[dict[str, Any]]) -> str:
+def report(rows: list[dict[str, Any]], base: dict[str, int]) -> str:
     parts = [
         "# Growth of estimates\n",
         f"`python benchmarks/mi_growth.py`; one thread, {machine()}, code {code_version()}; "
-        f"fixed sizes {BASE}. CPU seconds of one call for all layers (megabytes above the memory "
+        f"sizes that stay fixed: {base}. CPU seconds of one call for all layers (megabytes above the memory "
         "before it); exponents: slopes over the last three points in log-log scale (– where the "
         "memory is too small to be seen).",
     ]
