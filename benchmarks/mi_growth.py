@@ -123,8 +123,8 @@ def report(rows: list[dict[str, Any]], base: dict[str, int]) -> str:
         "# Growth of estimates\n",
         f"`python benchmarks/mi_growth.py`; one thread, {machine()}, code {code_version()}; "
         f"sizes that stay fixed: {base}. CPU seconds of one call for all layers (megabytes above "
-        "the memory before it); exponents: slopes over the last three points in log-log scale (– where the "
-        "memory is too small to be seen).",
+        "the memory before it); exponents: slopes over the last three points in log-log scale "
+        "(– where the memory is too small to be seen).",
     ]
     for axis in GRID:
         table = []
