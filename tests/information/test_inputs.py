@@ -1,4 +1,4 @@
-"""Refusals, ranks, and who sees which rows; the entropy of labels."""
+"""What every estimator shares: rows by the seed, entropy of labels, columns by rank."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pytest
 import torch
 from scipy import stats
 
-from infoprior.information import InformationError, MineSettings, entropy, mine, mine_labels
-from infoprior.information._inputs import choose_rows, gaussianize, split_rows
+from infoprior.information import InformationError, choose_rows, entropy
+from infoprior.information._inputs import generator
+from infoprior.information._ranks import normal_scores, standardize
 
 X = np.random.default_rng(0).normal(size=(60, 2))
 Y = np.arange(60) % 3
@@ -21,87 +22,38 @@ def test_ranks_agree_with_scipy_ties_included() -> None:
     samples = np.stack([rng.normal(size=200), np.maximum(rng.normal(size=200), 0.0)], axis=1)
     rank = stats.rankdata(samples, axis=0)  # mean ranks from 1
     normal = stats.norm.ppf((rank - 0.5) / 200)
-    normal = (normal - normal.mean(0)) / normal.std(0, ddof=1)
-    np.testing.assert_allclose(gaussianize(samples).numpy(), normal, atol=1e-5)
+    np.testing.assert_allclose(normal_scores(torch.from_numpy(samples)).numpy(), normal, atol=1e-9)
 
 
 def test_ranks_do_not_see_strictly_increasing_maps() -> None:
-    assert torch.equal(gaussianize(X), gaussianize(np.exp(3 * X)))
+    x = torch.from_numpy(X)
+    assert torch.equal(normal_scores(x), normal_scores(torch.exp(3 * x)))
 
 
-def test_constant_columns_go_rounding_noise_included() -> None:
-    noisy = 1.0 + 1e-9 * X[:, 0]
-    assert gaussianize(np.stack([X[:, 0], np.full(60, 3.0), noisy], axis=1)).shape == (60, 1)
-    assert gaussianize(np.zeros((60, 2))).shape == (60, 0)
-
-
-def test_parts_are_disjoint_and_stratified() -> None:
-    parts = split_rows(1000, seed=3, labels=np.repeat([0, 1], [900, 100]))
-    rows = torch.cat([parts.train, parts.validation, parts.test])
-    assert sorted(rows.tolist()) == list(range(1000))
-    assert [len(p) for p in (parts.train, parts.validation, parts.test)] == [600, 200, 200]
-    assert [int((p >= 900).sum()) for p in (parts.train, parts.validation, parts.test)] == [
-        60, 20, 20,
-    ]  # fmt: skip
-    assert not torch.equal(parts.test, split_rows(1000, seed=4).test)
+@pytest.mark.parametrize("size", [1e-300, 1.0, 1e307])
+def test_standardized_columns(size: float) -> None:
+    x = torch.from_numpy(np.column_stack([np.tanh(X), np.full(60, 0.3)]) * size)
+    scaled = standardize(x)
+    torch.testing.assert_close(scaled.mean(dim=0), torch.zeros(3).double(), rtol=0, atol=1e-12)
+    torch.testing.assert_close(scaled.std(dim=0), torch.tensor([1.0, 1.0, 0.0]).double())
 
 
 def test_rows_chosen_by_the_seed() -> None:
     rows = choose_rows(1000, 100, seed=0)
     assert len(set(rows.tolist())) == 100
     assert rows.max() < 1000
+    np.testing.assert_array_equal(rows, np.sort(rows))
     np.testing.assert_array_equal(rows, choose_rows(1000, 100, seed=0))
     assert not np.array_equal(rows, choose_rows(1000, 100, seed=1))
     np.testing.assert_array_equal(choose_rows(50, None, seed=0), np.arange(50))
+    np.testing.assert_array_equal(choose_rows(50, 50, seed=0), np.arange(50))
 
 
-def _with(array: np.ndarray, value: float) -> np.ndarray:
-    array = array.copy()
-    array[7, 1] = value
-    return array
-
-
-@pytest.mark.parametrize(
-    ("x", "y", "words"),
-    [
-        ([X], [X[:59]], r"x\[0\] has 60 rows, but y\[0\] has 59"),
-        ([X, X], [X], "2 arrays, but y has 1"),
-        ([X[:49]], [X[:49]], "at least 50"),
-        ([X], [_with(X, np.nan)], r"y\[0\] is not finite at row 7, column 1"),
-        ([_with(X, np.inf)], [X], r"x\[0\] is not finite"),
-        ([X[:, :0]], [X], "shape"),
-        ([X[:, :, None]], [X], "shape"),
-        ([X.astype(str)], [X], "give numbers"),
-    ],
-)
-def test_mine_refuses(x: list[np.ndarray], y: list[np.ndarray], words: str) -> None:
-    with pytest.raises(InformationError, match=words):
-        mine(x, y, seed=0)
-
-
-@pytest.mark.parametrize(
-    ("t", "y", "words"),
-    [
-        (X, Y[:59], r"y has 59 rows, but t\[0\] has 60"),
-        (X[:40], Y[:40], "at least 50"),
-        (_with(X, np.nan), Y, r"t\[0\] is not finite"),
-        (X, Y + 0.5, "whole numbers"),
-        (X, X, "shape"),
-    ],
-)
-def test_mine_labels_refuses(t: np.ndarray, y: np.ndarray, words: str) -> None:
-    with pytest.raises(InformationError, match=words):
-        mine_labels([t], y, seed=0)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("steps", 0), ("hidden", 1.5), ("batch_size", 1), ("learning_rate", -1.0), ("average", 0.0),
-     ("max_rows", 10)],
-)  # fmt: skip
-def test_settings_refuse(name: str, value: float) -> None:
-    with pytest.raises(ValueError, match=name):
-        MineSettings(**{name: value})  # type: ignore[arg-type]
+def test_each_purpose_of_a_seed_has_its_own_numbers() -> None:
+    first = generator(0, "split").normal(size=5)
+    np.testing.assert_array_equal(first, generator(0, "split").normal(size=5))
+    assert not np.array_equal(first, generator(0, "critic").normal(size=5))
+    assert not np.array_equal(first, generator(1, "split").normal(size=5))
 
 
 def test_entropy() -> None:
