@@ -17,7 +17,7 @@ SMALLER = {
     "  max_train: 500 ": "  max_train: 200 ",
     "  architectures: 24 ": "  architectures: 8 ",
     "  epochs: 27 ": "  epochs: 9 ",
-    "  mine: {} ": "  mine: {steps: 60} ",
+    "  max_rows: 1500 ": "  max_rows: 200 ",
     "  shuffles: 3 ": "  shuffles: 1 ",
     "  folds: 5 ": "  folds: 2 ",
     "  seeds: 30 ": "  seeds: 3 ",

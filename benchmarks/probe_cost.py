@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import pandas as pd
 import torch
 
-from infoprior.profiles import PROBES, profile_network
+from infoprior.profiles import PROBES, profile_networks
 from infoprior.spaces import get_space
 from infoprior.tasks import Task, metafeatures
 from infoprior.training import train
@@ -41,15 +41,17 @@ def main() -> None:
         task = Task.load(file)
         if not rows:  # the first call of everything loads libraries
             metafeatures(task)
-            profile_network(train(task, PROBES["probe-a"], space=space, epochs=1).network, task)
+            network = train(task, PROBES["probe-a"], space=space, epochs=1).network
+            profile_networks([(network, "probe-a", 1)], task)
         clock = Clock()
         for point in space.design(options.networks):
             train(task, point, space=space)
         full = clock.lap() / options.networks
-        networks = [train(task, point, space=space).network for point in PROBES.values()]
+        networks = [
+            (train(task, point, space=space).network, name, 27) for name, point in PROBES.items()
+        ]
         probes = clock.lap()
-        for network in networks:
-            profile_network(network, task)
+        profile_networks(networks, task)
         layers = clock.lap()
         metafeatures(task)
         meta = clock.lap()

@@ -37,11 +37,11 @@ def profile(task: Task, network: Any = None, *, seed: int = 0) -> pd.DataFrame:
         task: the data; its test rows are not read.
         network: a trained module with `layer_names` and `activations(X)`, as `SearchSpace.build`
             returns it; None trains the fixed probes and profiles each.
-        seed: of the probes and the critics.
+        seed: of the probes and of what the estimators draw.
 
     Returns:
-        one row a layer: mi_xt = I(X;T), mi_ty = I(T;Y) and h_y = H(Y) in nats, width, n, ...
-        (`infoprior.profiles.PROFILE_COLUMNS`).
+        one row a layer: mi_xt = I(X; T + sigma Z) with its sigma, mi_ty = I(T;Y) and h_y = H(Y),
+        in nats; width, n, flags, ... (`infoprior.profiles.PROFILE_COLUMNS`).
 
     Raises:
         ValueError: fewer than 50 training and validation rows.
@@ -63,23 +63,22 @@ def suggest(
 ) -> Suggestion:
     """Architectures to try first on a task: train the probes, profile them, predict the prior.
 
-    The task is profiled as the predictor's training tasks were (`predictor.profiled`): on as many
-    rows at most, after as many epochs.
+    The task is profiled as the predictor's training tasks were (`predictor.profiled`): by the same
+    recipe, on as many rows at most, after as many epochs.
 
     Args:
         task: the data; its test rows are not learned from.
         predictor: a fitted predictor, or the folder it was saved to.
         n: how many architectures.
-        seed: of the rows, the probes, the critics and the draw.
+        seed: of the rows, the probes, the estimators and the draw.
 
     Raises:
-        ValueError: `n` is less than one; the folder holds no predictor; fewer than 50 training and
-            validation rows.
+        ValueError: `n` is less than one; the folder holds no predictor; it was fitted on profiles
+            of a recipe that this version does not have; fewer than 50 training and validation rows.
     """
     import numpy as np
 
     from infoprior import predictors, profiles
-    from infoprior.information import MineSettings
 
     if n < 1:
         raise ValueError(f"n = {n}: ask for at least one architecture.")
@@ -87,10 +86,11 @@ def suggest(
         predictor = predictors.load_predictor(predictor)
     check_rows(task)
     how: dict[str, Any] = {}
-    if predictor.profiled.rows is not None:
-        how["settings"] = MineSettings(max_rows=predictor.profiled.rows)
-    if predictor.profiled.epochs is not None:
-        how["epochs"] = predictor.profiled.epochs
+    profiled = predictor.profiled
+    if profiled.recipe is not None and profiled.rows is not None:
+        how["recipe"] = replace(profiles.get_recipe(profiled.recipe), max_rows=profiled.rows)
+    if profiled.epochs is not None:
+        how["epochs"] = profiled.epochs
     task_profile = profiles.profile_task(as_profiled(task, predictor, seed=seed), seed=seed, **how)
     prior = predictor.predict(task_profile)
     # Distinct draws, best first: a list to try by hand shows the prior's spread, not one peak.

@@ -112,7 +112,11 @@ def profile(
     seed: SEED = 0,
     max_train: Annotated[int, typer.Option(min=10, help="Training rows, at most.")] = 2000,
 ) -> None:
-    """Print the information profile of the probes on your data, in nats."""
+    """Print the information profile of the probes on your data, in nats.
+
+    mi_xt is I(X; T + sigma Z) of a layer T with Gaussian noise of the sigma beside it, mi_ty is
+    I(T;Y), h_y is H(Y), the most that mi_ty can be.
+    """
     _check_out(out)
     from infoprior._face import profile as run
     from infoprior.parallel import write_atomically
@@ -120,7 +124,7 @@ def profile(
     task = _read(data, target, drop, categorical, max_categories, separator, seed, max_train)
     _say(f"{task.name}: {_shape(task)}. Training and profiling the probes ...")
     rows = run(task, seed=seed)
-    columns = ["architecture", "layer", "width", "n", "mi_xt", "mi_ty", "h_y", "flags"]
+    columns = ["architecture", "layer", "width", "n", "mi_xt", "sigma", "mi_ty", "h_y", "flags"]
     print(rows[columns].to_string(index=False, float_format=lambda v: f"{v:.3f}"))
     if out is not None:
         write_atomically(out, rows.to_csv(index=False))

@@ -7,6 +7,7 @@ from pipeline.common import (  # isort: skip
 )  # fmt: skip
 
 import time
+from dataclasses import replace
 
 import pandas as pd
 
@@ -22,16 +23,20 @@ CODE = (
 )
 
 
-def profile_one(path: str, seed: int, epochs: int, mine: dict) -> dict:
+def profile_one(path: str, seed: int, epochs: int, recipe: str, max_rows: int) -> dict:
     """One task's probes: the rows of their layers and of their learning curves."""
     import torch
 
-    from infoprior.information import MineSettings
-    from infoprior.profiles import profile_task
+    from infoprior.profiles import get_recipe, profile_task
 
     torch.set_num_threads(1)
     start = time.perf_counter()
-    found = profile_task(Task.load(path), seed=seed, epochs=epochs, settings=MineSettings(**mine))
+    found = profile_task(
+        Task.load(path),
+        seed=seed,
+        epochs=epochs,
+        recipe=replace(get_recipe(recipe), max_rows=max_rows),
+    )
     return {
         "layers": found.layers.to_dict("records"),
         "curves": found.curves.to_dict("records"),
@@ -46,7 +51,7 @@ def main() -> None:
     jobs, names = {}, {}
     for task, digest in zip(tasks.task, tasks.digest, strict=True):
         path = str(DATA / "tasks" / f"{file_name(task)}.safetensors")
-        arguments = (path, params["seed"], params["epochs"], params["mine"])
+        arguments = (path, *(params[name] for name in ("seed", "epochs", "recipe", "max_rows")))
         key = f"{file_name(task)}.{fingerprint(digest, code, *arguments[1:])}"
         jobs[key], names[key] = arguments, task
     results = run_jobs(

@@ -1,8 +1,8 @@
 """A small made-up meta-dataset in which the MI of the probes decides which networks are good.
 
 Every task has a latent z in [-1, 1]. It moves the best width and the best learning rate, and it
-moves the probes' I(X;T) and I(T;Y). Meta-features and the probes' accuracies say nothing of z, so
-what a predictor gains over the static average it has from the MI.
+moves the probes' I(X; T + sigma Z) and I(T;Y). Meta-features and the probes' accuracies say nothing
+of z, so what a predictor gains over the static average it has from the MI.
 """
 
 from __future__ import annotations
@@ -133,9 +133,11 @@ def _profiles(
                 xt = np.exp(1.0 - 0.8 * z - 0.1 * index + 0.1 * rng.normal())
                 rows.append({
                     "task": name, "architecture": probe, "seed": 0, "epoch": EPOCHS,
-                    "layer": f"hidden_{index + 1}", "layer_index": index, "estimator": "mine",
-                    "width": width, "n": 1000, "mi_xt": xt, "mi_ty": ty, "h_y": h,
-                    "mi_xt_train": xt + 0.1, "mi_xt_validation": xt, "mi_ty_train": ty + 0.02,
-                    "mi_ty_validation": ty, "step_xt": 100, "step_ty": 80, "flags": "",
+                    "layer": f"hidden_{index + 1}", "layer_index": index, "recipe": "tabular-1",
+                    "width": width, "n": 1000, "mi_xt": xt, "mi_xt_lower": xt - 0.1,
+                    "mi_xt_upper": xt + 0.1, "sigma": 0.4, "mi_ty": ty, "h_y": h,
+                    "mi_ty_train": ty + 0.02, "mi_ty_validation": ty, "mi_ty_test": ty - 0.02,
+                    "mi_ty_fold_spread": 0.03, "step_ty": 80.0, "effective_rank": width / 2,
+                    "dead_units": 0.0, "activation_entropy": 0.9, "flags": "",
                 })  # fmt: skip
     return pd.DataFrame(rows)

@@ -68,7 +68,18 @@ def test_suggest_prints_architectures_and_writes_the_prior(
 def test_profile_prints_a_row_a_layer(monkeypatch, capsys, table):
     assert not run(monkeypatch, "profile", table, "-y", "kind")
     printed = capsys.readouterr().out
-    assert printed.split("\n")[0].split()[:2] == ["architecture", "layer"]
+    head = printed.split("\n")[0].split()
+    assert head == [
+        "architecture",
+        "layer",
+        "width",
+        "n",
+        "mi_xt",
+        "sigma",
+        "mi_ty",
+        "h_y",
+        "flags",
+    ]
     assert "probe-a" in printed
     assert "hidden_3" in printed
 

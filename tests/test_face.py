@@ -87,6 +87,18 @@ def test_suggest_profiles_as_the_predictor_was_trained():
     assert found.profile.metafeatures["log_rows"] == pytest.approx(np.log(200))
 
 
+def test_suggest_follows_the_recipe_or_refuses():
+    predictor = small_predictor()
+    assert predictor.profiled.recipe == "tabular-1"
+    found = infoprior.suggest(ring_task(), predictor, seed=0)
+    assert set(found.profile.layers["recipe"]) == {"tabular-1"}
+    meta = make_metadataset(n_tasks=8, n_architectures=16, seed=0)
+    foreign = replace(meta, profiles=meta.profiles.assign(recipe="tabular-99"))
+    predictor = make_predictor("nearest", "mi", seed=0).fit(foreign)
+    with pytest.raises(ValueError, match=r"no recipe 'tabular-99', it has \['tabular-1', "):
+        infoprior.suggest(ring_task(), predictor, seed=0)
+
+
 def test_rows_are_capped_by_class_and_the_test_rows_stay():
     from infoprior._face import as_profiled
 
@@ -127,4 +139,4 @@ def test_profile_of_any_trained_network():
     network = train(ring_task(), point, space=space, epochs=3).network
     rows = infoprior.profile(ring_task(), network)
     assert list(rows["layer"]) == ["hidden_1", "hidden_2", "hidden_3", "hidden_4"]
-    assert np.isfinite(rows[["mi_xt", "mi_ty", "h_y"]].to_numpy()).all()
+    assert np.isfinite(rows[["mi_xt", "sigma", "mi_ty", "h_y"]].to_numpy()).all()

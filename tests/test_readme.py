@@ -49,6 +49,14 @@ def test_the_suggestion_runs(folder, capsys):
     assert "mi_ty" in out
 
 
+def test_the_profile_of_a_network_runs(folder, capsys):
+    exec(compile(BLOCKS[2], "README.md", "exec"), {})
+    out = capsys.readouterr().out
+    assert "hidden_3" in out
+    assert "sigma" in out
+    assert "ty_beyond" in out
+
+
 def test_files_and_targets_that_it_names_exist():
     top = Path(__file__).parents[1]
     for link in re.findall(r"\]\(([^)#:]+)\)", README):

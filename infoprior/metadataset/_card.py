@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from infoprior.metadataset._dataset import MetaDataset
+from infoprior.profiles import data_processing
 
 SMALL_TEST = 300  # below so many test rows an accuracy's standard error is near 0.03
 
@@ -31,7 +32,8 @@ def data_card(meta: MetaDataset, seed: int, versions: Mapping[str, str]) -> str:
         "# Data card of the meta-dataset",
         "",
         "One row of `rows.parquet` is one architecture on one task: its parameters, the mutual "
-        "information (nats) of each layer of the task's probes, and the accuracy it reached.",
+        "information of each layer of the task's probes, and the accuracy it reached. Information "
+        "is in nats: I(T;Y), and I(X; T + sigma Z) with Gaussian noise of stated sigma.",
         "",
         "| | |",
         "| --- | --- |",
@@ -43,7 +45,7 @@ def data_card(meta: MetaDataset, seed: int, versions: Mapping[str, str]) -> str:
         f"| diverged | {int(final['diverged'].sum())} |",
         f"| probes | {', '.join(meta.probes) or 'none'} |",
         f"| layers profiled | {len(meta.profiles)}, {_flagged(meta.profiles)} of them flagged |",
-        f"| estimators | {', '.join(sorted(set(meta.profiles['estimator']))) or 'none'} |",
+        f"| recipes | {', '.join(sorted(set(meta.profiles['recipe']))) or 'none'} |",
         f"| seed | {seed} |",
         f"| SHA-256 of the contents | `{meta.digest}` |",
         "",
@@ -66,6 +68,10 @@ def data_card(meta: MetaDataset, seed: int, versions: Mapping[str, str]) -> str:
         "## Flags of the MI estimates",
         "",
         *_flags(meta.profiles),
+        "",
+        "## Information that rises with depth",
+        "",
+        *_rises(meta.profiles),
         "",
         "## Package versions",
         "",
@@ -115,6 +121,31 @@ def _flags(profiles: pd.DataFrame) -> list[str]:
     return [f"- {flag}: {counts[flag]} of {len(profiles)} layers" for flag in sorted(counts)]
 
 
+def _rises(profiles: pd.DataFrame) -> list[str]:
+    found = data_processing(profiles)
+    found = found[found["layers"] > 1]
+    if found.empty:
+        return ["No probe has two layers to compare."]
+    lines = [
+        "Layers form a chain, along which the data-processing inequality lets neither I(X;T) nor "
+        "I(T;Y) rise. I(X; T + sigma Z), with noise added to each layer apart, may rise all the "
+        "same; a rise of I(T;Y) beyond the error (0.05 nat, or the spread over folds) is "
+        "information that the estimate missed in the earlier layer.",
+        "",
+        "| probe | networks | I(T;Y) rises beyond the error | by at most (nats) | "
+        "I(X; T + sigma Z) rises beyond the error | by at most (nats) |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for probe, group in found.groupby("architecture", sort=True):
+        cells = []
+        for quantity in ("ty", "xt"):
+            beyond = group[group[f"{quantity}_beyond"]]
+            cells.append(str(len(beyond)))
+            cells.append(f"{beyond[f'{quantity}_rise'].max():.2f}" if len(beyond) else "")
+        lines.append(f"| {probe} | {len(group)} | {' | '.join(cells)} |")
+    return lines
+
+
 def _weaknesses(meta: MetaDataset, final: pd.DataFrame, cells: int) -> list[str]:
     tasks = meta.tasks
     small = int((tasks["n_test"] < SMALL_TEST).sum())
@@ -123,10 +154,11 @@ def _weaknesses(meta: MetaDataset, final: pd.DataFrame, cells: int) -> list[str]
         f"- {small} of {len(tasks)} tasks have fewer than {SMALL_TEST} test rows; their rankings "
         f"are noisy.",
         f"- {made} of {len(tasks)} tasks are synthetic or enumerated: no substitute for real ones.",
-        "- I(X;T) of a deterministic network is infinite or constant; the value here is what the "
-        "critic could find at this n and width, and is comparable only between the same probes.",
-        "- A MINE value is a lower bound, biased downward on few rows, and no confidence interval "
-        "comes with it.",
+        "- I(X;T) of a deterministic network is infinite or constant, whatever it learned; here it "
+        "is I(X; T + sigma Z), which depends on sigma, compares only between profiles of one "
+        "recipe, and cannot be told beyond log n (flag xt:saturated).",
+        "- An estimate of I(T;Y) falls short on few rows and wide layers; the spread over folds is "
+        "no confidence interval.",
         "- Families are declared by hand: an undeclared near-duplicate would leak between splits.",
     ]
     if len(final) < cells:

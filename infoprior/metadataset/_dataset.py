@@ -47,8 +47,8 @@ class MetaDataset:
         architectures: one row per architecture: architecture (its id), one column per parameter.
         curves: one row per (task, architecture, seed, epoch): train_loss, validation_loss (nats),
             train_accuracy, validation_accuracy, test_accuracy, diverged.
-        profiles: one row per (task, probe, seed, epoch, layer, estimator): mi_xt, mi_ty, h_y and
-            their diagnostics.
+        profiles: one row per (task, probe, seed, epoch, layer, recipe): mi_xt, mi_ty, h_y and
+            their diagnostics (`infoprior.profiles.PROFILE_COLUMNS`).
         probe_curves: the learning curves of the probes, columns as in `curves`; `architecture` is
             the probe's name.
 
@@ -145,7 +145,8 @@ class MetaDataset:
         Returns:
             one row per (task, architecture) that was run: task, family, kind, architecture, its
             parameters (`parameter/<name>` where another column has that name),
-            `<probe>/<layer_index>/mi_xt|mi_ty|h_y` (nats, of the task's probes, means over seeds),
+            `<probe>/<layer_index>/mi_xt|mi_ty|h_y` (nats, of the task's probes, means over seeds;
+            mi_xt is I(X; T + sigma Z)),
             validation_accuracy, test_accuracy, diverged.
         """
         table = self.final()
@@ -187,9 +188,9 @@ class MetaDataset:
     def shuffle_profiles(self, seed: int) -> MetaDataset:
         """The control: each task gets the whole MI profile of a task of another family.
 
-        Every column of `profiles` moves together (I(X;T), I(T;Y), H(Y), diagnostics), so nothing
-        of a task's own MI remains, and the marginal distribution of profiles is as before.
-        Metafeatures, probe curves and curves stay where they are.
+        Every column of `profiles` moves together (I(X; T + sigma Z), I(T;Y), H(Y), diagnostics),
+        so nothing of a task's own MI remains, and the marginal distribution of profiles is as
+        before. Metafeatures, probe curves and curves stay where they are.
 
         Args:
             seed: draws the derangement.

@@ -38,6 +38,8 @@ _TEXT, _COUNT, _FLAG = Column("text"), Column("integer", low=0), Column("boolean
 _ACCURACY = Column("number", low=0.0, high=1.0)
 _LOSS = Column("number", missing=True)  # NaN from the epoch at which a network diverged
 _NATS = Column("number")
+_MAYBE = Column("number", missing=True)  # NaN where a recipe's method does not have the value
+_SHARE = Column("number", low=0.0, high=1.0)
 
 _CURVES = {
     "task": _TEXT,
@@ -74,18 +76,23 @@ SCHEMAS: dict[str, dict[str, Column]] = {
         "epoch": _COUNT,
         "layer": _TEXT,
         "layer_index": _COUNT,
-        "estimator": _TEXT,
+        "recipe": _TEXT,
         "width": _COUNT,
         "n": _COUNT,
         "mi_xt": _NATS,
+        "mi_xt_lower": _MAYBE,
+        "mi_xt_upper": _MAYBE,
+        "sigma": Column("number", missing=True, low=0.0),
         "mi_ty": _NATS,
         "h_y": _NATS,
-        "mi_xt_train": _NATS,
-        "mi_xt_validation": _NATS,
-        "mi_ty_train": _NATS,
-        "mi_ty_validation": _NATS,
-        "step_xt": Column("integer"),
-        "step_ty": Column("integer"),
+        "mi_ty_train": _MAYBE,
+        "mi_ty_validation": _MAYBE,
+        "mi_ty_test": _MAYBE,
+        "mi_ty_fold_spread": _MAYBE,
+        "step_ty": _MAYBE,
+        "effective_rank": Column("number", low=0.0),
+        "dead_units": _SHARE,
+        "activation_entropy": _SHARE,  # bits a unit
         "flags": _TEXT,
     },
     "probe_curves": _CURVES,
@@ -95,7 +102,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "tasks": ("task",),
     "architectures": ("architecture",),
     "curves": ("task", "architecture", "seed", "epoch"),
-    "profiles": ("task", "architecture", "seed", "epoch", "layer_index", "estimator"),
+    "profiles": ("task", "architecture", "seed", "epoch", "layer_index", "recipe"),
     "probe_curves": ("task", "architecture", "seed", "epoch"),
 }
 

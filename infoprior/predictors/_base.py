@@ -38,40 +38,57 @@ class NoSettings:
 class Profiled:
     """How large the training tasks were and how they were profiled.
 
-    I(X;T) as measured grows with the number of rows, and so do metafeatures: a new task is
-    comparable only when it is profiled in the same way.
+    Estimates depend on the recipe and the number of rows, and so do metafeatures on rows: a new
+    task is comparable only when it is profiled in the same way.
 
     Attributes:
         train: training rows of a task, at most.
         validation: validation rows of a task, at most.
         rows: rows that a profile's information was measured on, at most; None without profiles.
         epochs: that the probes were trained for; None without profiles.
+        recipe: id of the recipe that layers were measured with; None without profiles.
 
     Raises:
-        PredictorError: one of them is not a positive whole number.
+        PredictorError: a number is not a positive whole one, or the recipe no text.
     """
 
     train: int
     validation: int
     rows: int | None
     epochs: int | None
+    recipe: str | None
 
     def __post_init__(self) -> None:
         for name, value in dataclasses.asdict(self).items():
-            if value is None and name in ("rows", "epochs"):
+            if value is None and name in ("rows", "epochs", "recipe"):
+                continue
+            if name == "recipe":
+                if type(value) is not str or not value:
+                    raise PredictorError(f"profiled recipe = {value!r}; it has to be a name.")
                 continue
             if type(value) is not int or value < 1:
                 raise PredictorError(f"profiled {name} = {value!r}; it has to be an int from 1 on.")
 
     @classmethod
     def of(cls, meta: MetaDataset) -> Profiled:
-        """As the tasks of a meta-dataset were."""
+        """As the tasks of a meta-dataset were.
+
+        Raises:
+            PredictorError: they were profiled with different recipes.
+        """
         known = len(meta.profiles) > 0
+        recipes = sorted(set(meta.profiles["recipe"]))
+        if len(recipes) > 1:
+            raise PredictorError(
+                f"The profiles are of the recipes {recipes}, whose numbers do not compare; keep "
+                "the rows of one."
+            )
         return cls(
             train=int(meta.tasks["n_train"].max()),
             validation=int(meta.tasks["n_validation"].max()),
             rows=int(meta.profiles["n"].max()) if known else None,
             epochs=int(meta.profiles["epoch"].max()) if known else None,
+            recipe=recipes[0] if known else None,
         )
 
 

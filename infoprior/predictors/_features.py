@@ -4,8 +4,9 @@
   validation accuracy, and the losses as log(1 + loss / log(classes)) (1 + is chance level), which
   keeps a badly fitted probe from dwarfing the rest. Never a test accuracy.
 - metafeatures: the task's metafeatures as they are.
-- mi: per probe and layer I(T;Y) / H(Y), without unit, and log(1 + max(I(X;T), 0)), I in nats. These
-  are absolute values: a z-score within a task removes what tells tasks apart.
+- mi: per probe and layer I(T;Y) / H(Y), without unit, and log(1 + max(I(X; T + sigma Z), 0)), I in
+  nats. These are absolute values: a z-score within a task removes what tells tasks apart. Ranks,
+  widths and the like stay out, so that what these inputs are worth is what information is worth.
 
 Missing values (a probe that diverged) become the median over the training tasks. Standardisation
 uses the training tasks alone; each group is then divided by the square root of its size, so that
@@ -137,7 +138,7 @@ def _accuracy(curves: pd.DataFrame, log_classes: pd.Series) -> pd.DataFrame:
 
 
 def _mi(layers: pd.DataFrame) -> pd.DataFrame:
-    key = ["task", "architecture", "seed", "layer_index", "estimator"]
+    key = ["task", "architecture", "seed", "layer_index", "recipe"]
     rows = layers.sort_values("epoch", kind="stable").drop_duplicates(key, keep="last")
     # A diverged probe's layers hold no information that could be read: missing, not zero.
     read = ~rows["flags"].str.contains("non_finite").to_numpy(dtype=bool)
@@ -148,11 +149,11 @@ def _mi(layers: pd.DataFrame) -> pd.DataFrame:
         "task": rows["task"].to_numpy(),
         "probe": rows["architecture"].to_numpy(),
         "layer": rows["layer_index"].astype(str).to_numpy(),
-        "estimator": rows["estimator"].to_numpy(),
+        "recipe": rows["recipe"].to_numpy(),
         "ty_over_hy": rows["mi_ty"].to_numpy(dtype=np.float64) / h_y,
         "log_xt": np.log1p(xt),
     })  # fmt: skip
-    return _widen("mi", table, ["probe", "layer", "estimator"])
+    return _widen("mi", table, ["probe", "layer", "recipe"])
 
 
 def _widen(group: str, table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
@@ -200,7 +201,7 @@ class Standardizer:
             raise PredictorError(
                 f"The profile lacks {len(missing)} of the {len(self.names)} features {what}that "
                 f"the predictor was fitted on ({missing[0]!r}, ...); profile the task with the "
-                f"same probes, epochs and estimator."
+                f"same probes, epochs and recipe."
             )
         values = table[list(self.names)].to_numpy(dtype=np.float64)
         values = np.where(np.isfinite(values), values, self.median)

@@ -17,7 +17,7 @@ from infoprior.predictors._errors import PredictorError
 from infoprior.predictors._features import Standardizer
 from infoprior.predictors._make import make_predictor
 
-VERSION = 2
+VERSION = 3
 HEADER, ARRAYS, CHOICE = "predictor.json", "arrays.safetensors", "best.json"
 _FEATURES = ("median", "mean", "scale")
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from itertools import combinations
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -48,10 +47,8 @@ def data_processing(table: pd.DataFrame) -> pd.DataFrame:
     for key, group in table.groupby(KEY, sort=True):
         finite = ~group["flags"].str.contains(NON_FINITE).to_numpy(dtype=bool)
         layers = group[finite].sort_values("layer_index")
-        rows.append({
-            **dict(zip(KEY, key if isinstance(key, tuple) else (key,), strict=True)),
-            "layers": len(layers), **_rise("ty", layers), **_rise("xt", layers),
-        })  # fmt: skip
+        row: dict[str, Any] = dict(zip(KEY, cast(tuple, key), strict=True))
+        rows.append(row | {"layers": len(layers)} | _rise("ty", layers) | _rise("xt", layers))
     columns = [*KEY, "layers", *(f"{q}_{c}" for q in ("ty", "xt") for c in COLUMNS)]
     return pd.DataFrame(rows, columns=columns)
 
@@ -59,7 +56,7 @@ def data_processing(table: pd.DataFrame) -> pd.DataFrame:
 COLUMNS = ("rise", "error", "from", "to", "beyond")
 
 
-def _rise(quantity: str, layers: pd.DataFrame) -> dict[Hashable, Any]:
+def _rise(quantity: str, layers: pd.DataFrame) -> dict[str, Any]:
     values = layers[f"mi_{quantity}"].to_numpy(dtype=np.float64)
     names = layers["layer"].tolist()
     if quantity == "ty":

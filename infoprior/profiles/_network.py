@@ -151,7 +151,8 @@ def profile_networks(
         x, y = task.X[rows], task.y[rows]
         layers = _read_all(networks, x)
         read = [k for k, layer in enumerate(layers) if np.isfinite(layer.t).all()]
-        ty, xt = ({}, {}) if not read else _measure(x, y, [layers[k].t for k in read], seed, recipe)
+        found = _measure(x, y, [layers[k].t for k in read], seed, recipe) if read else []
+        values = dict(zip(read, found, strict=True))
         h_y = entropy(y)
         table = [
             {
@@ -165,7 +166,7 @@ def profile_networks(
                 "width": int(np.prod(layer.t.shape[1:])),
                 "n": len(rows),
                 "h_y": h_y,
-                **(_values(layer.t, ty[read.index(k)], xt[read.index(k)]) if k in read else LOST),
+                **(_values(layer.t, *values[k]) if k in values else LOST),
             }
             for k, layer in enumerate(layers)
         ]
@@ -202,8 +203,8 @@ def _read(network: Readable, x: np.ndarray) -> dict[str, np.ndarray]:
 
 def _measure(
     x: np.ndarray, y: np.ndarray, layers: list[np.ndarray], seed: int, recipe: Recipe
-) -> tuple[Sequence[Estimate], Sequence[Estimate]]:
-    """I(T; Y) and I(X; T + sigma Z) of all layers, a stack each."""
+) -> list[tuple[Estimate, Estimate]]:
+    """I(T; Y) and I(X; T + sigma Z) of each layer; all layers are one stack."""
     ty = estimate(
         layers, y, method=recipe.ty_method, discrete_y=True, seed=seed, **recipe.ty_options
     )
@@ -212,7 +213,7 @@ def _measure(
     )
     assert not isinstance(ty, Estimate)
     assert not isinstance(xt, Estimate)
-    return ty, xt
+    return list(zip(ty, xt, strict=True))
 
 
 _TY = {

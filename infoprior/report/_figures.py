@@ -121,7 +121,7 @@ def differences_figure(long: pd.DataFrame) -> Figure:
 
 
 def information_plane_figure(profiles: pd.DataFrame) -> Figure:
-    """I(X;T) against I(T;Y)/H(Y) of every layer of the probes, one panel a probe.
+    """I(X; T + sigma Z) against I(T;Y)/H(Y) of every layer of the probes, one panel a probe.
 
     Args:
         profiles: the profile table (nats); each grey line is one task's probe, from its first
@@ -145,7 +145,7 @@ def information_plane_figure(profiles: pd.DataFrame) -> Figure:
             ax.scatter(rows.loc[at, "mi_xt"], share[at], s=16, color=colour, zorder=2,
                        label=f"layer {int(layer) + 1}", alpha=0.85)  # fmt: skip
         ax.set_title(probe, fontsize=10)
-        ax.set_xlabel("I(X;T) by MINE (nats)")
+        ax.set_xlabel("I(X; T + σZ) (nats)")
         ax.axhline(1, color="black", lw=0.6, ls=":")
         ax.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("I(T;Y) / H(Y)")

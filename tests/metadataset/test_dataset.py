@@ -50,6 +50,8 @@ def test_a_bad_table_is_named_with_its_column(meta: MetaDataset) -> None:
         (renamed("curves", "task", "made/0"), "'task': 1 unknown task.*'made/0!'"),
         (renamed("curves", "architecture", "a001"), "'architecture': 1 unknown arch.*'a001!'"),
         (set_to("profiles", "mi_xt", np.nan), "'profiles', column 'mi_xt': nan in row 0"),
+        (set_to("profiles", "sigma", -1.0), "'sigma': -1.0 in row 0 lies outside"),
+        (set_to("profiles", "dead_units", 1.5), "'dead_units': 1.5 in row 0 lies outside"),
         (renamed("profiles", "task", "made/3"), "'profiles', column 'task': 1 unknown"),
         (set_to("tasks", "mf_noise_1", np.inf), "'tasks', column 'mf_noise_1': inf"),
         (set_to("tasks", "task", "made/0"), "'tasks' has the key .task='made/0'. more than once"),
@@ -164,7 +166,7 @@ def test_loading_names_the_file_that_is_wrong(meta: MetaDataset, tmp_path: Path)
     curves.write_bytes(kept)
     schema = json.loads((tmp_path / "schema.json").read_text())
     (tmp_path / "schema.json").write_text(json.dumps({**schema, "version": 99}))
-    with pytest.raises(MetaDatasetError, match="version 99; this infoprior reads version 1"):
+    with pytest.raises(MetaDatasetError, match="version 99; this infoprior reads version 2"):
         MetaDataset.load(tmp_path)
 
 
@@ -196,6 +198,30 @@ def test_a_space_of_ones_own_comes_back_from_its_file(tmp_path: Path) -> None:
     loaded = MetaDataset.load(tmp_path)
     assert dict(loaded.space) == dict(space)
     assert loaded.points()["a001"] == {"kind": None, "rate": 1.0}
+
+
+def test_values_that_a_recipe_does_not_have_may_be_missing(
+    meta: MetaDataset, tmp_path: Path
+) -> None:
+    bare = replace(meta, profiles=meta.profiles.assign(mi_xt_lower=np.nan, sigma=np.nan))
+    bare.save(tmp_path)
+    assert MetaDataset.load(tmp_path).digest == bare.digest
+    assert bare.profile("made/1").layers["sigma"].isna().all()
+
+
+def test_the_data_card_says_where_information_rises_with_depth(meta: MetaDataset) -> None:
+    # I(T;Y) of probe-b jumps at its second layer, that of the others falls with depth.
+    profiles = meta.profiles.assign(mi_ty=1.0 - 0.1 * meta.profiles["layer_index"])
+    deeper = (profiles["architecture"] == "probe-b") & (profiles["layer_index"] == 1)
+    profiles.loc[deeper, "mi_ty"] = 1.5
+    profiles["mi_xt"] = 2.0 - profiles["layer_index"]
+    card = data_card(replace(meta, profiles=profiles), seed=0, versions={})
+    assert "| probe-b | 6 | 6 | 0.50 | 0 |  |" in card
+    assert "| probe-c | 6 | 0 |  | 0 |  |" in card
+    assert "| probe-a |" not in card  # it has one layer
+    assert "| recipes | tabular-1 |" in card
+    none = data_card(replace(meta, profiles=profiles.iloc[:0]), seed=0, versions={})
+    assert "No probe has two layers to compare." in none
 
 
 def test_the_data_card_counts_and_tells_no_time(meta: MetaDataset) -> None:

@@ -12,7 +12,7 @@ from infoprior.metadataset import MetaDatasetError
 from infoprior.metadataset._shuffle import derangement
 from tests.factories import make_metadataset
 
-VALUES = ["mi_xt", "mi_ty", "h_y", "mi_ty_train", "step_xt"]
+VALUES = ["mi_xt", "mi_ty", "h_y", "mi_ty_train", "sigma"]
 
 
 def test_every_task_gets_the_whole_profile_of_another_family() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.stats import kendalltau
@@ -191,11 +192,16 @@ def test_how_the_training_tasks_were_profiled_is_kept(train: MetaDataset, tmp_pa
     assert predictor.profiled.validation == 300
     assert predictor.profiled.rows == 640
     assert predictor.profiled.epochs == 27
+    assert predictor.profiled.recipe == "tabular-1"
     predictor.save(tmp_path)
     assert load_predictor(tmp_path).profiled == predictor.profiled
     # Without profiles there is nothing to follow.
     bare = fitted("static", replace(train, profiles=profiles.iloc[:0]))
-    assert (bare.profiled.rows, bare.profiled.epochs) == (None, None)
+    assert (bare.profiled.rows, bare.profiled.epochs, bare.profiled.recipe) == (None, None, None)
+    # Numbers of two recipes do not compare.
+    mixed = replace(train, profiles=pd.concat([profiles, profiles.assign(recipe="other-3")]))
+    with pytest.raises(PredictorError, match=r"recipes \['other-3', 'tabular-1'\]"):
+        fitted("static", mixed)
     with pytest.raises(PredictorError, match="not fitted"):
         _ = make_predictor("static").profiled
 
@@ -278,7 +284,7 @@ def test_files_that_cannot_be_trusted_are_refused(train: MetaDataset, tmp_path: 
         with pytest.raises(PredictorError, match=message):
             load_predictor(tmp_path)
 
-    refuses("version 99; this infoprior reads version 2", version=99)
+    refuses("version 99; this infoprior reads version 3", version=99)
     refuses("no predictor 'oracle'", name="oracle")
     distributions = [d for d in header["space"]["distributions"] if d[0] != "depth"]
     refuses("its space 'mlp' is not", space={"name": "mlp", "distributions": distributions})
@@ -289,6 +295,7 @@ def test_files_that_cannot_be_trusted_are_refused(train: MetaDataset, tmp_path: 
     sizes = header["profiled"]
     refuses("profiled rows = 0", profiled={**sizes, "rows": 0})
     refuses("profiled train = '500'", profiled={**sizes, "train": "500"})
+    refuses("profiled recipe = 1", profiled={**sizes, "recipe": 1})
     refuses("lacks or misspells", profiled={**sizes, "test": 9})
     path.write_text(json.dumps(header))
     (tmp_path / "arrays.safetensors").write_bytes(b"damaged")

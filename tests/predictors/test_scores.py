@@ -28,12 +28,12 @@ def test_mi_features_are_absolute_and_normalised_by_the_entropy_of_the_labels(
     values = features(meta.profile("made/3"), "mi")
     layers = meta.profiles.set_index(["task", "architecture", "layer_index"])
     row = layers.loc[("made/3", "probe-c", 2)]
-    assert values["mi/probe-c/2/mine/ty_over_hy"] == pytest.approx(row["mi_ty"] / row["h_y"])
-    assert values["mi/probe-c/2/mine/log_xt"] == pytest.approx(np.log1p(row["mi_xt"]))
+    assert values["mi/probe-c/2/tabular-1/ty_over_hy"] == pytest.approx(row["mi_ty"] / row["h_y"])
+    assert values["mi/probe-c/2/tabular-1/log_xt"] == pytest.approx(np.log1p(row["mi_xt"]))
     assert len(values) == 2 * 6
     below = meta.profile("made/3")
     below = replace(below, layers=below.layers.assign(mi_xt=-0.5))
-    assert features(below, "mi")["mi/probe-a/0/mine/log_xt"] == 0.0
+    assert features(below, "mi")["mi/probe-a/0/tabular-1/log_xt"] == 0.0
 
 
 def test_accuracy_features_are_the_rungs_and_no_test_accuracy(meta: MetaDataset) -> None:
@@ -62,8 +62,8 @@ def test_a_diverged_probe_is_missing_not_zero(meta: MetaDataset) -> None:
     profile = meta.profile("made/1")
     flags = np.where(profile.layers["architecture"] == "probe-a", "constant,non_finite", "")
     values = features(replace(profile, layers=profile.layers.assign(flags=flags)), "mi")
-    assert np.isnan(values["mi/probe-a/0/mine/log_xt"])
-    assert np.isfinite(values["mi/probe-b/0/mine/log_xt"])
+    assert np.isnan(values["mi/probe-a/0/tabular-1/log_xt"])
+    assert np.isfinite(values["mi/probe-b/0/tabular-1/log_xt"])
 
 
 def test_standardiser_imputes_the_training_median_and_weighs_groups_alike() -> None:

@@ -6,18 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from infoprior.information import MineSettings
 from infoprior.profiles import (
     PROBE_CURVE_COLUMNS,
     PROBES,
     PROFILE_COLUMNS,
+    RECIPES,
     TaskProfile,
     profile_task,
 )
 from infoprior.spaces import get_space
 from infoprior.tasks import Task
-
-QUICK = MineSettings(hidden=32, steps=150)
 
 
 def test_probes_are_different_points_of_the_space() -> None:
@@ -29,13 +27,14 @@ def test_probes_are_different_points_of_the_space() -> None:
 
 
 def test_a_task_end_to_end(task: Task) -> None:
-    profile = profile_task(task, seed=1, epochs=9, settings=QUICK)
+    profile = profile_task(task, seed=1, epochs=9)
     assert profile.task == "test/three"
     assert list(profile.layers) == list(PROFILE_COLUMNS)
     assert list(profile.curves) == list(PROBE_CURVE_COLUMNS)
     depths = {name: params["depth"] for name, params in PROBES.items()}
     assert profile.layers.groupby("architecture").size().to_dict() == depths
     assert set(profile.layers["epoch"]) == {9}
+    assert set(profile.layers["recipe"]) == {RECIPES["tabular"].id}
     assert profile.layers["width"].tolist() == [32, 64, 32, 48, 48, 48]
     assert profile.curves.groupby("architecture").size().to_dict() == dict.fromkeys(PROBES, 9)
     assert all(np.isfinite(v) for v in profile.metafeatures.values())
@@ -44,8 +43,8 @@ def test_a_task_end_to_end(task: Task) -> None:
     assert (last["validation_accuracy"] > 0.9).all()
     assert (profile.layers["mi_ty"] > 0.7 * profile.layers["h_y"]).all()
 
-    again = profile_task(task, seed=1, epochs=9, settings=QUICK)
-    pd.testing.assert_frame_equal(profile.layers, again.layers)
+    again = profile_task(task, seed=1, epochs=9)
+    pd.testing.assert_frame_equal(profile.layers, again.layers, check_exact=True)
     pd.testing.assert_frame_equal(profile.curves, again.curves)
 
 
