@@ -21,12 +21,19 @@ from infoprior.information._groups import (
     stack_padded,
 )
 from infoprior.information._inputs import InformationError
-from infoprior.information._lda import fit_discriminants, log_ratios
+from infoprior.information._lda import fit_discriminants, held_out, log_ratios
 from infoprior.information._objective import label_information
 from infoprior.information._ranks import normal_scores, standardize
 from infoprior.information._result import Estimate
 
-HYBRID = {"batch_size": 256, "steps": 300, "learning_rate": 3e-3, "check_every": 10, "patience": 40}
+HYBRID = {
+    "hidden": 32,
+    "batch_size": 256,
+    "steps": 200,
+    "learning_rate": 5e-3,
+    "check_every": 10,
+    "patience": 20,
+}
 ENUMERATED = {
     "batch_size": 256,
     "steps": 400,
@@ -89,14 +96,13 @@ class LabelProblem:
 def _discriminants(t: Tensor, y: Tensor, folds: Folds, log_shares: Tensor) -> Tensor:
     """log q(c | t) / p(c) of all rows by the discriminants of each fold's training rows.
 
-    t: float64, (K, n, d); returns (K, F, n, C), float64.
+    t: float32, (K, n, d); returns (K, F, n, C), float32.
     """
-    n_classes = len(log_shares)
-    train = t[:, folds.train].flatten(0, 1)
-    weights, offsets = fit_discriminants(train, y[folds.train].repeat(len(t), 1), n_classes)
-    shape = (len(t), len(folds), *weights.shape[1:])
-    scores = t[:, None] @ weights.view(shape) + offsets.view(*shape[:2], 1, n_classes)
-    return log_ratios(scores, log_shares)
+    each = torch.arange(len(folds), device=y.device)
+    used = each != each[:, None]
+    used[each, (each + 1) % len(folds)] = False  # the fold that chooses
+    weights, offsets = fit_discriminants(t, y, folds.test, used, len(log_shares))
+    return log_ratios(t[:, None] @ weights + offsets, log_shares.to(t))
 
 
 def _base(
@@ -105,9 +111,11 @@ def _base(
     """The layers as they are and by rank, (2 K, n, d); which of them each critic gets, (K F,):
     the one whose discriminants tell more of its validation rows' labels; and the log-ratios of
     those, (K F, n, C)."""
-    both = [stack_padded([prepare(t) for t in x]) for prepare in (standardize, normal_scores)]
+    both = [
+        stack_padded([prepare(t) for t in x]).float() for prepare in (standardize, normal_scores)
+    ]
     ratios = [_discriminants(t, y, folds, log_shares) for t in both]
-    values = torch.stack([_held_out(r, y, folds.validation) for r in ratios])  # (2, K, F)
+    values = torch.stack([held_out(r, y, folds.validation) for r in ratios])  # (2, K, F)
     # Fold by fold: the rows that a fold tests are others' validation rows.
     ranked = values[1] > values[0]
     source = torch.arange(len(x), device=y.device)[:, None] + len(x) * ranked
@@ -116,15 +124,6 @@ def _base(
     useful = values.amax(dim=0) > 0.0
     offset = torch.where(useful[..., None, None], chosen, 0.0).flatten(0, 1)
     return torch.cat(both), source.flatten(), offset
-
-
-def _held_out(ratios: Tensor, y: Tensor, rows: Tensor) -> Tensor:
-    """Nats of each fold's discriminants on its rows (F, m): shape (K, F)."""
-    each = torch.arange(len(rows), device=rows.device)[:, None]
-    taken = ratios[:, each, rows]  # (K, F, m, C)
-    return label_information(taken.flatten(0, 1), y[rows].repeat(len(ratios), 1)).view(
-        len(ratios), len(rows)
-    )
 
 
 def _estimates(
@@ -145,7 +144,6 @@ def _estimates(
         offset = None
         if base:
             t, source, offset = _base(layers, y, folds, log_shares)
-            offset = offset.float()
         else:
             t = stack_padded([prepare(layer, ranks) for layer in layers])
             source = torch.arange(len(t), device=y.device).repeat_interleave(len(folds))

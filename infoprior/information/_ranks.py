@@ -25,7 +25,7 @@ def ranks(samples: Tensor) -> Tensor:
     """
     columns = samples.mT.contiguous()
     n = columns.shape[-1]
-    ordered, place = columns.sort(dim=-1)
+    ordered, place = _sort(columns)
     starts = torch.ones_like(ordered, dtype=torch.bool)  # of a run of equal values
     starts[..., 1:] = ordered[..., 1:] > ordered[..., :-1]
     number = torch.arange(n, dtype=torch.float64, device=samples.device).expand_as(ordered)
@@ -38,6 +38,15 @@ def ranks(samples: Tensor) -> Tensor:
         last = torch.where(ends, number, float(n)).flip(-1).cummin(dim=-1).values.flip(-1)
         middle = (first + last) / 2.0
     return torch.empty_like(ordered, dtype=torch.float64).scatter_(-1, place, middle).mT
+
+
+def _sort(columns: Tensor) -> tuple[Tensor, Tensor]:
+    """Values in order along the last dimension, and where they were; ties in any order."""
+    if columns.device.type != "cpu":
+        return columns.sort(dim=-1)
+    # numpy's argsort takes a third of the time of PyTorch's sort on one core.
+    place = torch.from_numpy(np.argsort(columns.numpy(), axis=-1))
+    return columns.gather(-1, place), place
 
 
 def normal_scores(samples: Tensor) -> Tensor:
