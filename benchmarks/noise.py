@@ -4,9 +4,10 @@
 
 The three probes are trained on real tasks of 800 training and validation rows, with several seeds,
 and every hidden layer is measured with each amount of noise (`relative`: sigma as a share of the
-root mean square of the layer's units). Needs data/tasks (`dvc repro tasks`).
+root mean square of the layer's units). Needs data/tasks (`dvc repro tasks`). Feature maps are those
+of a small convolutional network trained on 800 of scikit-learn's digits, 8 x 8 pixels.
 
-Writes benchmarks/results/noise.csv and .md, one row per amount:
+Writes benchmarks/results/noise.csv, noise_maps.csv and noise.md, one row per amount:
 
 - disagree, saturated: share of layers with these flags; gap: median of upper - lower, nats.
 - nats: median estimate; over tasks, over seeds: standard deviation of a layer's value between tasks
@@ -29,7 +30,7 @@ from _common import RESULTS, ROOT, markdown, threads, write, write_csv
 from tqdm import tqdm
 
 ROWS = 800
-RELATIVE = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+RELATIVE = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 
 def measure(path: str, seed: int) -> list[dict[str, object]]:
@@ -59,6 +60,56 @@ def measure(path: str, seed: int) -> list[dict[str, object]]:
             for name, e in zip(layers, found, strict=True)
         ]  # fmt: skip
     return rows
+
+
+def measure_maps(seed: int) -> list[dict[str, object]]:
+    """The same of the maps of a convolutional network."""
+    import torch
+    from sklearn.datasets import load_digits
+    from torch import nn
+
+    from infoprior.information import estimate
+
+    digits = load_digits()
+    rows = np.random.default_rng(seed).permutation(len(digits.data))[:ROWS]
+    x = torch.tensor(digits.data[rows] / 16 - 0.5, dtype=torch.float32).view(-1, 1, 8, 8)
+    y = torch.tensor(digits.target[rows])
+    torch.manual_seed(seed)
+    body = [nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 32, 3, 2, 1), nn.ReLU(),
+            nn.Conv2d(32, 64, 3, 2, 1), nn.ReLU()]  # fmt: skip
+    network = nn.Sequential(*body, nn.Flatten(), nn.Linear(256, 10))
+    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
+    for _ in range(15):
+        for batch in torch.randperm(ROWS).split(64):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(network(x[batch]), y[batch]).backward()
+            optimizer.step()
+    layers, t = [], x
+    with torch.no_grad():
+        for module in body:
+            t = module(t)
+            layers += [t] if isinstance(module, nn.ReLU) else []
+    return [
+        {"relative": relative, "width": t[0].numel(), "seed": seed, "nats": e.nats,
+         "gap": e.upper - e.lower, "disagree": "bounds_disagree" in e.flags,
+         "saturated": "saturated" in e.flags}
+        for relative in RELATIVE
+        for t, e in zip(layers, estimate(x, layers, method="noisy", seed=seed, relative=relative),
+                        strict=True)
+    ]  # fmt: skip
+
+
+def summary_maps(rows: pd.DataFrame) -> list[dict[str, float]]:
+    table = []
+    for relative, part in rows.groupby("relative"):
+        widths = part.groupby("width")["nats"]
+        table.append({
+            "relative": relative,
+            "disagree": part["disagree"].mean(), "saturated": part["saturated"].mean(),
+            "gap": part["gap"].median(), "nats": part["nats"].median(),
+            "over seeds": widths.std().mean(),
+        } | {f"width {w}": v for w, v in widths.mean().items()})  # fmt: skip
+    return table
 
 
 def summary(rows: pd.DataFrame) -> list[dict[str, float]]:
@@ -106,11 +157,19 @@ def main() -> None:
         path = folder / f"{name.replace('/', '--')}.safetensors"
         for seed in range(options.seeds):
             rows += measure(str(path), seed)
-    table = summary(pd.DataFrame(rows))
-    write_csv(RESULTS / "noise.csv", [{k: round(v, 4) for k, v in row.items()} for row in table])
-    text = f"{len(places)} tasks of {ROWS} rows, {options.seeds} seeds, six layers each\n\n"
-    write(RESULTS / "noise.md", text + markdown(table) + "\n")
-    print(text + markdown(table))
+    maps = [row for seed in range(options.seeds) for row in measure_maps(seed)]
+    tables = {"noise": summary(pd.DataFrame(rows)), "noise_maps": summary_maps(pd.DataFrame(maps))}
+    for name, table in tables.items():
+        rounded = [{k: round(float(v), 4) for k, v in row.items()} for row in table]
+        write_csv(RESULTS / f"{name}.csv", rounded)
+    text = (
+        f"{len(places)} tasks of {ROWS} rows, {options.seeds} seeds, six layers each\n\n"
+        f"{markdown(tables['noise'])}\n\n"
+        f"Feature maps of a network on {ROWS} digits, {options.seeds} seeds, three layers each; "
+        f"nats of each layer by its width\n\n{markdown(tables['noise_maps'])}\n"
+    )
+    write(RESULTS / "noise.md", text)
+    print(text)
 
 
 if __name__ == "__main__":
