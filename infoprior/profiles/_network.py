@@ -191,7 +191,8 @@ def _read(network: Readable, x: np.ndarray) -> dict[str, np.ndarray]:
     for name in names:
         if name not in read:
             raise ProfileError(f"The network names a layer {name!r}, but gives no activations.")
-        t = read[name].detach().cpu().numpy()
+        # Convolutions may leave maps in another order of memory.
+        t = read[name].detach().cpu().contiguous().numpy()
         if t.ndim not in (2, 4) or len(t) != len(x) or 0 in t.shape:
             raise ProfileError(
                 f"The activations of {name!r} have shape {t.shape}; (n, width) or (n, C, H, W) "

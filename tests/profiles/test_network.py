@@ -144,6 +144,11 @@ def test_feature_maps(task: Task) -> None:
     assert set(table["recipe"]) == {"maps-1"}
     assert table["width"].tolist() == [3 * 4 * 3, 3]
     assert table["mi_ty"]["maps"] > 0.8 * table["h_y"]["maps"]  # feature 0 is in the first row
+    last = Layers(
+        maps=lambda x: maps(x).contiguous(memory_format=torch.channels_last),
+        head=network.layers["head"],
+    )
+    pd.testing.assert_frame_equal(profile_network(last, task), table.reset_index(), check_like=True)
     flat = Layers(maps=lambda x: maps(x).flatten(1))
     same = profile_network(flat, task, recipe=RECIPES["maps"]).iloc[0]
     for column in ("mi_xt", "sigma", "effective_rank", "activation_entropy"):
