@@ -67,15 +67,26 @@ def fit_discriminants(
     width = varies.sum(dim=2).clamp(min=1.0)
     scale = (within.diagonal(dim1=2, dim2=3) * varies).sum(dim=2).clamp(min=0.0) / width
     share = _shrinkage(within.square().sum((2, 3)), scale * width, width, freedom[..., 0, 0])
-    diagonal = varies * (share * scale)[..., None]
-    floor = torch.where(varies > 0.0, JITTER * spread, 1.0)
-    covariance = (1.0 - share)[..., None, None] * within + torch.diag_embed(diagonal + floor)
-    factor = torch.linalg.cholesky(covariance)
+    diagonal = torch.where(varies > 0.0, (share * scale)[..., None], 1.0)
+    covariance = (1.0 - share)[..., None, None] * within + torch.diag_embed(diagonal)
+    factor = _cholesky(covariance, varies * spread)
     means = torch.where(count[..., None] > 0.0, means, centre) - centre
     white = torch.linalg.solve_triangular(factor, (means * varies[:, :, None]).mT, upper=False)
     weights = torch.linalg.solve_triangular(factor.mT, white, upper=True)
     offsets = -0.5 * white.square().sum(dim=2, keepdim=True) - centre @ weights
     return weights.to(t), offsets.to(t)
+
+
+def _cholesky(covariance: Tensor, spread: Tensor) -> Tensor:
+    """Of covariance + jitter * diag(spread), with as little jitter, matrix by matrix, as leaves no
+    negative eigenvalue: rounding alone makes some of columns that copy each other or the classes.
+    """
+    jitter = torch.full_like(spread[..., :1], JITTER)
+    while True:
+        factor, failed = torch.linalg.cholesky_ex(covariance + torch.diag_embed(jitter * spread))
+        if not bool(failed.any()) or float(jitter.max()) > 1.0:
+            return factor
+        jitter = torch.where(failed[..., None] > 0, 10.0 * jitter, jitter)
 
 
 def _shrinkage(squares: Tensor, trace: Tensor, width: Tensor, freedom: Tensor) -> Tensor:
