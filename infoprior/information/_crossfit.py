@@ -85,17 +85,25 @@ class Fits:
     step: Tensor
     rising: Tensor
 
-    def flags(self, k: int, nats: float, ceiling: float) -> tuple[str, ...]:
+    def flags(self, k: int, nats: float, ceiling: float, disagree: bool = False) -> tuple[str, ...]:
         raised = {
             "still_rising": bool(self.rising[k].any()),
             "never_rose": bool((self.step[k] == 0).all()),
             "saturated": nats >= SATURATED * ceiling,
             "below_zero": nats < 0.0,
+            "bounds_disagree": disagree,
         }
         return tuple(flag for flag, up in raised.items() if up)
 
     def estimate(
-        self, k: int, method: str, n: int, ceiling: float, *, corrected: bool = False
+        self,
+        k: int,
+        method: str,
+        n: int,
+        ceiling: float,
+        *,
+        corrected: bool = False,
+        missed: float = 0.0,
     ) -> Estimate:
         """The k-th pair's answer.
 
@@ -105,11 +113,12 @@ class Fits:
                 "How Biased is the Apparent Error Rate of a Prediction Rule?", JASA 81, 1986): to
                 first order in parameters per row, their mean is what the best critic of the family
                 is worth. What the family cannot express is still missing.
+            missed: nats that are known to be missing from that mean.
         """
         train, validation, test = (
             float(part[k].mean()) for part in (self.train, self.validation, self.test)
         )
-        nats = (train + test) / 2.0 if corrected else test
+        nats = (train + test) / 2.0 + missed if corrected else test
         return Estimate(
             nats,
             method,
@@ -119,12 +128,14 @@ class Fits:
             test=test,
             fold_spread=float(self.test[k].std()),
             step=float(self.step[k].float().mean()),
-            flags=self.flags(k, nats, ceiling),
+            flags=self.flags(k, nats, ceiling, corrected and train - test > GAP),
         )
 
 
 SATURATED = 0.95
 """An estimate above this share of its ceiling is flagged."""
+GAP = 0.5
+"""Where fitted and tested values differ by more nats, their middle is flagged `bounds_disagree`."""
 
 
 class CrossFit(Generic[Critics]):

@@ -59,6 +59,7 @@ METHODS: dict[str, Method] = {
     "infonce": Method("_neural", "infonce", "continuous", maps=True),
     "smile": Method("_neural", "smile", "continuous", maps=True),
     "ksg": Method("_neighbors", "ksg", "continuous"),
+    "ksg-copula": Method("_corrected", "corrected_ksg", "continuous"),
     "copula": Method("_copula", "copula", "continuous"),
     "t-copula": Method("_copula", "student_copula", "continuous"),
     "cca": Method("_copula", "cca", "continuous"),

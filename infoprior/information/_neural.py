@@ -11,6 +11,7 @@ from torch import Tensor
 
 from infoprior.information import _objective as bound
 from infoprior.information._conv import MAPS, ConvPairCritics, prepare
+from infoprior.information._copula import wishart_bias
 from infoprior.information._critics import PairCritics
 from infoprior.information._crossfit import CrossFit, Fits, Training
 from infoprior.information._elliptical import Copula, fit_copula
@@ -101,12 +102,25 @@ class PairProblem:
         return values.get(self.name, bound.donsker_varadhan)(joint, marginal)
 
     def drop_useless(self, folds: Folds, critics: PairCritics) -> None:
-        """No base where it is worth less than nothing on the validation rows."""
+        """No base where it is worth nothing: on average over the rows it was fitted to, where it is
+        too high, and the validation rows, where it is as much too low."""
         assert self.weight is not None
         who = torch.arange(len(self.weight), device=self.x.device)
         with torch.no_grad():
-            value = self.value(critics, who, folds.validation[who % len(folds)])
-        self.weight = (value > 0.0).to(self.weight)
+            train, validation = (
+                self.value(critics, who, part[who % len(folds)])
+                for part in (folds.train, folds.validation)
+            )
+        self.weight = (train + validation > 0.0).to(self.weight)
+
+    def base_values(self, part: Tensor) -> Tensor:
+        """Mean log-ratio of each critic's base on its fold's rows (F, m), 0 where it was dropped:
+        shape (B,), float64."""
+        assert self.base is not None
+        assert self.weight is not None
+        every = self.base.combine(self.side_x, self.side_y)
+        rows = part[torch.arange(len(every), device=part.device) % len(part)]
+        return every.gather(1, rows).double().mean(dim=1) * self.weight
 
 
 def _shifts(wanted: int, rows: Tensor) -> range:
@@ -116,14 +130,15 @@ def _shifts(wanted: int, rows: Tensor) -> range:
 def _fit(
     name: str, x: Sequence[Tensor], y: Sequence[Tensor], options: dict[str, Any], seed: int,
     *, ranks: bool, base: bool,
-) -> list[tuple[Fits, int, int]]:  # fmt: skip
-    """Per pair: the fits of its group, its number in them, and the rows used."""
+) -> list[tuple[Fits, int, int, float]]:  # fmt: skip
+    """Per pair: the fits of its group, its number in them, the rows used, and what `_remainder`
+    says (0 without a base)."""
     n = len(x[0])
     checked = Training(**options)
     if checked.hidden == 0:
         raise InformationError(f"hidden is 0; {name} needs a whole number >= 1.")
     folds = deal(n, checked.folds, seed).to(x[0].device)
-    answers: dict[int, tuple[Fits, int, int]] = {}
+    answers: dict[int, tuple[Fits, int, int, float]] = {}
     for group in group_entries(x, y):
         maps = has_maps(x[group[0]], y[group[0]])
         if maps and base:
@@ -143,10 +158,12 @@ def _fit(
             widths = [(x[k].shape[1], y[k].shape[1]) for k in group]
             critics = PairCritics.draw(widths, len(folds), training.hidden, seed)
         critics = critics.to(left.device)
+        missed = [0.0] * len(group)
         if base:
             problem.drop_useless(folds, critics)
+            missed = _remainder(left, right, problem, folds).tolist()
         fits = CrossFit[PairCritics](problem, folds, training, seed).run(critics)
-        answers |= {k: (fits, place, folds.n) for place, k in enumerate(group)}
+        answers |= {k: (fits, place, folds.n, missed[place]) for place, k in enumerate(group)}
     return [answers[k] for k in range(len(x))]
 
 
@@ -156,13 +173,28 @@ def _base(x: Tensor, y: Tensor, folds: Folds) -> Copula:
     return fit_copula(train[0].flatten(0, 1), train[1].flatten(0, 1), nu=None)
 
 
+def _remainder(x: Tensor, y: Tensor, problem: PairProblem, folds: Folds) -> Tensor:
+    """What the middle of a copula's fitted and tested values misses, in nats: shape (K,).
+
+    The middle is right to first order in columns per row. The copula of all rows is freed of its
+    bias by `wishart_bias`, to every order where it is Gaussian.
+    """
+    whole = fit_copula(x, y, nu=None)
+    value = whole.log_ratio(x, y).mean(dim=1)
+    bias = [wishart_bias(x.shape[1], int(p), int(q)) for p, q in zip(*whole.widths, strict=True)]
+    middle = (problem.base_values(folds.train) + problem.base_values(folds.test)) / 2.0
+    assert problem.weight is not None
+    kept = problem.weight.view(len(x), -1).double()
+    return (value - value.new_tensor(bias)) * kept.mean(1) - middle.view(len(x), -1).mean(1)
+
+
 def _bounds(
     name: str, x: Sequence[Tensor], y: Sequence[Tensor], seed: int, ranks: bool, base: bool,
     training: dict[str, Any],
 ) -> list[Estimate]:  # fmt: skip
     found = _fit(name, x, y, training, seed, ranks=ranks, base=base)
     answers = []
-    for fits, k, n in found:
+    for fits, k, n, _ in found:
         tested = n // fits.test.shape[1]
         others = min(NCE_SHIFTS, tested - 1) if name == "infonce" else tested - 1
         answers.append(fits.estimate(k, name, n, math.log(others + 1)))
@@ -178,8 +210,9 @@ def hybrid(
     (`fit_copula`; degrees of freedom by likelihood), left out where it is worth less than nothing
     on the validation rows, and a critic that starts at zero is added to it and trained as in
     `mine`. What correlations of ranks and shared tails explain is thus known in closed form, with
-    few parameters, and the critic is left with the rest. `nats` is the mean of `train` and `test`:
-    see `Fits.estimate`; `test` alone is the lower bound.
+    few parameters, and the critic is left with the rest. `nats` is the mean of `train` and `test`
+    (see `Fits.estimate`), and what that misses of the copula's own bias; `test` alone is the lower
+    bound.
 
     Args:
         x, y: K pairs of shapes (n, dx_k) and (n, dy_k), float64.
@@ -193,9 +226,9 @@ def hybrid(
         InformationError: an option is out of range.
     """
     answers = []
-    for fits, k, n in _fit("hybrid", x, y, training, seed, ranks=True, base=True):
+    for fits, k, n, missed in _fit("hybrid", x, y, training, seed, ranks=True, base=True):
         ceiling = math.log(n // fits.test.shape[1])
-        answers.append(fits.estimate(k, "hybrid", n, ceiling, corrected=True))
+        answers.append(fits.estimate(k, "hybrid", n, ceiling, corrected=True, missed=missed))
     return answers
 
 

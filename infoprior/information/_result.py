@@ -47,7 +47,8 @@ class Estimate:
         flags: any of `FLAGS`. `still_rising`: the step budget ended some fold's training;
             `never_rose`: no step beat the start in any fold; `saturated`: near the most that the
             method can say (log n, or H(Y) for labels); `below_zero`; `bounds_disagree`: `lower`
-            and `upper` are too far apart to trust either; `vacuous`: the value follows from n
+            and `upper`, or `train` and `test` where `nats` lies between them, are too far apart to
+            trust it; `vacuous`: the value follows from n
             alone (binning a wide layer); `ties`: equal values were broken by noise; `constant`:
             a side does not vary, 0.0 by definition.
     """
