@@ -98,6 +98,8 @@ def _shrinkage(squares: Tensor, trace: Tensor, width: Tensor, freedom: Tensor) -
 
 def log_ratios(scores: Tensor, log_shares: Tensor) -> Tensor:
     """log q(c | t) / p(c) from log p(t | c) up to a term without c; shapes (B, n, C)."""
+    # The largest off first: next to scores of 10^6, float32 would round the rest to tenths.
+    scores = scores - scores.detach().amax(dim=-1, keepdim=True)
     return scores - torch.logsumexp(scores + log_shares, dim=-1, keepdim=True)
 
 
