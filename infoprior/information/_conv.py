@@ -80,7 +80,7 @@ def convolve(maps: Tensor, trunk: list[Tensor]) -> Tensor:
         hidden, second.flatten(0, 1), second_bias.flatten(), padding=1, groups=n_critics
     )
     hidden = functional.adaptive_avg_pool2d(functional.silu(hidden), _grid(maps.shape[2:]))
-    return hidden.view(n, n_critics, -1).transpose(0, 1)
+    return hidden.reshape(n, n_critics, -1).transpose(0, 1)
 
 
 class ConvLabelCritics(LabelCritics):

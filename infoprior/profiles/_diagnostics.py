@@ -13,6 +13,8 @@ from infoprior.profiles._schema import NON_FINITE
 KEY = ["task", "architecture", "seed", "epoch", "recipe"]
 LEAST_ERROR = 0.05
 """Nats that an estimate of I(T;Y) is not told apart by, however little its folds differ."""
+FOLDS = 5
+"""Of the recipes: a mean over folds varies by the folds' spread over the root of their number."""
 
 
 def data_processing(table: pd.DataFrame) -> pd.DataFrame:
@@ -30,7 +32,8 @@ def data_processing(table: pd.DataFrame) -> pd.DataFrame:
       rise beyond the error shows by how much a layer spreads inputs apart relative to the noise.
 
     Of all pairs of layers of a network the one is taken whose rise stands out most from its error:
-    for I(T;Y) 0.05 nat, or the two layers' `mi_ty_fold_spread` in quadrature where that is more;
+    for I(T;Y) 0.05 nat, or the two layers' `mi_ty_fold_spread` in quadrature over the root of
+    the number of folds where that is more;
     for I(X; T + sigma Z) the sum of the two layers' `mi_xt_upper - mi_xt_lower`.
 
     Args:
@@ -67,7 +70,7 @@ def _rise(quantity: str, layers: pd.DataFrame) -> dict[str, Any]:
     most = -np.inf
     for i, j in combinations(range(len(values)), 2):
         if quantity == "ty":
-            error = max(LEAST_ERROR, float(np.hypot(spread[i], spread[j])))
+            error = max(LEAST_ERROR, float(np.hypot(spread[i], spread[j])) / FOLDS**0.5)
         else:
             error = float(spread[i] + spread[j])
         rise = float(values[j] - values[i])

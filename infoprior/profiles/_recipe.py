@@ -11,7 +11,7 @@ from infoprior.profiles._schema import ProfileError
 TABULAR_CRITICS: Mapping[str, Any] = {
     "hidden": 32,
     "batch_size": 256,
-    "steps": 120,
+    "steps": 200,
     "learning_rate": 5e-3,
     "check_every": 10,
     "patience": 20,
