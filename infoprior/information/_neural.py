@@ -104,6 +104,7 @@ class PairProblem:
     def drop_useless(self, folds: Folds, critics: PairCritics) -> None:
         """No base where it is worth nothing: on average over the rows it was fitted to, where it is
         too high, and the validation rows, where it is as much too low."""
+        assert self.base is not None
         assert self.weight is not None
         who = torch.arange(len(self.weight), device=self.x.device)
         with torch.no_grad():
@@ -111,7 +112,11 @@ class PairProblem:
                 self.value(critics, who, part[who % len(folds)])
                 for part in (folds.train, folds.validation)
             )
-        self.weight = (train + validation > 0.0).to(self.weight)
+        # Beyond that many columns the two are not nearly as far off: fitted values explode.
+        p, q = self.base.widths
+        crowded = 2 * (p + q) > folds.train.shape[1]
+        worth = torch.where(crowded, validation, train + validation)
+        self.weight = (worth > 0.0).to(self.weight)
 
     def base_values(self, part: Tensor) -> Tensor:
         """Mean log-ratio of each critic's base on its fold's rows (F, m), 0 where it was dropped:
@@ -181,11 +186,15 @@ def _remainder(x: Tensor, y: Tensor, problem: PairProblem, folds: Folds) -> Tens
     """
     whole = fit_copula(x, y, nu=None)
     value = whole.log_ratio(x, y).mean(dim=1)
-    bias = [wishart_bias(x.shape[1], int(p), int(q)) for p, q in zip(*whole.widths, strict=True)]
+    n, widths = x.shape[1], [(int(p), int(q)) for p, q in zip(*whole.widths, strict=True)]
+    # With more columns than that the bias dwarfs the value, and with n of them it is infinite.
+    few = value.new_tensor([2 * (p + q) <= n for p, q in widths])
+    bias = [wishart_bias(n, p, q) if 2 * (p + q) <= n else 0.0 for p, q in widths]
     middle = (problem.base_values(folds.train) + problem.base_values(folds.test)) / 2.0
     assert problem.weight is not None
     kept = problem.weight.view(len(x), -1).double()
-    return (value - value.new_tensor(bias)) * kept.mean(1) - middle.view(len(x), -1).mean(1)
+    corrected = (value - value.new_tensor(bias)) * kept.mean(1)
+    return few * (corrected - middle.view(len(x), -1).mean(1))
 
 
 def _bounds(

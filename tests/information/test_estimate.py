@@ -339,7 +339,7 @@ def test_what_was_done_is_recorded() -> None:
     assert found.seconds > 0
     assert found.nats == found.test
     assert None not in (found.train, found.validation, found.fold_spread, found.step)
-    both = assert_single(estimate(X, Y, "hybrid", **QUICK))
+    both = assert_single(estimate(T, LABELS, "hybrid-labels", **QUICK))
     assert both.train is not None
     assert both.test is not None
     assert both.nats == pytest.approx((both.train + both.test) / 2)
