@@ -27,6 +27,8 @@ SHORT: dict[str, Any] = {
     "folds": 3,
     "check_every": 10,
 }
+SLOW_INFONCE = [m if m != "infonce" else pytest.param(m, marks=pytest.mark.slow) for m in METHODS]
+"""It compares every row with 63 others."""
 KNOWN = {k.name: k for k in known_pairs()}
 
 
@@ -54,7 +56,7 @@ def several(
 # Against the truth
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", SLOW_INFONCE)
 def test_near_the_truth(method: str) -> None:
     tolerances = {"normal-0.5": 0.05, "asinh-student-1x1-df1": 0.1,
                   "dense-2x2": 0.06, "independent-5x5": 0.04}  # fmt: skip
@@ -111,7 +113,7 @@ def test_independence_is_not_found_where_columns_are_many(method: str, n: int, d
 # What must not matter
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", SLOW_INFONCE)
 def test_batched_equals_one_by_one(method: str) -> None:
     # Different widths (padding), and critics that stop at different steps (they leave the stack).
     more: dict[str, Any] = {**SHORT, "steps": 60, "patience": 20}
