@@ -34,6 +34,16 @@ def prepare(samples: Tensor, ranks: bool) -> Tensor:
     return normal_scores(samples) if ranks else standardize(samples)
 
 
+def coarse(maps: Tensor, columns: int) -> Tensor:
+    """Averages over the cells of the finest square grid that leaves at most so many columns (but
+    one a channel), (n, C g g); maps (n, C, H, W) that have no more are flattened."""
+    if maps[0].numel() <= columns:
+        return maps.flatten(1)
+    grid = max(1, int((columns / maps.shape[1]) ** 0.5))
+    height, width = (min(grid, side) for side in maps.shape[2:])
+    return functional.adaptive_avg_pool2d(maps, (height, width)).flatten(1)
+
+
 def _grid(shape: Shape) -> tuple[int, int]:
     """What the last pooling leaves of maps (C, H, W)."""
     height, width = (min(GRID, size) for size in shape[1:])

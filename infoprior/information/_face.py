@@ -64,7 +64,7 @@ METHODS: dict[str, Method] = {
     "t-copula": Method("_copula", "student_copula", "continuous"),
     "cca": Method("_copula", "cca", "continuous"),
     "noisy": Method("_noisy", "noisy", "continuous"),
-    "hybrid-labels": Method("_labels", "hybrid_labels", "labels"),
+    "hybrid-labels": Method("_labels", "hybrid_labels", "labels", maps=True),
     "enumerated": Method("_labels", "enumerated", "labels", maps=True),
     "conv-probe": Method("_labels", "conv_probe", "labels", maps=True),
     "mlp-probe": Method("_labels", "mlp_probe", "labels"),
@@ -86,12 +86,12 @@ def estimate(
 ) -> Estimate | Estimates:
     """Mutual information I(X; Y) in nats, of one pair of samples or of a stack of pairs.
 
-    "auto" needs no settings: labels get "hybrid-labels" (linear discriminants, a critic on top);
-    continuous pairs get "ksg" where both sides together have at most three columns that vary, and
-    "hybrid" (an elliptical copula, a critic on top) otherwise; feature maps get a convolutional
-    critic. The choice was made by measurement, see `benchmarks/mi_accuracy.py`. A deterministic
-    layer has no finite information about a continuous input: for I(X; T + sigma Z) ask for
-    "noisy", with the layer as y.
+    "auto" needs no settings: labels get "hybrid-labels" (linear discriminants, a critic on top,
+    convolutional for feature maps); continuous pairs get "ksg" where both sides together have at
+    most three columns that vary, and "hybrid" (an elliptical copula, a critic on top) otherwise,
+    or "mine" with a convolutional critic where a side is feature maps. The choice was made by
+    measurement, see `benchmarks/mi_accuracy.py`. A deterministic layer has no finite information
+    about a continuous input: for I(X; T + sigma Z) ask for "noisy", with the layer as y.
 
     Args:
         x: numpy array or tensor, CPU or CUDA: (n,), (n, d), a stack (K, n, d), feature maps
@@ -227,22 +227,19 @@ def _with_labels(
             f"x is a stack of {len(x)}, but y holds labels for {len(classes)}; give as many."
         )
     x = _cleaned(x)
-    names = [_choose_for_labels(t) if method == "auto" else method for t in x]
-    functions = {name: _checked(name, options) for name in names}
-    answers = [constant_estimate(len(t), name) for t, name in zip(x, names, strict=True)]
+    name = method if method != "auto" else "hybrid-labels"
+    function = _checked(name, options)
+    answers = [constant_estimate(len(t), name) for t in x]
     remaining = [k for k in range(len(x)) if not is_constant(x[k])]
     while remaining:
         # Entries with the same labels are computed together.
-        y_k, name = classes[remaining[0] if many else 0], names[remaining[0]]
-        mine = [
-            k for k in remaining
-            if names[k] == name and (not many or torch.equal(classes[k], y_k))
-        ]  # fmt: skip
+        y_k = classes[remaining[0] if many else 0]
+        mine = [k for k in remaining if not many or torch.equal(classes[k], y_k)]
         remaining = [k for k in remaining if k not in mine]
         if is_constant(y_k):
             continue
         layers = [_shaped(x[k], name) for k in mine]
-        found = functions[name](layers, y_k.to(layers[0].device), seed=seed, **options)
+        found = function(layers, y_k.to(layers[0].device), seed=seed, **options)
         for k, answer in zip(mine, found, strict=True):
             answers[k] = answer
     return answers, stacked or many
@@ -264,10 +261,6 @@ def _shaped(samples: Tensor, name: str) -> Tensor:
 def _is_map(samples: Tensor) -> bool:
     """Maps of a single pixel are vectors."""
     return samples.ndim == 4 and samples.shape[2] * samples.shape[3] > 1
-
-
-def _choose_for_labels(x: Tensor) -> str:
-    return "enumerated" if _is_map(x) else "hybrid-labels"
 
 
 def _choose(x: Tensor, y: Tensor) -> str:

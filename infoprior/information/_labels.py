@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from infoprior.information._conv import MAPS, ConvLabelCritics, prepare
+from infoprior.information._conv import MAPS, ConvLabelCritics, coarse, prepare
 from infoprior.information._critics import LabelCritics
 from infoprior.information._crossfit import CrossFit, Fits, Training
 from infoprior.information._entropy import entropy
@@ -49,6 +49,9 @@ LINEAR = {
     "check_every": 10,
     "patience": 60,
 }
+
+COARSE = 512
+"""At most so many averages of a map for the discriminants."""
 
 
 class LabelProblem:
@@ -108,22 +111,25 @@ def _discriminants(t: Tensor, y: Tensor, folds: Folds, log_shares: Tensor) -> Te
 def _base(
     x: Sequence[Tensor], y: Tensor, folds: Folds, log_shares: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The layers as they are and by rank, (2 K, n, d); which of them each critic gets, (K F,):
-    the one whose discriminants tell more of its validation rows' labels; and the log-ratios of
-    those, (K F, n, C)."""
-    both = [
-        stack_padded([prepare(t) for t in x]).float() for prepare in (standardize, normal_scores)
-    ]
+    """What critics read, (2 K, n, d): the layers as they are and by rank; which of them each critic
+    gets, (K F,): the one whose discriminants tell more of its validation rows' labels; and the
+    log-ratios of those, (K F, n, C). Critics of maps read the maps, (K, n, C, H, W), whatever
+    form of the coarse maps the discriminants take."""
+    maps = has_maps(*x)
+    flat = [coarse(t, COARSE) if maps else t for t in x]
+    both = [stack_padded([form(t) for t in flat]).float() for form in (standardize, normal_scores)]
     ratios = [_discriminants(t, y, folds, log_shares) for t in both]
     values = torch.stack([held_out(r, y, folds.validation) for r in ratios])  # (2, K, F)
     # Fold by fold: the rows that a fold tests are others' validation rows.
     ranked = values[1] > values[0]
-    source = torch.arange(len(x), device=y.device)[:, None] + len(x) * ranked
+    each = torch.arange(len(x), device=y.device)[:, None].expand(-1, len(folds))
     chosen = torch.where(ranked[..., None, None], ratios[1], ratios[0])
     # No base in a fold where it is worth less than nothing.
     useful = values.amax(dim=0) > 0.0
     offset = torch.where(useful[..., None, None], chosen, 0.0).flatten(0, 1)
-    return torch.cat(both), source.flatten(), offset
+    if maps:
+        return stack_padded([prepare(t, False) for t in x]), each.flatten(), offset
+    return torch.cat(both), (each + len(x) * ranked).flatten(), offset
 
 
 def _estimates(
@@ -176,10 +182,11 @@ def hybrid_labels(
     of the layer as it is or by ranks, whichever tells more of the validation rows; a critic with
     one score per class that starts at zero is added to their log-ratio and trained on the
     cross-entropy, stopped by the validation rows. `nats` is the mean of `train` and `test`: see
-    `Fits.estimate`; `test` alone is the lower bound.
+    `Fits.estimate`; `test` alone is the lower bound. Feature maps get discriminants of their
+    coarse averages, at most 512 a map, and convolutional critics (`ConvLabelCritics`).
 
     Args:
-        x: K layers, shapes (n, d_k), float64.
+        x: K layers, shapes (n, d_k) or (n, C, H, W), float64.
         y: classes 0 .. C-1, int64, shape (n,).
         seed: draws folds, batches and weights; every layer gets the same draws.
         training: fields of `Training`.

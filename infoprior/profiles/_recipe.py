@@ -89,15 +89,15 @@ RECIPES: Mapping[str, Recipe] = {
         Recipe(
             "maps",
             1,
-            ty_method="enumerated",
+            ty_method="hybrid-labels",
             xt_method="noisy",
             xt_options={"relative": MAPS_NOISE},
         ),
     )
 }
 """The package's recipes by name. "tabular", for layers of shape (n, width): discriminants with a
-critic on top for I(T;Y). "maps", for feature maps (n, C, H, W): a critic alone, which reads them as
-they are; I(X; T + sigma Z) is of the flattened maps."""
+critic on top for I(T;Y). "maps", for feature maps (n, C, H, W): the same with a convolutional
+critic, which reads them as they are; I(X; T + sigma Z) is of the flattened maps."""
 
 
 def get_recipe(name: str) -> Recipe:

@@ -352,9 +352,9 @@ def test_auto_says_what_it_chose() -> None:
     assert estimate(np.c_[X[:, 0], np.ones((N, 8))], Y).method == "ksg"  # columns that vary
     assert estimate(X, Y, **QUICK).method == "hybrid"
     assert estimate(T, LABELS, **QUICK).method == "hybrid-labels"
-    assert estimate(MAPS, LABELS, **QUICK).method == "enumerated"
+    assert estimate(MAPS, LABELS, **QUICK).method == "hybrid-labels"
     assert estimate(MAPS, Y, **QUICK).method == "mine"
     assert estimate(Y[:, 0], MAPS, **QUICK).method == "mine"
     pixels = MAPS[:, :, :1, :1]  # vectors, in truth
     assert estimate(pixels, LABELS, **QUICK).method == "hybrid-labels"
-    assert estimate([MAPS, T], LABELS, **QUICK).method == ["enumerated", "hybrid-labels"]
+    assert estimate([MAPS, T], LABELS, **QUICK).method == ["hybrid-labels"] * 2

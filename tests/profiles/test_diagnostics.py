@@ -42,7 +42,7 @@ def test_rises_are_found_between_any_two_layers_and_set_against_the_error() -> N
     assert (row["xt_from"], row["xt_to"]) == ("hidden_1", "hidden_3")
     assert row["xt_beyond"]
     (row,) = data_processing(rising.assign(mi_ty_fold_spread=[0.0, 0.8, 1.1])).to_dict("records")
-    # The largest rise is within its error of 0.61 now; that from the first layer, with 0.49, as well.
+    # The largest rise is within its error of 0.61 now; so is that from the first layer, with 0.49.
     assert not row["ty_beyond"]
     assert row["ty_error"] == pytest.approx(1.1 / 5**0.5)
     certain = rising.assign(mi_ty_fold_spread=[0.0, 1.2, 0.0], mi_ty=[0.5, 0.2, 0.7])
