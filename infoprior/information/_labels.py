@@ -64,14 +64,15 @@ class LabelProblem:
         offset: log q(c | t) / p(c) of a base, float32, shape (B, n, C), or None.
         normalized: scores are made log q(c | t) / p(c) row by row, the objective is the
             cross-entropy; otherwise they are those of the Donsker-Varadhan bound.
+        doubt: of the cross-entropy, see `label_information`.
     """
 
     def __init__(
         self, t: Tensor, source: Tensor, classes: Tensor, log_shares: Tensor,
-        offset: Tensor | None = None, *, normalized: bool = True,
+        offset: Tensor | None = None, *, normalized: bool = True, doubt: float = 0.0,
     ) -> None:  # fmt: skip
         self.t, self.source, self.classes, self.log_shares = t, source, classes, log_shares
-        self.offset, self.normalized = offset, normalized
+        self.offset, self.normalized, self.doubt = offset, normalized, doubt
         self.at_once = rows_at_once(len(source), t.shape[2:])
 
     def bound(self, critics: LabelCritics, who: Tensor, rows: Tensor) -> Tensor:
@@ -82,7 +83,8 @@ class LabelProblem:
         if self.offset is not None:
             scores = scores + self.offset[who[:, None], rows]
         if self.normalized:
-            return label_information(log_ratios(scores, self.log_shares), self.classes[rows])
+            ratios = log_ratios(scores, self.log_shares)
+            return label_information(ratios, self.classes[rows], self.doubt)
         joint = label_information(scores, self.classes[rows])
         weighted = (scores + self.log_shares).flatten(1)
         return joint - (torch.logsumexp(weighted, dim=1) - torch.log(torch.tensor(rows.shape[1])))
@@ -119,7 +121,8 @@ def _base(
     flat = [coarse(t, COARSE) if maps else t for t in x]
     both = [stack_padded([form(t) for t in flat]).float() for form in (standardize, normal_scores)]
     ratios = [_discriminants(t, y, folds, log_shares) for t in both]
-    values = torch.stack([held_out(r, y, folds.validation) for r in ratios])  # (2, K, F)
+    fitted = folds.train.shape[1]
+    values = torch.stack([held_out(r, y, folds.validation, fitted) for r in ratios])  # (2, K, F)
     # Fold by fold: the rows that a fold tests are others' validation rows.
     ranked = values[1] > values[0]
     each = torch.arange(len(x), device=y.device)[:, None].expand(-1, len(folds))
@@ -154,8 +157,9 @@ def _estimates(
             t = stack_padded([prepare(layer, ranks) for layer in layers])
             source = torch.arange(len(t), device=y.device).repeat_interleave(len(folds))
         problem = LabelProblem(
-            t.float(), source, y, log_shares.float(), offset, normalized=normalized
-        )
+            t.float(), source, y, log_shares.float(), offset,
+            normalized=normalized, doubt=1.0 / folds.train.shape[1],
+        )  # fmt: skip
         critics: LabelCritics
         if maps:
             shape = tuple(layers[0].shape[1:])

@@ -11,6 +11,7 @@ from infoprior.information._crossfit import Fits
 from infoprior.information._entropy import entropy
 from infoprior.information._folds import deal
 from infoprior.information._groups import group_by_size, stack_padded
+from infoprior.information._objective import with_doubt
 from infoprior.information._ranks import standardize
 from infoprior.information._result import Estimate
 
@@ -103,11 +104,12 @@ def log_ratios(scores: Tensor, log_shares: Tensor) -> Tensor:
     return scores - torch.logsumexp(scores + log_shares, dim=-1, keepdim=True)
 
 
-def held_out(ratios: Tensor, y: Tensor, rows: Tensor) -> Tensor:
-    """Nats of log q(c | t) / p(c), (K, F, n, C), on each fold's rows (F, m): shape (K, F)."""
+def held_out(ratios: Tensor, y: Tensor, rows: Tensor, fitted: int) -> Tensor:
+    """Nats of log q(c | t) / p(c), (K, F, n, C), on each fold's rows (F, m): shape (K, F); each fit
+    is of `fitted` rows."""
     each = torch.arange(len(rows), device=rows.device)[:, None]
     own = ratios[:, each, rows, y[rows]]  # (K, F, m)
-    return own.mean(dim=-1)
+    return with_doubt(own, 1.0 / fitted).mean(dim=-1)
 
 
 def lda(x: Sequence[Tensor], y: Tensor, *, seed: int = 0, folds: int = 5) -> list[Estimate]:
@@ -115,7 +117,8 @@ def lda(x: Sequence[Tensor], y: Tensor, *, seed: int = 0, folds: int = 5) -> lis
 
     Exact for such classes; for others it is what a linear rule tells of Y. The mean of log q(y | t)
     / p(y) over the rows that were fitted is too high by about as much as it is too low over
-    others; `nats` is the mean of the two (Efron, JASA 81, 1986).
+    others; `nats` is the mean of the two (Efron, JASA 81, 1986). Of m rows fitted, a share of 1 / m
+    is left in doubt (`label_information`).
 
     Args:
         x: K layers, shapes (n, d_k), float64. y: classes 0 .. C-1, int64, shape (n,).
@@ -142,7 +145,7 @@ def lda(x: Sequence[Tensor], y: Tensor, *, seed: int = 0, folds: int = 5) -> lis
         scores = log_ratios(t[:, None] @ weights + offsets, log_shares.to(t))
 
         def value(rows: Tensor, scores: Tensor = scores) -> Tensor:
-            return held_out(scores, y, rows)
+            return held_out(scores, y, rows, fitted.shape[1])
 
         train, test = value(fitted), value(parts.test)
         nothing = torch.zeros_like(test, dtype=torch.int64)

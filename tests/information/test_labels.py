@@ -278,3 +278,17 @@ def test_cuda_equals_cpu(method: str) -> None:
     assert cuda.step == cpu.step
     assert cuda.nats == pytest.approx(cpu.nats, abs=5e-3)
     assert cuda.train == pytest.approx(cpu.train, abs=5e-3)
+
+
+def test_a_few_wild_rows_do_not_ruin_the_value() -> None:
+    # Without doubt, one row far on the wrong side costs hundreds of nats.
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, size=600)
+    t = rng.normal(size=(600, 4)) + 1.5 * y[:, None]
+    clean = one(t, y, "hybrid-labels").nats
+    t[::100] *= -40.0
+    wild = one(t, y, "hybrid-labels")
+    assert clean > 0.45
+    assert wild.nats > 0.25
+    assert wild.test > 0.2
+    assert one(t, y, "lda").test > 0.0

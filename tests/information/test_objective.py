@@ -154,3 +154,13 @@ def test_label_information_is_entropy_less_cross_entropy() -> None:
     baseline = -shares.log()[classes].mean(dim=1)  # cross-entropy of the shares alone
     value = label_information(scores.log_softmax(dim=-1) - shares.log(), classes)
     torch.testing.assert_close(value, baseline - cross)
+
+
+def test_doubt_bounds_what_one_row_costs() -> None:
+    ratios = torch.tensor([[[-1e6, 0.5], [0.3, -0.2]]])
+    classes = torch.tensor([[0, 0]])
+    assert float(label_information(ratios, classes)) < -1e5
+    value = float(label_information(ratios, classes, 0.01))
+    assert value == pytest.approx((math.log(0.01) + math.log(0.99 * math.exp(0.3) + 0.01)) / 2)
+    sure = torch.full((1, 5, 2), 3.0)
+    assert float(label_information(sure, torch.zeros(1, 5, dtype=torch.int64), 0.01)) > 3.0 - 0.01
