@@ -17,6 +17,8 @@ RANK = 1e-9
 """Directions with less than this share of a side's largest variance are rounding noise."""
 CLOSEST = 1.0 - 1e-9
 """Squared canonical correlations count as at most this: 10.4 nats each, `saturated`."""
+SINGULAR = 2.0
+"""A correlation matrix with an eigenvalue below so many times the ridge: `saturated`."""
 FOLDS = 5
 BLOCK = 4_000_000
 """Numbers held at once by the stacks of folds: 32 MB each."""
@@ -146,6 +148,7 @@ def student_copula(
 
     Returns:
         K estimates in nats; `test` is too low by about as much as `train` is too high.
+        `saturated`: columns determine each other, and the ridge the value.
 
     Raises:
         InformationError: nu or ridge out of range; as many columns as fitted rows.
@@ -165,8 +168,11 @@ def student_copula(
             fit = fit_copula(z_x, z_y, nu=nu, ridge=ridge)
             train = fit.log_ratio(z_x, z_y).mean(-1)
             test = _left_out(z_x[:, order], z_y[:, order], fit.nu, ridge)
-            for k, inside, p_k, q_k, outside in zip(part, train, *fit.widths, test, strict=True):
-                answers[k] = _student_estimate(inside.item(), n, int(p_k), int(q_k), outside)
+            singular = torch.linalg.eigvalsh(fit.correlation)[:, 0] < SINGULAR * ridge
+            for k, inside, p_k, q_k, outside, flat in zip(
+                part, train, *fit.widths, test, singular.tolist(), strict=True
+            ):
+                answers[k] = _student_estimate(inside.item(), n, int(p_k), int(q_k), outside, flat)
     return [answers[k] for k in range(len(x))]
 
 
@@ -182,7 +188,9 @@ def _left_out(x: Tensor, y: Tensor, nu: Tensor, ridge: float) -> Tensor:
     return torch.stack(values, dim=1)
 
 
-def _student_estimate(train: float, n: int, p: int, q: int, test: Tensor) -> Estimate:
+def _student_estimate(
+    train: float, n: int, p: int, q: int, test: Tensor, singular: bool
+) -> Estimate:
     nats = train - wishart_bias(n, p, q)
     return Estimate(
         nats,
@@ -191,5 +199,5 @@ def _student_estimate(train: float, n: int, p: int, q: int, test: Tensor) -> Est
         train=train,
         test=test.mean().item(),
         fold_spread=test.std().item(),
-        flags=("below_zero",) if nats < 0.0 else (),
+        flags=tuple(f for f, up in (("saturated", singular), ("below_zero", nats < 0.0)) if up),
     )

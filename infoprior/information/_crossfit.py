@@ -90,7 +90,7 @@ class Fits:
             "still_rising": bool(self.rising[k].any()),
             "never_rose": bool((self.step[k] == 0).all()),
             "saturated": nats >= SATURATED * ceiling,
-            "below_zero": nats < 0.0,
+            "below_zero": nats < -ROUNDING,
             "bounds_disagree": disagree,
         }
         return tuple(flag for flag, up in raised.items() if up)
@@ -132,6 +132,8 @@ class Fits:
         )
 
 
+ROUNDING = 1e-6
+"""Nats below zero that are float32 rounding."""
 SATURATED = 0.95
 """An estimate above this share of its ceiling is flagged."""
 GAP = 0.5

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,6 @@ from infoprior.information._samples import (
     as_tensor,
     check_lengths,
     is_constant,
-    without_rounding_noise,
 )
 
 LOW_DIMENSION = 3
@@ -31,6 +31,9 @@ LOW_DIMENSION = 3
 
 MANY = 0.25
 """More different whole numbers a row than this may be numbers as well as labels: ask."""
+
+FEW = 0.1
+"""Whole numbers in a float dtype, at most so many different ones a row, look like labels: ask."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def estimate(
             beside a stack of the other is shared.
         method: a name of `METHODS`, or "auto".
         discrete_y: whether y holds labels; None: y has an integer or boolean dtype and is of
-            shape (n,), or (K, n) beside a stack of K.
+            shape (n,) or (n, 1), or (K, n) beside a stack of K.
         seed: of everything that is drawn. Same seed, same result.
         options: keyword arguments of the method's function.
 
@@ -111,10 +114,11 @@ def estimate(
         InformationError: (a ValueError) lengths differ, fewer than 50 rows, a value is not finite,
             an unknown method or option, a method that does not take such y.
     """
-    if method != "auto" and method not in METHODS:
+    if not isinstance(method, str) or (method != "auto" and method not in METHODS):
         raise InformationError(f"Unknown method {method!r}; known are {['auto', *METHODS]}.")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
         raise InformationError(f"seed is {seed!r}; give a whole number from 0.")
+    seed = int(seed)
     start = time.perf_counter()
     left = as_side(x, "x")
     if _labels(y, discrete_y, method, len(left.samples) if left.stacked else None):
@@ -140,6 +144,10 @@ def _labels(y: Any, discrete_y: bool | None, method: str, stack: int | None) -> 
     kind = METHODS[method].y if method != "auto" else "any"
     if discrete_y is None:
         shape, whole = _look(y)
+        if len(shape) == 2 and shape[1] == 1 and stack is None:
+            shape = shape[:1]
+        if not whole and len(shape) == 1 and kind == "any":
+            _refuse_float_labels(y)
         discrete_y = (whole and len(shape) == 1) or (
             len(shape) == 2 and shape[0] == stack and (whole or kind == "labels")
         )
@@ -161,6 +169,18 @@ def _labels(y: Any, discrete_y: bool | None, method: str, stack: int | None) -> 
             f"{method} takes labels as y; for continuous pairs there are {_names('continuous')}."
         )
     return bool(discrete_y)
+
+
+def _refuse_float_labels(y: Any) -> None:
+    values = as_tensor(y, "y").flatten()
+    if not bool((values.isfinite() & (values == values.round())).all()):
+        return
+    distinct = len(values.unique())
+    if distinct <= len(values) * FEW:
+        raise InformationError(
+            f"y holds {distinct} different whole numbers as {values.dtype}; say discrete_y=True if "
+            "they are labels, discrete_y=False if they are numbers."
+        )
 
 
 def _refuse_counts(y: Any) -> None:
@@ -198,7 +218,6 @@ def _pair_up(x: list[Tensor], y: list[Tensor]) -> tuple[list[Tensor], list[Tenso
 def _continuous(
     x: list[Tensor], y: list[Tensor], method: str, seed: int, options: dict[str, Any]
 ) -> list[Estimate]:
-    x, y = _cleaned(x), _cleaned(y)
     names = [_choose(a, b) if method == "auto" else method for a, b in zip(x, y, strict=True)]
     # A side that does not vary carries nothing; noise on a constant layer carries nothing either.
     varying = [
@@ -226,7 +245,6 @@ def _with_labels(
         raise InformationError(
             f"x is a stack of {len(x)}, but y holds labels for {len(classes)}; give as many."
         )
-    x = _cleaned(x)
     name = method if method != "auto" else "hybrid-labels"
     function = _checked(name, options)
     answers = [constant_estimate(len(t), name) for t in x]
@@ -243,15 +261,6 @@ def _with_labels(
         for k, answer in zip(mine, found, strict=True):
             answers[k] = answer
     return answers, stacked or many
-
-
-def _cleaned(samples: list[Tensor]) -> list[Tensor]:
-    # One tensor shared by a whole stack is cleaned once.
-    seen: dict[int, Tensor] = {}
-    for t in samples:
-        if id(t) not in seen:
-            seen[id(t)] = without_rounding_noise(t)
-    return [seen[id(t)] for t in samples]
 
 
 def _shaped(samples: Tensor, name: str) -> Tensor:

@@ -10,8 +10,6 @@ from torch import Tensor
 
 MIN_ROWS = 50
 """Fewer rows leave ten to report on: refused."""
-CONSTANT = 1e-6
-"""A column whose range is at most this share of its largest magnitude is rounding noise."""
 
 
 class InformationError(ValueError):

@@ -22,7 +22,7 @@ from infoprior.information._groups import (
 )
 from infoprior.information._inputs import InformationError
 from infoprior.information._lda import fit_discriminants, held_out, log_ratios
-from infoprior.information._objective import label_information
+from infoprior.information._objective import label_information, with_doubt
 from infoprior.information._ranks import normal_scores, standardize
 from infoprior.information._result import Estimate
 
@@ -50,6 +50,9 @@ LINEAR = {
     "patience": 60,
 }
 
+DOUBTS = (0.03, 0.1, 0.2, 0.3, 0.5, 0.7)
+"""Shares of doubt tried for the discriminants' posterior, on the validation rows: labels can be
+wrong, and rows wild, more often than Gaussian classes allow."""
 COARSE = 512
 """At most so many averages of a map for the discriminants."""
 
@@ -115,21 +118,25 @@ def _base(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """What critics read, (2 K, n, d): the layers as they are and by rank; which of them each critic
     gets, (K F,): the one whose discriminants tell more of its validation rows' labels; and the
-    log-ratios of those, (K F, n, C). Critics of maps read the maps, (K, n, C, H, W), whatever
-    form of the coarse maps the discriminants take."""
+    log-ratios of those, with the doubt that serves best there, (K F, n, C). Critics of maps read
+    the maps, (K, n, C, H, W), whatever form of the coarse maps the discriminants take."""
     maps = has_maps(*x)
     flat = [coarse(t, COARSE) if maps else t for t in x]
     both = [stack_padded([form(t) for t in flat]).float() for form in (standardize, normal_scores)]
-    ratios = [_discriminants(t, y, folds, log_shares) for t in both]
-    fitted = folds.train.shape[1]
-    values = torch.stack([held_out(r, y, folds.validation, fitted) for r in ratios])  # (2, K, F)
+    ratios = torch.stack([_discriminants(t, y, folds, log_shares) for t in both])
+    least = 1.0 / folds.train.shape[1]
+    doubts = (least, *(d for d in DOUBTS if d > least))
+    values = torch.stack(
+        [torch.stack([held_out(r, y, folds.validation, d) for r in ratios]) for d in doubts]
+    )  # (doubts, 2, K, F)
     # Fold by fold: the rows that a fold tests are others' validation rows.
-    ranked = values[1] > values[0]
+    value, choice = values.flatten(0, 1).max(dim=0)
+    ranked = choice % 2 == 1
+    doubt = torch.tensor(doubts, device=y.device)[choice // 2][..., None, None]
     each = torch.arange(len(x), device=y.device)[:, None].expand(-1, len(folds))
-    chosen = torch.where(ranked[..., None, None], ratios[1], ratios[0])
+    chosen = with_doubt(torch.where(ranked[..., None, None], ratios[1], ratios[0]), doubt)
     # No base in a fold where it is worth less than nothing.
-    useful = values.amax(dim=0) > 0.0
-    offset = torch.where(useful[..., None, None], chosen, 0.0).flatten(0, 1)
+    offset = torch.where((value > 0.0)[..., None, None], chosen, 0.0).flatten(0, 1)
     if maps:
         return stack_padded([prepare(t, False) for t in x]), each.flatten(), offset
     return torch.cat(both), (each + len(x) * ranked).flatten(), offset
@@ -183,7 +190,8 @@ def hybrid_labels(
     """The recommended estimate of I(T; Y): linear discriminants, and a critic on top.
 
     In each fold shrunk linear discriminants (`fit_discriminants`) are fitted to the training rows,
-    of the layer as it is or by ranks, whichever tells more of the validation rows; a critic with
+    of the layer as it is or by ranks, and mixed with the labels' shares by some doubt, whichever
+    tells most of the validation rows; a critic with
     one score per class that starts at zero is added to their log-ratio and trained on the
     cross-entropy, stopped by the validation rows. `nats` is the mean of `train` and `test`: see
     `Fits.estimate`; `test` alone is the lower bound. Feature maps get discriminants of their

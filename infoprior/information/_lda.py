@@ -104,12 +104,12 @@ def log_ratios(scores: Tensor, log_shares: Tensor) -> Tensor:
     return scores - torch.logsumexp(scores + log_shares, dim=-1, keepdim=True)
 
 
-def held_out(ratios: Tensor, y: Tensor, rows: Tensor, fitted: int) -> Tensor:
-    """Nats of log q(c | t) / p(c), (K, F, n, C), on each fold's rows (F, m): shape (K, F); each fit
-    is of `fitted` rows."""
+def held_out(ratios: Tensor, y: Tensor, rows: Tensor, doubt: float) -> Tensor:
+    """Nats of log q(c | t) / p(c), (K, F, n, C), on each fold's rows (F, m): shape (K, F);
+    `doubt` as of `label_information`."""
     each = torch.arange(len(rows), device=rows.device)[:, None]
     own = ratios[:, each, rows, y[rows]]  # (K, F, m)
-    return with_doubt(own, 1.0 / fitted).mean(dim=-1)
+    return with_doubt(own, doubt).mean(dim=-1)
 
 
 def lda(x: Sequence[Tensor], y: Tensor, *, seed: int = 0, folds: int = 5) -> list[Estimate]:
@@ -145,7 +145,7 @@ def lda(x: Sequence[Tensor], y: Tensor, *, seed: int = 0, folds: int = 5) -> lis
         scores = log_ratios(t[:, None] @ weights + offsets, log_shares.to(t))
 
         def value(rows: Tensor, scores: Tensor = scores) -> Tensor:
-            return held_out(scores, y, rows, fitted.shape[1])
+            return held_out(scores, y, rows, 1.0 / fitted.shape[1])
 
         train, test = value(fitted), value(parts.test)
         nothing = torch.zeros_like(test, dtype=torch.int64)

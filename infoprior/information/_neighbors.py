@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -15,6 +16,8 @@ TIE_NOISE = 1e-6
 """Noise that breaks ties, as a share of the column's standard deviation."""
 DISTINCT = 0.99
 """A column with a smaller share of distinct values is tied; below float32's own collisions."""
+SATURATED = 0.95
+"""`saturated` above this share of psi(n) - psi(k), KSG's value of a column beside itself."""
 BLOCK = 2_000_000
 """Distances held at once."""
 
@@ -63,7 +66,8 @@ def _ksg(x: Tensor, y: Tensor, seed: int, k: int, ranks: bool) -> Estimate:
         counts = _counts(x.to(dtype), y.to(dtype), k)
     digammas = torch.digamma(counts.double() + 1.0).sum(dim=0).mean()
     whole = torch.digamma(torch.tensor([k, n], dtype=torch.float64)).sum().item()
-    return _estimate(whole - digammas.item(), "ksg", n, tied)
+    parts = torch.digamma(torch.tensor([n, k], dtype=torch.float64))
+    return _estimate(whole - digammas.item(), "ksg", n, tied, (parts[0] - parts[1]).item())
 
 
 def _counts(x: Tensor, y: Tensor, k: int) -> Tensor:
@@ -178,6 +182,9 @@ def _prepare(samples: Tensor, ranks: bool, seed: int, side: str) -> tuple[Tensor
     return samples, len(tied) > 0
 
 
-def _estimate(nats: float, method: str, n: int, tied: bool) -> Estimate:
-    flags = [flag for flag, up in (("below_zero", nats < 0.0), ("ties", tied)) if up]
+def _estimate(nats: float, method: str, n: int, tied: bool, ceiling: float = math.inf) -> Estimate:
+    raised = {
+        "saturated": nats >= SATURATED * ceiling, "below_zero": nats < 0.0, "ties": tied,
+    }  # fmt: skip
+    flags = [flag for flag, up in raised.items() if up]
     return Estimate(nats, method, n, sigma=TIE_NOISE if tied else None, flags=tuple(flags))

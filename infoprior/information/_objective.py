@@ -117,8 +117,8 @@ def label_information(log_ratios: Tensor, classes: Tensor, doubt: float = 0.0) -
     return with_doubt(own, doubt).mean(dim=-1)
 
 
-def with_doubt(log_ratios: Tensor, doubt: float) -> Tensor:
+def with_doubt(log_ratios: Tensor, doubt: float | Tensor) -> Tensor:
     """log of the ratio (1 - doubt) q / p + doubt, of log q / p; exactly 0 where that is."""
-    if doubt == 0.0:
+    if isinstance(doubt, float) and doubt == 0.0:
         return log_ratios
     return torch.log1p((1.0 - doubt) * torch.expm1(log_ratios))

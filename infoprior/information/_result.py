@@ -35,8 +35,10 @@ class Estimate:
         n: rows used.
         train: value on the rows that were fitted (too high), mean over folds.
         validation: value on the rows that chose the step (slightly too high), mean over folds.
-        test: value on rows that did neither, mean over folds: a lower bound in expectation for
-            the neural bounds and probes, up to the noise of the rows.
+        test: value on rows that did neither, mean over folds. For probes and label critics a lower
+            bound in expectation; for neural bounds of continuous pairs as well, while it is well
+            below the log of the rows tested (`saturated`), beyond which a sampled mean
+            exponential is too low and the value too high.
         lower, upper: for methods that give two values between which the truth lies in expectation.
         fold_spread: standard deviation of the folds' test values. Folds share most of their rows
             and any bias: this is *no* confidence interval.
@@ -45,12 +47,12 @@ class Estimate:
         sigma: standard deviation of the noise that was added, in the units of the data: the
             estimate is then I(X; T + sigma Z), or has ties broken by it (`ties`).
         flags: any of `FLAGS`. `still_rising`: the step budget ended some fold's training;
-            `never_rose`: no step beat the start in any fold; `saturated`: near the most that the
-            method can say (log n, or H(Y) for labels); `below_zero`; `bounds_disagree`: `lower`
-            and `upper`, or `train` and `test` where `nats` lies between them, are too far apart to
-            trust it; `vacuous`: the value follows from n
-            alone (binning a wide layer); `ties`: equal values were broken by noise; `constant`:
-            a side does not vary, 0.0 by definition.
+            `never_rose`: no step beat the start (a constant critic, or the closed form alone) in
+            any fold; `saturated`: near the most that the method can say (log n, or H(Y) for
+            labels); `below_zero`; `bounds_disagree`: `lower` and `upper`, or `train` and `test`
+            where `nats` lies between them, are too far apart to trust it; `vacuous`: the value
+            follows from n alone (binning a wide layer); `ties`: equal values were broken by
+            noise; `constant`: a side does not vary, 0.0 by definition.
     """
 
     nats: float
@@ -84,7 +86,7 @@ class Estimates(Sequence[Estimate]):
     """Estimates of a stack of K pairs: a sequence of `Estimate`, and their fields as arrays.
 
     `.nats`, `.train`, `.sigma` ... are float64 arrays of shape (K,), None if no entry has the
-    value; an entry without it there is NaN. `.flags` and `.method` are lists.
+    value, masked where only some have it. `.flags` and `.method` are lists.
     """
 
     def __init__(self, entries: Iterable[Estimate]) -> None:
@@ -112,7 +114,9 @@ class Estimates(Sequence[Estimate]):
             return np.array(values, dtype=np.int64)
         if values and all(value is None for value in values):
             return None
-        return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
+        missing = [value is None for value in values]
+        array = np.array([0.0 if v is None else v for v in values], dtype=np.float64)
+        return np.ma.masked_array(array, missing) if any(missing) else array
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Estimates) and self._entries == other._entries

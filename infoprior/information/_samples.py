@@ -9,7 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from infoprior.information._inputs import CONSTANT, MIN_ROWS, InformationError
+from infoprior.information._inputs import MIN_ROWS, InformationError
+
+ROUNDINGS, LEAST_ROUNDING = 16, 1e-11
+"""A column whose range is at most so many roundings of its dtype, or that share of its largest
+magnitude, is constant but for them."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ class Side:
 
 
 def _is_sequence_of_arrays(values: Any) -> bool:
+    if isinstance(values, list | tuple) and values and isinstance(values[0], list | tuple):
+        return np.ndim(values[0]) > 1  # nested lists of numbers are one array, (n, d)
     return isinstance(values, list | tuple) and any(
         isinstance(v, np.ndarray | Tensor | list | tuple) or hasattr(v, "__array__") for v in values
     )
@@ -46,9 +52,13 @@ def as_tensor(values: Any, name: str) -> Tensor:
     else:
         array = np.asarray(values)
         if array.dtype.kind not in "fiub":
-            raise InformationError(f"{name} holds {array.dtype}; give numbers.")
+            raise InformationError(
+                f"{name} holds {array.dtype}; give numbers (code labels as whole numbers)."
+            )
         # PyTorch has fewer integer and float types than numpy.
         kind = np.int64 if array.dtype.kind in "iub" else np.float64
+        if array.dtype in (np.float16, np.float32):
+            kind = array.dtype.type
         values = torch.from_numpy(np.ascontiguousarray(array, dtype=kind))
     if values.is_complex():
         raise InformationError(f"{name} holds {values.dtype}; give real numbers.")
@@ -97,6 +107,7 @@ def _rows(values: Tensor, name: str) -> Tensor:
             f"{name} has shape {tuple(values.shape)}; give (rows, columns), or feature maps "
             "(rows, channels, height, width)."
         )
+    rounding = torch.finfo(values.dtype).eps if values.is_floating_point() else 0.0
     values = values.double()
     bad = ~torch.isfinite(values)
     if bool(bad.any()):
@@ -106,14 +117,16 @@ def _rows(values: Tensor, name: str) -> Tensor:
             f"{name} is not finite at row {place[0]}, {where} ({int(bad.sum())} such values); "
             "remove or impute them."
         )
-    return values
+    return _without_rounding_noise(values, max(ROUNDINGS * rounding, LEAST_ROUNDING))
 
 
-def without_rounding_noise(samples: Tensor) -> Tensor:
-    """Columns that vary by no more than rounding (`CONSTANT`) made exactly constant."""
+def _without_rounding_noise(samples: Tensor, share: float) -> Tensor:
+    """Columns whose range is at most this share of their largest magnitude made constant."""
+    if len(samples) == 0:
+        return samples
     flat = samples.flatten(1)
     low, high = flat.amin(dim=0), flat.amax(dim=0)
-    constant = high - low <= CONSTANT * torch.maximum(low.abs(), high.abs())
+    constant = high - low <= share * torch.maximum(low.abs(), high.abs())
     if not bool(constant.any()):
         return samples
     return torch.where(constant, 0.0, flat).view_as(samples)
@@ -130,7 +143,13 @@ def as_classes(values: Any, name: str) -> tuple[list[Tensor], bool]:
         InformationError: another shape, or other than whole numbers.
     """
     if _is_sequence_of_arrays(values):
-        tensor = torch.stack([as_tensor(v, f"{name}[{k}]") for k, v in enumerate(values)])
+        rows = [as_tensor(v, f"{name}[{k}]") for k, v in enumerate(values)]
+        shapes = sorted({tuple(row.shape) for row in rows})
+        if len(shapes) > 1:
+            raise InformationError(
+                f"{name} holds labels of shapes {shapes}; entries of one stack share their rows."
+            )
+        tensor = torch.stack(rows)
     else:
         tensor = as_tensor(values, name)
     if tensor.ndim == 2 and tensor.shape[1] == 1:

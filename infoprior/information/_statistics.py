@@ -10,7 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from infoprior.information._inputs import CONSTANT, InformationError
+from infoprior.information._inputs import InformationError
+
+CONSTANT = 1e-6
+"""A unit whose range is at most this share of its largest magnitude is rounding noise."""
 
 
 def entropy_functional(z: Any) -> Tensor:

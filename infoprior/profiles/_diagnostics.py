@@ -10,7 +10,7 @@ import pandas as pd
 
 from infoprior.profiles._schema import NON_FINITE
 
-KEY = ["task", "architecture", "seed", "epoch", "recipe"]
+KEY = ["task", "architecture", "seed", "epoch"]
 LEAST_ERROR = 0.05
 """Nats that an estimate of I(T;Y) is not told apart by, however little its folds differ."""
 FOLDS = 5
@@ -34,13 +34,14 @@ def data_processing(table: pd.DataFrame) -> pd.DataFrame:
     Of all pairs of layers of a network the one is taken whose rise stands out most from its error:
     for I(T;Y) 0.05 nat, or the two layers' `mi_ty_fold_spread` in quadrature over the root of
     the number of folds where that is more;
-    for I(X; T + sigma Z) the sum of the two layers' `mi_xt_upper - mi_xt_lower`.
+    for I(X; T + sigma Z) the sum of the two layers' `mi_xt_upper - mi_xt_lower`. Layers of unlike
+    recipes have unlike noise: their I(X; T + sigma Z) are not compared.
 
     Args:
         table: columns of `PROFILE_COLUMNS`. Layers that are not finite are left out.
 
     Returns:
-        one row per (task, architecture, seed, epoch, recipe): layers (how many were compared), and
+        one row per (task, architecture, seed, epoch): layers (how many were compared), and
         for q in ty, xt: `q_rise` (nats; negative where the information falls from every layer to
         every deeper one, 0.0 with a single layer), `q_error` (nats), `q_from`, `q_to` (the names of
         the layers, "" with a single one), `q_beyond` (whether the rise exceeds the error; False
@@ -61,7 +62,7 @@ COLUMNS = ("rise", "error", "from", "to", "beyond")
 
 def _rise(quantity: str, layers: pd.DataFrame) -> dict[str, Any]:
     values = layers[f"mi_{quantity}"].to_numpy(dtype=np.float64)
-    names = layers["layer"].tolist()
+    names, recipes = layers["layer"].tolist(), layers["recipe"].tolist()
     if quantity == "ty":
         spread = layers["mi_ty_fold_spread"].fillna(0.0).to_numpy(dtype=np.float64)
     else:
@@ -69,6 +70,8 @@ def _rise(quantity: str, layers: pd.DataFrame) -> dict[str, Any]:
     best: tuple[float, float, str, str] = (0.0, 0.0, "", "")
     most = -np.inf
     for i, j in combinations(range(len(values)), 2):
+        if quantity == "xt" and recipes[i] != recipes[j]:
+            continue
         if quantity == "ty":
             error = max(LEAST_ERROR, float(np.hypot(spread[i], spread[j])) / FOLDS**0.5)
         else:

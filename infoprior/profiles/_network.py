@@ -20,7 +20,7 @@ from infoprior.information import (
     entropy,
     estimate,
 )
-from infoprior.profiles._recipe import Recipe, check_recipe, recipe_for
+from infoprior.profiles._recipe import RECIPES, Recipe, check_recipe, recipe_for
 from infoprior.profiles._schema import (
     CONSTANT,
     NON_FINITE,
@@ -74,7 +74,7 @@ def profile_network(
         network: has `layer_names` and `activations`; left as it was.
         task: X float32 (n, ...), y int64 (n,), row numbers of its parts.
         seed: draws rows and everything that the estimators draw.
-        recipe: how to measure; None takes `recipe_for` its layers.
+        recipe: how to measure; None takes `recipe_for` each layer.
         architecture: goes into the column of that name; so does `epoch`.
         threads: PyTorch's threads meanwhile; results are the same only for the same number.
 
@@ -123,7 +123,7 @@ def profile_networks(
             name. Networks have `layer_names` and `activations`, and are left as they were.
         task: X float32 (n, ...), y int64 (n,), row numbers of its parts.
         seed: draws rows and everything that the estimators draw.
-        recipe: how to measure; None takes `recipe_for` all the layers.
+        recipe: how to measure; None takes `recipe_for` each layer.
         threads: PyTorch's threads meanwhile; results are the same only for the same number.
 
     Returns:
@@ -143,16 +143,20 @@ def profile_networks(
         raise ProfileError("There is no network to profile.")
     known = np.concatenate([task.train, task.validation])
     with use_threads(threads):
-        if recipe is None:
-            # A recipe says how many rows to read; two are enough to see the layers' shapes.
-            recipe = recipe_for([layer.t for layer in _read_all(networks, task.X[known[:2]])])
-        recipe = check_recipe(recipe)
-        rows = known[choose_rows(len(known), recipe.max_rows, seed)]
+        most = (check_recipe(recipe) if recipe else RECIPES["tabular"]).max_rows
+        rows = known[choose_rows(len(known), most, seed)]
         x, y = task.X[rows], task.y[rows]
         layers = _read_all(networks, x)
-        read = [k for k, layer in enumerate(layers) if np.isfinite(layer.t).all()]
-        found = _measure(x, y, [layers[k].t for k in read], seed, recipe) if read else []
-        values = dict(zip(read, found, strict=True))
+        # A layer's recipe follows from its own shape, not from what else is in the stack.
+        recipes = [recipe or recipe_for([layer.t]) for layer in layers]
+        values: dict[int, tuple[Estimate, Estimate]] = {}
+        for one in dict.fromkeys(recipes):
+            read = [
+                k for k, layer in enumerate(layers)
+                if recipes[k] == one and np.isfinite(layer.t).all()
+            ]  # fmt: skip
+            found = _measure(x, y, [layers[k].t for k in read], seed, one) if read else []
+            values |= dict(zip(read, found, strict=True))
         h_y = entropy(y)
         table = [
             {
@@ -162,7 +166,7 @@ def profile_networks(
                 "epoch": layer.epoch,
                 "layer": layer.name,
                 "layer_index": layer.index,
-                "recipe": recipe.id,
+                "recipe": recipes[k].id,
                 "width": int(np.prod(layer.t.shape[1:])),
                 "n": len(rows),
                 "h_y": h_y,

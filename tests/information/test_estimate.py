@@ -328,7 +328,11 @@ def test_a_stack_answers_as_arrays() -> None:
     assert found.seconds.shape == (3,)
     assert (found.seconds > 0).all()
     assert found.n.tolist() == [N] * 3
-    assert np.isnan(found.train).tolist() == [False, False, True]  # a constant was not trained on
+    assert np.ma.getmaskarray(found.train).tolist() == [
+        False,
+        False,
+        True,
+    ]  # a constant was not trained on
     assert found.nats.tolist() == [e.nats for e in found]
     assert found.sigma is None
 
@@ -358,3 +362,28 @@ def test_auto_says_what_it_chose() -> None:
     pixels = MAPS[:, :, :1, :1]  # vectors, in truth
     assert estimate(pixels, LABELS, **QUICK).method == "hybrid-labels"
     assert estimate([MAPS, T], LABELS, **QUICK).method == ["hybrid-labels"] * 2
+
+
+def test_labels_in_other_guises() -> None:
+    integers = LABELS[:, None]
+    assert estimate(X, integers, "lda").nats == estimate(X, LABELS, "lda").nats
+    assert assert_single(estimate(X, integers, **QUICK)).method == "hybrid-labels"
+    many = np.tile(np.random.default_rng(0).normal(size=(40, 2)), (5, 1))
+    with pytest.raises(InformationError, match=r"2 different whole numbers as .*discrete_y"):
+        estimate(many, (np.arange(200) % 2).astype(float))
+    assert estimate(X.tolist(), LABELS, "lda").nats == estimate(X, LABELS, "lda").nats
+    assert estimate(X, LABELS, "lda", seed=np.int64(1)).n == N
+    with pytest.raises(InformationError, match="code labels as whole numbers"):
+        estimate(X, np.array(["a", "b"] * (N // 2)), "lda")
+    with pytest.raises(InformationError, match="labels of shapes"):
+        estimate([X, X], [LABELS, LABELS[:-1]], "lda", discrete_y=True)
+
+
+def test_a_column_far_from_zero_still_varies() -> None:
+    assert estimate(X + 1e7, Y, "copula").nats == pytest.approx(estimate(X, Y, "copula").nats)
+
+
+@pytest.mark.parametrize("method", ["ksg", "ksg-copula", "t-copula", "copula", "cca"])
+def test_a_copy_saturates(method: str) -> None:
+    x = np.random.default_rng(0).normal(size=(300, 2))
+    assert "saturated" in assert_single(estimate(x, x, method)).flags
