@@ -57,6 +57,13 @@ def test_the_profile_of_a_network_runs(folder, capsys):
     assert "ty_beyond" in out
 
 
+def test_the_page_on_information_runs(capsys):
+    page = (Path(__file__).parents[1] / "docs" / "information.md").read_text("utf-8")
+    for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
+        exec(compile(block, "docs/information.md", "exec"), {})
+    assert "noisy" in capsys.readouterr().out
+
+
 def test_files_and_targets_that_it_names_exist():
     top = Path(__file__).parents[1]
     for link in re.findall(r"\]\(([^)#:]+)\)", README):
