@@ -57,6 +57,11 @@ def test_the_profile_of_a_network_runs(folder, capsys):
     assert "ty_beyond" in out
 
 
+def test_the_estimate_runs(capsys):
+    exec(compile(BLOCKS[3], "README.md", "exec"), {})
+    assert 0.4 < float(capsys.readouterr().out.split()[0]) < 0.7
+
+
 def test_the_page_on_information_runs(capsys):
     page = (Path(__file__).parents[1] / "docs" / "information.md").read_text("utf-8")
     for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
