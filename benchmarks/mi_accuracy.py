@@ -320,13 +320,15 @@ def figure(rows: list[dict[str, str]], path: Path) -> None:
                 x, y = max(row["seconds"], 1e-4), row["mean abs. error"]
                 axis.scatter(x, y, marker=marker, color=colours[row["method"]], s=40)
                 if group == "confirmation":
-                    axis.annotate(row["method"], (x, y), fontsize=7, xytext=(4, 3),
+                    few = row["tasks"] < len({r["task"] for r in here})
+                    label = f"{row['method']} ({row['tasks']} tasks only)" if few else row["method"]
+                    axis.annotate(label, (x, y), fontsize=7, xytext=(4, 3),
                                   textcoords="offset points")  # fmt: skip
         axis.set(xscale="log", xlabel="seconds a pair (one thread)", title=kind,
                  ylabel="mean absolute error (nats)")  # fmt: skip
         axis.margins(x=0.15, y=0.1)
         axis.autoscale_view()
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, axis.get_ylim()[1] * 1.1)
     handles = [
         plt.Line2D([], [], marker=m, color="grey", linestyle="", label=f"{g}, n = {v:,}")
         for (g, m), v in zip(markers.items(), (at, at, n), strict=True)
