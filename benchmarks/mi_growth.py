@@ -160,6 +160,8 @@ def figure(rows: list[dict[str, Any]], path: Path) -> None:
             for row, key in enumerate(("seconds", "megabytes")):
                 axes[row][column].plot(x, [max(p[key], 1e-3) for p in points], "o-", label=method)
                 axes[row][column].set(xscale="log", yscale="log", xlabel=axis, ylabel=key)
+                axes[row][column].set_xticks(x, labels=[f"{value:,}" for value in x])
+                axes[row][column].xaxis.minorticks_off()
     axes[0][0].legend(fontsize=7)
     drawn.tight_layout()
     drawn.savefig(path, dpi=150)
