@@ -11,6 +11,7 @@ from sklearn.metrics import mutual_info_score
 
 from infoprior.information._binning import _cells, binning
 from infoprior.information._inputs import InformationError
+from tests.information.common import needs_cuda
 
 
 def normal(n, d, seed=0):
@@ -100,7 +101,7 @@ def test_bad_bins_are_refused(bins):
         binning([normal(60, 1)], [normal(60, 1)], bins=bins)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@needs_cuda
 def test_cuda_equals_cpu():
     x, y = normal(300, 2), normal(300, 1, 1)
     assert binning([x.cuda()], [y.cuda()])[0].nats == pytest.approx(

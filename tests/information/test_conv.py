@@ -11,8 +11,9 @@ import torch
 
 from infoprior.information import Estimate, Estimates, InformationError, estimate
 from infoprior.information import _groups as groups
-from infoprior.information._conv import convolve, prepare
+from infoprior.information._conv import coarse, convolve, prepare
 from infoprior.information.known import gaussian_mixtures
+from tests.information.common import needs_cuda
 
 SHORT: dict[str, Any] = {"steps": 24, "hidden": 16, "batch_size": 64, "folds": 3, "check_every": 8}
 
@@ -232,10 +233,20 @@ def test_no_copula_under_maps() -> None:
         estimate(x, y, "mine", base=True)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@needs_cuda
 def test_cuda_equals_cpu() -> None:
     x, y, _ = patches(200)
     more = {**SHORT, "steps": 8}
     cpu = one(x, y, "mine", **more)
     cuda = one(torch.from_numpy(x).cuda(), y, "mine", **more)
     assert cuda.nats == pytest.approx(cpu.nats, abs=1e-2)
+
+
+def test_coarse_averages_keep_the_place() -> None:
+    maps = torch.zeros(2, 16, 10, 10)
+    maps[1, 3, :2, :2] = 1.0
+    flat = coarse(maps, 512)
+    assert flat.shape == (2, 16 * 5 * 5)
+    assert flat[1].nonzero()[:, 0].tolist() == [3 * 25]
+    assert torch.equal(coarse(maps[:, :5], 512), maps[:, :5].flatten(1))
+    assert coarse(maps, 4).shape == (2, 16)

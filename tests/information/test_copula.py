@@ -9,6 +9,7 @@ from scipy.special import digamma
 
 from infoprior.information._copula import cca, copula, student_copula, wishart_bias
 from infoprior.information._inputs import InformationError
+from tests.information.common import needs_cuda
 from tests.information.test_elliptical import student_pair, student_truth
 
 METHODS = [cca, copula, student_copula]
@@ -148,7 +149,7 @@ def test_fitted_rows_are_too_high_and_other_rows_too_low():
     assert student_copula([x], [y], seed=0) == [estimate]
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@needs_cuda
 @pytest.mark.parametrize("method", METHODS)
 def test_cuda_equals_cpu(method):
     x, y = student_pair(2, 3, 3, 500, 0)

@@ -9,6 +9,7 @@ import torch
 from infoprior.information._corrected import _with_margins, corrected_ksg
 from infoprior.information._inputs import InformationError
 from infoprior.information._neighbors import ksg
+from tests.information.common import needs_cuda
 from tests.information.test_copula import linked
 from tests.information.test_elliptical import student_pair, student_truth
 
@@ -87,7 +88,7 @@ def test_bad_options_are_refused():
         corrected_ksg([x], [y], seed=0)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@needs_cuda
 def test_cuda_equals_cpu():
     x, y = student_pair(2, 3, 3, 500, 0)
     assert corrected_ksg([x.cuda()], [y.cuda()], seed=0)[0].nats == pytest.approx(

@@ -10,6 +10,7 @@ from sklearn.feature_selection import mutual_info_classif, mutual_info_regressio
 from infoprior.information import _neighbors
 from infoprior.information._inputs import InformationError
 from infoprior.information._neighbors import TIE_NOISE, ksg, ross
+from tests.information.common import needs_cuda
 
 
 def linked(d, rho, n, seed):
@@ -203,7 +204,7 @@ def test_only_singletons_are_refused():
         ross([torch.randn(60, 2, dtype=torch.float64)], torch.arange(60), seed=0)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@needs_cuda
 def test_cuda_equals_cpu():
     x, y, _ = linked(3, 0.5, 500, 0)
     assert ksg([x.cuda()], [y.cuda()], seed=0)[0].nats == pytest.approx(

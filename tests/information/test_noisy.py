@@ -9,6 +9,7 @@ import torch
 from infoprior.information import _noisy
 from infoprior.information._inputs import InformationError
 from infoprior.information._noisy import _control, _whitening, noisy
+from tests.information.common import needs_cuda
 
 
 def linear(width, inputs, n, seed):
@@ -163,7 +164,7 @@ def test_bad_options_are_refused(options):
         of_one(t, **options)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@needs_cuda
 def test_cuda_equals_cpu():
     _, t, _ = linear(8, 8, 500, 0)
     assert of_one(t.cuda()).nats == pytest.approx(of_one(t).nats, abs=1e-4)

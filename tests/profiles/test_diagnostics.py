@@ -64,3 +64,11 @@ def test_networks_apart_and_what_cannot_be_compared() -> None:
     assert found["ty_from"].tolist() == ["hidden_1", "", "", "hidden_1"]
     assert found["xt_rise"].tolist() == [0.0, 0.0, 0.0, 8.0]
     assert list(data_processing(both.iloc[:0])) == list(data_processing(both))
+
+
+def test_unlike_noise_is_not_compared() -> None:
+    mixed = table([0.5, 0.4], [1.0, 9.0], recipe=["maps-1", "tabular-1"])
+    (row,) = data_processing(mixed).to_dict("records")
+    assert (row["layers"], row["xt_beyond"], row["xt_from"]) == (2, False, "")
+    assert (row["ty_from"], row["ty_to"]) == ("hidden_1", "hidden_2")
+    assert data_processing(mixed.assign(recipe="tabular-1"))["xt_beyond"].tolist() == [True]

@@ -1,7 +1,7 @@
 """Distributions whose mutual information is known, to test and compare estimators on.
 
-Needs numpy and SciPy only. Methods are designed on the group "development" (it resembles public
-benchmark tasks) and confirmed on the group "confirmation", which nothing was tuned on.
+Needs numpy and SciPy only. Designs are chosen on the group "development" (it resembles public
+benchmark tasks) and confirmed on the group "confirmation".
 
 >>> from infoprior.information.known import known_pairs
 >>> normal = next(k for k in known_pairs() if k.name == "normal-0.75")
