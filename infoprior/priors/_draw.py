@@ -24,27 +24,38 @@ NOTHING = object()  # the prior has no value for this distribution (None may be 
 _MAX_VALUES = 10_000  # the most values enumerated for one draw
 
 
-def draw(
-    prior: Prior,
-    name: str,
-    live: BaseDistribution,
-    given: Mapping[str, Any],
-    u: float,
-    v: float,
-) -> Any:
+class Given:
+    """A prior given some values of a point: what is left of each component's weight.
+
+    Args:
+        prior: of the whole point.
+        values: names the prior knows only; values outside its space say nothing.
+    """
+
+    def __init__(self, prior: Prior, values: Mapping[str, Any]) -> None:
+        self.prior = prior
+        self.log_weights, self.log_floor = prior._given(values)
+
+    def add(self, name: str, value: Any) -> None:
+        """Take one more value into account."""
+        position = self.prior._axes[name].find(value)
+        if position is not None and self.prior._kernels:
+            self.log_weights = self.log_weights + self.prior._kernels[name].row(position)
+
+
+def draw(given: Given, name: str, live: BaseDistribution, u: float, v: float) -> Any:
     """A value of parameter `name` that `live` contains, or NOTHING.
 
     Args:
-        prior: knows `name`.
+        given: the prior, which knows `name`, and the trial's values so far.
+        name: of the parameter.
         live: the distribution the trial asks for; it may differ from the prior's in range, step,
             log, and between int and float.
-        given: the trial's values so far, names the prior knows only. Values outside the prior's
-            space say nothing.
         u, v: independent uniform numbers in [0, 1) that decide the draw.
     """
-    axis = prior._axes[name]
+    axis = given.prior._axes[name]
     if live == axis.distribution:
-        return axis.values(_pick(prior, name, given, 0.0, 1.0, u, v))[0]
+        return axis.values(_pick(given, name, 0.0, 1.0, u, v))[0]
     try:
         target = make_axis(name, live)
     except PriorError:
@@ -54,9 +65,9 @@ def draw(
     interval = _interval(axis, target)
     if interval is not None:
         low, high = interval
-        position = _pick(prior, name, given, low, high, u, v) if low < high else None
+        position = _pick(given, name, low, high, u, v) if low < high else None
     else:
-        position = _enumerate(prior, name, target, given, u)
+        position = _enumerate(given, name, target, u)
     if position is None:
         return NOTHING
     found = target.find(axis.values(position)[0])
@@ -90,18 +101,16 @@ def _interval(axis: Axis, target: Axis) -> tuple[float, float] | None:
 
 
 def _pick(
-    prior: Prior,
+    given: Given,
     name: str,
-    given: Mapping[str, Any],
     low: float,
     high: float,
     u: float,
     v: float,
 ) -> Array:
     """The position, shape (1,), of a value drawn from the unit interval [low, high]."""
-    axis = prior._axes[name]
-    log_weights, log_floor = prior._given(given)
-    kernels = prior._kernels.get(name)
+    axis, kernels = given.prior._axes[name], given.prior._kernels.get(name)
+    log_weights, log_floor = given.log_weights, given.log_floor
     if low > 0.0 or high < 1.0:
         log_floor += math.log(high - low)
         if isinstance(kernels, NumericKernels):
@@ -111,7 +120,7 @@ def _pick(
     mixture = float(edges[-1]) if kernels else 0.0
     chance = u * (mixture + math.exp(log_floor - peak))
     component = int(edges.searchsorted(chance, side="right"))
-    if kernels is None or component >= prior.n_components:
+    if kernels is None or component >= given.prior.n_components:
         unit = low + v * (high - low)
     elif isinstance(kernels, NumericKernels):
         unit = kernels.draw_one(component, v, low, high)
@@ -124,14 +133,12 @@ def _pick(
     return axis.from_unit(np.array([unit]))
 
 
-def _enumerate(
-    prior: Prior, name: str, target: Axis, given: Mapping[str, Any], u: float
-) -> Array | None:
+def _enumerate(given: Given, name: str, target: Axis, u: float) -> Array | None:
     """The position, shape (1,), of one of the values that both have; None if there is none.
 
     Where the prior is continuous and the target a grid, values are weighted by their density.
     """
-    axis = prior._axes[name]
+    axis = given.prior._axes[name]
     # The values of whichever is enumerable and coarser.
     source = min((a for a in (axis, target) if a.discrete), key=lambda a: a.n_values)
     if source.n_values > _MAX_VALUES:
@@ -142,10 +149,9 @@ def _enumerate(
     positions = positions[in_target & in_prior]
     if not len(positions):
         return None
-    log_weights, log_floor = prior._given(given)
-    logs = np.full((len(positions), 1), log_floor)
-    if name in prior._kernels:
-        terms = log_weights + prior._kernels[name].log_ratio(positions)
+    logs = np.full((len(positions), 1), given.log_floor)
+    if name in given.prior._kernels:
+        terms = given.log_weights + given.prior._kernels[name].log_ratio(positions)
         logs = np.concatenate([terms, logs], axis=1)
     chances = np.exp(logs - logs.max()).sum(axis=1) * np.exp(axis.log_uniform(positions))
     edges = chances.cumsum()

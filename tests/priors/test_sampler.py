@@ -57,7 +57,7 @@ def is_bump(params: dict[str, Any]) -> bool:
 @pytest.mark.parametrize("base", [RandomSampler, TPESampler])
 def test_the_prior_draws_jointly_from_the_first_trial_on(base: Any) -> None:
     # A categorical kernel of bandwidth 0.02 leaves its bump one time in fifty.
-    study = run(PriorSampler(TIGHT, base(seed=0), weight=1.0, seed=1), 60)
+    study = run(PriorSampler(TIGHT, base(seed=0), weight=1.0, valve=False, seed=1), 60)
     assert sum(is_bump(t.params) for t in study.trials) >= 55
     depths = [t.params["depth"] for t in study.trials]
     assert 15 <= depths.count(1) <= 45
@@ -65,7 +65,7 @@ def test_the_prior_draws_jointly_from_the_first_trial_on(base: Any) -> None:
 
 def test_draws_follow_the_prior() -> None:
     prior = prior_over(EVERY_KIND)
-    sampler = PriorSampler(prior, RandomSampler(seed=0), weight=1.0, seed=4)
+    sampler = PriorSampler(prior, RandomSampler(seed=0), weight=1.0, valve=False, seed=4)
     study = optuna.create_study(sampler=sampler)
     drawn = [study.ask(EVERY_KIND).params for _ in range(800)]
     for name, distribution in EVERY_KIND.items():
@@ -82,7 +82,7 @@ def test_draws_follow_the_prior() -> None:
 
 @pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
 def test_the_share_of_the_prior(weight: float) -> None:
-    sampler = PriorSampler(TIGHT, RandomSampler(seed=0), weight=weight, seed=2)
+    sampler = PriorSampler(TIGHT, RandomSampler(seed=0), weight=weight, seed=2, valve=False)
     study = run(sampler, 300)
     share = np.mean([sampler.source(t) == "prior" for t in study.trials])
     assert share == pytest.approx(weight, abs=0.09)
@@ -94,7 +94,7 @@ def test_the_share_of_the_prior(weight: float) -> None:
 
 def test_weight_zero_is_the_base_sampler() -> None:
     alone = run(TPESampler(seed=5), 25)
-    wrapped = run(PriorSampler(TIGHT, weight=0.0, seed=5), 25)
+    wrapped = run(PriorSampler(TIGHT, TPESampler(seed=5), weight=0.0, seed=1), 25)
     assert [t.params for t in wrapped.trials] == [t.params for t in alone.trials]
 
 
@@ -108,9 +108,9 @@ def test_the_same_seed_gives_the_same_trials() -> None:
 
 def test_a_draw_hangs_on_seed_and_trial_alone() -> None:
     """Resuming, copying, pickling and reseeding change nothing; trials differ."""
-    whole = run(PriorSampler(TIGHT, RandomSampler(), weight=1.0, seed=3), 12)
-    study = run(PriorSampler(TIGHT, RandomSampler(), weight=1.0, seed=3), 6)
-    sampler = PriorSampler(TIGHT, RandomSampler(), weight=1.0, seed=3)
+    whole = run(PriorSampler(TIGHT, RandomSampler(), weight=1.0, valve=False, seed=3), 12)
+    study = run(PriorSampler(TIGHT, RandomSampler(), weight=1.0, valve=False, seed=3), 6)
+    sampler = PriorSampler(TIGHT, RandomSampler(), weight=1.0, valve=False, seed=3)
     sampler.reseed_rng()
     # What joblib does to send a sampler to its workers; the bytes are this test's own.
     study.sampler = pickle.loads(pickle.dumps(copy.deepcopy(sampler)))  # own bytes, no file
@@ -120,9 +120,9 @@ def test_a_draw_hangs_on_seed_and_trial_alone() -> None:
 
 
 def test_two_threads() -> None:
-    sampler = PriorSampler(TIGHT, RandomSampler(), weight=1.0, seed=3)
+    sampler = PriorSampler(TIGHT, RandomSampler(), weight=1.0, valve=False, seed=3)
     parallel = run(sampler, 40, n_jobs=2)
-    serial = run(PriorSampler(TIGHT, RandomSampler(), weight=1.0, seed=3), 40)
+    serial = run(PriorSampler(TIGHT, RandomSampler(), weight=1.0, valve=False, seed=3), 40)
     by_number = {t.number: t.params for t in parallel.trials}
     assert by_number == {t.number: t.params for t in serial.trials}
     assert {t.state for t in run(PriorSampler(TIGHT, seed=3), 30, n_jobs=2).trials} == {
@@ -155,7 +155,7 @@ LIVE: list[tuple[str, Any, Any]] = [
 @pytest.mark.parametrize(("prior", "live"), [c[1:] for c in LIVE], ids=[c[0] for c in LIVE])
 def test_draws_are_the_prior_restricted_to_the_trials_distribution(prior: Any, live: Any) -> None:
     mixture = prior_over({"p": prior}, n=3, seed=1, floor=0.2)
-    sampler = PriorSampler(mixture, RandomSampler(), weight=1.0, seed=6)
+    sampler = PriorSampler(mixture, RandomSampler(), weight=1.0, valve=False, seed=6)
     study = optuna.create_study(sampler=sampler)
     frozen = [optuna.trial.create_trial(value=0.0) for _ in range(600)]
     for number, trial in enumerate(frozen):
@@ -204,7 +204,7 @@ def test_draws_are_the_prior_restricted_to_the_trials_distribution(prior: Any, l
     ],
 )
 def test_nothing_in_common_is_left_to_the_base(prior: Any, live: Any) -> None:
-    sampler = PriorSampler(Prior.uniform({"p": prior}), RandomSampler(seed=0), 1.0, 0)
+    sampler = PriorSampler(Prior.uniform({"p": prior}), RandomSampler(seed=0), 1.0, 0, valve=False)
     study = optuna.create_study(sampler=sampler)
     for _ in range(20):
         value = study.ask({"p": live}).params["p"]
@@ -220,12 +220,12 @@ def test_a_moved_range_keeps_the_draw_joint() -> None:
         return 0.0
 
     for base in (RandomSampler(seed=0), TPESampler(seed=0)):
-        study = run(PriorSampler(TIGHT, base, weight=1.0, seed=0), 30, narrow)
+        study = run(PriorSampler(TIGHT, base, weight=1.0, valve=False, seed=0), 30, narrow)
         assert all(t.params["depth"] == 5 and t.params["rate"] > 1e-2 for t in study.trials)
 
 
 def test_enqueued_values_are_kept_and_conditioned_on() -> None:
-    study = optuna.create_study(sampler=PriorSampler(TIGHT, RandomSampler(), 1.0, 0))
+    study = optuna.create_study(sampler=PriorSampler(TIGHT, RandomSampler(), 1.0, 0, valve=False))
     for _ in range(10):
         study.enqueue_trial({"depth": 1})
     study.optimize(objective, n_trials=10)
@@ -236,13 +236,17 @@ def test_unknown_names_are_left_to_the_base() -> None:
     def more(trial: optuna.Trial) -> float:
         return objective(trial) + trial.suggest_float("momentum", 0, 1)
 
-    sampler = PriorSampler(TIGHT, RandomSampler(seed=0), weight=1.0, seed=0)
+    sampler = PriorSampler(TIGHT, RandomSampler(seed=0), weight=1.0, valve=False, seed=0)
     study = run(sampler, 80, more)
     momentum = [t.params["momentum"] for t in study.trials]
     assert stats.kstest(momentum, "uniform").pvalue > 1e-3
     assert sum(is_bump(t.params) for t in study.trials) >= 70
     # and the prior may know more than the trial asks for
-    study = run(PriorSampler(TIGHT, weight=1.0, seed=0), 25, lambda t: t.suggest_int("depth", 1, 5))
+    study = run(
+        PriorSampler(TIGHT, weight=1.0, valve=False, seed=0),
+        25,
+        lambda t: t.suggest_int("depth", 1, 5),
+    )
     assert {t.params["depth"] for t in study.trials} == {1, 5}
 
 
@@ -256,7 +260,7 @@ def test_conditional_spaces(base: Any) -> None:
             trial.suggest_categorical("shape", ["funnel", "constant"]) == "funnel"
         )
 
-    study = run(PriorSampler(TIGHT, base(seed=0), weight=1.0, seed=0), 40, conditional)
+    study = run(PriorSampler(TIGHT, base(seed=0), weight=1.0, valve=False, seed=0), 40, conditional)
     deep = [t.params for t in study.trials if t.params["depth"] > 2]
     flat = [t.params for t in study.trials if t.params["depth"] <= 2]
     assert deep
@@ -285,16 +289,21 @@ def test_hyperband(n_jobs: int) -> None:
     assert sum(is_bump(t.params) for t in drawn) >= 0.85 * len(drawn)
 
 
-def test_the_source_in_the_objective() -> None:
+def test_the_source_is_an_attribute_of_the_trial() -> None:
     sampler = PriorSampler(TIGHT, RandomSampler(seed=0), weight=0.5, seed=0)
+    inside: list[str] = []
 
     def marked(trial: optuna.Trial) -> float:
-        trial.set_user_attr(PriorSampler.SOURCE, sampler.source(trial))
+        inside.append(sampler.source(trial))
         return objective(trial)
 
-    for trial in run(sampler, 20, marked).trials:
-        assert trial.user_attrs["infoprior:source"] == sampler.source(trial)
-        assert sampler.source(trial) == sampler.source(trial.number)
+    trials = run(sampler, 20, marked).trials
+    assert [t.user_attrs["infoprior:source"] for t in trials] == inside
+    assert [sampler.source(t) for t in trials] == inside
+    assert set(inside) == {"prior", "base"}
+    assert trials[0].user_attrs["infoprior:trust"] == 0.5
+    with pytest.raises(PriorError, match="infoprior:source"):
+        sampler.source(optuna.trial.create_trial(value=0.0))
 
 
 def test_the_base_sees_every_trial() -> None:
@@ -310,7 +319,7 @@ def test_the_base_sees_every_trial() -> None:
         def reseed_rng(self) -> None:
             calls.append("reseed")
 
-    sampler = PriorSampler(TIGHT, Spy(), weight=1.0, seed=0)
+    sampler = PriorSampler(TIGHT, Spy(), weight=1.0, valve=False, seed=0)
     run(sampler, 3)
     sampler.reseed_rng()
     assert calls == ["before", "after"] * 3 + ["reseed"]

@@ -1,0 +1,97 @@
+"""A base sampler made anew for every trial, from the seed and the trial's number.
+
+A sampler that draws from one random state gives other trials when a study is resumed, and workers
+that were started with the same seed propose the same points. Here a trial's draws hang on the
+seed, its number and the trials it can see, whoever runs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, TPESampler
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial, TrialState
+
+MakeSampler = Callable[[int], BaseSampler]
+_RUNNING = 1024  # samplers kept for trials that have not ended; the oldest go first
+
+
+def make_tpe(seed: int) -> BaseSampler:
+    """Optuna's TPE."""
+    return TPESampler(seed=seed)
+
+
+class SeededSampler(BaseSampler):
+    """Gives every trial a sampler of its own, `make(seed of the trial)`.
+
+    Args:
+        make: seed -> sampler; what it returns must learn from the study, not from being called.
+        seed: of all trials.
+    """
+
+    def __init__(self, make: MakeSampler, seed: int) -> None:
+        self._make, self._seed = make, seed
+        self._samplers: dict[int, BaseSampler] = {}
+        # TPE remembers which parameters all trials share, and would look through all of them
+        # again in every trial: one of them is kept for this alone, and never draws.
+        self._scout = make(0) if make is make_tpe else None
+
+    def __str__(self) -> str:
+        return str(self._make(0))
+
+    def _of(self, trial: FrozenTrial) -> BaseSampler:
+        found = self._samplers.get(trial.number)
+        if found is None:
+            entropy = np.random.SeedSequence([self._seed, trial.number])
+            found = self._make(int(entropy.generate_state(1)[0]))
+            self._samplers[trial.number] = found
+            while len(self._samplers) > _RUNNING:
+                self._samplers.pop(next(iter(self._samplers)), None)
+        return found
+
+    def reseed_rng(self) -> None:
+        """Nothing: seeds differ by trial number already."""
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """The trial's sampler's."""
+        sampler = self._of(trial) if self._scout is None else self._scout
+        return sampler.infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """The trial's sampler's."""
+        return self._of(trial).sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """The trial's sampler's."""
+        return self._of(trial).sample_independent(study, trial, param_name, param_distribution)
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """The trial's sampler's."""
+        self._of(trial).before_trial(study, trial)
+
+    def after_trial(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        """The trial's sampler's, which is forgotten then."""
+        self._of(trial).after_trial(study, trial, state, values)
+        self._samplers.pop(trial.number, None)
