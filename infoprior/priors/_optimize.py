@@ -1,0 +1,179 @@
+"""Run a study up to a number of trials, alone or beside other workers, and show how far it is."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import optuna
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from ._errors import PriorError
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+ERROR = "infoprior:error"  # a trial's user attribute: why it failed
+Callback = Callable[[optuna.Study, FrozenTrial], None]
+
+
+def optimize(
+    study: optuna.Study,
+    objective: Callable[[Trial], float],
+    n_trials: int,
+    *,
+    n_jobs: int = 1,
+    timeout: float | None = None,
+    progress: bool | None = None,
+    catch: Iterable[type[Exception]] | type[Exception] = (),
+    callbacks: Iterable[Callback] = (),
+) -> optuna.Study:
+    """Run trials until the study has `n_trials` of them, whoever ran them.
+
+    The number is the study's: call it again with the same number after a stop, or in four
+    processes at once, and it ends at that number altogether. Workers do not wait for each other,
+    so at most one trial for each other worker (process or thread) may come on top. Trials count
+    that were completed or pruned, and those whose objective failed here (it raised one of
+    `catch`, or returned no number); why is kept in their user attribute ``infoprior:error``.
+    Those that a killed worker left behind do not count: see `fail_stale`.
+
+    Ctrl-C and exceptions leave a study that can be gone on with.
+
+    Args:
+        study: `hyperband_study`'s, or any other.
+        objective: of an Optuna trial.
+        n_trials: finished trials of the study, all processes together, at which to stop.
+        n_jobs: threads of this process.
+        timeout: seconds after which no new trial is begun.
+        progress: a bar on standard error with the study's finished trials, the time left and the
+            best value; it moves when a trial of this process ends. None: on a terminal only.
+        catch: exceptions of the objective that fail its trial and not the call.
+        callbacks: called with the study and a frozen trial after each of this process.
+
+    Returns:
+        The study.
+
+    Raises:
+        PriorError: `n_trials` is no number of trials.
+    """
+    if isinstance(n_trials, bool) or not isinstance(n_trials, int) or n_trials < 0:
+        raise PriorError(f"n_trials: needs to be an int of 0 or more, got {n_trials!r}.")
+    done = len(finished(study))
+    if done >= n_trials:
+        return study
+    with _bar(progress, done, n_trials) as bar:
+
+        def after(study: optuna.Study, _: FrozenTrial) -> None:
+            trials = finished(study)
+            if bar is not None:
+                _show(bar, study, trials)
+            if len(trials) >= n_trials:
+                study.stop()
+
+        study.optimize(
+            _saying_why(objective),
+            timeout=timeout,
+            n_jobs=n_jobs,
+            catch=catch,
+            callbacks=[*callbacks, after],
+        )
+    return study
+
+
+def finished(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that count, see `optimize`: all that ended but those of killed workers."""
+    states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+    return [
+        trial
+        for trial in study.get_trials(deepcopy=False, states=states)
+        if trial.state != TrialState.FAIL or ERROR in trial.user_attrs
+    ]
+
+
+def fail_stale(study: optuna.Study, *, older_than: float | None = None) -> list[int]:
+    """Fail the trials that a killed worker left running.
+
+    They do no harm: no sampler learns from them, and `optimize` does not count them. But they
+    look like running ones, and only the caller can know that they aren't (a database can:
+    see `hyperband_study`'s `heartbeat`).
+
+    Args:
+        study: whose trials.
+        older_than: seconds; younger trials are left alone. Give it where other workers run, and
+            longer than any trial takes: a worker cannot finish a trial that was failed. None: no
+            worker runs, and all of them are stale. The worker's clock is compared with this one's.
+
+    Returns:
+        Their numbers.
+    """
+    failed = []
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        if older_than is not None:
+            age = datetime.now() - (trial.datetime_start or datetime.now())
+            if age <= timedelta(seconds=older_than):
+                continue
+        # Another process may be ahead of this one.
+        with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
+            told = study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+            if told.state == TrialState.FAIL:
+                failed.append(trial.number)
+    return failed
+
+
+def _saying_why(objective: Callable[[Trial], float]) -> Callable[[Trial], float]:
+    # Also what tells a trial that failed from one that was left behind.
+    def run(trial: Trial) -> float:
+        try:
+            value = objective(trial)
+        except optuna.TrialPruned:
+            raise
+        except Exception as error:
+            trial.set_user_attr(ERROR, repr(error)[:1000])
+            raise
+        if not _is_value(value):
+            trial.set_user_attr(ERROR, f"returned {value!r}"[:1000])
+        return value
+
+    return run
+
+
+def _is_value(value: Any) -> bool:
+    try:
+        values = value if isinstance(value, (list, tuple)) else [value]
+        return not any(math.isnan(float(v)) for v in values)
+    except (TypeError, ValueError):
+        return False
+
+
+@contextlib.contextmanager
+def _bar(progress: bool | None, done: int, n_trials: int) -> Iterator[tqdm | None]:
+    if progress is None:
+        progress = sys.stderr is not None and sys.stderr.isatty()
+    if not progress:
+        yield None
+        return
+    from tqdm import tqdm
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    # Optuna's own lines go above the bar instead of through it.
+    loggers = [optuna.logging.get_logger("optuna")]
+    with (
+        tqdm(total=n_trials, initial=done, unit="trial", file=sys.stderr) as bar,
+        logging_redirect_tqdm(loggers=loggers),
+    ):
+        yield bar
+
+
+def _show(bar: tqdm, study: optuna.Study, trials: list[FrozenTrial]) -> None:
+    complete = [t for t in trials if t.state == TrialState.COMPLETE]
+    if complete and len(study.directions) == 1:
+        sign = 1.0 if study.direction == optuna.study.StudyDirection.MINIMIZE else -1.0
+        best = min(complete, key=lambda t: sign * (t.value or 0.0))
+        bar.set_postfix_str(f"best {best.value:.6g} (trial {best.number})", refresh=False)
+    bar.total = max(bar.total, len(trials))  # the trials that came on top
+    bar.n = len(trials)
+    bar.refresh()

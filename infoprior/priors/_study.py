@@ -1,0 +1,214 @@
+"""A Hyperband study that says the same thing twice, whoever runs it and however often it stops."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Any, Literal
+
+import optuna
+from optuna.pruners import HyperbandPruner
+from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage
+
+from ._errors import PriorError
+from ._journal import open_storage
+from ._prior import Prior
+from ._sampler import PriorSampler
+from ._seeded import MakeSampler, SeededSampler, make_tpe
+
+SETTINGS = "infoprior:settings"  # the study's user attribute they are kept in
+
+
+def hyperband_study(
+    prior: Prior | None = None,
+    *,
+    name: str,
+    max_resource: int,
+    min_resource: int = 1,
+    reduction_factor: int = 3,
+    direction: Literal["minimize", "maximize"] = "minimize",
+    storage: str | Path | BaseStorage | None = None,
+    base: BaseSampler | MakeSampler | None = None,
+    weight: float = 0.75,
+    valve: bool = True,
+    seed: int = 0,
+    heartbeat: int | None = None,
+) -> optuna.Study:
+    """Make, or open again, an Optuna study: Hyperband, a prior, and a storage to share.
+
+    A trial hangs on the settings, its number and the trials before it, and on nothing else. So
+    the same call gives the same trials; a study that was stopped between two trials goes on as
+    if it had not been; and workers that open it at once, in as many processes and machines as
+    there are, propose different points. (What several workers propose depends on who is ready
+    first, and is not the same twice.) That needs a `base` made by a function, or none: a sampler
+    object has a random state of its own, which starts again in each process.
+
+    The settings are kept in the study, and a study is opened with the settings it has only.
+
+    Args:
+        prior: what `PriorSampler` draws from; None for Hyperband with the base sampler alone.
+        name: of the study. Optuna puts trial t into the bracket that a checksum of the name and t
+            says: another name, other brackets.
+        max_resource: the largest step a trial reports, e.g. the epochs of a full training.
+        min_resource: the first step at which a trial may be pruned.
+        reduction_factor: Hyperband's eta: of each rung's trials one in so many goes on.
+        direction: "minimize" or "maximize".
+        storage: a path: a journal file, for processes that see one file system. A URL, e.g.
+            "postgresql+psycopg://user@host/database": an SQL database, for a cluster. "memory":
+            none. Or an Optuna storage. None: the file NAME.journal in the working directory.
+        base: what proposes where the prior doesn't: a function seed -> Optuna sampler, called
+            anew for each trial; None for TPE; or an Optuna sampler.
+        weight: how much of the sampling the prior gets at first, see `PriorSampler`.
+        valve: whether that is learned during the study, see `PriorSampler`.
+        seed: everything random.
+        heartbeat: for a URL only: running trials give a sign of life every so many seconds, and
+            one that gave none for twice as long is failed by the next worker that begins a trial.
+
+    Raises:
+        PriorError: an argument is out of its range, the storage cannot be opened, or the study
+            in it has other settings or was made otherwise.
+
+    Example:
+        >>> import optuna
+        >>> from infoprior.priors import Prior, hyperband_study, optimize
+        >>> space = {"rate": optuna.distributions.FloatDistribution(1e-4, 1.0, log=True)}
+        >>> prior = Prior.from_points(space, [{"rate": 1e-2}])
+        >>> study = hyperband_study(prior, name="mine", max_resource=9, storage="memory")
+        >>> def objective(trial):
+        ...     rate = trial.suggest_float("rate", 1e-4, 1.0, log=True)
+        ...     for epoch in range(1, 10):
+        ...         trial.report(abs(rate - 0.03) + 1 / epoch, step=epoch)
+        ...         if trial.should_prune():
+        ...             raise optuna.TrialPruned
+        ...     return abs(rate - 0.03)
+        >>> len(optimize(study, objective, n_trials=20).trials)
+        20
+
+    Hyperband: Li et al., JMLR 18 (2018), 185; asynchronous as in Optuna, see Li et al., MLSys 2020.
+    """
+    if not isinstance(name, str) or not name:
+        raise PriorError(f"name: the study needs one, got {name!r}.")
+    if prior is not None and not isinstance(prior, Prior):
+        raise PriorError(f"prior: needs a Prior or None, got {type(prior).__name__}.")
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise PriorError(f"seed: needs to be an int of 0 or more, got {seed!r}.")
+    if direction not in ("minimize", "maximize"):
+        raise PriorError(f"direction: needs 'minimize' or 'maximize', got {direction!r}.")
+    check_resources(min_resource, max_resource, reduction_factor)
+    backend = open_storage(storage, name, heartbeat)
+    sampler = _sampler(prior, base, weight, valve, seed, backend)
+    settings: dict[str, Any] = {
+        "prior": fingerprint(prior),
+        "base": _describe(base),
+        "weight": float(weight),
+        "valve": bool(valve),
+        "seed": seed,
+        "max_resource": max_resource,
+        "min_resource": min_resource,
+        "reduction_factor": reduction_factor,
+        "direction": direction,
+    }
+    if prior is None:  # then they change nothing
+        del settings["weight"], settings["valve"]
+    pruner = HyperbandPruner(
+        min_resource=min_resource, max_resource=max_resource, reduction_factor=reduction_factor
+    )
+    study = optuna.create_study(
+        storage=backend,
+        study_name=name,
+        direction=direction,
+        sampler=sampler,
+        pruner=pruner,
+        load_if_exists=True,
+    )
+    agree(study, settings)
+    start_brackets(study)
+    return study
+
+
+def check_resources(min_resource: int, max_resource: int, reduction_factor: int) -> None:
+    """PriorError for resources that make no brackets, or fewer in Optuna than they should."""
+    for what, value, least in (
+        ("min_resource", min_resource, 1),
+        ("max_resource", max_resource, 1),
+        ("reduction_factor", reduction_factor, 2),
+    ):
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise PriorError(f"{what}: needs to be an int of {least} or more, got {value!r}.")
+    if max_resource < min_resource:
+        raise PriorError(f"max_resource: {max_resource} is below min_resource, {min_resource}.")
+    brackets, top = 1, min_resource * reduction_factor
+    while top <= max_resource:
+        brackets, top = brackets + 1, top * reduction_factor
+    # Optuna counts them by a float logarithm: log(243, 3) is 4.999...
+    if math.floor(math.log(max_resource / min_resource, reduction_factor)) + 1 != brackets:
+        raise PriorError(
+            f"max_resource: Optuna loses a bracket of {max_resource} to rounding; "
+            f"{max_resource + 1} has the same rungs and all its brackets."
+        )
+
+
+def start_brackets(study: optuna.Study) -> None:
+    """Tell the study's Hyperband pruner its brackets now, not when the first trial reports.
+
+    Until its first call the pruner takes every trial for bracket 0, in each process again, and
+    the first trial of a resumed study would be proposed from other trials than without the stop.
+    """
+    # A trial that reported nothing is never pruned, and is not entered into the study.
+    study.pruner.prune(study, optuna.trial.create_trial(value=0.0))
+
+
+def agree(study: optuna.Study, settings: dict[str, Any], key: str = SETTINGS) -> None:
+    """Keep a new study's settings in it; PriorError where the study has others."""
+    name, known = study.study_name, study.user_attrs.get(key)
+    if known is None:
+        if study.get_trials(deepcopy=False):
+            raise PriorError(
+                f"name: the storage has a study {name!r} that was not made by this function."
+            )
+        study.set_user_attr(key, settings)
+        known = settings
+    if known != settings:
+        other = "; ".join(
+            f"{what} is {known.get(what)!r} there and {settings.get(what)!r} here"
+            for what in sorted(known.keys() | settings.keys())
+            if known.get(what) != settings.get(what)
+        )
+        raise PriorError(f"name: the study {name!r} has other settings: {other}.")
+    if "direction" in settings and study.direction.name.lower() != settings["direction"]:
+        raise PriorError(f"name: the storage has a study {name!r} with another direction.")
+
+
+def fingerprint(prior: Prior | None) -> str | None:
+    """A checksum of what a prior draws; its metadata do not count."""
+    if prior is None:
+        return None
+    document = {k: v for k, v in prior.to_dict().items() if k != "metadata"}
+    text = json.dumps(document, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _sampler(
+    prior: Prior | None,
+    base: BaseSampler | MakeSampler | None,
+    weight: float,
+    valve: bool,
+    seed: int,
+    storage: BaseStorage,
+) -> BaseSampler:
+    if prior is not None:
+        return PriorSampler(prior, base, weight, seed, valve=valve, storage=storage)
+    if isinstance(base, BaseSampler):
+        return base
+    if base is not None and not callable(base):
+        raise PriorError(f"base: needs a function or an Optuna sampler, got {base!r}.")
+    return SeededSampler(base or make_tpe, seed)
+
+
+def _describe(base: BaseSampler | MakeSampler | None) -> str:
+    if isinstance(base, BaseSampler):
+        return type(base).__name__ + " (one state)"
+    return type((base or make_tpe)(0)).__name__
