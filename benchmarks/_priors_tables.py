@@ -1,0 +1,195 @@
+"""The two tabular benchmarks, and the priors for each of their tasks.
+
+(a) hpobench: 30,000 configurations of an MLP on 8 data sets, trained to the end; validation
+    accuracy, the mean of five repeats. Parameters are indices into the grid, whose values lie
+    evenly on a log scale.
+(b) curves: `record_curves.py`'s architectures of the `mlp` space, validation accuracy at epochs
+    1, 3, 9, 27. A proposed point stands for the recorded one nearest to it (`Encoder` says by what
+    distance). Regret is of the test accuracy after 27 epochs.
+
+Priors are fitted on what the other tasks' searchers could have seen: validation values after a full
+training, kernels around the chosen points (`Prior.from_points`).
+
+    good    the best 1 % (hpobench) or 5 % (curves) of every other task
+    medium  those ranked from 20 % to 40 % on every other task
+    bad     the worst 5 % of the task itself
+    none    uniform
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from _common import ROOT
+from _priors_trace import Encoder
+from numpy.typing import NDArray
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from infoprior.evaluation import RegretScale
+from infoprior.priors import Prior
+
+HPOBENCH = ROOT / "benchmarks" / "cache" / "hpobench.npz"
+CURVES = ROOT / "benchmarks" / "data" / "mlp_curves.parquet"
+DESIGN = ROOT / "benchmarks" / "data" / "mlp_design.parquet"
+BENCHES = ("hpobench", "curves")
+ARMS = ("good", "medium", "bad", "none")
+POINTS = 30  # of each other task: more kernels only cost time
+# Kernels about as wide as the grid's steps (hpobench); `Prior.from_points`' default (curves).
+BANDWIDTH = {"hpobench": 0.1, "curves": 0.15}
+BEST = {"hpobench": 0.01, "curves": 0.05}
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """One task's recorded results.
+
+    Attributes:
+        bench, task: names.
+        space: name -> Optuna distribution.
+        axes: the same as JSON, for `Encoder`.
+        points: the recorded points, n of them.
+        rungs: epochs at which values are seen; the last one is a full training.
+        observed: validation accuracy, shape (n, rungs).
+        truth: what regret is of, shape (n,).
+        features: the points encoded, shape (n, columns).
+    """
+
+    bench: str
+    task: str
+    space: dict[str, BaseDistribution]
+    points: list[dict[str, Any]] = field(repr=False)
+    rungs: tuple[int, ...]
+    observed: NDArray[np.float64] = field(repr=False)
+    truth: NDArray[np.float64] = field(repr=False)
+    features: NDArray[np.float64] = field(repr=False)
+
+    @property
+    def axes(self) -> list[dict[str, Any]]:
+        return axes(self.space)
+
+    @property
+    def scale(self) -> RegretScale:
+        return RegretScale.of(self.truth)
+
+    def regret(self, rows: Any) -> NDArray[np.float64]:
+        """Normalised regret of recorded rows: 0 the best, 1 the median; 1 for row -1 (nothing)."""
+        rows = np.asarray(rows)
+        return np.where(rows < 0, 1.0, self.scale.regret(self.truth[rows]))
+
+    @property
+    def digest(self) -> int:
+        """Changes when the data do."""
+        return zlib.crc32(self.observed.tobytes() + self.truth.tobytes())
+
+
+def axes(space: dict[str, BaseDistribution]) -> list[dict[str, Any]]:
+    """A space as JSON."""
+    found: list[dict[str, Any]] = []
+    for name, d in space.items():
+        if isinstance(d, CategoricalDistribution):
+            found.append({"name": name, "choices": list(d.choices)})
+        else:
+            assert isinstance(d, IntDistribution | FloatDistribution)
+            whole = isinstance(d, IntDistribution)
+            found.append(
+                {"name": name, "low": d.low, "high": d.high, "log": d.log, "integer": whole}
+            )
+    return found
+
+
+def tasks(bench: str) -> list[str]:
+    """The names of a benchmark's tasks."""
+    if bench == "hpobench":
+        if not HPOBENCH.exists():
+            raise SystemExit(f"{HPOBENCH} is missing: run `make bench-peers` first.")
+        with np.load(HPOBENCH) as arrays:
+            return sorted(key[5:] for key in arrays.files if key.startswith("task/"))
+    return sorted(pd.read_parquet(CURVES, columns=["task"]).task.unique())
+
+
+@lru_cache(maxsize=64)
+def table(bench: str, task: str) -> Table:
+    """A task's table, read once a process."""
+    return _hpobench(task) if bench == "hpobench" else _curves(task)
+
+
+@lru_cache(maxsize=1)
+def _grid() -> tuple[dict[str, BaseDistribution], list[dict[str, Any]], NDArray[np.float64]]:
+    with np.load(HPOBENCH) as arrays:
+        sizes = {k[5:]: len(arrays[k]) for k in arrays.files if k.startswith("axis/")}
+    space: dict[str, BaseDistribution] = {n: IntDistribution(0, k - 1) for n, k in sizes.items()}
+    cells = np.indices([*sizes.values()]).reshape(len(sizes), -1).T.tolist()
+    points = [dict(zip(sizes, cell, strict=True)) for cell in cells]
+    return space, points, Encoder(axes(space))(points)
+
+
+def _hpobench(task: str) -> Table:
+    space, points, features = _grid()
+    with np.load(HPOBENCH) as arrays:
+        values = arrays[f"task/{task}"]
+    mean = values.reshape(len(values), -1).mean(axis=0, dtype=np.float64)
+    return Table("hpobench", task, space, points, (1,), mean[:, None], mean, features)
+
+
+@lru_cache(maxsize=1)
+def _recorded() -> tuple[pd.DataFrame, list[dict[str, Any]], NDArray[np.float64]]:
+    from infoprior.spaces import get_space
+
+    design = pd.read_parquet(DESIGN).set_index("architecture").sort_index()
+    space = get_space("mlp")
+    # As objects, so that each column gives Python scalars.
+    points = [{n: row[n] for n in space} for row in design.astype(object).to_dict("records")]
+    curves = pd.read_parquet(CURVES)
+    return curves, points, Encoder(axes(dict(space)))(points)
+
+
+def _curves(task: str, rungs: tuple[int, ...] = (1, 3, 9, 27)) -> Table:
+    from infoprior.spaces import get_space
+
+    curves, points, features = _recorded()
+    mine = curves[(curves.task == task) & curves.epoch.isin(rungs)]
+    n = len(points)
+    mine = mine.sort_values(["architecture", "epoch"])
+    observed = mine.validation_accuracy.to_numpy(np.float64).reshape(n, len(rungs))
+    test = mine.test_accuracy.to_numpy(np.float64).reshape(n, len(rungs))[:, -1]
+    space = dict(get_space("mlp"))
+    return Table("curves", task, space, points, rungs, observed, test, features)
+
+
+@lru_cache(maxsize=256)
+def prior_for(bench: str, task: str, arm: str) -> Prior:
+    """The prior that a searcher of this task is given."""
+    own = table(bench, task)
+    if arm == "none":
+        return Prior.uniform(own.space)
+    if arm == "bad":
+        chosen = _ranked(own, 0.95, 1.0, POINTS * (len(tasks(bench)) - 1))
+    else:
+        first, last = (0.0, BEST[bench]) if arm == "good" else (0.2, 0.4)
+        others = [table(bench, other) for other in tasks(bench) if other != task]
+        chosen = np.concatenate([_ranked(other, first, last, POINTS) for other in others])
+    # All tasks share their points: one chosen on several tasks is one kernel of more weight.
+    rows, counts = np.unique(chosen, return_counts=True)
+    points = [own.points[row] for row in rows]
+    return Prior.from_points(own.space, points, counts, bandwidth=BANDWIDTH[bench])
+
+
+def _ranked(table: Table, first: float, last: float, most: int) -> NDArray[np.int64]:
+    """Rows ranked from the share `first` to `last` on the task, at most so many (drawn)."""
+    n = len(table.points)
+    order = np.argsort(-table.observed[:, -1], kind="stable")
+    rows = order[round(first * n) : max(round(last * n), round(first * n) + 1)]
+    if len(rows) > most:
+        rng = np.random.default_rng(zlib.crc32(table.task.encode()))
+        rows = rng.choice(rows, most, replace=False)
+    return rows
