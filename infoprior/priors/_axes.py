@@ -63,6 +63,10 @@ class ContinuousAxis:
         if not self._span > 0.0:
             raise PriorError(f"space: parameter {name!r} has a range too narrow to resolve.")
 
+    def describe(self) -> str:
+        """The name and its values, such as "lr in [0.0001, 0.1] log"."""
+        return f"{self.name} in [{self.low:g}, {self.high:g}]" + (" log" if self.log else "")
+
     def find(self, value: Any) -> float | None:
         """The value's unit coordinate; None outside the range."""
         x = as_number(self.name, value)
@@ -113,6 +117,15 @@ class GridAxis:
         if self._scaled:
             self._start = math.log(self.low - 0.5)
             self._span = math.log(self.high + 0.5) - self._start
+
+    def describe(self) -> str:
+        """The name and its values, such as "width in {16, 32, ..., 128}"."""
+        if self.n_values <= 3:
+            shown = ", ".join(f"{v:.15g}" for v in self.values(np.arange(float(self.n_values))))
+        else:
+            first, second, last = self.values(np.array([0.0, 1.0, self.n_values - 1.0]))
+            shown = f"{first:.15g}, {second:.15g}, ..., {last:.15g}"
+        return f"{self.name} in {{{shown}}}" + (" log" if self._scaled else "")
 
     def find(self, value: Any) -> float | None:
         """The value's index; None where it is no value of the grid."""
@@ -181,6 +194,12 @@ class CategoricalAxis:
         if len(self._index) < len(self.choices):
             raise PriorError(f"space: parameter {name!r} has choices that are equal.")
         self.n_values = len(self.choices)
+
+    def describe(self) -> str:
+        """The name and its choices, the first few of many."""
+        shown = [repr(choice) for choice in self.choices[:5]]
+        more = ["..."] if self.n_values > len(shown) else []
+        return f"{self.name} in {{{', '.join(shown + more)}}}"
 
     def find(self, value: Any) -> float | None:
         """The value's choice index; None where it is no choice."""

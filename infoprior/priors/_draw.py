@@ -1,4 +1,4 @@
-"""One value of a parameter, given a trial's other values and the range the trial asks for.
+"""Draws from a prior: whole points, and single values given a trial's others and its range.
 
 Values drawn one after another, each from the prior given those before it, are one draw from the
 joint prior (the chain rule). Restricting each to what the live distribution contains needs no
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from optuna.distributions import BaseDistribution
@@ -18,10 +18,33 @@ from ._axes import Axis, CategoricalAxis, ContinuousAxis, GridAxis, locate, make
 from ._errors import PriorError
 from ._kernels import NumericKernels
 from ._normal import Array
-from ._prior import Prior
+
+if TYPE_CHECKING:
+    from ._prior import Prior
 
 NOTHING = object()  # the prior has no value for this distribution (None may be a choice)
 _MAX_VALUES = 10_000  # the most values enumerated for one draw
+
+
+def sample(prior: Prior, n: int, rng: np.random.Generator) -> list[dict[str, Any]]:
+    """`Prior.sample`."""
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
+        raise PriorError(f"sample: needs a number of points, got {n!r}.")
+    # One uniform number for the component and one for each parameter, always.
+    q = rng.random((int(n), len(prior._axes) + 1))
+    chances = np.concatenate([[prior.floor], (1.0 - prior.floor) * prior.weights])
+    edges = np.cumsum(chances)
+    component = np.searchsorted(edges, q[:, 0] * edges[-1], side="right") - 1
+    component = np.minimum(component, prior.n_components - 1)
+    mixed = np.flatnonzero(component >= 0)
+    columns: dict[str, list[Any]] = {}
+    for i, (name, axis) in enumerate(prior._axes.items(), start=1):
+        positions = axis.from_unit(q[:, i])
+        if len(mixed):
+            positions = positions.copy()
+            positions[mixed] = prior._kernels[name].positions(component[mixed], q[mixed, i])
+        columns[name] = axis.values(positions)
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 class Given:
@@ -62,7 +85,7 @@ def draw(given: Given, name: str, live: BaseDistribution, u: float, v: float) ->
         return NOTHING
     if isinstance(axis, CategoricalAxis) != isinstance(target, CategoricalAxis):
         return NOTHING
-    interval = _interval(axis, target)
+    interval = shared_interval(axis, target)
     if interval is not None:
         low, high = interval
         position = _pick(given, name, low, high, u, v) if low < high else None
@@ -75,7 +98,7 @@ def draw(given: Given, name: str, live: BaseDistribution, u: float, v: float) ->
     return NOTHING if found is None else target.values(np.array([found]))[0]
 
 
-def _interval(axis: Axis, target: Axis) -> tuple[float, float] | None:
+def shared_interval(axis: Axis, target: Axis) -> tuple[float, float] | None:
     """The unit interval where every value of the axis is one of the target's; None if none is so.
 
     Empty (low >= high) where the two have no value in common.
@@ -113,7 +136,7 @@ def _pick(
     log_weights, log_floor = given.log_weights, given.log_floor
     if low > 0.0 or high < 1.0:
         log_floor += math.log(high - low)
-        if isinstance(kernels, NumericKernels):
+        if kernels is not None:
             log_weights = log_weights + kernels.log_mass(low, high)
     peak = max(float(log_weights.max()), log_floor) if kernels else log_floor
     edges = np.exp(log_weights - peak).cumsum()  # the components', and after them the floor
@@ -125,7 +148,7 @@ def _pick(
     elif isinstance(kernels, NumericKernels):
         unit = kernels.draw_one(component, v, low, high)
     else:
-        return kernels.draw(np.array([component]), np.array([v]))
+        return kernels.position_in(component, v, low, high)
     if axis.discrete and (low > 0.0 or high < 1.0):
         # Off the outer edges, which rounding could put into the neighbouring cells.
         inset = 1e-9 * (high - low)

@@ -20,10 +20,15 @@ from optuna.distributions import (
     distribution_to_json,
 )
 
-from ._axes import CategoricalAxis, make_axis
+from ._axes import Axis, CategoricalAxis, make_axis
 from ._errors import PriorError
+from ._kernels import PLAIN_WIDTH
 
-FORMAT, VERSION = "infoprior.prior", 1
+FORMAT, VERSION = "infoprior.prior", 2
+# Version 1 has Gaussians with centres in [0, 1] and widths up to 100 for all numeric parameters.
+# Version 2 adds, and is written only for, centres further out and tables of probabilities: what
+# restricting a prior to a narrower range or a coarser grid makes of them.
+PLAIN_VERSION = 1
 MAX_BYTES = 16 * 1024 * 1024
 _FIELDS = ("format", "version", "space", "floor", "components", "metadata")
 _CLASSES = {c.__name__: c for c in (FloatDistribution, IntDistribution, CategoricalDistribution)}
@@ -83,11 +88,12 @@ def to_document(
     floor: float,
     components: list[dict[str, Any]],
     metadata: Mapping[str, Any],
+    version: int,
 ) -> dict[str, Any]:
     """The document's fields, in the order they are written."""
     return {
         "format": FORMAT,
-        "version": VERSION,
+        "version": version,
         "space": {n: _space_entry(d) for n, d in space.items()},
         "floor": floor,
         "components": components,
@@ -136,6 +142,34 @@ def _distribution(where: str, value: Any) -> BaseDistribution:
         raise PriorError(f"{where}: {error}") from None
 
 
+def _tabled(components: list[Any], axes: Mapping[str, Axis]) -> set[str]:
+    """The numeric parameters with tables; the first component says which."""
+    try:
+        first = components[0]["kernels"]
+        return {n for n, a in axes.items() if a.discrete and first[n].keys() == {"probabilities"}
+                and not isinstance(a, CategoricalAxis)}  # fmt: skip
+    except (LookupError, TypeError, AttributeError):
+        return set()  # what is wrong there is said where it is read
+
+
+def _row(at: str, kernel: Any, n_values: int) -> list[float]:
+    row = _keys(at, kernel, ("probabilities",))["probabilities"]
+    if not isinstance(row, list) or len(row) != n_values:
+        raise PriorError(f"{at}: probabilities needs a list of {n_values}.")
+    return [number(f"{at}: probabilities", p) for p in row]
+
+
+def _gaussian(at: str, kernel: Any, *, plain: bool) -> tuple[float, float]:
+    _keys(at, kernel, ("center", "width"))
+    center = number(f"{at}: center", kernel["center"])
+    width = number(f"{at}: width", kernel["width"])
+    if plain and not 0.0 <= center <= 1.0:
+        raise PriorError(f"{at}: center {center!r} is outside [0, 1].")
+    if plain and width > PLAIN_WIDTH:
+        raise PriorError(f"{at}: width {width!r} is more than {PLAIN_WIDTH:g}.")
+    return center, width
+
+
 def from_document(document: Any, max_components: int) -> dict[str, Any]:
     """Keyword arguments of `Prior` from a document, every field checked."""
     if not isinstance(document, dict):
@@ -144,8 +178,8 @@ def from_document(document: Any, max_components: int) -> dict[str, Any]:
     if document.get("format") != FORMAT:
         raise PriorError(f"format: needs {FORMAT!r}, got {_short(document.get('format'))}.")
     version = document.get("version")
-    if isinstance(version, bool) or not isinstance(version, int) or version != VERSION:
-        raise PriorError(f"version: needs {VERSION}, got {_short(version)}.")
+    if type(version) is not int or version not in (PLAIN_VERSION, VERSION):
+        raise PriorError(f"version: needs {PLAIN_VERSION} or {VERSION}, got {_short(version)}.")
     _keys("document", document, _FIELDS)
     if not isinstance(document["space"], dict) or not document["space"]:
         raise PriorError(f"space: needs an object of parameters, got {_short(document['space'])}.")
@@ -156,9 +190,11 @@ def from_document(document: Any, max_components: int) -> dict[str, Any]:
         raise PriorError(f"components: needs a list, got {_short(components)}.")
     if len(components) > max_components:
         raise PriorError(f"components: {len(components)} are more than {max_components}.")
+    tabled = _tabled(components, axes) if version > PLAIN_VERSION else set()
     weights: list[float] = []
     columns: dict[str, Any] = {
-        n: [] if isinstance(a, CategoricalAxis) else ([], []) for n, a in axes.items()
+        n: [] if n in tabled or isinstance(a, CategoricalAxis) else ([], [])
+        for n, a in axes.items()
     }
     for i, component in enumerate(components):
         where = f"components[{i}]"
@@ -169,18 +205,14 @@ def from_document(document: Any, max_components: int) -> dict[str, Any]:
         kernels = _keys(f"{where}: kernels", component["kernels"], set(axes))
         for name, axis in axes.items():
             at = f"{where}: kernels: {name!r}"
-            if isinstance(axis, CategoricalAxis):
-                row = _keys(at, kernels[name], ("probabilities",))["probabilities"]
-                if not isinstance(row, list) or len(row) != axis.n_values:
-                    raise PriorError(f"{at}: probabilities needs a list of {axis.n_values}.")
-                columns[name].append([number(f"{at}: probabilities", p) for p in row])
+            if isinstance(columns[name], list):
+                columns[name].append(_row(at, kernels[name], axis.n_values))
             else:
-                kernel = _keys(at, kernels[name], ("center", "width"))
-                center = number(f"{at}: center", kernel["center"])
-                if not 0.0 <= center <= 1.0:
-                    raise PriorError(f"{at}: center {center!r} is outside [0, 1].")
+                center, width = _gaussian(at, kernels[name], plain=version == PLAIN_VERSION)
                 columns[name][0].append(center)
-                columns[name][1].append(number(f"{at}: width", kernel["width"]))
+                columns[name][1].append(width)
+    for name in tabled:
+        columns[name] = {"probabilities": columns[name]}
     return {
         "space": space,
         "kernels": columns,

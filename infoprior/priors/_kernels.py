@@ -6,17 +6,21 @@ parameters is a log ratio to the uniform prior, whatever the parameters' units.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._axes import CategoricalAxis, GridAxis, NumericAxis
+from ._axes import Axis, CategoricalAxis, GridAxis, NumericAxis
 from ._errors import PriorError
 from ._normal import LOG_SQRT_2PI, Array, log_interval, truncated_ppf, truncated_quantile
 
-SMALLEST_WIDTH, LARGEST_WIDTH = 1e-3, 1e2  # of a numeric kernel, in unit coordinates
-_TABLE_ENTRIES = 1_000_000
+SMALLEST_WIDTH, LARGEST_WIDTH = 1e-3, 1e12  # of a numeric kernel, in unit coordinates
+FARTHEST_CENTER = 1e4  # how many widths a centre may lie outside the unit interval
+PLAIN_WIDTH = 1e2  # the largest in version 1 of the file
+MAX_TABLE = 500_000  # numbers in one parameter's tables: about 10 MB as JSON
+_CACHE_ENTRIES = 1_000_000
 SUM_TOLERANCE = 1e-9  # how far weights and probabilities may be from summing to one
 
 
@@ -28,21 +32,29 @@ def frozen(values: ArrayLike) -> Array:
 
 
 class NumericKernels:
-    """Gaussians truncated to the unit interval; `centers` and `widths` of shape (k,)."""
+    """Gaussians truncated to the unit interval; `centers` and `widths` of shape (k,).
+
+    A centre may lie outside: a Gaussian restricted to a narrower range is the same Gaussian in
+    that range's unit coordinates.
+    """
 
     def __init__(self, axis: NumericAxis, centers: ArrayLike, widths: ArrayLike) -> None:
         self.axis, self.centers, self.widths = axis, frozen(centers), frozen(widths)
         if self.centers.ndim != 1 or self.centers.shape != self.widths.shape:
             raise PriorError(f"kernels: {axis.name!r} needs as many centers as widths.")
         # Negated comparisons, so that NaN is refused as well.
-        if not np.all((self.centers >= 0.0) & (self.centers <= 1.0)):
-            raise PriorError(f"kernels: {axis.name!r} has a center outside [0, 1].")
         if not np.all((self.widths >= SMALLEST_WIDTH) & (self.widths <= LARGEST_WIDTH)):
             raise PriorError(
                 f"kernels: {axis.name!r} has a width outside [{SMALLEST_WIDTH}, {LARGEST_WIDTH}]."
             )
+        outside = np.maximum(-self.centers, self.centers - 1.0)
+        if not np.all(outside <= FARTHEST_CENTER * self.widths):
+            raise PriorError(
+                f"kernels: {axis.name!r} has a center more than {FARTHEST_CENTER:g} widths "
+                "outside [0, 1]."
+            )
         self._log_total = log_interval(
-            -self.centers / self.widths, (1 - self.centers) / self.widths
+            -self.centers / self.widths, (1 - self.centers) / self.widths, 1 / self.widths
         )
         # Masses of cells cost far more than densities: a small grid's are computed once.
         self._table: Array | None = None
@@ -55,7 +67,7 @@ class NumericKernels:
         """log probability of the unit intervals [low, high], shape (n, k) for bounds of (n,)."""
         low, high = np.asarray(low)[..., None], np.asarray(high)[..., None]
         a, b = (low - self.centers) / self.widths, (high - self.centers) / self.widths
-        return log_interval(a, b) - self._log_total
+        return log_interval(a, b, (high - low) / self.widths) - self._log_total
 
     def _cells(self, index: Array) -> Array:
         assert isinstance(self.axis, GridAxis)
@@ -64,8 +76,8 @@ class NumericKernels:
     def log_ratio(self, positions: Array) -> Array:
         """log kernel − log uniform at the axis' positions, shape (n, k) for positions of (n,)."""
         if isinstance(self.axis, GridAxis):
-            if self._table is None and self.axis.n_values * len(self) <= _TABLE_ENTRIES:
-                self._table = self._cells(np.arange(self.axis.n_values, dtype=np.float64))
+            if self._table is None and self.axis.n_values * len(self) <= _CACHE_ENTRIES:
+                self._table = self._cells(every(self.axis))
             if self._table is not None:
                 return self._table[np.asarray(positions).astype(np.int64)]
             cells, inverse = np.unique(positions, return_inverse=True)
@@ -96,9 +108,27 @@ class NumericKernels:
         z = truncated_quantile(q, (low - center) / width, (high - center) / width)
         return min(max(center + width * z, low), high)
 
+    def positions(self, component: NDArray[np.int64], q: Array) -> Array:
+        """Positions on the axis at quantiles q of the components' kernels."""
+        return self.axis.from_unit(self.draw(component, q))
+
     def peak(self, component: int) -> Array:
-        """The position of the component's centre, shape (1,)."""
-        return self.axis.from_unit(self.centers[component : component + 1])
+        """The position where the component is densest, shape (1,)."""
+        return self.axis.from_unit(np.clip(self.centers[component : component + 1], 0.0, 1.0))
+
+    def take(self, components: Any) -> NumericKernels:
+        """The kernels of these components only."""
+        return NumericKernels(self.axis, self.centers[components], self.widths[components])
+
+    def arrays(self) -> tuple[Array, Array]:
+        """What the prior's constructor takes."""
+        return self.centers, self.widths
+
+    @property
+    def plain(self) -> bool:
+        """Is this what version 1 of the file can hold?"""
+        inside = (self.centers >= 0.0) & (self.centers <= 1.0)
+        return bool(np.all(inside & (self.widths <= PLAIN_WIDTH)))
 
     def to_dict(self, component: int) -> dict[str, Any]:
         """The component's kernel as JSON."""
@@ -108,51 +138,121 @@ class NumericKernels:
         }
 
 
-class CategoricalKernels:
-    """Probability vectors over the choices; `probabilities` of shape (k, choices)."""
+class TableKernels:
+    """Probability vectors over a discrete axis' values; `probabilities` of shape (k, values).
 
-    def __init__(self, axis: CategoricalAxis, probabilities: ArrayLike) -> None:
+    A categorical parameter always has them; an int or stepped float where its kernels are no
+    Gaussians, such as those of a finer grid.
+    """
+
+    def __init__(self, axis: CategoricalAxis | GridAxis, probabilities: ArrayLike) -> None:
         self.axis, self.probabilities = axis, frozen(probabilities)
         shape = self.probabilities.shape
         if len(shape) != 2 or shape[1] != axis.n_values:
             raise PriorError(
                 f"kernels: {axis.name!r} needs {axis.n_values} probabilities for a component."
             )
+        if isinstance(axis, GridAxis):
+            check_table(axis, len(self))
         if not np.all((self.probabilities >= 0.0) & (self.probabilities <= 1.0)):
             raise PriorError(f"kernels: {axis.name!r} has a probability outside [0, 1].")
         if np.any(np.abs(self.probabilities.sum(axis=1) - 1.0) > SUM_TOLERANCE):
             raise PriorError(f"kernels: {axis.name!r} has probabilities that do not sum to one.")
-        with np.errstate(divide="ignore"):  # a choice may have probability 0: the floor is left
-            self.log_probabilities = np.log(self.probabilities)
-            self._log_ratio = np.ascontiguousarray(
-                np.log(self.probabilities.T) + np.log(axis.n_values)
-            )
+        with np.errstate(divide="ignore"):  # a value may have probability 0: the floor is left
+            log_probabilities = np.log(self.probabilities.T)
+        self._log_ratio = np.ascontiguousarray(
+            log_probabilities - axis.log_uniform(every(axis))[:, None]
+        )
         self._cumulative = np.cumsum(self.probabilities, axis=1)
 
     def __len__(self) -> int:
         return len(self.probabilities)
 
     def log_ratio(self, positions: Array) -> Array:
-        """log kernel − log uniform at choice indices, shape (n, k) for indices of shape (n,)."""
+        """log kernel − log uniform at value indices, shape (n, k) for indices of shape (n,)."""
         return self._log_ratio[np.asarray(positions).astype(np.int64)]
 
     def row(self, position: float) -> Array:
-        """`log_ratio` at a single choice index, shape (k,)."""
+        """`log_ratio` at a single value index, shape (k,)."""
         return self._log_ratio[int(position)]
 
-    def draw(self, component: NDArray[np.int64], q: Array) -> Array:
-        """Choice indices at quantiles q of the components' kernels, never one of probability 0."""
+    def log_mass(self, low: float, high: float) -> Array:
+        """log probability of the values whose cells lie in the unit interval, shape (k,)."""
+        first, last = self._values_in(low, high)
+        with np.errstate(divide="ignore"):
+            return np.log(self.probabilities[:, first : last + 1].sum(axis=1))
+
+    def _values_in(self, low: float, high: float) -> tuple[int, int]:
+        inset = 1e-9 * (high - low)  # off the edges, which rounding could put into other cells
+        first, last = self.axis.from_unit(np.array([low + inset, high - inset]))
+        return int(first), int(last)
+
+    def positions(self, component: NDArray[np.int64], q: Array) -> Array:
+        """Value indices at quantiles q of the components' kernels, never one of probability 0."""
         cumulative = self._cumulative[component]
         q = np.minimum(q * cumulative[:, -1], np.nextafter(cumulative[:, -1], 0.0))
         return (cumulative <= q[:, None]).sum(axis=1).astype(np.float64)
 
+    def position_in(self, component: int, q: float, low: float, high: float) -> Array:
+        """The value index, shape (1,), at quantile q of the kernel cut to the unit interval."""
+        first, last = (0, self.axis.n_values - 1)
+        if low > 0.0 or high < 1.0:
+            first, last = self._values_in(low, high)
+        edges = np.cumsum(self.probabilities[component, first : last + 1])
+        index = edges.searchsorted(min(q * edges[-1], np.nextafter(edges[-1], 0.0)), side="right")
+        return np.array([first + min(int(index), last - first)], dtype=np.float64)
+
     def peak(self, component: int) -> Array:
-        """The component's likeliest choice, shape (1,)."""
-        return np.array([np.argmax(self.probabilities[component])], dtype=np.float64)
+        """The index of the component's value likeliest relative to uniform, shape (1,)."""
+        return np.array([np.argmax(self._log_ratio[:, component])], dtype=np.float64)
+
+    def take(self, components: Any) -> TableKernels:
+        """The kernels of these components only."""
+        return TableKernels(self.axis, self.probabilities[components])
+
+    def arrays(self) -> Any:
+        """What the prior's constructor takes."""
+        if isinstance(self.axis, GridAxis):
+            return {"probabilities": self.probabilities}
+        return self.probabilities
+
+    @property
+    def plain(self) -> bool:
+        """Is this what version 1 of the file can hold?"""
+        return isinstance(self.axis, CategoricalAxis)
 
     def to_dict(self, component: int) -> dict[str, Any]:
         """The component's kernel as JSON."""
         return {"probabilities": self.probabilities[component].tolist()}
 
 
-Kernels = NumericKernels | CategoricalKernels
+Kernels = NumericKernels | TableKernels
+
+
+def every(axis: CategoricalAxis | GridAxis) -> Array:
+    """All positions of a discrete axis, shape (values,)."""
+    return np.arange(axis.n_values, dtype=np.float64)
+
+
+def check_table(axis: Axis, n_components: int) -> None:
+    """PriorError where a table over these components would be too large to keep."""
+    if axis.n_values * n_components > MAX_TABLE:
+        raise PriorError(
+            f"kernels: {axis.name!r} would need {axis.n_values * n_components} probabilities, "
+            f"more than {MAX_TABLE}: use fewer components, or a coarser step."
+        )
+
+
+def make_kernels(axis: Axis, kernel: Any) -> Kernels:
+    """Kernels of what `Prior`'s constructor takes for one parameter."""
+    if isinstance(axis, CategoricalAxis):
+        return TableKernels(axis, kernel)
+    if isinstance(kernel, Mapping):
+        if kernel.keys() != {"probabilities"} or not isinstance(axis, GridAxis):
+            raise PriorError(f"kernels: {axis.name!r} needs centers and widths.")
+        return TableKernels(axis, kernel["probabilities"])
+    try:
+        centers, widths = kernel
+    except (TypeError, ValueError):
+        raise PriorError(f"kernels: {axis.name!r} needs centers and widths.") from None
+    return NumericKernels(axis, centers, widths)

@@ -17,26 +17,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from optuna.distributions import BaseDistribution
 
-from . import _file
-from ._axes import Axis, CategoricalAxis, locate, make_axis
+from . import _algebra, _draw, _file, _restrict
+from ._algebra import MAX_COMPONENTS
+from ._axes import Axis, locate, make_axis
 from ._errors import PriorError
 from ._fit import around, moments, shares
-from ._kernels import SUM_TOLERANCE, CategoricalKernels, Kernels, NumericKernels, frozen
+from ._kernels import SUM_TOLERANCE, Kernels, frozen, make_kernels
 from ._marginal import Marginal
+from ._normal import Array, logsumexp
 
-Array = NDArray[np.float64]
 Params = Mapping[str, Any]
 
-MAX_COMPONENTS = 10_000
 _MAX_VALUES = 100_000  # the most values a marginal lists
-
-
-def _logsumexp(x: Array) -> Array:
-    """log Σ exp over the last axis; -inf where every term is."""
-    peak = np.max(x, axis=-1, keepdims=True)
-    peak = np.where(np.isfinite(peak), peak, 0.0)
-    with np.errstate(divide="ignore"):
-        return np.log(np.sum(np.exp(x - peak), axis=-1)) + peak[..., 0]
+_MAX_SHOWN = 12  # parameters in the prior's repr
 
 
 class Prior:
@@ -70,37 +63,32 @@ class Prior:
         self._axes: dict[str, Axis] = {n: make_axis(n, d) for n, d in space.items()}
         if not self._axes:
             raise PriorError("space: needs at least one parameter.")
-        self.floor = _file.number("floor", floor)
-        if not 0.0 < self.floor <= 1.0:
+        self._floor = _file.number("floor", floor)
+        if not 0.0 < self._floor <= 1.0:
             raise PriorError(f"floor: needs to be in (0, 1], got {floor!r}.")
-        self.metadata = _file.check_metadata(metadata or {})
-        self.weights = frozen(weights)
-        if self.weights.ndim != 1 or len(self.weights) > MAX_COMPONENTS:
+        self._metadata = _file.check_metadata(metadata or {})
+        self._weights = w = frozen(weights)
+        if w.ndim != 1 or len(w) > MAX_COMPONENTS:
             raise PriorError(f"weights: needs one dimension and at most {MAX_COMPONENTS} entries.")
-        if len(self.weights) == 0 and self.floor < 1.0:
+        if len(w) == 0 and self._floor < 1.0:
             raise PriorError("components: there are none, so the floor needs to be 1.")
-        if not np.all(self.weights >= 0.0):
+        if not np.all(w >= 0.0):
             raise PriorError("weights: none may be negative or NaN.")
-        if len(self.weights) and not abs(self.weights.sum() - 1.0) <= SUM_TOLERANCE:
-            raise PriorError(f"weights: need to sum to one, got {self.weights.sum():.12g}.")
-        self._kernels: dict[str, Kernels] = self._stack(kernels or {}) if len(self.weights) else {}
+        if len(w) and not abs(w.sum() - 1.0) <= SUM_TOLERANCE:
+            raise PriorError(f"weights: need to sum to one, got {w.sum():.12g}.")
+        self._kernels: dict[str, Kernels] = self._stack(kernels or {}) if len(w) else {}
         with np.errstate(divide="ignore"):
-            self._log_weights = np.log(self.weights) + np.log1p(-self.floor)
-        self._log_floor = math.log(self.floor)
+            self._log_weights = frozen(np.log(w) + np.log1p(-self._floor))
+        self._log_floor = math.log(self._floor)
 
     def _stack(self, kernels: Mapping[str, Any]) -> dict[str, Kernels]:
         self._check_names(kernels, "kernels")
-        stacked: dict[str, Kernels] = {}
-        for name, axis in self._axes.items():
-            kernel = kernels[name]
-            if isinstance(axis, CategoricalAxis):
-                stacked[name] = CategoricalKernels(axis, kernel)
-            else:
-                stacked[name] = NumericKernels(axis, *kernel)
-            if len(stacked[name]) != len(self.weights):
+        stacked = {name: make_kernels(axis, kernels[name]) for name, axis in self._axes.items()}
+        for name, made in stacked.items():
+            if len(made) != len(self._weights):
                 raise PriorError(
-                    f"kernels: {name!r} has {len(stacked[name])} components, "
-                    f"weights have {len(self.weights)}."
+                    f"kernels: {name!r} has {len(made)} components, "
+                    f"weights have {len(self._weights)}."
                 )
         return stacked
 
@@ -162,23 +150,18 @@ class Prior:
 
     def with_metadata(self, **metadata: str | float | int) -> Prior:
         """The same prior with these entries added to (or replaced in) its metadata."""
-        return self._like(self._axes, self._kernels, self.weights, self.floor, metadata)
+        return self._like(self._axes, self._kernels, metadata)
 
     def _like(
         self,
         axes: Mapping[str, Axis],
         kernels: Mapping[str, Kernels],
-        weights: ArrayLike,
-        floor: float,
-        metadata: Mapping[str, str | float | int],
+        metadata: Mapping[str, Any] | None = None,
     ) -> Prior:
-        arrays = {
-            n: k.probabilities if isinstance(k, CategoricalKernels) else (k.centers, k.widths)
-            for n, k in kernels.items()
-        }
-        space: dict[str, BaseDistribution] = {n: a.distribution for n, a in axes.items()}
-        merged = {**self.metadata, **metadata}
-        return Prior(space, arrays, weights, floor=floor, metadata=merged)
+        space = {name: axis.distribution for name, axis in axes.items()}
+        arrays = {name: made.arrays() for name, made in kernels.items()}
+        merged = {**self._metadata, **(metadata or {})}
+        return Prior(space, arrays, self._weights, floor=self._floor, metadata=merged)
 
     # ---- reading
 
@@ -188,19 +171,40 @@ class Prior:
         return {name: axis.distribution for name, axis in self._axes.items()}
 
     @property
+    def floor(self) -> float:
+        """The uniform share, in (0, 1]."""
+        return self._floor
+
+    @property
+    def weights(self) -> Array:
+        """The components' weights, shape (k,), summing to one; read-only."""
+        return self._weights
+
+    @property
+    def metadata(self) -> dict[str, str | float | int]:
+        """name -> text or number, a copy."""
+        return dict(self._metadata)
+
+    @property
     def n_components(self) -> int:
         """How many components the mixture has; 0 for the uniform prior."""
-        return len(self.weights)
+        return len(self._weights)
 
     def __repr__(self) -> str:
-        names = ", ".join(self._axes)
-        return f"Prior({self.n_components} components, floor={self.floor:g}, over {names})"
+        shown = [axis.describe() for axis in list(self._axes.values())[:_MAX_SHOWN]]
+        more = len(self._axes) - len(shown)
+        names = ", ".join([*shown, f"and {more} more"] if more else shown)
+        plural = "" if self.n_components == 1 else "s"
+        return f"Prior({self.n_components} component{plural}, floor={self.floor:.3g}, over {names})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Prior) and self.to_dict() == other.to_dict()
+        """The same space, in any order, kernels, weights, floor and metadata."""
+        if not isinstance(other, Prior):
+            return NotImplemented
+        return self is other or self.to_dict() == other.to_dict()
 
     def __hash__(self) -> int:
-        return hash((tuple(sorted(self._axes)), self.floor, self.weights.tobytes()))
+        return hash((frozenset(self._axes), self._floor, self._weights.tobytes()))
 
     def _check_names(self, mapping: Any, where: str) -> None:
         if not isinstance(mapping, Mapping):
@@ -239,7 +243,7 @@ class Prior:
         terms = np.tile(self._log_weights, (n, 1))
         for name, (_, positions) in located.items():
             terms += self._kernels[name].log_ratio(positions)
-        return np.logaddexp(self._log_floor, _logsumexp(terms))
+        return np.logaddexp(self._log_floor, logsumexp(terms))
 
     @overload
     def log_ratio(self, params: Params) -> float: ...
@@ -281,27 +285,7 @@ class Prior:
 
     def sample(self, n: int, rng: np.random.Generator) -> list[dict[str, Any]]:
         """`n` independent points as dicts of Python scalars, all inside the space."""
-        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
-            raise PriorError(f"sample: needs a number of points, got {n!r}.")
-        # One uniform number for the component and one for each parameter, always.
-        q = rng.random((int(n), len(self._axes) + 1))
-        chances = np.concatenate([[self.floor], (1.0 - self.floor) * self.weights])
-        edges = np.cumsum(chances)
-        component = np.searchsorted(edges, q[:, 0] * edges[-1], side="right") - 1
-        component = np.minimum(component, self.n_components - 1)
-        columns: dict[str, list[Any]] = {}
-        for i, (name, axis) in enumerate(self._axes.items(), start=1):
-            positions = axis.from_unit(q[:, i])
-            mixed = np.flatnonzero(component >= 0)
-            if len(mixed):
-                kernels = self._kernels[name]
-                drawn = kernels.draw(component[mixed], q[mixed, i])
-                if isinstance(kernels, NumericKernels):
-                    drawn = kernels.axis.from_unit(drawn)
-                positions = positions.copy()
-                positions[mixed] = drawn
-            columns[name] = axis.values(positions)
-        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        return _draw.sample(self, n, rng)
 
     def marginal(self, name: str) -> Marginal:
         """One parameter's marginal; PriorError for an unknown name or more than 100,000 values."""
@@ -323,20 +307,51 @@ class Prior:
 
     def condition(self, params: Params) -> Prior:
         """The prior over the other parameters, given these; PriorError where they are outside."""
-        unknown = sorted(str(n) for n in params.keys() - self._axes.keys())
-        rest = {n: a for n, a in self._axes.items() if n not in params}
-        if unknown or not rest:
-            raise PriorError(f"condition: unknown: {unknown}; {len(rest)} parameters left.")
-        log_weights, log_floor = self._given(params, strict=True)
-        total = np.logaddexp(log_floor, _logsumexp(log_weights)) if self._kernels else log_floor
-        floor = float(np.clip(np.exp(log_floor - total), np.finfo(float).tiny, 1.0))
-        weights = np.exp(log_weights - np.max(log_weights, initial=-np.inf))
-        if not self._kernels or not np.sum(weights) > 0.0:
-            return Prior(
-                {n: a.distribution for n, a in rest.items()}, floor=1.0, metadata=self.metadata
-            )
-        kernels = {n: self._kernels[n] for n in rest}
-        return self._like(rest, kernels, weights / weights.sum(), floor, {})
+        return _algebra.condition(self, params)
+
+    def restrict(self, space: Mapping[str, BaseDistribution]) -> Prior:
+        """The prior on the user's own ranges and names: p(x | x in the space), renormalised.
+
+        Args:
+            space: name -> Optuna distribution; it may differ from the prior's in range, step,
+                log, choices, and between int and float.
+
+        Returns:
+            A prior over those of its names that `space` has too, each on the values that both
+            have. Left out, and so left to the base sampler by `PriorSampler`, are names that the
+            prior does not know, and parameters without a value in common (a number against
+            choices too): `space.keys() - result.space.keys()` lists them. Names that `space` does
+            not have are integrated out. Where the user's range goes beyond the prior's, the
+            prior has nothing to say of the rest: its own end stays the end.
+
+        The weights, of the floor too, change by the mass each has in the space. The values are
+        the user's, the scale stays the prior's: a log parameter stays one without log, and ints
+        stay ints where a float is asked for. So the result is exact: `log_prob` of points in both
+        differs by one constant. Not so where a continuous parameter meets a grid (each value gets
+        the mass of its cell, half a step to either side), and where only some values of a log
+        parameter are left (its floor becomes uniform over these). A single value in common is
+        conditioned on.
+
+        Raises:
+            PriorError: where nothing at all is in common, or a table of a parameter's values
+                would need more than 500,000 numbers.
+        """
+        return _restrict.restrict(self, space)
+
+    def mix(self, other: Prior, weight: float = 0.5) -> Prior:
+        """(1 − weight) · this prior + weight · the other, exactly.
+
+        Args:
+            other: over the same space.
+            weight: the other's share, in [0, 1].
+
+        The metadata is that on which both agree.
+
+        Raises:
+            PriorError: where the spaces differ (`restrict` both to one first), or the components
+                together are more than 10,000: they are never merged.
+        """
+        return _algebra.mix(self, other, weight)
 
     def _given(self, params: Params, *, strict: bool = False) -> tuple[Array, float]:
         """log weight of each component (k,) and of the floor, joint with these values.
@@ -380,9 +395,11 @@ class Prior:
         """The prior as plain JSON values; `from_dict` gives it back exactly."""
         components = [
             {"weight": w, "kernels": {n: k.to_dict(i) for n, k in self._kernels.items()}}
-            for i, w in enumerate(self.weights.tolist())
+            for i, w in enumerate(self._weights.tolist())
         ]
-        return _file.to_document(self.space, self.floor, components, self.metadata)
+        plain = all(kernels.plain for kernels in self._kernels.values())
+        version = _file.PLAIN_VERSION if plain else _file.VERSION
+        return _file.to_document(self.space, self.floor, components, self.metadata, version)
 
     @classmethod
     def from_dict(cls, document: Any) -> Prior:

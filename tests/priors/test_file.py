@@ -98,7 +98,7 @@ X, K, C = (("space", n, "attributes") for n in "xkc")
 HOSTILE: list[tuple[str, Callable[[dict[str, Any]], None]]] = [
     ("format", put("format", value="pickle")),
     ("format", drop("format")),
-    ("version", put("version", value=2)),
+    ("version", put("version", value=3)),
     ("version", put("version", value=True)),
     ("version", put("version", value=1.0)),
     ("document.*unknown.*extra", put("extra", value=1)),

@@ -46,3 +46,28 @@ def test_truncated_quantiles_invert_the_distribution(a: float, b: float) -> None
     np.testing.assert_allclose(np.exp(log_interval(a, x) - log_interval(a, b)), q, rtol=1e-6)
     one = [truncated_quantile(float(v), a, b) for v in q]
     np.testing.assert_allclose(one, x, rtol=1e-9)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [(31.0, 32.0), (40.0, 90.0), (1e3, 1e3 + 0.01), (2.0, 2.0 + 1e-6), (500.0, 500.00001),
+     (-1e-9, 1e-9), (9999.0, 10001.0)],
+)  # fmt: skip
+def test_quantiles_of_narrow_and_far_intervals(a: float, b: float, flip: bool) -> None:
+    """The density relative to its value at the near end, integrated by quadrature."""
+    q = np.linspace(0.01, 0.99, 25)
+    low, high = (-b, -a) if flip else (a, b)
+    x = truncated_ppf(q, low, high)
+    np.testing.assert_array_equal(x, [truncated_quantile(float(v), low, high) for v in q])
+    assert np.all(np.diff(x) > 0.0)
+    distance = (high - x) if flip else (x - low)
+    nodes, weights = np.polynomial.legendre.leggauss(200)
+    width = min(b - a, 40.0 / max(a, 1.0))  # beyond, nothing is left
+
+    def mass(t: float) -> float:
+        s = 0.5 * t * (nodes + 1.0)
+        return float(np.dot(weights, np.exp(-a * s - 0.5 * s * s)) * 0.5 * t)
+
+    share = np.array([mass(t) for t in distance]) / mass(width)
+    np.testing.assert_allclose(share, 1.0 - q if flip else q, rtol=2e-6)
