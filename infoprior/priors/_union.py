@@ -1,0 +1,154 @@
+"""The space that past studies have searched, and where their values lie in it.
+
+Studies of the same problem rarely have the very same space: ranges grow, a choice is added, a
+parameter is there under a condition only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from ._axes import Axis, CategoricalAxis, ContinuousAxis, make_axis
+from ._errors import PriorError
+
+Array = NDArray[np.float64]
+
+
+class Union:
+    """The smallest space that holds every distribution it has seen.
+
+    Ranges are widened to cover all, choices joined in the order of their first appearance. A step
+    is kept where all have the same one on the same grid; else ints have step 1 and floats none. A
+    parameter is a log parameter where any of its distributions is one and the joint range allows
+    it. Parameters that are an int here and a float or a choice there cannot be joined.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[BaseDistribution, str]] = {}
+        self._done: set[tuple[str, BaseDistribution]] = set()
+
+    def add(self, distributions: Mapping[str, BaseDistribution], where: str) -> None:
+        """Widen the space by a trial's distributions; PriorError naming a parameter at odds."""
+        for name, distribution in distributions.items():
+            before = self._seen.get(name)
+            if before is None:
+                self._seen[name] = distribution, where
+            elif before[0] is not distribution and (name, distribution) not in self._done:
+                self._done.add((name, distribution))
+                if before[0] != distribution:
+                    self._seen[name] = _join(name, before, (distribution, where)), before[1]
+
+    def space(self) -> dict[str, BaseDistribution]:
+        """name -> distribution, in the order of first appearance."""
+        return {name: distribution for name, (distribution, _) in self._seen.items()}
+
+
+def _kind(distribution: BaseDistribution) -> str:
+    for kind, cls in (
+        ("categorical", CategoricalDistribution),
+        ("int", IntDistribution),
+        ("float", FloatDistribution),
+    ):
+        if isinstance(distribution, cls):
+            return kind
+    return type(distribution).__name__
+
+
+def _join(
+    name: str, one: tuple[BaseDistribution, str], two: tuple[BaseDistribution, str]
+) -> BaseDistribution:
+    (a, first), (b, second) = one, two
+    if _kind(a) != _kind(b):
+        raise PriorError(
+            f"space: parameter {name!r} is {_kind(a)} in {first} and {_kind(b)} in {second}; "
+            "pass space= to say which it is."
+        )
+    if isinstance(a, CategoricalDistribution) and isinstance(b, CategoricalDistribution):
+        kept = {(type(c), c) for c in a.choices}
+        return CategoricalDistribution(
+            [*a.choices, *(c for c in b.choices if (type(c), c) not in kept)]
+        )
+    if isinstance(a, IntDistribution) and isinstance(b, IntDistribution):
+        low, high = min(a.low, b.low), max(a.high, b.high)
+        if (a.log or b.log) and low >= 1:
+            return IntDistribution(low, high, log=True)
+        steps = {d.step for d in (a, b) if d.low < d.high}
+        step = steps.pop() if len(steps) == 1 else 1
+        return IntDistribution(low, high, step=1 if (a.low - b.low) % step else step)
+    if isinstance(a, FloatDistribution) and isinstance(b, FloatDistribution):
+        low_f, high_f = min(a.low, b.low), max(a.high, b.high)
+        if (a.log or b.log) and low_f > 0.0:
+            return FloatDistribution(low_f, high_f, log=True)
+        if a.step is not None and a.step == b.step and _aligned(a.low - b.low, a.step):
+            return FloatDistribution(low_f, high_f, step=a.step)
+        return FloatDistribution(low_f, high_f)
+    raise PriorError(f"space: parameter {name!r} has the distribution {a}, which is not known.")
+
+
+def _aligned(offset: float, step: float) -> bool:
+    steps = offset / step
+    return abs(steps - round(steps)) < 1e-8
+
+
+def axes_of(space: Mapping[str, BaseDistribution]) -> dict[str, Axis]:
+    """name -> axis; PriorError for an empty space or a distribution that has none."""
+    if not space:
+        raise PriorError("space: there are no parameters.")
+    return {name: make_axis(name, distribution) for name, distribution in space.items()}
+
+
+def placed(
+    axes: Mapping[str, Axis], points: Sequence[Mapping[str, Any]]
+) -> tuple[dict[str, Array], int]:
+    """(name -> positions of shape (n,), how many values were moved); NaN where there is none.
+
+    A number outside its range, or off its grid, moves to the nearest value inside: where the best
+    lies beyond a border, the best inside tends to lie at it. A choice that does not exist, or text
+    where a number is needed, is treated as missing.
+    """
+    positions: dict[str, Array] = {}
+    moved = 0
+    for name, axis in axes.items():
+        column = np.full(len(points), np.nan)
+        for i, point in enumerate(points):
+            if name in point:
+                position, inside = place(axis, point[name])
+                column[i] = position
+                moved += not inside
+        positions[name] = column
+    return positions, moved
+
+
+def place(axis: Axis, value: Any) -> tuple[float, bool]:
+    """(position of a value or of the nearest, NaN if there is none; whether it is inside)."""
+    try:
+        position = axis.find(value)
+        if position is not None:
+            return position, True
+        if isinstance(axis, CategoricalAxis):
+            return math.nan, False
+        number = float(value)
+    except (PriorError, TypeError, ValueError, OverflowError):
+        return math.nan, False
+    clipped = min(max(number, axis.low), axis.high)
+    if isinstance(axis, ContinuousAxis):
+        nearest = axis.find(clipped)
+        return (math.nan if nearest is None else nearest), False
+    index = round((clipped - axis.low) / axis.step)
+    return float(min(max(index, 0), axis.n_values - 1)), False
+
+
+def contained(axes: Mapping[str, Axis], params: Mapping[str, Any]) -> bool:
+    """Whether every value of a trial that the space has a parameter for lies in the space."""
+    return all(place(axes[n], value)[1] for n, value in params.items() if n in axes)
