@@ -29,6 +29,7 @@ except ImportError:  # Windows: Optuna's own lock file
     fcntl = None  # type: ignore[assignment]
 
 _ATTEMPTS = 6  # to open a database: 3 s in all
+_RECORD = b'{"op_code":'  # how every line of a journal begins
 _FOREIGN_WRITE = 0.05  # s; a line that didn't grow for so long is no write under way
 
 
@@ -53,7 +54,7 @@ class KernelLock(JournalFileOpenLock):
         file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
-            _cut_torn_line(file)
+            _cut_torn_line(file, self._path)
         except BaseException:
             os.close(file)
             raise
@@ -68,23 +69,23 @@ class KernelLock(JournalFileOpenLock):
         os.close(file)
 
 
-def _cut_torn_line(file: int) -> None:
+def _cut_torn_line(file: int, path: str) -> None:
     size = os.fstat(file).st_size
     if size == 0 or os.pread(file, 1, size - 1) == b"\n":
         return
     time.sleep(_FOREIGN_WRITE)
-    grown = os.fstat(file).st_size
-    if grown != size:  # by a writer with another lock
+    if os.fstat(file).st_size != size:  # by a writer with another lock
         return
-    end = size
-    while end > 0:
-        start = max(0, end - 4096)
-        newline = os.pread(file, end - start, start).rfind(b"\n")
-        if newline >= 0:
-            os.ftruncate(file, start + newline + 1)
-            return
-        end = start
-    os.ftruncate(file, 0)
+    torn, start = b"", size
+    while start > 0 and b"\n" not in torn:
+        block = min(start, 4096)
+        start -= block
+        torn = os.pread(file, block, start) + torn
+    torn = torn[torn.rfind(b"\n") + 1 :]
+    # Nobody's other file is cut because it was taken for a journal.
+    if torn[: len(_RECORD)] != _RECORD[: len(torn)]:
+        raise PriorError(f"storage: {path} is no Optuna journal; nothing was changed.")
+    os.ftruncate(file, size - len(torn))
 
 
 def journal(path: str | Path) -> JournalStorage:
@@ -157,7 +158,7 @@ def _database(url: str, heartbeat: int | None) -> RDBStorage:
                 f"storage: there is no driver for {scheme}; for PostgreSQL "
                 "pip install 'psycopg[binary]' and start the URL with postgresql+psycopg://."
             ) from error
-        except ArgumentError as error:
+        except (ArgumentError, ValueError) as error:
             raise PriorError(f"storage: the database's URL is malformed ({scheme}).") from error
         except DBAPIError as error:
             # Workers that start at once on an empty database all make its tables: one can.

@@ -169,6 +169,8 @@ def agree(study: optuna.Study, settings: dict[str, Any], key: str = SETTINGS) ->
             raise PriorError(
                 f"name: the storage has a study {name!r} that was not made by this function."
             )
+        if study.direction.name.lower() != settings.get("direction", study.direction.name.lower()):
+            raise PriorError(f"name: the storage has a study {name!r} with another direction.")
         study.set_user_attr(key, settings)
         known = settings
     if known != settings:
@@ -178,8 +180,6 @@ def agree(study: optuna.Study, settings: dict[str, Any], key: str = SETTINGS) ->
             if known.get(what) != settings.get(what)
         )
         raise PriorError(f"name: the study {name!r} has other settings: {other}.")
-    if "direction" in settings and study.direction.name.lower() != settings["direction"]:
-        raise PriorError(f"name: the storage has a study {name!r} with another direction.")
 
 
 def fingerprint(prior: Prior | None) -> str | None:

@@ -1,0 +1,340 @@
+"""hyperband_study and optimize in one process, or one after the other."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from optuna.distributions import FloatDistribution
+from optuna.samplers import RandomSampler, TPESampler
+from optuna.storages import InMemoryStorage, RDBStorage
+from optuna.trial import TrialState
+
+from infoprior.priors import Prior, PriorError
+from infoprior.priors._journal import open_storage
+from infoprior.priors._optimize import ERROR, fail_stale, finished, optimize
+from infoprior.priors._study import SETTINGS, fingerprint, hyperband_study
+from tests.priors.workers import PRIOR, SPACE, objective, open_study
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> None:
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+
+
+def rows(study: optuna.Study) -> list[Any]:
+    """All that a trial is, without clocks and identifiers."""
+    return [
+        (t.number, t.state, t.params, t.values, t.intermediate_values, t.user_attrs)
+        for t in study.get_trials()
+    ]
+
+
+def run(n: int, storage: Any = "memory", **more: Any) -> list[Any]:
+    return rows(optimize(open_study(storage, "study", **more), objective, n))
+
+
+def worker(storage: Path, n: int) -> None:
+    """Go on to n trials in a process of its own."""
+    command = [sys.executable, "-W", "ignore", "-m", "tests.priors.workers"]
+    arguments = [str(storage), "study", str(n), f"{storage}.log"]
+    subprocess.run([*command, *arguments], cwd=ROOT, check=True)
+
+
+# ---- the same twice
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "prior": {},
+    "no valve": {"valve": False},
+    "random base": {"base": lambda seed: RandomSampler(seed=seed)},
+    "multivariate": {"base": lambda seed: TPESampler(seed=seed, multivariate=True)},
+    "no prior": {"prior": None},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_same_seed_same_trials(variant: str, tmp_path: Path) -> None:
+    more = VARIANTS[variant]
+    first = run(40, **more)
+    # What keeps the trials doesn't change them.
+    assert first == run(40, tmp_path / "a.journal" if variant == "prior" else "memory", **more)
+    assert {row[1] for row in first} == {TrialState.COMPLETE, TrialState.PRUNED}
+    other = run(40, **{**more, "seed": 8})
+    assert all(a[2] != b[2] for a, b in zip(first, other, strict=True))
+
+
+def test_sources_are_noted() -> None:
+    attributes = [row[5] for row in run(30)]
+    assert {a["infoprior:source"] for a in attributes} == {"prior", "base"}
+    assert all(0.0 < a["infoprior:trust"] < 1.0 for a in attributes)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_stopped_and_resumed_as_if_it_had_not_been(variant: str) -> None:
+    more, storage = VARIANTS[variant], InMemoryStorage()
+    run(20, storage, **more)
+    run(37, storage, **more)
+    assert run(50, storage, **more) == run(50, **more)
+
+
+def test_resumed_in_a_new_process(tmp_path: Path) -> None:
+    storage = tmp_path / "a.journal"
+    worker(storage, 30)
+    assert len(rows(open_study(storage, "study"))) == 30
+    worker(storage, 60)
+    assert rows(open_study(storage, "study")) == run(60)
+
+
+def test_brackets_hang_on_the_name() -> None:
+    def states(name: str) -> list[TrialState]:
+        study = hyperband_study(PRIOR, name=name, max_resource=9, storage="memory")
+        return [t.state for t in optimize(study, objective, 40).trials]
+
+    assert states("one") == states("one")
+    assert states("one") != states("another")
+
+
+class Spy(RandomSampler):
+    """Notes how many trials the study shows it."""
+
+    seen: list[int] = []  # noqa: RUF012
+
+    def sample_independent(self, study: Any, *rest: Any) -> Any:
+        self.seen.append(len(study.get_trials(deepcopy=False)))
+        return super().sample_independent(study, *rest)
+
+
+def test_brackets_are_there_before_the_first_report() -> None:
+    storage, more = InMemoryStorage(), {"prior": None, "base": lambda s: Spy(seed=s)}
+    optimize(open_study(storage, "study", **more), objective, 30)
+    Spy.seen.clear()
+    again = open_study(storage, "study", **more)
+    assert len(again.get_trials()) == 30
+    again.ask(SPACE)
+    # Of 13 : 6 : 3 trials in three brackets, no bracket has nearly all.
+    assert max(Spy.seen) < 25
+
+
+# ---- other settings
+
+OTHERS: list[tuple[dict[str, Any], str]] = [
+    ({"seed": 8}, "seed is 7 there and 8 here"),
+    ({"max_resource": 27}, "max_resource is 9 there and 27 here"),
+    ({"min_resource": 2}, "min_resource is 1 there"),
+    ({"reduction_factor": 2}, "reduction_factor is 3 there"),
+    ({"weight": 0.5}, "weight is 0.75 there and 0.5 here"),
+    ({"valve": False}, "valve is True there and False here"),
+    ({"base": lambda seed: RandomSampler(seed=seed)}, "base is 'TPESampler' there"),
+    ({"base": TPESampler(seed=7)}, "base is 'TPESampler' there"),
+    ({"direction": "maximize"}, "direction is 'minimize' there"),
+    ({"prior": Prior.uniform(SPACE)}, "prior is '[0-9a-f]{16}' there"),
+    ({"prior": None}, "prior is '[0-9a-f]{16}' there and None here"),
+]
+
+
+@pytest.mark.parametrize(("other", "says"), OTHERS)
+def test_a_study_is_opened_with_its_own_settings_only(other: dict[str, Any], says: str) -> None:
+    storage = InMemoryStorage()
+    study = open_study(storage, "study")
+    before = dict(study.user_attrs)
+    with pytest.raises(PriorError, match=rf"^name: the study 'study' has other settings: .*{says}"):
+        open_study(storage, "study", **other)
+    assert open_study(storage, "study").user_attrs == before
+
+
+def test_metadata_do_not_count_among_the_settings() -> None:
+    storage = InMemoryStorage()
+    open_study(storage, "study")
+    open_study(storage, "study", prior=PRIOR.with_metadata(origin="elsewhere"))
+    assert fingerprint(PRIOR) != fingerprint(Prior.uniform(SPACE))
+    settings = open_study(storage, "study").user_attrs[SETTINGS]
+    assert json.loads(json.dumps(settings)) == settings
+
+
+def test_a_study_made_otherwise_is_refused() -> None:
+    storage = InMemoryStorage()
+    optuna.create_study(storage=storage, study_name="study").optimize(objective, n_trials=1)
+    with pytest.raises(PriorError, match="not made by this function"):
+        open_study(storage, "study")
+    # One that was begun and never used is taken over, if its direction fits.
+    optuna.create_study(storage=storage, study_name="new", direction="maximize")
+    with pytest.raises(PriorError, match="another direction"):
+        open_study(storage, "new")
+    open_study(storage, "new", direction="maximize")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"name": ""}, "name: the study needs one"),
+        ({"prior": 3}, "prior: needs a Prior or None, got int"),
+        ({"seed": None}, "seed: needs to be an int"),
+        ({"seed": -1}, "seed: needs to be an int"),
+        ({"direction": "up"}, "direction: needs 'minimize' or 'maximize'"),
+        ({"max_resource": 0}, "max_resource: needs to be an int of 1 or more"),
+        ({"max_resource": "auto"}, "max_resource: needs to be an int"),
+        ({"min_resource": True}, "min_resource: needs to be an int"),
+        ({"reduction_factor": 1}, "reduction_factor: needs to be an int of 2 or more"),
+        ({"min_resource": 10}, "max_resource: 9 is below min_resource, 10"),
+        ({"max_resource": 243}, "max_resource: Optuna loses a bracket of 243 .* 244"),
+        ({"weight": 2.0}, "weight"),
+        ({"base": 3}, "base"),
+        ({"base": 3, "prior": None}, "base: needs a function or an Optuna sampler"),
+    ],
+)
+def test_arguments_out_of_range(arguments: dict[str, Any], says: str) -> None:
+    with pytest.raises(PriorError, match=says):
+        hyperband_study(**{"prior": PRIOR, "name": "s", "max_resource": 9, **arguments})
+
+
+def test_nearly_all_resources_are_fine() -> None:
+    for eta in (2, 3, 4):
+        for k in range(1, 7):
+            for top in (eta**k - 1, eta**k, eta**k + 1):
+                if (eta, top) != (3, 243):
+                    hyperband_study(
+                        name="s", max_resource=top, reduction_factor=eta, storage="memory"
+                    )
+
+
+# ---- optimize
+
+
+def test_the_number_of_trials_is_the_study_s(tmp_path: Path) -> None:
+    study = open_study(tmp_path / "a.journal", "study")
+    assert optimize(study, objective, 5) is study
+    again = open_study(tmp_path / "a.journal", "study")
+    assert len(optimize(again, objective, 12).trials) == 12
+    assert len(optimize(study, objective, 10).trials) == 12
+    with pytest.raises(PriorError, match="n_trials"):
+        optimize(study, objective, -1)
+
+
+def test_threads_stop_at_the_number_too() -> None:
+    study = optimize(open_study("memory", "study"), objective, 40, n_jobs=4)
+    assert 40 <= len(finished(study)) <= 43
+    points = {tuple(sorted(trial.params.items())) for trial in study.trials}
+    assert len(points) == len(study.trials)
+
+
+def test_a_timeout() -> None:
+    def slow(trial: optuna.Trial) -> float:
+        time.sleep(0.05)
+        return objective(trial)
+
+    study = optimize(open_study("memory", "study"), slow, 10_000, timeout=0.5)
+    assert 1 <= len(study.trials) <= 12
+
+
+def test_failed_trials_count_and_say_why() -> None:
+    def fails(trial: optuna.Trial) -> Any:
+        value = objective(trial)
+        if trial.number % 4 == 1:
+            raise FloatingPointError("it diverged")
+        return {2: float("nan"), 3: "text"}.get(trial.number % 4, value)
+
+    study = hyperband_study(
+        PRIOR, name="s", max_resource=10**6, min_resource=10**6, storage="memory"
+    )
+    optimize(study, fails, 8, catch=FloatingPointError)
+    states = [t.state.name for t in study.trials]
+    assert states == ["COMPLETE", "FAIL", "FAIL", "FAIL"] * 2
+    reasons = [t.user_attrs.get(ERROR) for t in study.trials[:4]]
+    assert reasons == [
+        None,
+        "FloatingPointError('it diverged')",
+        "returned nan",
+        "returned 'text'",
+    ]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_an_error_or_ctrl_c_leaves_a_study_to_go_on_with(
+    error: type[BaseException], tmp_path: Path
+) -> None:
+    def stops(trial: optuna.Trial) -> float:
+        if trial.number == 5:
+            raise error
+        return objective(trial)
+
+    study = open_study(tmp_path / "a.journal", "study")
+    with pytest.raises(error):
+        optimize(study, stops, 20, progress=True)
+    again = open_study(tmp_path / "a.journal", "study")
+    assert [t.state.is_finished() for t in again.trials] == [True] * 6
+    assert again.trials[5].state == TrialState.FAIL
+    optimize(again, objective, 20)
+    # The trial that was interrupted was no trial; the one whose objective failed was.
+    assert len(again.trials) == (21 if error is KeyboardInterrupt else 20)
+
+
+def test_trials_left_behind() -> None:
+    study = open_study("memory", "study")
+    optimize(study, objective, 3)
+    study.ask(SPACE)
+    time.sleep(0.3)
+    study.ask(SPACE)
+    optimize(study, objective, 6)
+    assert [t.state for t in study.trials[3:5]] == [TrialState.RUNNING] * 2
+    assert fail_stale(study, older_than=3600.0) == []
+    assert fail_stale(study, older_than=0.2) == [3]
+    assert fail_stale(study) == [4]
+    assert fail_stale(study) == []
+    assert len(finished(study)) == 6 and len(study.trials) == 8
+    optimize(study, objective, 8)  # and they do not count
+    assert len(finished(study)) == 8 and len(study.trials) == 10
+
+
+def test_a_database_notices_the_dead(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    study = open_study(url, "study", prior=None, heartbeat=1)
+    storage = open_storage(url, "study", heartbeat=1)
+    assert isinstance(storage, RDBStorage)
+    with pytest.warns(UserWarning, match="Heartbeat"):
+        dead = study.ask().number
+    key = storage.get_study_id_from_name("study")
+    storage.record_heartbeat(storage.get_trial_id_from_study_id_trial_number(key, dead))
+    optimize(study, lambda trial: 0.0, 1)
+    assert study.trials[dead].state == TrialState.RUNNING
+    time.sleep(2.2)  # twice the interval
+    optimize(study, lambda trial: 0.0, 2)
+    assert study.trials[dead].state == TrialState.FAIL
+    assert len(finished(study)) == 2 and len(study.trials) == 3
+
+
+def test_progress(capsys: pytest.CaptureFixture[str]) -> None:
+    study = open_study("memory", "study", direction="maximize")
+    optimize(study, objective, 10)
+    assert capsys.readouterr().err == ""  # no terminal
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    optimize(study, objective, 20, progress=True)
+    shown = capsys.readouterr().err
+    assert " 10/20 " in shown and "20/20 " in shown
+    assert f"best {study.best_value:.6g} (trial {study.best_trial.number})" in shown
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optimize(study, objective, 25, progress=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_progress_of_any_study(capsys: pytest.CaptureFixture[str]) -> None:
+    study = optuna.create_study(directions=["minimize", "maximize"])
+    space = {"x": FloatDistribution(0.0, 1.0)}
+
+    def both(trial: optuna.Trial) -> Any:
+        x = trial.suggest_float("x", 0.0, 1.0)
+        return (x, float("nan")) if trial.number == 2 else (x, np.float32(1.0 - x))
+
+    optimize(study, both, 5, progress=True)
+    assert "5/5 " in capsys.readouterr().err
+    assert [t.state.name for t in study.trials].count("FAIL") == 1
+    assert study.trials[2].user_attrs[ERROR].startswith("returned (")
+    assert space.keys() == study.trials[0].params.keys()
