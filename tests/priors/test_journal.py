@@ -129,11 +129,13 @@ def test_storages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (tmp_path / "my-study-1.journal").exists()
     assert isinstance(open_storage(Path("b"), "s"), JournalStorage)
     assert isinstance(open_storage("c", "s"), JournalStorage)
-    assert (tmp_path / "b").exists() and (tmp_path / "c").exists()
+    assert (tmp_path / "b").exists()
+    assert (tmp_path / "c").exists()
     memory = InMemoryStorage()
     assert open_storage(memory, "s") is memory
     database = open_storage("sqlite:///d.db", "s", heartbeat=60)
-    assert isinstance(database, RDBStorage) and database.get_heartbeat_interval() == 60
+    assert isinstance(database, RDBStorage)
+    assert database.get_heartbeat_interval() == 60
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from infoprior.priors import PriorError
 from infoprior.priors._optimize import fail_stale, finished, optimize
 from tests import postgres
 from tests.priors.workers import objective, open_study
@@ -103,7 +104,8 @@ def kill_one_halfway(storage: str, n_trials: int, tmp_path: Path, name: str) -> 
     # The storage may know of one more: the victim may have died before it noted it.
     known = {trial.number for trial in trials if trial.state.is_finished()}
     lost = known - {note["finished"] for note in ended}
-    assert len(lost) <= 1 and lost <= {note["began"] for note in noted[0] if "began" in note}
+    assert len(lost) <= 1
+    assert lost <= {note["began"] for note in noted[0] if "began" in note}
     for worker in noted:  # each did its part, the others after the kill too
         assert sum("finished" in note for note in worker) >= n_trials // 40
     # Seeds differ by trial: no two workers proposed the same point.
@@ -144,6 +146,27 @@ def test_four_workers_one_killed_postgres_400(tmp_path: Path, database: str) -> 
     go_on(study, database, tmp_path, more=10)
 
 
-def test_four_workers_one_killed_postgres(tmp_path: Path, database: str) -> None:
-    study = kill_one_halfway(database, 60, tmp_path, "sixty")
-    go_on(study, database, tmp_path, more=3)
+def test_a_server_gives_the_same_trials(database: str) -> None:
+    alone = optimize(open_study("memory", "same"), objective, 8)
+    optimize(open_study(database, "same"), objective, 4)
+    shared = optimize(open_study(database, "same"), objective, 8)
+    for one, other in zip(alone.trials, shared.trials, strict=True):
+        assert (one.params, one.values, one.state) == (other.params, other.values, other.state)
+        assert one.user_attrs == other.user_attrs
+    with pytest.raises(PriorError, match="seed is 7 there and 8 here"):
+        open_study(database, "same", seed=8)
+
+
+@pytest.mark.slow
+def test_workers_that_make_the_tables_at_once(tmp_path: Path, database: str) -> None:
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(database, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sqlalchemy.text("CREATE DATABASE empty"))
+    engine.dispose()
+    empty = database.replace("/postgres?", "/empty?")
+    logs = [tmp_path / f"{i}.log" for i in range(WORKERS)]
+    for worker in [start(empty, "new", 6, log) for log in logs]:
+        end(worker)
+    assert 6 <= len(finished(open_study(empty, "new"))) < 6 + WORKERS
