@@ -3,9 +3,10 @@
 Needs numpy and Optuna only.
 """
 
+from ._entropy import Entropy
 from ._errors import PriorError
 from ._marginal import Marginal
 from ._prior import Prior
 from ._sampler import PriorSampler
 
-__all__ = ["Marginal", "Prior", "PriorError", "PriorSampler"]
+__all__ = ["Entropy", "Marginal", "Prior", "PriorError", "PriorSampler"]

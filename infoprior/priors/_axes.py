@@ -10,7 +10,7 @@ distribution on the unit interval is therefore what Optuna's random sampler draw
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -26,6 +26,7 @@ from optuna.distributions import (
 from ._errors import PriorError
 
 Array = NDArray[np.float64]
+Params = Mapping[str, Any]
 _LARGEST_INT = 2**53  # beyond this a float no longer holds every int
 
 
@@ -255,3 +256,39 @@ def locate(axis: Axis, values: Iterable[Any]) -> tuple[Array, NDArray[np.bool_]]
     found = [axis.find(value) for value in values]
     inside = np.array([f is not None for f in found], dtype=np.bool_)
     return np.array([f or 0.0 for f in found], dtype=np.float64), inside
+
+
+def check_names(axes: Mapping[str, Axis], mapping: Any, where: str) -> None:
+    """PriorError where a dict has not exactly the axes' names."""
+    if not isinstance(mapping, Mapping):
+        raise PriorError(f"{where}: needs a dict of names, got {type(mapping).__name__}.")
+    if mapping.keys() != axes.keys():
+        missing = sorted(axes.keys() - mapping.keys())
+        unknown = sorted(str(n) for n in mapping.keys() - axes.keys())
+        raise PriorError(f"{where}: parameters missing: {missing}, unknown: {unknown}.")
+
+
+def locate_points(
+    axes: Mapping[str, Axis], points: Sequence[Params]
+) -> tuple[dict[str, tuple[Axis, Array]], NDArray[np.bool_]]:
+    """({name: (axis, positions (n,))}, which points are inside (n,))."""
+    for point in points:
+        check_names(axes, point, "point")
+    located: dict[str, tuple[Axis, Array]] = {}
+    inside = np.ones(len(points), dtype=np.bool_)
+    for name, axis in axes.items():
+        positions, contained = locate(axis, (p[name] for p in points))
+        located[name] = axis, positions
+        inside &= contained
+    return located, inside
+
+
+def locate_inside(
+    axes: Mapping[str, Axis], points: Sequence[Params]
+) -> dict[str, tuple[Axis, Array]]:
+    """{name: (axis, positions (n,))}; PriorError where a point is outside."""
+    located, inside = locate_points(axes, points)
+    if not inside.all():
+        i = int(np.flatnonzero(~inside)[0])
+        raise PriorError(f"points: number {i} is outside the space: {dict(points[i])}.")
+    return located

@@ -22,7 +22,7 @@ from optuna.distributions import (
 
 from ._axes import Axis, CategoricalAxis, make_axis
 from ._errors import PriorError
-from ._kernels import PLAIN_WIDTH
+from ._kernels import LARGEST_WIDTH
 
 FORMAT, VERSION = "infoprior.prior", 2
 # Version 1 has Gaussians with centres in [0, 1] and widths up to 100 for all numeric parameters.
@@ -165,8 +165,8 @@ def _gaussian(at: str, kernel: Any, *, plain: bool) -> tuple[float, float]:
     width = number(f"{at}: width", kernel["width"])
     if plain and not 0.0 <= center <= 1.0:
         raise PriorError(f"{at}: center {center!r} is outside [0, 1].")
-    if plain and width > PLAIN_WIDTH:
-        raise PriorError(f"{at}: width {width!r} is more than {PLAIN_WIDTH:g}.")
+    if plain and width > LARGEST_WIDTH:
+        raise PriorError(f"{at}: width {width!r} is more than {LARGEST_WIDTH:g}.")
     return center, width
 
 

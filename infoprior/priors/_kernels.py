@@ -16,9 +16,9 @@ from ._axes import Axis, CategoricalAxis, GridAxis, NumericAxis
 from ._errors import PriorError
 from ._normal import LOG_SQRT_2PI, Array, log_interval, truncated_ppf, truncated_quantile
 
-SMALLEST_WIDTH, LARGEST_WIDTH = 1e-3, 1e12  # of a numeric kernel, in unit coordinates
+SMALLEST_WIDTH, LARGEST_WIDTH = 1e-3, 1e2  # of a numeric kernel, in unit coordinates
+WIDEST = 1e12  # the largest width on a range that was made narrower: flat to twelve digits
 FARTHEST_CENTER = 1e4  # how many widths a centre may lie outside the unit interval
-PLAIN_WIDTH = 1e2  # the largest in version 1 of the file
 MAX_TABLE = 500_000  # numbers in one parameter's tables: about 10 MB as JSON
 _CACHE_ENTRIES = 1_000_000
 SUM_TOLERANCE = 1e-9  # how far weights and probabilities may be from summing to one
@@ -43,9 +43,9 @@ class NumericKernels:
         if self.centers.ndim != 1 or self.centers.shape != self.widths.shape:
             raise PriorError(f"kernels: {axis.name!r} needs as many centers as widths.")
         # Negated comparisons, so that NaN is refused as well.
-        if not np.all((self.widths >= SMALLEST_WIDTH) & (self.widths <= LARGEST_WIDTH)):
+        if not np.all((self.widths >= SMALLEST_WIDTH) & (self.widths <= WIDEST)):
             raise PriorError(
-                f"kernels: {axis.name!r} has a width outside [{SMALLEST_WIDTH}, {LARGEST_WIDTH}]."
+                f"kernels: {axis.name!r} has a width outside [{SMALLEST_WIDTH:g}, {WIDEST:g}]."
             )
         outside = np.maximum(-self.centers, self.centers - 1.0)
         if not np.all(outside <= FARTHEST_CENTER * self.widths):
@@ -128,7 +128,7 @@ class NumericKernels:
     def plain(self) -> bool:
         """Is this what version 1 of the file can hold?"""
         inside = (self.centers >= 0.0) & (self.centers <= 1.0)
-        return bool(np.all(inside & (self.widths <= PLAIN_WIDTH)))
+        return bool(np.all(inside & (self.widths <= LARGEST_WIDTH)))
 
     def to_dict(self, component: int) -> dict[str, Any]:
         """The component's kernel as JSON."""

@@ -1,12 +1,21 @@
-"""What a prior says about one parameter by itself."""
+"""What a prior says about one parameter by itself, and where it is densest."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ._axes import ContinuousAxis
+from ._errors import PriorError
+from ._kernels import every
+
+if TYPE_CHECKING:
+    from ._prior import Prior
+
+_MAX_VALUES = 100_000  # the most values a marginal lists
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,3 +59,34 @@ class Marginal:
         key = "probabilities" if self.probabilities is not None else "density"
         assert body is not None
         return {"name": self.name, "log": self.log, "values": self.values, key: body.tolist()}
+
+
+def marginal(prior: Prior, name: str) -> Marginal:
+    """`Prior.marginal`."""
+    if name not in prior._axes:
+        raise PriorError(f"marginal: parameter {name!r} is unknown; there are {[*prior._axes]}.")
+    axis = prior._axes[name]
+    if axis.n_values > _MAX_VALUES:
+        raise PriorError(f"marginal: parameter {name!r} has {axis.n_values} values to list.")
+    positions = np.linspace(0, 1, 512) if isinstance(axis, ContinuousAxis) else every(axis)
+    values = axis.values(positions)
+    p = np.exp(prior._log_ratio({name: (axis, positions)}, len(values)))
+    p = p * np.exp(axis.log_uniform(positions))
+    log = bool(getattr(axis.distribution, "log", False))
+    if axis.discrete:
+        return Marginal(name, values, p, None, log)
+    return Marginal(name, values, None, p, log)
+
+
+def mode(prior: Prior) -> dict[str, Any]:
+    """`Prior.mode`."""
+    if not prior._kernels:
+        middle = {n: a.from_unit(np.array([0.5])) for n, a in prior._axes.items()}
+        return {n: a.values(middle[n])[0] for n, a in prior._axes.items()}
+    k = prior.n_components
+    located = {
+        n: (prior._axes[n], np.concatenate([kernels.peak(i) for i in range(k)]))
+        for n, kernels in prior._kernels.items()
+    }
+    best = int(np.argmax(prior._log_ratio(located, k)))
+    return {n: a.values(positions[best : best + 1])[0] for n, (a, positions) in located.items()}

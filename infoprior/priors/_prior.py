@@ -11,24 +11,25 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from optuna.distributions import BaseDistribution
 
-from . import _algebra, _draw, _file, _restrict
+from . import _algebra, _draw, _entropy, _file, _marginal, _restrict
 from ._algebra import MAX_COMPONENTS
-from ._axes import Axis, locate, make_axis
+from ._axes import Axis, Params, check_names, locate_inside, locate_points, make_axis
+from ._entropy import Entropy
 from ._errors import PriorError
 from ._fit import around, moments, shares
 from ._kernels import SUM_TOLERANCE, Kernels, frozen, make_kernels
 from ._marginal import Marginal
 from ._normal import Array, logsumexp
 
-Params = Mapping[str, Any]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-_MAX_VALUES = 100_000  # the most values a marginal lists
 _MAX_SHOWN = 12  # parameters in the prior's repr
 
 
@@ -82,7 +83,7 @@ class Prior:
         self._log_floor = math.log(self._floor)
 
     def _stack(self, kernels: Mapping[str, Any]) -> dict[str, Kernels]:
-        self._check_names(kernels, "kernels")
+        check_names(self._axes, kernels, "kernels")
         stacked = {name: make_kernels(axis, kernels[name]) for name, axis in self._axes.items()}
         for name, made in stacked.items():
             if len(made) != len(self._weights):
@@ -120,12 +121,12 @@ class Prior:
                 together; one number, or one for each name.
             floor: the uniform share.
         """
-        base = cls.uniform(space)
+        axes = cls.uniform(space)._axes
         if isinstance(bandwidth, Mapping):
-            base._check_names(bandwidth, "bandwidth")
+            check_names(axes, bandwidth, "bandwidth")
         share = shares(points, weights, MAX_COMPONENTS)
         points = [p for p, w in zip(points, share, strict=True) if w > 0.0]
-        kernels = around(base._inside(points), bandwidth)
+        kernels = around(locate_inside(axes, points), bandwidth)
         return cls(space, kernels, share[share > 0.0], floor=floor)
 
     @classmethod
@@ -145,7 +146,7 @@ class Prior:
         all data sets.
         """
         share = shares(points, weights, MAX_COMPONENTS)
-        kernels = moments(cls.uniform(space)._inside(points), share)
+        kernels = moments(locate_inside(cls.uniform(space)._axes, points), share)
         return cls(space, kernels, [1.0], floor=floor)
 
     def with_metadata(self, **metadata: str | float | int) -> Prior:
@@ -206,35 +207,6 @@ class Prior:
     def __hash__(self) -> int:
         return hash((frozenset(self._axes), self._floor, self._weights.tobytes()))
 
-    def _check_names(self, mapping: Any, where: str) -> None:
-        if not isinstance(mapping, Mapping):
-            raise PriorError(f"{where}: needs a dict of names, got {type(mapping).__name__}.")
-        if mapping.keys() != self._axes.keys():
-            missing = sorted(self._axes.keys() - mapping.keys())
-            unknown = sorted(str(n) for n in mapping.keys() - self._axes.keys())
-            raise PriorError(f"{where}: parameters missing: {missing}, unknown: {unknown}.")
-
-    def _locate(
-        self, points: Sequence[Params]
-    ) -> tuple[dict[str, tuple[Axis, Array]], NDArray[np.bool_]]:
-        """({name: (axis, positions (n,))}, which points are inside (n,))."""
-        for point in points:
-            self._check_names(point, "point")
-        located: dict[str, tuple[Axis, Array]] = {}
-        inside = np.ones(len(points), dtype=np.bool_)
-        for name, axis in self._axes.items():
-            positions, contained = locate(axis, (p[name] for p in points))
-            located[name] = axis, positions
-            inside &= contained
-        return located, inside
-
-    def _inside(self, points: Sequence[Params]) -> dict[str, tuple[Axis, Array]]:
-        located, inside = self._locate(points)
-        if not inside.all():
-            i = int(np.flatnonzero(~inside)[0])
-            raise PriorError(f"points: number {i} is outside the space: {dict(points[i])}.")
-        return located
-
     # ---- probability
 
     def _log_ratio(self, located: Mapping[str, tuple[Axis, Array]], n: int) -> Array:
@@ -275,7 +247,7 @@ class Prior:
 
     def _evaluate(self, params: Params | Sequence[Params], *, native: bool) -> float | Array:
         points = [params] if isinstance(params, Mapping) else list(params)
-        located, inside = self._locate(points)
+        located, inside = locate_points(self._axes, points)
         result = self._log_ratio(located, len(points))
         if native:
             for axis, positions in located.values():
@@ -289,21 +261,7 @@ class Prior:
 
     def marginal(self, name: str) -> Marginal:
         """One parameter's marginal; PriorError for an unknown name or more than 100,000 values."""
-        if name not in self._axes:
-            raise PriorError(f"marginal: parameter {name!r} is unknown; there are {[*self._axes]}.")
-        axis = self._axes[name]
-        if axis.discrete and axis.n_values > _MAX_VALUES:
-            raise PriorError(f"marginal: parameter {name!r} has {axis.n_values} values to list.")
-        positions = (
-            np.arange(axis.n_values, dtype=float) if axis.discrete else np.linspace(0, 1, 512)
-        )
-        values = axis.values(positions)
-        p = np.exp(self._log_ratio({name: (axis, positions)}, len(values)))
-        p = p * np.exp(axis.log_uniform(positions))
-        log = bool(getattr(axis.distribution, "log", False))
-        if axis.discrete:
-            return Marginal(name, values, p, None, log)
-        return Marginal(name, values, None, p, log)
+        return _marginal.marginal(self, name)
 
     def condition(self, params: Params) -> Prior:
         """The prior over the other parameters, given these; PriorError where they are outside."""
@@ -378,16 +336,45 @@ class Prior:
         Relative, so that it does not hang on a parameter's units. The uniform prior has none and
         answers the middle of the space.
         """
-        if not self._kernels:
-            middle = {n: a.from_unit(np.array([0.5])) for n, a in self._axes.items()}
-            return {n: a.values(middle[n])[0] for n, a in self._axes.items()}
-        k = self.n_components
-        located = {
-            n: (self._axes[n], np.concatenate([kernels.peak(i) for i in range(k)]))
-            for n, kernels in self._kernels.items()
-        }
-        best = int(np.argmax(self._log_ratio(located, k)))
-        return {n: a.values(positions[best : best + 1])[0] for n, (a, positions) in located.items()}
+        return _marginal.mode(self)
+
+    def entropy(
+        self, name: str | None = None, *, n: int = 10_000, rng: np.random.Generator | None = None
+    ) -> Entropy:
+        """How much the prior says, in nats: its entropy, and its divergence from uniform.
+
+        Exact for one parameter, for a uniform prior, and for a space of at most 100,000 points;
+        otherwise a Monte Carlo estimate with its standard error. The divergence is the better
+        number to compare priors by: it does not hang on units or ranges, is 0 for the uniform
+        prior, and says by what factor the prior narrows the search, e to its power.
+
+        Args:
+            name: of one parameter, for its marginal; the joint by default.
+            n: how many samples an estimate takes.
+            rng: what draws them; `numpy.random.default_rng(0)` by default.
+
+        Raises:
+            PriorError: for an unknown name, or fewer than two samples.
+        """
+        return _entropy.entropy(self, name, n, rng)
+
+    def plot(
+        self, others: Mapping[str, Prior] | None = None, *, label: str = "prior", title: str = ""
+    ) -> Figure:
+        """A matplotlib figure of the marginals, one panel a parameter, as times uniform.
+
+        Args:
+            others: label -> prior to draw over it, of the same names.
+            label: this prior's, in the legend.
+            title: above the panels.
+
+        Raises:
+            PriorError: where the priors have different names.
+            ImportError: where matplotlib is not installed.
+        """
+        from ._plot import marginals_figure
+
+        return marginals_figure({label: self, **(others or {})}, title)
 
     # ---- files
 

@@ -32,7 +32,7 @@ from ._axes import Axis, CategoricalAxis, ContinuousAxis, GridAxis, locate, make
 from ._draw import shared_interval
 from ._errors import PriorError
 from ._kernels import (
-    LARGEST_WIDTH,
+    WIDEST,
     Kernels,
     NumericKernels,
     TableKernels,
@@ -150,9 +150,9 @@ def _narrowed(
         return _Part(target, None, 0.0, math.log(span))
     assert isinstance(kernels, NumericKernels)
     widths, centers = kernels.widths / span, (kernels.centers - start) / span
-    flat = widths > LARGEST_WIDTH  # uniform to twelve digits: as far off, in widths, as before
-    centers = np.where(flat, centers / widths * LARGEST_WIDTH, centers)
-    widths = np.minimum(widths, LARGEST_WIDTH)
+    flat = widths > WIDEST  # as far off, in widths, as before
+    centers = np.where(flat, centers / widths * WIDEST, centers)
+    widths = np.minimum(widths, WIDEST)
     made = make_kernels(target, (centers, widths))
     return _Part(target, made, kernels.log_mass(start, end), math.log(span))
 

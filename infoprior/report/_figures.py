@@ -12,9 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from infoprior.parallel import write_atomically
+from infoprior.priors._plot import COLOURS, new_figure
 
-# Okabe & Ito's colours, told apart by the colour-blind too.
-COLOURS = ("#7f7f7f", "#0072B2", "#E69F00", "#D55E00", "#009E73", "#CC79A7", "#56B4E9")
 _SEARCHES = {
     "replay_free": "recorded curves, priors for free",
     "replay": "recorded curves, priors' cost charged",
@@ -28,11 +27,6 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
     write_atomically(path, buffer.getvalue())
-
-
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure that lays itself out; no window system and no global state."""
-    return Figure(figsize=(width, height), layout="constrained")
 
 
 def regret_figure(report: pd.DataFrame, shown: Mapping[tuple[str, str], str]) -> Figure:

@@ -13,7 +13,9 @@ from infoprior.priors import Prior, PriorSampler
 prior = Prior.from_points({"k": IntDistribution(1, 9)}, [{"k": 3}])
 prior.sample(3, np.random.default_rng(0))
 PriorSampler(prior)
-print(sorted({"torch", "pandas", "sklearn", "mlflow", "scipy"} & sys.modules.keys()))
+prior.restrict({"k": IntDistribution(2, 8, step=2)}).mix(prior.restrict(prior.space).restrict(
+    {"k": IntDistribution(2, 8, step=2)})).entropy()
+print(sorted({"torch", "pandas", "sklearn", "mlflow", "scipy", "matplotlib"} & sys.modules.keys()))
 """
 
 
