@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import optuna
@@ -118,13 +117,3 @@ def search(
 def seed_of(task: str, seed: int) -> int:
     """The sampler's seed, the same for all methods."""
     return int(np.random.SeedSequence([int(seed), zlib.crc32(task.encode())]).generate_state(1)[0])
-
-
-def job(method: str, bench: str, task: str, arm: str, first: int, last: int) -> dict[str, Any]:
-    """Incumbents of the seeds first..last-1 at `BUDGETS`: what the benchmark keeps."""
-    data, prior = table(bench, task), prior_for(bench, task, arm)
-    found = [
-        incumbents(search(method, data, prior, seed, BUDGETS[-1])[0], data.rungs[-1])
-        for seed in range(first, last)
-    ]
-    return {"incumbents": found}

@@ -1,0 +1,163 @@
+"""Who searches what: the jobs of the priors benchmark, each a file once it is done.
+
+A job's key holds what its result hangs on: the table, the prior, and the code. So a change of
+PriorSampler leaves the rows of the methods without a prior and of PriorBand as they are.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import tempfile
+import zlib
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+from _common import ROOT
+from _priors_search import METHODS, PLAIN, search, seed_of
+from _priors_tables import prior_for, table
+from _priors_trace import incumbents
+
+from infoprior.parallel import fingerprint, run_jobs
+
+SHARDS = ROOT / "benchmarks" / "cache" / "priors"
+PEER = ROOT / ".venv-peers" / "neps" / "bin" / "python"
+PRIORBAND = "priorband"
+ALL_METHODS = (*METHODS, PRIORBAND)
+AT = tuple(range(1, 33))  # full trainings at which the incumbent is kept
+BLOCK = 10  # seeds a job
+
+
+def search_block(method: str, bench: str, task: str, arm: str, first: int) -> list[list[int]]:
+    """Incumbents at the budgets `AT`, a list for each seed first, first + 1, ..."""
+    data, prior = table(bench, task), prior_for(bench, task, arm)
+    return [
+        incumbents(search(method, data, prior, seed, AT[-1])[0], data.rungs[-1], AT)
+        for seed in range(first, first + BLOCK)
+    ]
+
+
+def priorband_block(bench: str, task: str, arm: str, first: int) -> list[list[int]]:
+    """The same by NePS, in its own environment."""
+    data = table(bench, task)
+    job = {
+        "space": data.axes,
+        "rungs": list(data.rungs),
+        "budgets": list(AT),
+        "seeds": [seed_of(task, seed) for seed in range(first, first + BLOCK)],
+        "mode": None if arm == "none" else prior_for(bench, task, arm).mode(),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        question, answer = Path(folder, "job.npz"), Path(folder, "answers.json")
+        np.savez(question, features=data.features, observed=data.observed, job=json.dumps(job))
+        subprocess.run(
+            [PEER, ROOT / "benchmarks" / "peer_priorband.py", question, answer],
+            check=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": ""},
+        )
+        return json.loads(answer.read_text())
+
+
+def jobs(
+    bench: str, tasks: Sequence[str], methods: Sequence[str], arms: Sequence[str], seeds: int
+) -> dict[str, tuple[tuple[str, str, str, int], Any, tuple[Any, ...]]]:
+    """key -> ((task, method, arm, first seed), function, arguments); arm "any" needs no prior."""
+    found = {}
+    for task in tasks:
+        for method in methods:
+            for arm in ("any",) if method in PLAIN else arms:
+                version = _version(bench, task, method, arm)
+                for first in range(0, seeds, BLOCK):
+                    key = f"{bench}.{task.replace('/', '--')}.{method}.{arm}.{first:03d}.{version}"
+                    what = (task, method, arm, first)
+                    if method == PRIORBAND:
+                        found[key] = what, priorband_block, (bench, task, arm, first)
+                    else:
+                        prior = "none" if arm == "any" else arm
+                        found[key] = what, search_block, (method, bench, task, prior, first)
+    return found
+
+
+def results(
+    bench: str,
+    tasks: Sequence[str],
+    methods: Sequence[str],
+    arms: Sequence[str],
+    seeds: int,
+    workers: int = 1,
+) -> pd.DataFrame:
+    """One row per (bench, arm, task, method, seed, budget) with its normalised regret.
+
+    Methods without a prior have the same rows in every arm.
+    """
+    if PRIORBAND in methods and not PEER.exists():
+        print("PriorBand is left out: run `make bench-peers` first.")
+        methods = [m for m in methods if m != PRIORBAND]
+    planned = jobs(bench, tasks, methods, arms, seeds)
+    done = run_jobs(
+        _call,
+        {key: (function, arguments) for key, (_, function, arguments) in planned.items()},
+        directory=SHARDS,
+        workers=workers,
+        description=bench,
+    )
+    frames = []
+    for key, ((task, method, arm, first), _, _) in planned.items():
+        regret = table(bench, task).regret(done[key])
+        frame = pd.DataFrame(
+            {
+                "seed": np.repeat(np.arange(first, first + len(regret)), len(AT)),
+                "budget": np.tile(AT, len(regret)),
+                "regret": regret.ravel(),
+            }
+        )
+        for shown in arms if arm == "any" else (arm,):
+            frames.append(frame.assign(bench=bench, arm=shown, task=task, method=method))
+    rows = pd.concat(frames, ignore_index=True)
+    return rows[rows.seed < seeds]
+
+
+def _call(function: Any, arguments: tuple[Any, ...]) -> Any:
+    return function(*arguments)
+
+
+def _version(bench: str, task: str, method: str, arm: str) -> str:
+    here = ROOT / "benchmarks"
+    parts: list[Any] = [AT, BLOCK, table(bench, task).digest, _hash(here / "_priors_trace.py")]
+    if method == PRIORBAND:
+        mode = None if arm == "none" else prior_for(bench, task, arm).mode()
+        return fingerprint(*parts, _hash(here / "peer_priorband.py"), mode)
+    parts += [_hash(here / "_priors_search.py"), optuna.__version__]
+    if method == "bohb":
+        parts.append(_hash(here / "_priors_bohb.py"))
+    if method not in PLAIN:
+        parts += [_sampler_version(), json.dumps(prior_for(bench, task, arm).to_dict())]
+    return fingerprint(*parts)
+
+
+def _hash(path: Path) -> int:
+    return zlib.crc32(path.read_bytes())
+
+
+@lru_cache(maxsize=1)
+def _sampler_version() -> list[tuple[str, int]]:
+    """Hashes of PriorSampler's module and of all modules of its room that it imports."""
+    room = ROOT / "infoprior" / "priors"
+    files: dict[str, int] = {}
+    waiting = ["_sampler"]
+    while waiting:
+        path = room / f"{waiting.pop()}.py"
+        if path.name in files or not path.exists():
+            continue
+        files[path.name] = _hash(path)
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.level == 1:
+                waiting += [node.module] if node.module else [a.name for a in node.names]
+    return sorted(files.items())
