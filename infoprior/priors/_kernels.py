@@ -94,23 +94,17 @@ class NumericKernels:
         z = (position - self.centers) / self.widths
         return self._log_peak - 0.5 * z * z
 
-    def draw(
-        self, component: NDArray[np.int64], q: Array, low: Any = 0.0, high: Any = 1.0
-    ) -> Array:
-        """Unit coordinates at quantiles q of the components' kernels truncated to [low, high]."""
-        center, width = self.centers[component], self.widths[component]
-        z = truncated_ppf(q, (low - center) / width, (high - center) / width)
-        return np.clip(center + width * z, low, high)
-
-    def draw_one(self, component: int, q: float, low: float, high: float) -> float:
-        """`draw` of a single number."""
-        center, width = float(self.centers[component]), float(self.widths[component])
-        z = truncated_quantile(q, (low - center) / width, (high - center) / width)
-        return min(max(center + width * z, low), high)
-
     def positions(self, component: NDArray[np.int64], q: Array) -> Array:
         """Positions on the axis at quantiles q of the components' kernels."""
-        return self.axis.from_unit(self.draw(component, q))
+        center, width = self.centers[component], self.widths[component]
+        z = truncated_ppf(q, -center / width, (1.0 - center) / width)
+        return self.axis.from_unit(np.clip(center + width * z, 0.0, 1.0))
+
+    def position(self, component: int, q: float) -> Array:
+        """`positions` of a single number, shape (1,), several times quicker."""
+        center, width = float(self.centers[component]), float(self.widths[component])
+        z = truncated_quantile(q, -center / width, (1.0 - center) / width)
+        return self.axis.from_unit(np.array([min(max(center + width * z, 0.0), 1.0)]))
 
     def peak(self, component: int) -> Array:
         """The position where the component is densest, shape (1,)."""
@@ -176,31 +170,17 @@ class TableKernels:
         """`log_ratio` at a single value index, shape (k,)."""
         return self._log_ratio[int(position)]
 
-    def log_mass(self, low: float, high: float) -> Array:
-        """log probability of the values whose cells lie in the unit interval, shape (k,)."""
-        first, last = self._values_in(low, high)
-        with np.errstate(divide="ignore"):
-            return np.log(self.probabilities[:, first : last + 1].sum(axis=1))
-
-    def _values_in(self, low: float, high: float) -> tuple[int, int]:
-        inset = 1e-9 * (high - low)  # off the edges, which rounding could put into other cells
-        first, last = self.axis.from_unit(np.array([low + inset, high - inset]))
-        return int(first), int(last)
-
     def positions(self, component: NDArray[np.int64], q: Array) -> Array:
         """Value indices at quantiles q of the components' kernels, never one of probability 0."""
         cumulative = self._cumulative[component]
         q = np.minimum(q * cumulative[:, -1], np.nextafter(cumulative[:, -1], 0.0))
         return (cumulative <= q[:, None]).sum(axis=1).astype(np.float64)
 
-    def position_in(self, component: int, q: float, low: float, high: float) -> Array:
-        """The value index, shape (1,), at quantile q of the kernel cut to the unit interval."""
-        first, last = (0, self.axis.n_values - 1)
-        if low > 0.0 or high < 1.0:
-            first, last = self._values_in(low, high)
-        edges = np.cumsum(self.probabilities[component, first : last + 1])
+    def position(self, component: int, q: float) -> Array:
+        """`positions` of a single number, shape (1,)."""
+        edges = self._cumulative[component]
         index = edges.searchsorted(min(q * edges[-1], np.nextafter(edges[-1], 0.0)), side="right")
-        return np.array([first + min(int(index), last - first)], dtype=np.float64)
+        return np.array([index], dtype=np.float64)
 
     def peak(self, component: int) -> Array:
         """The index of the component's value likeliest relative to uniform, shape (1,)."""

@@ -81,6 +81,7 @@ class Prior:
         with np.errstate(divide="ignore"):
             self._log_weights = frozen(np.log(w) + np.log1p(-self._floor))
         self._log_floor = math.log(self._floor)
+        self._shared: dict[Any, Any] = {}  # what `_restrict.shared` remembers
 
     def _stack(self, kernels: Mapping[str, Any]) -> dict[str, Kernels]:
         check_names(self._axes, kernels, "kernels")

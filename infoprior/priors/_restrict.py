@@ -29,7 +29,6 @@ from optuna.distributions import (
 
 from ._algebra import assemble, table
 from ._axes import Axis, CategoricalAxis, ContinuousAxis, GridAxis, locate, make_axis
-from ._draw import shared_interval
 from ._errors import PriorError
 from ._kernels import (
     WIDEST,
@@ -46,11 +45,12 @@ if TYPE_CHECKING:
     from ._prior import Prior
 
 _MAX_VALUES = 500_000  # the most values compared one by one
+_MAX_SHARED = 64  # live distributions remembered
 _TOLERANCE = 1e-8  # in steps; the one of `GridAxis.find`
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """One parameter restricted."""
 
     axis: Axis
@@ -69,13 +69,10 @@ def restrict(prior: Prior, space: Mapping[str, BaseDistribution]) -> Prior:
     for name, axis in prior._axes.items():
         if name not in space:
             continue  # a product's marginal: the kernels are left out
-        part = _restricted(axis, make_axis(name, space[name]), prior._kernels.get(name))
+        part = _part(axis, make_axis(name, space[name]), prior._kernels.get(name))
         if part is None:
             continue
         axes[name] = part.axis
-        if part.axis.distribution == axis.distribution:  # as in the prior: to the last digit
-            kernels.update({name: prior._kernels[name]} if prior._kernels else {})
-            continue
         log_weights, log_floor = log_weights + part.log_mass, log_floor + part.log_uniform
         if part.kernels is not None:
             kernels[name] = part.kernels
@@ -89,7 +86,33 @@ def restrict(prior: Prior, space: Mapping[str, BaseDistribution]) -> Prior:
     return assemble(axes, kernels, log_weights, log_floor, prior.metadata)
 
 
-def _restricted(axis: Axis, target: Axis, kernels: Kernels | None) -> _Part | None:
+def shared(prior: Prior, name: str, live: BaseDistribution) -> tuple[Part, Axis] | None:
+    """A parameter on the values that a live distribution has too, and that one's axis.
+
+    None where the two have none in common, or too many to list. Kept on the prior, since a study
+    asks for the same distribution in every trial.
+    """
+    key = name, live
+    if key not in prior._shared:
+        try:
+            target = make_axis(name, live)
+            part = _part(prior._axes[name], target, prior._kernels.get(name))
+        except PriorError:
+            part = None
+        if len(prior._shared) >= _MAX_SHARED:  # ranges that change with every trial
+            prior._shared.clear()
+        prior._shared[key] = None if part is None else (part, target)
+    return prior._shared[key]
+
+
+def _part(axis: Axis, target: Axis, kernels: Kernels | None) -> Part | None:
+    part = _restricted(axis, target, kernels)
+    if part is not None and part.axis.distribution == axis.distribution:
+        return Part(part.axis, kernels, 0.0, 0.0)  # as it was, to the last digit
+    return part
+
+
+def _restricted(axis: Axis, target: Axis, kernels: Kernels | None) -> Part | None:
     """One parameter on the values that both axes have; None where there is none."""
     if isinstance(axis, CategoricalAxis) or isinstance(target, CategoricalAxis):
         if isinstance(axis, CategoricalAxis) and isinstance(target, CategoricalAxis):
@@ -104,24 +127,38 @@ def _restricted(axis: Axis, target: Axis, kernels: Kernels | None) -> _Part | No
         start, end = axis.find(low) or 0.0, axis.find(high) or 0.0  # both inside
         flat = FloatDistribution(low, high, log=axis.log)
         return _narrowed(axis, flat, kernels, start, end)
-    interval = shared_interval(axis, target)
-    if interval is None:
+    indices = _shared_range(axis, target)
+    if indices is None:
         return _on_coarser(axis, target, kernels)
-    start, end = interval
-    if not start < end:
+    first, last = indices
+    if first > last:
         return None
-    inset = 1e-9 * (end - start)
-    ends = axis.from_unit(np.array([start + inset, end - inset]))
     # Where the user's are continuous, or the prior's a log parameter, they stay the prior's.
     typed = axis if isinstance(target, ContinuousAxis) or axis.log else target
-    low, high = axis.values(ends)
+    low, high = axis.values(np.array([first, last]))
     integer = isinstance(typed, GridAxis) and typed.integer
     distribution = _grid(low, high, axis.step, integer=integer, log=axis.log)
-    if ends[0] == ends[1]:
-        return _one_value(axis, distribution, kernels, float(ends[0]))
+    if first == last:
+        return _one_value(axis, distribution, kernels, float(first))
     if isinstance(kernels, TableKernels):
-        return _tabled(axis, distribution, kernels, np.arange(ends[0], ends[1] + 1.0))
-    return _narrowed(axis, distribution, kernels, start, end)
+        return _tabled(axis, distribution, kernels, np.arange(first, last + 1.0))
+    starts, ends = axis.edges(np.array([first, last]))
+    return _narrowed(axis, distribution, kernels, float(starts[0]), float(ends[1]))
+
+
+def _shared_range(axis: GridAxis, target: ContinuousAxis | GridAxis) -> tuple[int, int] | None:
+    """The first and last index of the values that are the target's; None if some between are not.
+
+    The last is smaller than the first where the two have no value in common.
+    """
+    if isinstance(target, GridAxis):
+        steps, offset = axis.step / target.step, (axis.low - target.low) / target.step
+        if abs(steps - round(steps)) > _TOLERANCE or abs(offset - round(offset)) > _TOLERANCE:
+            return None
+    low, high = max(axis.low, target.low), min(axis.high, target.high)
+    first = math.ceil((low - axis.low) / axis.step - _TOLERANCE)
+    last = math.floor((high - axis.low) / axis.step + _TOLERANCE)
+    return max(first, 0), min(last, axis.n_values - 1)
 
 
 def _grid(
@@ -140,21 +177,21 @@ def _narrowed(
     kernels: Kernels | None,
     start: float,
     end: float,
-) -> _Part:
+) -> Part:
     """The same Gaussians in the unit coordinates of the prior's [start, end].
 
     Which may reach a little beyond [0, 1], where the outer cells of a grid do.
     """
     target, span = make_axis(axis.name, distribution), end - start
     if kernels is None:
-        return _Part(target, None, 0.0, math.log(span))
+        return Part(target, None, 0.0, math.log(span))
     assert isinstance(kernels, NumericKernels)
     widths, centers = kernels.widths / span, (kernels.centers - start) / span
     flat = widths > WIDEST  # as far off, in widths, as before
     centers = np.where(flat, centers / widths * WIDEST, centers)
     widths = np.minimum(widths, WIDEST)
     made = make_kernels(target, (centers, widths))
-    return _Part(target, made, kernels.log_mass(start, end), math.log(span))
+    return Part(target, made, kernels.log_mass(start, end), math.log(span))
 
 
 def _one_value(
@@ -162,13 +199,13 @@ def _one_value(
     distribution: BaseDistribution,
     kernels: Kernels | None,
     position: float,
-) -> _Part:
+) -> Part:
     """A single value in common: the prior given that value."""
     target = make_axis(axis.name, distribution)
     if kernels is None:
-        return _Part(target, None, 0.0, 0.0)
+        return Part(target, None, 0.0, 0.0)
     flat = make_kernels(target, (np.full(len(kernels), 0.5), np.ones(len(kernels))))
-    return _Part(target, flat, kernels.row(position), 0.0)
+    return Part(target, flat, kernels.row(position), 0.0)
 
 
 def _tabled(
@@ -176,22 +213,22 @@ def _tabled(
     distribution: BaseDistribution,
     kernels: Kernels | None,
     positions: Array,
-) -> _Part:
+) -> Part:
     """Some of a discrete parameter's values, each with its own probability."""
     target = make_axis(axis.name, distribution)
     log_uniform = float(logsumexp(axis.log_uniform(positions)))
     if kernels is None:
-        return _Part(target, None, 0.0, log_uniform)
+        return Part(target, None, 0.0, log_uniform)
     if isinstance(target, GridAxis):
         check_table(target, len(kernels))
     rows, log_mass = table(kernels, positions)
     made = make_kernels(target, {"probabilities": rows} if isinstance(target, GridAxis) else rows)
-    return _Part(target, made, log_mass, log_uniform)
+    return Part(target, made, log_mass, log_uniform)
 
 
 def _choices(
     axis: CategoricalAxis, target: CategoricalAxis, kernels: Kernels | None
-) -> _Part | None:
+) -> Part | None:
     """The choices that both have, in the user's order."""
     found, inside = locate(axis, target.choices)
     if not inside.any():
@@ -200,7 +237,7 @@ def _choices(
     return _tabled(axis, CategoricalDistribution(shared), kernels, found[inside])
 
 
-def _on_coarser(axis: GridAxis, target: Axis, kernels: Kernels | None) -> _Part | None:
+def _on_coarser(axis: GridAxis, target: Axis, kernels: Kernels | None) -> Part | None:
     """Some of a grid's values: those that another grid has too."""
     assert isinstance(target, GridAxis)
     source = min((axis, target), key=lambda a: a.n_values)
@@ -224,7 +261,7 @@ def _on_coarser(axis: GridAxis, target: Axis, kernels: Kernels | None) -> _Part 
     return _tabled(axis, distribution, kernels, positions[both])
 
 
-def _on_grid(axis: ContinuousAxis, target: GridAxis, kernels: Kernels | None) -> _Part | None:
+def _on_grid(axis: ContinuousAxis, target: GridAxis, kernels: Kernels | None) -> Part | None:
     """A continuous parameter on a grid: each value stands for its cell."""
     first = max(math.ceil((axis.low - target.low) / target.step - _TOLERANCE), 0)
     last = math.floor((axis.high - target.low) / target.step + _TOLERANCE)
@@ -254,11 +291,11 @@ def _on_grid(axis: ContinuousAxis, target: GridAxis, kernels: Kernels | None) ->
     lower, upper = np.clip((np.log(cells) - axis._start) / axis._span, 0.0, 1.0)
     log_uniform = math.log(float((upper - lower).sum()))
     if kernels is None:
-        return _Part(grid, None, 0.0, log_uniform)
+        return Part(grid, None, 0.0, log_uniform)
     assert isinstance(kernels, NumericKernels)
     check_table(grid, len(kernels))
     logs = kernels.log_mass(lower, upper).T
     log_mass = logsumexp(logs)
     rows = np.exp(logs - log_mass[:, None])
     rows /= rows.sum(axis=1, keepdims=True)
-    return _Part(grid, make_kernels(grid, {"probabilities": rows}), log_mass, log_uniform)
+    return Part(grid, make_kernels(grid, {"probabilities": rows}), log_mass, log_uniform)

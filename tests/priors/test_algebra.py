@@ -16,6 +16,7 @@ from optuna.distributions import (
 )
 
 from infoprior.priors import Prior, PriorError
+from infoprior.priors._draw import NOTHING, Given, draw
 from tests.priors.spaces import EVERY_KIND, prior_over
 from tests.priors.test_prior import quadrature
 
@@ -427,3 +428,59 @@ def test_entropy_of_a_joint() -> None:
     for call in (lambda: prior.entropy("z"), lambda: prior.entropy(n=1)):
         with pytest.raises(PriorError, match="entropy"):
             call()
+
+
+GRIDS = [
+    (Float(1, 9), Float(2, 8, step=0.5)),
+    (Float(0.5, 100, log=True), Int(0, 20)),
+    (Int(1, 300, log=True), Int(20, 300, step=20)),
+]
+
+
+@pytest.mark.parametrize(("ours", "asked"), [(o, a) for o, a, _ in EXACT] + GRIDS)
+def test_single_draws_are_those_of_the_restricted_prior(
+    ours: BaseDistribution, asked: BaseDistribution
+) -> None:
+    """What the sampler draws for a live distribution, given another value."""
+    prior = prior_over({"x": ours, "c": Choice("uv")}, seed=6)
+    rng = np.random.default_rng(0)
+    given = Given(prior, {"c": "v"})
+    drawn = [draw(given, "x", asked, *rng.random(2)) for _ in range(1500)]
+    assert all(asked._contains(asked.to_internal_repr(value)) for value in drawn)
+    if not isinstance(asked, CategoricalDistribution):
+        kind = int if isinstance(asked, IntDistribution) else float
+        assert {type(value) for value in drawn} == {kind}
+    restricted = prior.restrict({"x": asked, "c": Choice("uv")}).condition({"c": "v"})
+    alone = restricted.marginal("x")
+    if alone.density is not None:
+        values = np.asarray(alone.values)
+        steps = np.diff(values) * (alone.density[1:] + alone.density[:-1]) / 2
+        cdf = np.concatenate([[0.0], np.cumsum(steps)])
+        assert stats.kstest(drawn, lambda x: np.interp(x, values, cdf)).pvalue > 1e-3
+        return
+    assert alone.probabilities is not None
+    counts = np.array([sum(v == x for v in drawn) for x in alone.values], dtype=float)
+    expected = alone.probabilities * counts.sum()
+    rare = expected < 8
+    if rare.any():
+        counts = np.append(counts[~rare], counts[rare].sum())
+        expected = np.append(expected[~rare], expected[rare].sum())
+    if len(counts) > 1:
+        assert stats.chisquare(counts, expected * counts.sum() / expected.sum()).pvalue > 1e-3
+
+
+def test_single_draws_where_nothing_is_shared() -> None:
+    prior = prior_over({"x": Float(0, 1), "k": Int(0, 10, step=2), "c": Choice("ab")})
+    given = Given(prior, {})
+    cases: list[tuple[str, BaseDistribution]] = [
+        ("x", Float(1, 2)),
+        ("k", Int(1, 9, step=2)),
+        ("c", Choice("xy")),
+        ("c", Int(0, 1)),
+        ("k", Choice((0, 2))),
+    ]
+    for name, live in cases * 2:
+        assert draw(given, name, live, 0.5, 0.5) is NOTHING
+    for high in np.linspace(0.1, 0.9, 200):  # ranges that change with every trial
+        assert 0.0 <= draw(given, "x", Float(0.0, high), 0.5, 0.5) <= high
+    assert len(prior._shared) <= 64
