@@ -104,6 +104,15 @@ def bars(tasks: pd.DataFrame, bench: str) -> list[str]:
                     f"bad prior: final regret of {LABELS[method]} is {ratio:.3f} "
                     f"[{low:.3f}, {high:.3f}] times TPE's without a prior{wanted}"
                 )
+    if {"ours", "priorband"} <= there:
+        for arm in _arms(tasks[tasks.bench == bench]):
+            mine = _matrix(tasks, bench, arm, "ours").mean()
+            behind = mine - _matrix(tasks, bench, arm, "priorband").mean()
+            worse = [f"{b} ({behind[b]:+.3f})" for b in BUDGETS if behind[b] > 0]
+            lines.append(
+                f"{arm} prior: PriorSampler's mean regret is above PriorBand's at "
+                f"{', '.join(worse) or 'no budget'} (wanted: no budget)"
+            )
     return lines
 
 
@@ -187,7 +196,7 @@ def figure(tasks: pd.DataFrame, path: Path) -> None:
             ax.set_xscale("log", base=2)
             ax.set_yscale("log")
             ax.set_xticks(BUDGETS, [str(b) for b in BUDGETS])
-            ticks = [0.1, 0.2, 0.5, 1, 2, 5]
+            ticks = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5]
             ax.set_yticks(ticks, [f"{t:g}" for t in ticks])
             ax.minorticks_off()
             ax.grid(alpha=0.25, lw=0.6)
