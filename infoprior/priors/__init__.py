@@ -1,12 +1,24 @@
-"""Priors over architectures: a joint distribution, its JSON file, and a sampler for Optuna.
+"""Priors over search spaces: a joint distribution, where it comes from, its file, and a sampler.
 
 Needs numpy and Optuna only.
 """
 
 from ._entropy import Entropy
 from ._errors import PriorError
+from ._expert import from_expert
 from ._marginal import Marginal
 from ._prior import Prior
 from ._sampler import PriorSampler
+from ._studies import from_studies
+from ._trials import from_trials
 
-__all__ = ["Entropy", "Marginal", "Prior", "PriorError", "PriorSampler"]
+__all__ = [
+    "Entropy",
+    "Marginal",
+    "Prior",
+    "PriorError",
+    "PriorSampler",
+    "from_expert",
+    "from_studies",
+    "from_trials",
+]

@@ -1,7 +1,7 @@
-"""A distribution over architectures: what a predictor returns and a sampler samples.
+"""A distribution over a search space: what is known beforehand, and what a sampler samples.
 
 p(x) = floor · u(x) + (1 − floor) · Σ_k w_k Π_i K_ki(x_i), with u uniform over the space. The floor
-is never zero: where the mixture is wrong, every architecture keeps at least floor times its
+is never zero: where the mixture is wrong, every point keeps at least floor times its
 uniform chance, so a wrong prior costs a constant factor of trials at most (the same reasoning as
 the uniform fraction of Hyperband-based BOHB, Falkner et al. 2018, section 4.1).
 """
@@ -26,6 +26,7 @@ from ._fit import around, moments, shares
 from ._kernels import SUM_TOLERANCE, Kernels, frozen, make_kernels
 from ._marginal import Marginal
 from ._normal import Array, logsumexp
+from ._sources import Sources
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,20 +34,22 @@ if TYPE_CHECKING:
 _MAX_SHOWN = 12  # parameters in the prior's repr
 
 
-class Prior:
+class Prior(Sources):
     """A joint, multi-modal distribution over any dict of Optuna distributions.
 
     Args:
         space: name -> Optuna distribution; a `SearchSpace` is one.
         kernels: name -> the components' kernels on that parameter: for a numeric one the pair
             (centers, widths), each of shape (k,), in unit coordinates (0 is `low`, 1 is `high`,
-            on the log scale of a log parameter); for a categorical one the probabilities of its
-            choices, shape (k, choices). Every name of the space.
+            on the log scale of a log parameter; a centre may lie outside); for a categorical one
+            the probabilities of its choices, shape (k, choices); for an int or stepped float
+            either, the latter as {"probabilities": ...}. Every name of the space.
         weights: the components' weights, shape (k,), summing to one.
         floor: the uniform share, in (0, 1].
         metadata: name -> text or number, kept in the file.
 
-    Most callers want `uniform`, `from_points` or `gaussian`.
+    Most callers want `from_studies`, `from_trials`, `from_expert`, `from_points` or `uniform`.
+    A prior never changes: `restrict`, `condition`, `mix` and `with_metadata` return new ones.
 
     Raises:
         PriorError: for anything out of its range, naming it.

@@ -16,7 +16,7 @@ from optuna.distributions import (
 )
 
 from infoprior.priors import Prior, PriorError
-from infoprior.priors._draw import NOTHING, Given, draw
+from tests.priors.laws import follows
 from tests.priors.spaces import EVERY_KIND, prior_over
 from tests.priors.test_prior import quadrature
 
@@ -308,23 +308,7 @@ def test_derived_priors_sum_to_one_and_samples_follow(how: str) -> None:
     for name, distribution in prior.space.items():
         marginal = prior.restrict({name: distribution})
         assert total(marginal) == pytest.approx(1.0, abs=1e-9)
-        column = [p[name] for p in drawn]
-        alone = prior.marginal(name)
-        if alone.density is not None:
-            values = np.asarray(alone.values)
-            steps = np.diff(values) * (alone.density[1:] + alone.density[:-1]) / 2
-            cdf = np.concatenate([[0.0], np.cumsum(steps)])
-            result = stats.kstest(column, lambda x, v=values, c=cdf: np.interp(x, v, c))
-            assert result.pvalue > 1e-3
-            continue
-        assert alone.probabilities is not None
-        counts = np.array([sum(v == x for v in column) for x in alone.values], dtype=float)
-        expected = alone.probabilities / alone.probabilities.sum() * counts.sum()
-        rare = expected < 8
-        if rare.any():
-            counts = np.append(counts[~rare], counts[rare].sum())
-            expected = np.append(expected[~rare], expected[rare].sum())
-        assert stats.chisquare(counts, expected).pvalue > 1e-3
+        follows([p[name] for p in drawn], prior.marginal(name))
 
 
 @pytest.mark.parametrize("how", derived())
@@ -367,120 +351,3 @@ def test_the_algebra_changes_nothing_in_place() -> None:
     for name in ("floor", "weights", "metadata", "space", "n_components"):
         with pytest.raises(AttributeError):
             setattr(prior, name, None)
-
-
-@pytest.mark.parametrize("name", EVERY_KIND)
-def test_entropy_of_one_parameter_is_exact(name: str) -> None:
-    """−∫ p log p by another quadrature, and a Monte Carlo estimate of both."""
-    prior = prior_over({name: EVERY_KIND[name]}, seed=4)
-    exact = prior.entropy()
-    assert (exact.n, exact.entropy_error, exact.divergence_error) == (0, 0.0, 0.0)
-    values, weights = quadrature(EVERY_KIND[name])
-    log_prob = prior.log_prob([{name: v} for v in values])
-    truth = -float(np.dot(np.exp(log_prob) * log_prob, weights))
-    assert exact.entropy == pytest.approx(truth, abs=1e-9)
-    log_ratio = prior.log_ratio(prior.sample(20_000, np.random.default_rng(0)))
-    error = log_ratio.std() / math.sqrt(20_000)
-    assert exact.divergence == pytest.approx(log_ratio.mean(), abs=4 * error + 1e-12)
-    assert prior_over(EVERY_KIND, seed=4).entropy(name).n == 0
-
-
-def test_entropy_of_narrow_kernels_on_a_float() -> None:
-    """The closed form of a Gaussian: log σ√(2πe)."""
-    prior = Prior({"x": Float(0, 10)}, {"x": ([0.5], [1e-3])}, [1.0], floor=1e-14)
-    entropy = prior.entropy()
-    assert entropy.entropy == pytest.approx(math.log(1e-2 * math.sqrt(2 * math.pi * math.e)))
-    assert entropy.divergence == pytest.approx(math.log(10) - entropy.entropy)
-
-
-def test_entropy_of_the_uniform_prior() -> None:
-    space = {"x": Float(0, 4), "lr": Float(1.0, math.e, log=True), "k": Int(1, 8)}
-    entropy = Prior.uniform(space).entropy()
-    # log 4, E[log x] = 1/2 and log 1 for the log float, log 8.
-    assert entropy.entropy == pytest.approx(math.log(4) + 0.5 + math.log(8), abs=1e-12)
-    assert (entropy.divergence, entropy.n) == (0.0, 0)
-    large = Prior.uniform({**space, "n": Int(1, 10**9)}).entropy()
-    assert large.entropy == pytest.approx(entropy.entropy + math.log(1e9))
-
-
-def test_entropy_of_a_joint() -> None:
-    """Exact where the space is small, and where it is not, an estimate within its error."""
-    space: dict[str, BaseDistribution] = {"k": Int(1, 6), "c": Choice("abcd"), "n": Int(0, 9)}
-    prior = prior_over(space)
-    exact = prior.entropy()
-    points = [{"k": k, "c": c, "n": n} for k in range(1, 7) for c in "abcd" for n in range(10)]
-    log_prob = prior.log_prob(points)
-    assert exact.n == 0
-    assert exact.entropy == pytest.approx(-float(np.dot(np.exp(log_prob), log_prob)))
-    assert exact.divergence == pytest.approx(math.log(240) - exact.entropy)
-    # With one parameter more that is flat, it is estimated, and the truth is the same.
-    document = prior.to_dict()
-    document["space"] |= Prior.uniform({"x": Float(0, 1)}).to_dict()["space"]
-    for component in document["components"]:
-        component["kernels"]["x"] = {"center": 0.5, "width": 100.0}
-    wide = Prior.from_dict(document)
-    estimate = wide.entropy(n=20_000, rng=np.random.default_rng(1))
-    assert estimate.n == 20_000
-    assert 0.0 < estimate.entropy_error < 0.02
-    assert estimate.entropy == pytest.approx(exact.entropy, abs=4 * estimate.entropy_error)
-    assert estimate.divergence == pytest.approx(exact.divergence, abs=4 * estimate.divergence_error)
-    assert wide.entropy() == wide.entropy()
-    for call in (lambda: prior.entropy("z"), lambda: prior.entropy(n=1)):
-        with pytest.raises(PriorError, match="entropy"):
-            call()
-
-
-GRIDS = [
-    (Float(1, 9), Float(2, 8, step=0.5)),
-    (Float(0.5, 100, log=True), Int(0, 20)),
-    (Int(1, 300, log=True), Int(20, 300, step=20)),
-]
-
-
-@pytest.mark.parametrize(("ours", "asked"), [(o, a) for o, a, _ in EXACT] + GRIDS)
-def test_single_draws_are_those_of_the_restricted_prior(
-    ours: BaseDistribution, asked: BaseDistribution
-) -> None:
-    """What the sampler draws for a live distribution, given another value."""
-    prior = prior_over({"x": ours, "c": Choice("uv")}, seed=6)
-    rng = np.random.default_rng(0)
-    given = Given(prior, {"c": "v"})
-    drawn = [draw(given, "x", asked, *rng.random(2)) for _ in range(1500)]
-    assert all(asked._contains(asked.to_internal_repr(value)) for value in drawn)
-    if not isinstance(asked, CategoricalDistribution):
-        kind = int if isinstance(asked, IntDistribution) else float
-        assert {type(value) for value in drawn} == {kind}
-    restricted = prior.restrict({"x": asked, "c": Choice("uv")}).condition({"c": "v"})
-    alone = restricted.marginal("x")
-    if alone.density is not None:
-        values = np.asarray(alone.values)
-        steps = np.diff(values) * (alone.density[1:] + alone.density[:-1]) / 2
-        cdf = np.concatenate([[0.0], np.cumsum(steps)])
-        assert stats.kstest(drawn, lambda x: np.interp(x, values, cdf)).pvalue > 1e-3
-        return
-    assert alone.probabilities is not None
-    counts = np.array([sum(v == x for v in drawn) for x in alone.values], dtype=float)
-    expected = alone.probabilities * counts.sum()
-    rare = expected < 8
-    if rare.any():
-        counts = np.append(counts[~rare], counts[rare].sum())
-        expected = np.append(expected[~rare], expected[rare].sum())
-    if len(counts) > 1:
-        assert stats.chisquare(counts, expected * counts.sum() / expected.sum()).pvalue > 1e-3
-
-
-def test_single_draws_where_nothing_is_shared() -> None:
-    prior = prior_over({"x": Float(0, 1), "k": Int(0, 10, step=2), "c": Choice("ab")})
-    given = Given(prior, {})
-    cases: list[tuple[str, BaseDistribution]] = [
-        ("x", Float(1, 2)),
-        ("k", Int(1, 9, step=2)),
-        ("c", Choice("xy")),
-        ("c", Int(0, 1)),
-        ("k", Choice((0, 2))),
-    ]
-    for name, live in cases * 2:
-        assert draw(given, name, live, 0.5, 0.5) is NOTHING
-    for high in np.linspace(0.1, 0.9, 200):  # ranges that change with every trial
-        assert 0.0 <= draw(given, "x", Float(0.0, high), 0.5, 0.5) <= high
-    assert len(prior._shared) <= 64

@@ -182,6 +182,58 @@ def test_hostile_documents_are_refused(
     assert Prior.from_dict(good).to_dict() == good
 
 
+def second_version() -> dict[str, Any]:
+    """A file with a centre outside [0, 1], a large width and a table."""
+    prior = Prior.from_dict(document()).restrict(
+        {
+            "x": FloatDistribution(0.3, 0.3005),
+            "k": IntDistribution(1, 9, step=4),
+            "c": CategoricalDistribution("ab"),
+        }
+    )
+    return json.loads(json.dumps(prior.to_dict()))
+
+
+TABLE = ("components", 0, "kernels", "k")
+SECOND: list[tuple[str, Callable[[dict[str, Any]], None]]] = [
+    (r"components\[0\].*'x'", put("version", value=1)),
+    (r"components\[0\].*'k'.*keys", put(*TABLE, value={"center": 0.5})),
+    (r"components\[1\].*'k'.*keys", put(*TABLE, value={"center": 0.5, "width": 1.0})),
+    (r"\[0\].*'k'.*list of 3", put(*TABLE, "probabilities", value=[1.0])),
+    (r"\[0\].*'k'.*prob", put(*TABLE, "probabilities", value=[True, 0, 0])),
+    ("'k'.*sum to one", put(*TABLE, "probabilities", value=[0.5, 0.5, 0.5])),
+    ("'k'.*outside", put(*TABLE, "probabilities", value=[1.5, -0.5, 0.0])),
+    (r"\[0\].*'x'.*keys", put(*FIRST, "kernels", "x", value={"probabilities": [1.0]})),
+    (r"\[0\].*'x'.*center", put(*FIRST, "kernels", "x", "center", value=float("nan"))),
+    ("'x'.*center more than", put(*FIRST, "kernels", "x", "center", value=-1e9)),
+    ("'x'.*width", put(*FIRST, "kernels", "x", "width", value=1e13)),
+    ("'x'.*width", put(*FIRST, "kernels", "x", "width", value=0.0)),
+    (r"components\[0\]", put(*FIRST, value=3)),
+    (r"components\[0\]: kernels", put(*FIRST, "kernels", value=[])),
+]
+
+
+@pytest.mark.parametrize(("message", "edit"), SECOND)
+def test_hostile_documents_of_the_second_version_are_refused(
+    message: str, edit: Callable[[dict[str, Any]], None]
+) -> None:
+    good = second_version()
+    assert good["version"] == 2
+    assert not 0.0 <= good["components"][0]["kernels"]["x"]["center"] <= 1.0
+    assert good["components"][0]["kernels"]["x"]["width"] > 100
+    assert Prior.from_dict(good).to_dict() == good
+    edit(good)
+    with pytest.raises(PriorError, match=message):
+        Prior.from_dict(good)
+
+
+def test_what_version_one_can_hold_is_written_as_version_one(prior: Prior) -> None:
+    """So that older releases read it, and files of priors as they were keep their bytes."""
+    assert prior.to_dict()["version"] == 1
+    assert Prior.uniform(prior.space).to_dict()["version"] == 1
+    assert Prior.from_dict({**prior.to_dict(), "version": 2}) == prior
+
+
 @pytest.mark.parametrize("value", [None, 3, "prior", [], True])
 def test_other_values_are_refused(value: Any) -> None:
     with pytest.raises(PriorError, match="document"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
 import time
@@ -16,7 +17,9 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from infoprior import priors
 from infoprior.priors import Prior, PriorError
+from tests.priors.laws import follows
 from tests.priors.spaces import EVERY_KIND, prior_over
 
 stats = pytest.importorskip("scipy.stats")
@@ -157,25 +160,10 @@ def test_awkward_ranges_stay_inside(distribution: BaseDistribution) -> None:
 
 @pytest.mark.parametrize("name", [n for n in EVERY_KIND if not n.startswith("one_")])
 def test_samples_follow_log_prob(name: str) -> None:
-    """KS test for floats, chi-square for all others, in a prior of all parameters."""
+    """In a prior of all parameters."""
     prior = prior_over(EVERY_KIND, seed=5)
-    drawn = [p[name] for p in prior.sample(4000, np.random.default_rng(11))]
-    alone = prior.marginal(name)
-    if alone.density is not None:
-        values = np.asarray(alone.values)
-        steps = np.diff(values) * (alone.density[1:] + alone.density[:-1]) / 2
-        cdf = np.concatenate([[0.0], np.cumsum(steps)])
-        result = stats.kstest(drawn, lambda x: np.interp(x, values, cdf))
-        assert result.pvalue > 1e-3
-        return
-    assert alone.probabilities is not None
-    counts = np.array([sum(v == x for v in drawn) for x in alone.values], dtype=float)
-    expected = alone.probabilities / alone.probabilities.sum() * counts.sum()
-    rare = expected < 8
-    if rare.any():  # the test needs a few expected in every bin
-        counts = np.append(counts[~rare], counts[rare].sum())
-        expected = np.append(expected[~rare], expected[rare].sum())
-    assert stats.chisquare(counts, expected).pvalue > 1e-3
+    drawn = prior.sample(4000, np.random.default_rng(11))
+    follows([p[name] for p in drawn], prior.marginal(name))
 
 
 def test_samples_follow_the_joint() -> None:
@@ -308,9 +296,51 @@ def test_metadata_equality_and_repr(prior: Prior) -> None:
     assert prior.metadata == {}
     assert named == prior.with_metadata(n=3, task="keel/letter")
     assert prior == prior_over(EVERY_KIND)
-    assert "7 components" in repr(prior)
+    assert prior != "prior"
+    assert hash(prior) == hash(prior_over(EVERY_KIND))
+    shuffled = dict(reversed(EVERY_KIND.items()))
+    assert prior.restrict(shuffled) == prior
+    assert hash(prior.restrict(shuffled)) == hash(prior)
     with pytest.raises(PriorError, match="metadata"):
         prior.with_metadata(flag=True)
+
+
+def test_repr_says_what_it_is_over() -> None:
+    names = ("float", "log_float", "stepped_int", "categorical")
+    prior = prior_over({**{n: EVERY_KIND[n] for n in names}, "two": IntDistribution(4, 5)})
+    assert repr(prior) == (
+        "Prior(7 components, floor=0.1, over float in [-1, 3], log_float in [0.0001, 0.1] log, "
+        "stepped_int in {10, 15, ..., 120}, categorical in {'relu', 2, None, True, 0.5}, "
+        "two in {4, 5})"
+    )
+    many = Prior.uniform({f"x{i}": FloatDistribution(0, 1) for i in range(40)})
+    assert repr(many).endswith("x11 in [0, 1], and 28 more)")
+
+
+@pytest.mark.parametrize("name", ["from_studies", "from_trials", "from_expert"])
+def test_sources_take_what_their_functions_take(name: str) -> None:
+    method, function = getattr(Prior, name), getattr(priors, name)
+    assert inspect.signature(method) == inspect.signature(function)
+
+
+def test_sources_pass_everything_on() -> None:
+    space = {"x": FloatDistribution(0, 1), "c": CategoricalDistribution("ab")}
+    points = [{"x": 0.2}, {"x": 0.7, "c": "a"}]
+    levels = {"x": "high", "c": "low"}
+    more = {"weights": [1, 2], "floor": 0.3}
+    prior = Prior.from_expert(space, points, levels, **more)
+    assert prior == priors.from_expert(space, points, levels, **more)
+    frame = pytest.importorskip("pandas").DataFrame(
+        {"x": np.linspace(0, 1, 30), "c": ["a", "b", "b"] * 10, "loss": np.arange(30.0) % 7,
+         "task": ["one", "two", "three"] * 10}
+    )  # fmt: skip
+    told = {
+        "space": space, "value": "loss", "direction": "maximize", "study": "task",
+        "outside": "drop", "top": 0.3, "bandwidth": 0.2, "floor": 0.25, "max_components": 8,
+        "metafeatures": {"one": [0.0], "two": [1.0], "three": [3.0]}, "target": [0.5],
+    }  # fmt: skip
+    assert Prior.from_trials(frame, **told) == priors.from_trials(frame, **told)
+    assert told.keys() == inspect.signature(Prior.from_trials).parameters.keys() - {"frame"}
 
 
 def test_five_thousand_points_by_64_components_is_fast() -> None:
