@@ -90,12 +90,11 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
         done = threading.Event()
         waiting = threading.Thread(target=lambda: (filled(path, 1), done.set()))
         waiting.start()
-        assert not done.wait(0.3)  # it does hold it
+        held = not done.wait(0.3)
         os.kill(holder.pid, signal.SIGKILL)
-        began = time.monotonic()
-        assert done.wait(5.0)  # Optuna's own lock: after 30 s
-        assert time.monotonic() - began < 5.0
-        waiting.join()
+    assert held
+    assert done.wait(5.0)  # Optuna's own lock: after 30 s
+    waiting.join()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.journal"]
 
 
