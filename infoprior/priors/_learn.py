@@ -63,7 +63,8 @@ def learn(
     weights = points.reliability * (1.0 if nearness is None else kernel(nearness, scale))
     joint = points.joint(weights)
     narrowest = NARROWEST if len(found) >= FEWEST_STUDIES else NARROWEST_OF_FEW
-    widths = rule(points, joint, multipliers, narrowest)
+    # Of all studies alike, as they were in choosing.
+    widths = rule(points, points.joint(points.reliability), multipliers, narrowest)
     if bandwidth is not None:
         b = number("bandwidth", bandwidth)
         if not 0.0 < b <= 1.0:
@@ -96,9 +97,9 @@ def _choose(
     n_studies = len(points.reliability)
     default = math.inf
     if between is not None and n_studies < FEWEST_DESCRIBED:
-        # Too few to learn it from: a study twice as far as the nearest one weighs e^-1.5 of it.
+        # Too few to learn it from: beside a study right at the target, its neighbour weighs e^-2.
         apart = between[between > 0.0]
-        default = float(apart.min()) if len(apart) else math.inf
+        default = 0.5 * float(apart.min()) if len(apart) else math.inf
     if n_studies < FEWEST_STUDIES:
         extra["chosen_by"] = "rule"
         return dict.fromkeys(points.axes, 1.0), default, FLOOR_OF_FEW

@@ -97,13 +97,16 @@ def from_studies(
             ones may be None or NaN. Studies without any are as far as the median. A distance is
             the root mean square over robustly standardised features; its scale is chosen like the
             bandwidths from 5 studies on (infinite, which is equal weights, where nearness does not
-            help), and is the smallest distance between two studies below.
+            help), and is half the smallest distance between two studies below.
         target: the same for the study to come.
         bandwidth: of all kernels, in unit coordinates, in (0, 1] (for a categorical parameter how
             flat it is), in place of the one that is learned.
         floor: the uniform share, in (0, 1], in place of the one that is learned.
         max_components: the most components; points beyond are thinned out by systematic
             resampling. A sampler's time for each trial grows with them.
+
+    Reading takes most of the time: about 5 ms for a study of 50 trials in memory, and 50 ms from a
+    database, which is Optuna's.
 
     Returns:
         The prior. Its metadata says how many studies and trials there were, what became of them,
@@ -120,8 +123,8 @@ def from_studies(
         >>> def objective(trial, best):
         ...     return (trial.suggest_float("x", 0, 1) - best) ** 2
         >>> past = []
-        >>> for best in (0.28, 0.30, 0.32):
-        ...     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+        >>> for seed, best in enumerate((0.28, 0.30, 0.32)):
+        ...     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
         ...     study.optimize(lambda trial: objective(trial, best), n_trials=40)
         ...     past.append(study)
         >>> prior = Prior.from_studies(past)
