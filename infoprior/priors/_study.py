@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import operator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -93,11 +94,13 @@ def hyperband_study(
         raise PriorError(f"name: the study needs one, got {name!r}.")
     if prior is not None and not isinstance(prior, Prior):
         raise PriorError(f"prior: needs a Prior or None, got {type(prior).__name__}.")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise PriorError(f"seed: needs to be an int of 0 or more, got {seed!r}.")
+    seed = _whole("seed", seed, 0)
+    min_resource = _whole("min_resource", min_resource, 1)
+    max_resource = _whole("max_resource", max_resource, 1)
+    reduction_factor = _whole("reduction_factor", reduction_factor, 2)
     if direction not in ("minimize", "maximize"):
         raise PriorError(f"direction: needs 'minimize' or 'maximize', got {direction!r}.")
-    check_resources(min_resource, max_resource, reduction_factor)
+    _check_resources(min_resource, max_resource, reduction_factor)
     backend = open_storage(storage, name, heartbeat)
     sampler = _sampler(prior, base, weight, valve, seed, backend)
     settings: dict[str, Any] = {
@@ -129,15 +132,8 @@ def hyperband_study(
     return study
 
 
-def check_resources(min_resource: int, max_resource: int, reduction_factor: int) -> None:
+def _check_resources(min_resource: int, max_resource: int, reduction_factor: int) -> None:
     """PriorError for resources that make no brackets, or fewer in Optuna than they should."""
-    for what, value, least in (
-        ("min_resource", min_resource, 1),
-        ("max_resource", max_resource, 1),
-        ("reduction_factor", reduction_factor, 2),
-    ):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise PriorError(f"{what}: needs to be an int of {least} or more, got {value!r}.")
     if max_resource < min_resource:
         raise PriorError(f"max_resource: {max_resource} is below min_resource, {min_resource}.")
     brackets, top = 1, min_resource * reduction_factor
@@ -149,6 +145,16 @@ def check_resources(min_resource: int, max_resource: int, reduction_factor: int)
             f"max_resource: Optuna loses a bracket of {max_resource} to rounding; "
             f"{max_resource + 1} has the same rungs and all its brackets."
         )
+
+
+def _whole(what: str, value: Any, least: int) -> int:
+    try:
+        number = operator.index(value)  # numpy's ints too
+    except TypeError:
+        number = least - 1
+    if isinstance(value, bool) or number < least:
+        raise PriorError(f"{what}: needs to be an int of {least} or more, got {value!r}.")
+    return number
 
 
 def start_brackets(study: optuna.Study) -> None:

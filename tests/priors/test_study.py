@@ -196,6 +196,14 @@ def test_arguments_out_of_range(arguments: dict[str, Any], says: str) -> None:
         hyperband_study(**{"prior": PRIOR, "name": "s", "max_resource": 9, **arguments})
 
 
+def test_numpy_s_ints_are_ints() -> None:
+    more = {"max_resource": np.int64(9), "seed": np.uint8(7), "storage": "memory"}
+    settings = hyperband_study(PRIOR, name="s", **more).user_attrs[SETTINGS]
+    assert settings == hyperband_study(
+        PRIOR, name="s", max_resource=9, seed=7, storage="memory"
+    ).user_attrs.get(SETTINGS)
+
+
 def test_nearly_all_resources_are_fine() -> None:
     for eta in (2, 3, 4):
         for k in range(1, 7):

@@ -134,14 +134,15 @@ def go_on(study: optuna.Study, storage: str, tmp_path: Path, more: int) -> None:
     ]
 
 
-def test_four_workers_one_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("n_trials", [160, pytest.param(400, marks=pytest.mark.slow)])
+def test_four_workers_one_killed(n_trials: int, tmp_path: Path) -> None:
     storage = str(tmp_path / "study.journal")
-    study = kill_one_halfway(storage, 400, tmp_path, "shared")
+    study = kill_one_halfway(storage, n_trials, tmp_path, "shared")
     go_on(study, storage, tmp_path, more=10)
 
 
 @pytest.mark.slow
-def test_four_workers_one_killed_postgres_400(tmp_path: Path, database: str) -> None:
+def test_four_workers_one_killed_postgres(tmp_path: Path, database: str) -> None:
     study = kill_one_halfway(database, 400, tmp_path, "four hundred")
     go_on(study, database, tmp_path, more=10)
 
