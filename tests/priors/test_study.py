@@ -172,6 +172,9 @@ def test_a_study_made_otherwise_is_refused() -> None:
     open_study(storage, "new", direction="maximize")
 
 
+GIVEN: dict[str, Any] = {"prior": PRIOR, "name": "s", "max_resource": 9, "storage": "memory"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -193,7 +196,7 @@ def test_a_study_made_otherwise_is_refused() -> None:
 )
 def test_arguments_out_of_range(arguments: dict[str, Any], says: str) -> None:
     with pytest.raises(PriorError, match=says):
-        hyperband_study(**{"prior": PRIOR, "name": "s", "max_resource": 9, **arguments})
+        hyperband_study(**{**GIVEN, **arguments})
 
 
 def test_numpy_s_ints_are_ints() -> None:
