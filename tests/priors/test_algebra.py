@@ -134,6 +134,13 @@ def test_some_values_of_a_log_parameter_have_exact_kernels_and_a_uniform_floor(
         points = [{"x": int(v)} for v in values]
         difference = restricted.log_prob(points) - tiny.log_prob(points)
         np.testing.assert_allclose(difference, difference[0], atol=1e-5)
+    else:  # each value's cell, but for the outer ones, of which only a half is the prior's
+        step = values[1] - values[0]
+        nodes, weights = np.polynomial.legendre.leggauss(60)
+        cells = [[{"x": v + 0.5 * step * t} for t in nodes] for v in values[1:-1]]
+        masses = np.array([np.dot(np.exp(tiny.log_prob(cell)), weights) for cell in cells])
+        got = np.exp(restricted.log_prob([{"x": v} for v in values[1:-1]]))
+        np.testing.assert_allclose(got / got.sum(), masses / masses.sum(), rtol=1e-7)
     whole = Prior.uniform({"x": ours}).restrict({"x": asked})
     assert whole == Prior.uniform(restricted.space)
 
@@ -224,6 +231,28 @@ def test_far_from_every_centre_the_law_is_still_exact(
     else:  # so narrow that it is uniform
         assert stats.kstest((drawn - low) / (high - low), "uniform").pvalue > 1e-3
     assert total(restricted) == pytest.approx(1.0, abs=1e-9)
+
+
+def test_on_a_range_too_narrow_for_a_width_the_slope_stays() -> None:
+    prior = Prior({"x": Float(0, 1)}, {"x": ([0.5], [0.02])}, [1.0], floor=1e-300)
+    (component,) = prior.restrict({"x": Float(0.0, 1e-16)}).to_dict()["components"]
+    assert component["kernels"]["x"]["width"] == 1e12
+    assert component["kernels"]["x"]["center"] == pytest.approx(25e12)
+
+
+def test_tables_on_a_log_int() -> None:
+    """Their reference is the log int's own uniform distribution, not equal shares."""
+    shares = np.array([[0.1, 0.2, 0.3, 0.4], [0.7, 0.1, 0.1, 0.1]])
+    space: dict[str, BaseDistribution] = {"k": Int(1, 4, log=True)}
+    prior = Prior(space, {"k": {"probabilities": shares}}, [0.5, 0.5], floor=0.2)
+    uniform = np.exp(Prior.uniform(space).log_prob([{"k": k} for k in range(1, 5)]))
+    truth = 0.2 * uniform + 0.8 * shares.mean(axis=0)
+    np.testing.assert_allclose(np.exp(prior.log_prob([{"k": k} for k in range(1, 5)])), truth)
+    narrow = prior.restrict({"k": Int(2, 3)})
+    assert narrow.space == {"k": Int(2, 3, log=True)}
+    got = np.exp(narrow.log_prob([{"k": 2}, {"k": 3}]))
+    np.testing.assert_allclose(got, truth[1:3] / truth[1:3].sum())
+    assert prior.mode() == {"k": 4}  # relative to uniform
 
 
 def test_where_no_kernel_reaches_the_floor_is_left() -> None:
