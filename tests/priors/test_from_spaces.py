@@ -168,7 +168,7 @@ def test_choices_the_user_does_not_have_are_flat() -> None:
     parts = prior.to_dict()["components"]
     assert parts[0]["kernels"]["p"]["probabilities"] == pytest.approx([1 / 3] * 3)  # a
     assert int(np.argmax(parts[1]["kernels"]["p"]["probabilities"])) == 0  # b
-    assert prior.marginal("q").density == pytest.approx(np.ones(512))
+    assert prior.marginal("q").density == pytest.approx(np.ones(512), abs=1e-4)
 
 
 def test_names_of_the_users_space_are_the_priors() -> None:
@@ -184,7 +184,7 @@ def test_numbers_of_another_kind_fit_the_users_space() -> None:
     past = boundaries({"8": 0.0, "16": 1.0, "32": 2.0}, {"p": Choice(("8", "16", "32"))})
     # Text is no number: nothing is known of p.
     with_text = from_studies(past, space={"p": I(1, 64)})
-    assert with_text.log_ratio([{"p": 8}, {"p": 60}]) == pytest.approx([0.0, 0.0], abs=1e-6)
+    assert with_text.log_ratio([{"p": 8}, {"p": 60}]) == pytest.approx([0.0, 0.0], abs=1e-4)
     as_numbers = boundaries({8: 0.0, 16: 1.0, 32: 2.0}, {"p": Choice((8, 16, 32))})
     prior = from_studies(as_numbers, space={"p": I(1, 64)})
     assert prior.log_ratio({"p": 8}) > 0.0 > prior.log_ratio({"p": 60})
