@@ -6,15 +6,14 @@
 Two tabular benchmarks (`_priors_tables.py` says what they and the priors are):
 
 (a) hpobench: eight data sets, no fidelities: an evaluation is a full training.
-(b) curves: sixteen data sets, searched with Optuna's HyperbandPruner from 1 to 27 epochs.
+(b) curves: thirteen data sets, searched with Optuna's HyperbandPruner from 1 to 27 epochs.
 
 Methods: random, TPE, BOHB-style TPE; the prior alone (static); PriorSampler (ours) over TPE, as it
 comes and with the valve off; PriorBand from neural-pipeline-search, given the prior's mode (after
 `make bench-peers`). On (b) all of them run under Hyperband.
 
-What is measured: regret of the incumbent, the best validation value at the highest rung reached so
-far, as (best − its value) / (best − median) over the recorded configurations, of the test
-accuracy after a full training (hpobench has validation accuracy only).
+What is measured: regret of the incumbent, the best accuracy at the highest rung reached so far, as
+(best − its accuracy) / (best − median) over the recorded configurations, after a full training.
 
 Finished jobs are kept in benchmarks/cache/priors and not run again while their data and code stay
 the same. Written: benchmarks/results/priors.csv, .md and .png.

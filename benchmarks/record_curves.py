@@ -5,12 +5,12 @@ one seed, and validation and test accuracy are kept at every epoch. The tasks ar
 family each, and tell architectures apart; rows are capped as in the pipeline (500 to train on, 300
 to validate, 800 to test), so that a network costs about a quarter of a second.
 
-    python benchmarks/record_curves.py [--architectures 512] [--workers 1] [--write-only]
+    python benchmarks/record_curves.py [--architectures 256] [--workers 1] [--write-only]
 
 Every block of 64 networks that finished is a file, so an interrupted run goes on where it was;
 blocks are done for all tasks in turn, and `--write-only` writes the tables from the blocks that
-all tasks have. They are benchmarks/data/mlp_curves.parquet (task, architecture, epoch and the two
-accuracies) and mlp_design.parquet (the architectures' parameters).
+all tasks have. They are benchmarks/data/mlp_curves.parquet (task, architecture, epoch, the two
+accuracies and of how many rows they are) and mlp_design.parquet (the architectures' parameters).
 """
 
 from __future__ import annotations
@@ -28,11 +28,13 @@ DATA = ROOT / "benchmarks" / "data"
 SHARDS = ROOT / "benchmarks" / "cache" / "curves"
 EPOCHS, BLOCK, DESIGN_SEED = 27, 64, 0
 CAPS = {"max_train": 500, "max_validation": 300, "max_test": 800}
+# Also tried and left out, because validation and test accuracy of the architectures agree with a
+# Spearman of less than 0.5: keel/german (0.42), keel/marketing (0.45), keel/spambase (0.43). The
+# others have 0.74 or more.
 TASKS = (
     "keel/letter", "keel/vowel", "keel/segment", "keel/vehicle", "keel/movement_libras",
-    "keel/satimage", "keel/phoneme", "keel/penbased", "keel/splice", "keel/spambase",
-    "keel/contraceptive", "keel/german", "keel/marketing", "common/winequality_red",
-    "common/yeast", "common/abalone",
+    "keel/satimage", "keel/phoneme", "keel/penbased", "keel/splice", "keel/contraceptive",
+    "common/winequality_red", "common/yeast", "common/abalone",
 )  # fmt: skip
 
 
@@ -91,6 +93,7 @@ def write_tables(architectures: int) -> None:
             for part, size in result["sizes"].items():
                 counts = np.array(result["correct"][part], dtype=np.float64).ravel()
                 frame[f"{part}_accuracy"] = (counts / size).astype(np.float32)
+                frame[f"n_{part}"] = np.full(len(counts), size, dtype=np.int16)
             parts.append(pd.DataFrame(frame))
     if not parts:
         raise SystemExit("No block is there for every task yet.")
@@ -107,7 +110,7 @@ def write_tables(architectures: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--architectures", type=int, default=512)
+    parser.add_argument("--architectures", type=int, default=256)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--write-only", action="store_true")
     options = parser.parse_args()
