@@ -4,7 +4,7 @@
     accuracy (the package's `val_acc`), the mean of five repeats. Parameters are indices into the
     grid, whose values lie evenly on a log scale.
 (b) curves: `record_curves.py`'s architectures of the `mlp` space at epochs 1, 3, 9, 27; accuracy on
-    all held-out rows, validation and test together, which halves the noise of either. A proposed
+    all held-out rows, validation and test together: less noise than in either. A proposed
     point stands for the recorded one nearest to it (`Encoder` says by what distance).
 
 A search sees these accuracies, and regret is of the one after a full training.
