@@ -23,7 +23,7 @@ from tests.priors.workers import objective, open_study
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKERS = 4
-DEADLINE = 240.0  # s; a worker that hangs fails its test, not the whole run
+DEADLINE = 600.0  # s; a worker that hangs fails its test, not the whole run
 
 
 @pytest.fixture(autouse=True)
