@@ -323,24 +323,18 @@ def test_sources_take_what_their_functions_take(name: str) -> None:
     assert inspect.signature(method) == inspect.signature(function)
 
 
-def test_sources_pass_everything_on() -> None:
-    space = {"x": FloatDistribution(0, 1), "c": CategoricalDistribution("ab")}
-    points = [{"x": 0.2}, {"x": 0.7, "c": "a"}]
-    levels = {"x": "high", "c": "low"}
-    more = {"weights": [1, 2], "floor": 0.3}
-    prior = Prior.from_expert(space, points, levels, **more)
-    assert prior == priors.from_expert(space, points, levels, **more)
-    frame = pytest.importorskip("pandas").DataFrame(
-        {"x": np.linspace(0, 1, 30), "c": ["a", "b", "b"] * 10, "loss": np.arange(30.0) % 7,
-         "task": ["one", "two", "three"] * 10}
-    )  # fmt: skip
-    told = {
-        "space": space, "value": "loss", "direction": "maximize", "study": "task",
-        "outside": "drop", "top": 0.3, "bandwidth": 0.2, "floor": 0.25, "max_components": 8,
-        "metafeatures": {"one": [0.0], "two": [1.0], "three": [3.0]}, "target": [0.5],
-    }  # fmt: skip
-    assert Prior.from_trials(frame, **told) == priors.from_trials(frame, **told)
-    assert told.keys() == inspect.signature(Prior.from_trials).parameters.keys() - {"frame"}
+@pytest.mark.parametrize("name", ["from_studies", "from_trials", "from_expert"])
+def test_sources_pass_everything_on(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    function, taken = getattr(priors, name), {}
+    signature = inspect.signature(function)
+
+    def take(*args: Any, **kwargs: Any) -> None:
+        taken.update(signature.bind(*args, **kwargs).arguments)
+
+    monkeypatch.setattr(f"{function.__module__}.{name}", take)
+    given = {parameter: f"what is given as {parameter}" for parameter in signature.parameters}
+    getattr(Prior, name)(**given)
+    assert taken == given
 
 
 def test_five_thousand_points_by_64_components_is_fast() -> None:
