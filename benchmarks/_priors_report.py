@@ -196,8 +196,6 @@ def figure(tasks: pd.DataFrame, path: Path) -> None:
             ax.set_xscale("log", base=2)
             ax.set_yscale("log")
             ax.set_xticks(BUDGETS, [str(b) for b in BUDGETS])
-            ticks = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5]
-            ax.set_yticks(ticks, [f"{t:g}" for t in ticks])
             ax.minorticks_off()
             ax.grid(alpha=0.25, lw=0.6)
             for side in ("top", "right"):
@@ -206,6 +204,10 @@ def figure(tasks: pd.DataFrame, path: Path) -> None:
             ax.set_title(title if bench == benches[0] else "", fontsize=10)
             if bench == benches[-1]:
                 ax.set_xlabel("budget, full trainings")
+        low, high = axes[0].get_ylim()
+        ticks = [t for t in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10) if low <= t <= high]
+        axes[0].set_yticks(ticks, [f"{t:g}" for t in ticks])
+        axes[0].minorticks_off()
         axes[0].set_ylabel(f"{BENCH_TITLES.get(bench, bench)}\nnormalised regret")
     handles, labels = grid[0][0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncols=7, frameon=False, fontsize=9)
