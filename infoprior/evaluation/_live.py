@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,13 +22,17 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from infoprior.evaluation._errors import EvaluationError
 from infoprior.evaluation._metrics import RegretScale
 from infoprior.evaluation._replay import rungs
+from infoprior.priors import PriorError, fail_stale, hyperband_study
 
 if TYPE_CHECKING:
     from infoprior.priors import Prior
     from infoprior.spaces import SearchSpace
     from infoprior.tasks import Task
 
-_BASES = ("random", "tpe")
+_BASES = {
+    "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
+    "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed),
+}
 _ATTRIBUTE = "infoprior"
 
 
@@ -40,6 +43,7 @@ def live_study(
     space: SearchSpace,
     base: str = "random",
     weight: float = 0.75,
+    valve: bool = True,
     seed: int = 0,
     budget_epochs: int | None = None,
     n_trials: int | None = None,
@@ -51,7 +55,7 @@ def live_study(
 ) -> pd.DataFrame:
     """Search on a task with Optuna's HyperbandPruner, training real networks.
 
-    The sampler of trial t is made anew from (seed, t), and the network's seed too: a trial
+    The samplers' draws in trial t hang on (seed, t), and the network's seed too: a trial
     depends on the seed, its number and the trials before it only. So the same call gives the
     same rows, a larger budget the same rows up to the one that the smaller budget cut short,
     and a study with a ``storage`` that was stopped between trials goes on as if it hadn't been.
@@ -61,7 +65,7 @@ def live_study(
         prior: what `PriorSampler` draws from; None for the base sampler alone.
         space: what is searched.
         base: "random" or "tpe": Optuna's sampler beneath (or instead of) the prior.
-        weight: how much of the sampling the prior gets, see `PriorSampler`.
+        weight, valve: how much of the sampling the prior gets, see `PriorSampler`.
         seed: everything random.
         budget_epochs: stop when so many epochs are spent, start cost included. It is never
             overrun: the trial that meets it is cut short (state PRUNED, ``cut`` True).
@@ -89,32 +93,32 @@ def live_study(
     if math.floor(math.log(max_epochs, eta)) + 1 != len(levels):
         raise EvaluationError(f"Optuna miscounts the brackets of max_epochs = {max_epochs}")
     if base not in _BASES:
-        raise EvaluationError(f"unknown base sampler {base!r}; there are {_BASES}")
+        raise EvaluationError(f"unknown base sampler {base!r}; there are {tuple(_BASES)}")
     if budget_epochs is None and n_trials is None:
         raise EvaluationError("say when to stop: give budget_epochs or n_trials")
     if not (math.isfinite(start_cost) and start_cost >= 0.0):
         raise EvaluationError(f"start_cost must be 0 or more full trainings, got {start_cost}")
-    pruner = optuna.pruners.HyperbandPruner(
-        min_resource=1, max_resource=max_epochs, reduction_factor=eta
-    )
-    # Until its first call the pruner takes every trial for bracket 0, and shows samplers all of
-    # them: call it once now, on a trial that reported nothing, so that all processes agree.
-    name = study_name or f"{task.name}/{seed}"
-    study = _open(name, storage, pruner)
-    pruner.prune(study, optuna.trial.create_trial(value=0.0))
-    about = {
-        "task": task.name,
-        "space": space.name,
-        "base": base,
-        "weight": float(weight),
-        "seed": int(seed),
-    }
-    about |= {"max_epochs": max_epochs, "eta": eta, "prior": _fingerprint(prior)}
+    name, memory = study_name or f"{task.name}/{seed}", storage is None
+    try:
+        study = hyperband_study(
+            prior,
+            name=name,
+            max_resource=max_epochs,
+            reduction_factor=eta,
+            direction="maximize",
+            storage="memory" if memory else storage,
+            base=_BASES[base],
+            weight=weight,
+            valve=valve,
+            seed=seed,
+        )
+    except PriorError as error:
+        raise EvaluationError(str(error)) from error
+    about = {"task": task.name, "space": space.name, "base": base}
     if study.user_attrs.setdefault(_ATTRIBUTE, about) != about:
         raise EvaluationError(f"the study {name!r} in {storage} was run with other settings")
     study.set_user_attr(_ATTRIBUTE, about)
-    for stale in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        study.tell(stale.number, state=TrialState.FAIL)
+    fail_stale(study)
 
     budget = math.inf if budget_epochs is None else budget_epochs - start_cost * max_epochs
     budget = math.floor(budget + 1e-6) if math.isfinite(budget) else budget
@@ -122,7 +126,6 @@ def live_study(
     spent = sum(_epochs(trial) for trial in trials)
     number = len(trials)
     while spent < budget and (n_trials is None or number < n_trials):
-        study.sampler = _sampler(prior, base, weight, [seed, number])
         spent += _one_trial(study, task, space, max_epochs, budget - spent, [seed, number, 1])
         number += 1
     return _rows(study.get_trials(deepcopy=False), levels, start_cost)
@@ -213,44 +216,6 @@ def _finish(study: optuna.Study, trial: Trial, last: dict[str, Any], state: Tria
         study.tell(trial, last["validation"])
     else:
         study.tell(trial, state=state)
-
-
-def _open(name: str, storage: str | Path | None, pruner: optuna.pruners.BasePruner) -> optuna.Study:
-    backend = None
-    if storage is not None:
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend
-
-        backend = JournalStorage(JournalFileBackend(str(storage)))
-    return optuna.create_study(
-        storage=backend,
-        study_name=name,
-        direction="maximize",
-        pruner=pruner,
-        load_if_exists=storage is not None,
-    )
-
-
-def _sampler(
-    prior: Prior | None, base: str, weight: float, entropy: list[int]
-) -> optuna.samplers.BaseSampler:
-    base_seed, prior_seed = (int(s) for s in np.random.SeedSequence(entropy).generate_state(2))
-    sampler: optuna.samplers.BaseSampler
-    if base == "tpe":
-        sampler = optuna.samplers.TPESampler(seed=base_seed)
-    else:
-        sampler = optuna.samplers.RandomSampler(seed=base_seed)
-    if prior is None:
-        return sampler
-    from infoprior.priors import PriorSampler
-
-    return PriorSampler(prior, sampler, weight=weight, seed=prior_seed)
-
-
-def _fingerprint(prior: Prior | None) -> int:
-    if prior is None:
-        return 0
-    return zlib.crc32(json.dumps(prior.to_dict(), sort_keys=True, default=str).encode())
 
 
 def _epochs(trial: FrozenTrial) -> int:

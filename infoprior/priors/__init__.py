@@ -7,9 +7,11 @@ from ._entropy import Entropy
 from ._errors import PriorError
 from ._expert import from_expert
 from ._marginal import Marginal
+from ._optimize import fail_stale, optimize
 from ._prior import Prior
 from ._sampler import PriorSampler
 from ._studies import from_studies
+from ._study import hyperband_study
 from ._trials import from_trials
 
 __all__ = [
@@ -18,7 +20,10 @@ __all__ = [
     "Prior",
     "PriorError",
     "PriorSampler",
+    "fail_stale",
     "from_expert",
     "from_studies",
     "from_trials",
+    "hyperband_study",
+    "optimize",
 ]

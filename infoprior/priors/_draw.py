@@ -23,6 +23,7 @@ from ._restrict import shared
 if TYPE_CHECKING:
     from ._prior import Prior
 
+_TRACE = -30.0  # log of what is left of a floor that is left out
 NOTHING = object()  # the prior has no value for this distribution (None may be a choice)
 
 
@@ -53,11 +54,14 @@ class Given:
     Args:
         prior: of the whole point.
         values: names the prior knows only; values outside its space say nothing.
+        floor: False leaves the uniform share out, unless no kernel has mass where a value is asked.
     """
 
-    def __init__(self, prior: Prior, values: Mapping[str, Any]) -> None:
+    def __init__(self, prior: Prior, values: Mapping[str, Any], *, floor: bool = True) -> None:
         self.prior = prior
         self.log_weights, self.log_floor = prior._given(values)
+        if not floor:
+            self.log_floor += _TRACE
 
     def add(self, name: str, value: Any) -> None:
         """Take one more value into account."""

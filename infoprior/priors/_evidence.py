@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from optuna.study import load_study
 from optuna.trial import TrialState
 
 from ._prior import Prior
-from ._valve import Outcome, outcome, standings, trust
+from ._valve import Outcome, Shares, outcome, shares
 
 if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
@@ -35,20 +37,26 @@ class Evidence:
     """What the trials of one study say about a prior.
 
     Under Hyperband Optuna shows a sampler the trials of one bracket only, and calls it after
-    every trial that ends in its own process: both are remembered here, by trial number.
-    Nothing is remembered that the study could not tell again.
+    every trial that ends in its own process: both are remembered here, by trial number. With the
+    storage all trials are looked through, those of other brackets and processes too: so a study
+    that was stopped is told the same as one that was not.
 
     Args:
         prior: whose trust is learned.
         start: its share at the start.
         source: the user attribute that says whether a trial was the prior's.
+        storage: of the study.
     """
 
-    def __init__(self, prior: Prior, start: float, source: str) -> None:
+    def __init__(
+        self, prior: Prior, start: float, source: str, storage: BaseStorage | None = None
+    ) -> None:
+        self._storage = storage
+        self._all: Study | None = None
         self._prior, self._start, self._source = prior, start, source
         self._study_name: str | None = None
         self._seen: dict[int, Outcome] = {}
-        self._latest = (-1, start)  # (milestone, trust)
+        self._latest: tuple[int, Shares | None] = (-1, None)  # up to a milestone
 
     def add(
         self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
@@ -56,39 +64,46 @@ class Evidence:
         """Remember a trial that ends."""
         self._open(study)
         if trial.number not in self._seen:
-            share = self._share(trial)
-            found = outcome(trial, state, values, study.directions, share)
+            found = outcome(trial, state, values, study.directions, self._parts(trial))
             self._seen[trial.number] = found
 
-    def trust(self, study: Study, number: int) -> float:
-        """The prior's share for the trial of this number."""
+    def shares(self, study: Study, number: int) -> Shares:
+        """Which share of the trials about this number each source gets."""
         self._open(study)
         point = milestone(number)
-        at, value = self._latest
-        if at != point:
-            for trial in study.get_trials(deepcopy=False, states=_FINISHED):
+        at, found = self._latest
+        if at != point or found is None:
+            for trial in self._finished(study):
                 self.add(study, trial, trial.state, trial.values)
             before = sorted(k for k in [*self._seen] if k < point)
-            outcomes = [self._seen[k] for k in before]
-            share = np.array([o.share for o in outcomes])
-            value = trust(standings(outcomes), share, self._start)
-            self._latest = (point, value)
-        return value
+            found = shares([self._seen[k] for k in before], self._start)
+            self._latest = (point, found)
+        return found
+
+    def _finished(self, study: Study) -> list[FrozenTrial]:
+        if self._storage is None:
+            return study.get_trials(deepcopy=False, states=_FINISHED)
+        if self._all is None:  # the study without brackets; Optuna reads what is new only
+            self._all = load_study(study_name=study.study_name, storage=self._storage)
+        return self._all.get_trials(deepcopy=False, states=_FINISHED)
 
     def _open(self, study: Study) -> None:
         if study.study_name != self._study_name:
-            self._study_name, self._seen, self._latest = study.study_name, {}, (-1, self._start)
+            self._study_name, self._seen, self._latest = study.study_name, {}, (-1, None)
+            self._all = None
 
-    def _share(self, trial: FrozenTrial) -> float:
-        """1 for the prior's trials, 0 for the base's; by its density for those of no known source.
+    def _parts(self, trial: FrozenTrial) -> tuple[float, float, float]:
+        """All of it for the source that proposed it; by density where that is not known.
 
-        p / (p + u), the chance that a point drawn from the prior or uniformly is the prior's.
+        Then the prior's part is p / (p + u), the chance that a point drawn from the prior or
+        uniformly is the prior's.
         """
         source = trial.user_attrs.get(self._source)
-        if source is not None:
-            return float(source == "prior")
+        if source in Shares._fields:
+            prior, uniform, base = (float(source == name) for name in Shares._fields)
+            return prior, uniform, base
         known = self._prior.space.keys()
-        params = {n: v for n, v in trial.params.items() if n in known}
-        logs, floor = self._prior._given(params)
+        logs, floor = self._prior._given({n: v for n, v in trial.params.items() if n in known})
         ratio = float(np.logaddexp.reduce([*logs, floor]))
-        return 1.0 / (1.0 + math.exp(-min(max(ratio, -700.0), 700.0)))
+        prior = 1.0 / (1.0 + math.exp(-min(max(ratio, -700.0), 700.0)))
+        return prior, 1.0 - prior, 0.0

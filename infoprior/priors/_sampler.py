@@ -11,16 +11,27 @@ import numpy as np
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 
+from ._axes import make_axis
 from ._draw import NOTHING, Given, draw
 from ._errors import PriorError
 from ._evidence import Evidence
 from ._prior import Prior
 from ._seeded import MakeSampler, SeededSampler, make_tpe
+from ._valve import Shares
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.study import Study
     from optuna.trial import FrozenTrial, TrialState
+
+
+def _turn(number: int, shift: float) -> float:
+    """The trial's place in van der Corput's sequence, shifted, in [0, 1).
+
+    Where those below a share are one source's, these are spread over the trials as evenly as can
+    be, so that a source soon has others to be compared with.
+    """
+    return (int(f"{number & 0xFFFFFFFF:032b}"[::-1], 2) / 2**32 + shift) % 1.0
 
 
 class PriorSampler(BaseSampler):
@@ -32,10 +43,11 @@ class PriorSampler(BaseSampler):
     distributions with which it has no value in common. All other trials are the base sampler's
     alone. The base sampler sees every trial, and learns from the prior's as from its own.
 
-    The share starts at `weight`. With the valve it is learned from then on: the finished trials
-    that the study shows are compared, and the share rises while the prior's do better than the
-    base sampler's and falls while they do worse, between 0.02 and 0.9. A bad prior is left after
-    about ten trials, and a good one when the base sampler has learned to do better.
+    With the valve (the default) the share is learned. There are three sources then: the prior's
+    kernels, uniform sampling (which takes the place of the prior's floor) and the base sampler. The
+    kernels' share starts at `weight` times one minus the floor; the finished trials are ranked, and
+    the share rises while the kernels' trials do better than the others and falls while they do
+    worse, between 0.03 and 0.8. So a bad prior is left after a few trials.
 
     A trial's draw hangs on the seed, the trial's number, the values it has and the trials that
     have finished. So workers do not propose the same points, and a study resumed with the same
@@ -46,7 +58,8 @@ class PriorSampler(BaseSampler):
         base: any other sampler, or a function that makes one from a seed, which is called anew for
             every trial; None is Optuna's TPE, made so. A sampler that is passed in has its own
             random state: its draws are repeated by a run that is not resumed and has one worker.
-        weight: the share of the prior's trials at the start, in [0, 1].
+        weight: the share of the prior's trials, in [0, 1]; with the valve, at the start. At 0 the
+            base sampler is alone.
         seed: of this sampler's draws and of the base samplers made here; taken from the system's
             entropy where None.
         valve: whether the share is learned; False keeps it at `weight`.
@@ -57,10 +70,10 @@ class PriorSampler(BaseSampler):
     Raises:
         PriorError: where an argument is out of its range.
 
-    Which source proposed a trial is its user attribute `PriorSampler.SOURCE`: "prior" or "base";
-    the share at that time is `PriorSampler.TRUST`. Optuna gives a sampler no way of its own to
-    write into a study: in memory these attributes are kept, in a file or data base only
-    where `storage` is given, as `hyperband_study` does.
+    Which source proposed a trial is its user attribute `PriorSampler.SOURCE`: "prior", "uniform" or
+    "base"; the prior's share at that time is `PriorSampler.TRUST`. Optuna gives a sampler no way
+    of its own to write into a study: in memory these attributes are kept, in a file or database
+    only where `storage` is given, as `hyperband_study` does.
 
     Example:
         >>> import optuna
@@ -79,7 +92,7 @@ class PriorSampler(BaseSampler):
         self,
         prior: Prior,
         base: BaseSampler | MakeSampler | None = None,
-        weight: float = 0.75,
+        weight: float = 0.8,
         seed: int | None = None,
         *,
         valve: bool = True,
@@ -98,8 +111,9 @@ class PriorSampler(BaseSampler):
         if not isinstance(base, BaseSampler):
             base = SeededSampler(base or make_tpe, self._seed)
         self._base = base
+        start = self._weight * (1.0 - prior.floor) if prior.n_components else self._weight
         self._evidence = (
-            Evidence(prior, self._weight, self.SOURCE) if valve and weight > 0.0 else None
+            Evidence(prior, start, self.SOURCE, storage) if valve and weight > 0.0 else None
         )
         self._storage = storage
 
@@ -111,12 +125,15 @@ class PriorSampler(BaseSampler):
 
     def trust(self, study: Study) -> float:
         """The prior's share of the next trials of a study."""
+        return self._shares(study, len(study.get_trials(deepcopy=False))).prior
+
+    def _shares(self, study: Study, number: int) -> Shares:
         if self._evidence is None:
-            return self._weight
-        return self._evidence.trust(study, len(study.get_trials(deepcopy=False)))
+            return Shares(self._weight, 0.0, 1.0 - self._weight)
+        return self._evidence.shares(study, number)
 
     def source(self, trial: Any) -> str:
-        """Which source proposes or proposed a `Trial` or `FrozenTrial`: "prior" or "base".
+        """Which source proposes or proposed a `Trial` or `FrozenTrial`.
 
         Raises:
             PriorError: the trial does not say, because its study's storage was not given to the
@@ -130,18 +147,20 @@ class PriorSampler(BaseSampler):
             )
         return str(found)
 
-    def _is_prior(self, study: Study, trial: FrozenTrial) -> bool:
+    def _source(self, study: Study, trial: FrozenTrial) -> str:
         found = trial.user_attrs.get(self.SOURCE)
-        return (self._decide(study, trial) if found is None else found) == "prior"
+        return self._decide(study, trial) if found is None else str(found)
 
     def _decide(self, study: Study, trial: FrozenTrial) -> str:
         """The source of a trial that is beginning, noted in it."""
-        weight = self._weight
-        if self._evidence is not None:
-            weight = self._evidence.trust(study, trial.number)
-        source = "prior" if self._uniforms(trial.number, "")[0] < weight else "base"
+        shares = self._shares(study, trial.number)
+        v, _ = self._uniforms(trial.number, "")
+        if _turn(trial.number, self._uniforms(-1, "")[0]) < shares.prior:
+            source = "prior"
+        else:
+            source = "uniform" if v * (1.0 - shares.prior) < shares.uniform else "base"
         trial.set_user_attr(self.SOURCE, source)
-        trial.set_user_attr(self.TRUST, round(weight, 4))
+        trial.set_user_attr(self.TRUST, round(shares.prior, 4))
         if self._storage is not None:
             of_study = self._storage.get_study_id_from_name(study.study_name)
             key = self._storage.get_trial_id_from_study_id_trial_number(of_study, trial.number)
@@ -160,9 +179,17 @@ class PriorSampler(BaseSampler):
         first, second = int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
         return math.ldexp(first >> 11, -53), math.ldexp(second >> 11, -53)
 
+    def _uniform(self, trial: FrozenTrial, name: str, live: BaseDistribution) -> Any:
+        try:
+            axis = make_axis(name, live)
+        except PriorError:  # e.g. choices that are objects
+            return NOTHING
+        u, _ = self._uniforms(trial.number, f"/{name}")
+        return axis.values(axis.from_unit(np.array([u])))[0]
+
     def _given(self, trial: FrozenTrial) -> Given:
         known = {n: value for n, value in trial.params.items() if n in self._names}
-        return Given(self._prior, known)
+        return Given(self._prior, known, floor=self._evidence is None)
 
     # ---- Optuna's interface
 
@@ -183,7 +210,11 @@ class PriorSampler(BaseSampler):
         # The base is always asked: some samplers (NSGA-II, CMA-ES) enter a trial into their
         # population here, and would not learn from the prior's trials otherwise.
         values = self._base.sample_relative(study, trial, search_space)
-        if not self._is_prior(study, trial):
+        source = self._source(study, trial)
+        if source == "uniform":
+            drawn = {n: self._uniform(trial, n, live) for n, live in search_space.items()}
+            return {**values, **{n: value for n, value in drawn.items() if value is not NOTHING}}
+        if source == "base":
             return values
         given = self._given(trial)
         for name, live in search_space.items():
@@ -201,12 +232,15 @@ class PriorSampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """The prior's value where it is the prior's trial and it has one, else the base's."""
-        if param_name in self._names and self._is_prior(study, trial):
+        """The value of the trial's source; the base sampler's where that has none."""
+        source, value = self._source(study, trial), NOTHING
+        if source == "uniform":
+            value = self._uniform(trial, param_name, param_distribution)
+        elif source == "prior" and param_name in self._names:
             uniforms = self._uniforms(trial.number, f"/{param_name}")
             value = draw(self._given(trial), param_name, param_distribution, *uniforms)
-            if value is not NOTHING:
-                return value
+        if value is not NOTHING:
+            return value
         return self._base.sample_independent(study, trial, param_name, param_distribution)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:

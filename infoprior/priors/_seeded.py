@@ -23,8 +23,8 @@ _RUNNING = 1024  # samplers kept for trials that have not ended; the oldest go f
 
 
 def make_tpe(seed: int) -> BaseSampler:
-    """Optuna's TPE."""
-    return TPESampler(seed=seed)
+    """Optuna's TPE, which starts to model after five trials: it has the prior's to begin with."""
+    return TPESampler(n_startup_trials=5, seed=seed)
 
 
 class SeededSampler(BaseSampler):

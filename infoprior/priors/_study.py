@@ -33,7 +33,7 @@ def hyperband_study(
     direction: Literal["minimize", "maximize"] = "minimize",
     storage: str | Path | BaseStorage | None = None,
     base: BaseSampler | MakeSampler | None = None,
-    weight: float = 0.75,
+    weight: float = 0.8,
     valve: bool = True,
     seed: int = 0,
     heartbeat: int | None = None,

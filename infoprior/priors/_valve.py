@@ -2,9 +2,8 @@
 
 PriorBand (Mallik et al., NeurIPS 2023, section 5) shifts weight between the prior and the incumbent
 by the likelihood of the best configurations so far. An Optuna sampler sees no rungs and no
-brackets of its own, but it sees finished trials with their intermediate values: they are compared
-pair by pair at the last step that both reached, and the prior is trusted as far as the trials it
-stands for get into the best third more often than the others do.
+brackets of its own, but it sees finished trials with their intermediate values, and who proposed
+them: they are ranked, and a source gets trials as far as its own come out ahead.
 """
 
 from __future__ import annotations
@@ -12,9 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
@@ -23,29 +23,40 @@ from ._normal import Array
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-LEAST, MOST = 0.02, 0.9  # of the prior's share: neither source is ever without trials
-_BEST = 1.0 / 3.0  # of the trials count as a success, as the default reduction factor keeps
-_BEFORE = 3.0  # trials' worth of belief that a source does as well as any other
+# The prior's share stays within these: one trial in five is something to compare it with, also
+# where the first comparison happened to favour a bad prior, and a wronged prior gets a chance.
+LEAST, MOST = 0.03, 0.8
+UNIFORM = 0.1  # of the other trials at first, the rest being the base sampler's
+_UNIFORM_WITHIN = 0.1, 0.9
+_BEST = 1.0 / 3.0  # of the finalists are ranked: as many as Hyperband's default factor keeps
+_LOG_K = np.linspace(-3.0, 3.0, 40)  # a source's strength: from 1/20 to 20 times the others'
 _LEVELS = 8  # the most steps at which trials are compared
 _WINDOW = 512  # the most trials compared in a multi-objective study
-_GRID = (np.arange(512) + 0.5) / 512
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What is kept of a finished trial.
 
-    `share` is how much of it counts for the prior, in [0, 1]. `steps` and `values` are its
-    intermediate values, greater being better, the final value last at step infinity if it was
-    trained to the end. A trial that failed has none. `objectives` are those of a
-    multi-objective study, greater being better.
+    `parts` is how much of it counts for the prior, for uniform sampling and for the base sampler,
+    summing to one. `steps` and `values` are its intermediate values, greater being better, the
+    final value last at step infinity if it was trained to the end. A trial that failed has none.
+    `objectives` are those of a multi-objective study, greater being better.
     """
 
     number: int
-    share: float
+    parts: tuple[float, float, float]
     steps: tuple[float, ...] = ()
     values: tuple[float, ...] = ()
     objectives: tuple[float, ...] = ()
+
+
+class Shares(NamedTuple):
+    """Of the next trials, which share each source gets; they sum to one."""
+
+    prior: float
+    uniform: float
+    base: float
 
 
 def outcome(
@@ -53,22 +64,22 @@ def outcome(
     state: TrialState,
     values: Sequence[float] | None,
     directions: Sequence[StudyDirection],
-    share: float,
+    parts: tuple[float, float, float],
 ) -> Outcome:
     """The outcome of a trial that ends in `state` with `values`."""
     signs = [1.0 if d == StudyDirection.MAXIMIZE else -1.0 for d in directions]
     if state == TrialState.FAIL:
-        return Outcome(trial.number, share)
+        return Outcome(trial.number, parts)
     if len(signs) > 1:
         found = tuple(_number(s * v) for s, v in zip(signs, values or (), strict=False))
-        return Outcome(trial.number, share, objectives=found)
+        return Outcome(trial.number, parts, objectives=found)
     reports = sorted(trial.intermediate_values.items())
     steps = [float(step) for step, _ in reports]
     reached = [_number(signs[0] * value) for _, value in reports]
     if state == TrialState.COMPLETE and values:
         steps.append(math.inf)
         reached.append(_number(signs[0] * values[0]))
-    return Outcome(trial.number, share, tuple(steps), tuple(reached))
+    return Outcome(trial.number, parts, tuple(steps), tuple(reached))
 
 
 def _number(value: float) -> float:
@@ -88,7 +99,7 @@ def standings(outcomes: Sequence[Outcome]) -> Array:
         chosen = np.linspace(0, len(levels) - 1, _LEVELS).round().astype(int)
         levels = levels[chosen]
     level = np.searchsorted(levels, last, side="right") - 1
-    wins = np.zeros(n)
+    wins: Array = np.zeros(n)
     for k in range(len(levels)):
         here = np.flatnonzero(level >= k)
         ends = level[here] == k
@@ -98,7 +109,7 @@ def standings(outcomes: Sequence[Outcome]) -> Array:
         wins[here] += _below(ended, value) - 0.5 * ends  # less the tie with itself
         reaching = np.sort(value[~ends])
         wins[here[ends]] += _below(reaching, value[ends])
-    return wins / (n - 1)
+    return np.asarray(wins / (n - 1), dtype=np.float64)
 
 
 def _at(outcome: Outcome, step: float) -> float:
@@ -112,7 +123,8 @@ def _at(outcome: Outcome, step: float) -> float:
 def _below(ordered: Array, value: Array) -> Array:
     """How many of `ordered` lie below each value; equal ones count half."""
     left = np.searchsorted(ordered, value, side="left")
-    return 0.5 * (left + np.searchsorted(ordered, value, side="right"))
+    right = np.searchsorted(ordered, value, side="right")
+    return np.asarray(0.5 * (left + right), dtype=np.float64)
 
 
 def _dominance(outcomes: Sequence[Outcome]) -> Array:
@@ -121,38 +133,64 @@ def _dominance(outcomes: Sequence[Outcome]) -> Array:
     n, recent = len(points), points[-_WINDOW:]
     better = (points[:, None] >= recent).all(-1) & (points[:, None] > recent).any(-1)
     worse = (points[:, None] <= recent).all(-1) & (points[:, None] < recent).any(-1)
-    return 0.5 + 0.5 * (better.sum(1) - worse.sum(1)) / max(min(n, _WINDOW) - 1, 1)
+    ahead = (better.sum(1) - worse.sum(1)) / max(min(n, _WINDOW) - 1, 1)
+    return np.asarray(0.5 + 0.5 * ahead, dtype=np.float64)
 
 
-def _belief(successes: float, trials: float) -> Array:
-    """A Beta posterior's probabilities on the grid of success rates."""
-    a = _BEST * _BEFORE + successes
-    b = (1.0 - _BEST) * _BEFORE + trials - successes
-    logs = (a - 1.0) * np.log(_GRID) + (b - 1.0) * np.log1p(-_GRID)
-    p = np.exp(logs - logs.max())
-    return p / p.sum()
+def ranking(outcomes: Sequence[Outcome]) -> tuple[NDArray[np.int64], int]:
+    """Indices of the trials, the best first, and how many of them are finalists.
+
+    Finalists got as far as any trial did, and are ranked by their last value; the others follow,
+    by `standings`. Low fidelities alone would favour what learns fast over what ends well.
+    """
+    last = np.array([o.steps[-1] if o.steps else -math.inf for o in outcomes])
+    standing = standings(outcomes)
+    if len(outcomes) < 2 or any(o.objectives for o in outcomes) or last.max() == -math.inf:
+        return np.argsort(-standing, kind="stable"), len(outcomes)
+    final = last == last.max()
+    value = np.array([o.values[-1] if f else 0.0 for o, f in zip(outcomes, final, strict=True)])
+    # By place, since values may be infinite; the sort is stable, so ties keep their order.
+    return np.lexsort((np.arange(len(last)), -standing, -value, ~final)), int(final.sum())
 
 
-def trust(standing: Array, share: Array, start: float) -> float:
-    """The share of trials that the prior is to propose.
+def stronger(share: Array, start: float, ranked: int) -> float:
+    """The probability that the trials of one source are the stronger ones.
 
-    Success is to stand in the best third. With a Beta posterior for the success rate of the
-    prior's trials and one for all others', the odds of the prior are the starting odds times
-    P(prior's rate is the higher) : P(it is the lower).
+    A trial's strength is k if it is the source's, 1 if not, and something between by share. The
+    ranking is taken as Plackett and Luce do (Plackett, Applied Statistics 24, 1975): the best is
+    drawn among all trials with chances as their strengths, the second best among the others, and
+    so on, for the first `ranked` of them. Log k is uniform on either side of 0, and positive with
+    probability `start` before anything is seen.
 
     Args:
-        standing: of `standings`, shape (n,).
-        share: how much of each trial counts for the prior, shape (n,).
-        start: the share before any trial has ended, in (0, 1).
+        share: how much of each trial is the source's, the best trial first, shape (n,).
+        start: in [0, 1].
+        ranked: how far the order matters.
     """
-    start = min(max(start, LEAST), MOST)
-    if len(standing) < 2:
-        return start
-    bar = np.quantile(standing, 1.0 - _BEST)
-    success = np.where(standing > bar, 1.0, np.where(standing == bar, 0.5, 0.0))
-    mine = _belief(float(share @ success), float(share.sum()))
-    others = _belief(float((1.0 - share) @ success), float((1.0 - share).sum()))
-    above = float(mine @ (np.cumsum(others) - 0.5 * others))
-    above = min(max(above, 1e-9), 1.0 - 1e-9)
-    odds = start / (1.0 - start) * above / (1.0 - above)
-    return min(max(odds / (1.0 + odds), LEAST), MOST)
+    strength = 1.0 + share * np.expm1(_LOG_K)[:, None]
+    left = np.cumsum(strength[:, ::-1], axis=1)[:, ::-1]
+    log_p = np.log(strength[:, :ranked] / left[:, :ranked]).sum(axis=1)
+    belief = np.exp(log_p - log_p.max(initial=-math.inf))
+    mine, others = start * belief[_LOG_K > 0.0].sum(), (1 - start) * belief[_LOG_K < 0.0].sum()
+    return float(mine / (mine + others))
+
+
+def shares(outcomes: Sequence[Outcome], start: float) -> Shares:
+    """Which share of the next trials each source gets.
+
+    The prior's is the probability that its trials are stronger than the others, within `LEAST`
+    and `MOST`; the others' is divided between uniform and base in the same way.
+
+    Args:
+        outcomes: of the trials that have ended.
+        start: the prior's share before any has.
+    """
+    order, finalists = ranking(outcomes)
+    parts = np.array([outcomes[i].parts for i in order]).reshape(-1, 3)
+    ranked = max(2, math.ceil(_BEST * finalists))
+    prior = min(max(stronger(parts[:, 0], start, ranked), LEAST), MOST)
+    others = parts[parts[:, 0] < 0.5]
+    ranked = max(2, math.ceil(_BEST * finalists * len(others) / max(len(parts), 1)))
+    low, high = _UNIFORM_WITHIN
+    uniform = min(max(stronger(others[:, 1], UNIFORM, ranked), low), high)
+    return Shares(prior, (1.0 - prior) * uniform, (1.0 - prior) * (1.0 - uniform))
