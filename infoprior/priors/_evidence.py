@@ -11,13 +11,15 @@ from optuna.study import load_study
 from optuna.trial import TrialState
 
 from ._prior import Prior
-from ._valve import Outcome, Shares, outcome, shares
+from ._valve import Outcome, Shares, feasible, outcome, shares
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
+ENQUEUED = "enqueued"  # the source of trials with values of the user's own
+STALE = "infoprior:stale"  # a user attribute of trials that were failed for their worker
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
@@ -61,18 +63,23 @@ class Evidence:
     def add(
         self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
-        """Remember a trial that ends."""
+        """Remember a trial that ends. The user's own points say nothing about a source."""
         self._open(study)
-        if trial.number not in self._seen:
+        if trial.user_attrs.get(self._source) == ENQUEUED or trial.user_attrs.get(STALE):
+            return
+        # A base sampler may have found only after the trial ended that it breaks a constraint.
+        if trial.number not in self._seen or not feasible(trial):
             found = outcome(trial, state, values, study.directions, self._parts(trial))
             self._seen[trial.number] = found
 
     def shares(self, study: Study, number: int) -> Shares:
         """Which share of the trials about this number each source gets."""
         self._open(study)
+        if number == 0 and self._seen:  # another study of this name
+            self._seen, self._all = {}, None
         point = milestone(number)
         at, found = self._latest
-        if at != point or found is None:
+        if at != point or found is None or number == 0:
             for trial in self._finished(study):
                 self.add(study, trial, trial.state, trial.values)
             before = sorted(k for k in [*self._seen] if k < point)

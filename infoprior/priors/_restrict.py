@@ -93,6 +93,10 @@ def shared(prior: Prior, name: str, live: BaseDistribution) -> tuple[Part, Axis]
     asks for the same distribution in every trial.
     """
     key = name, live
+    try:
+        hash(key)
+    except TypeError:  # choices that are lists: no prior has those
+        return None
     if key not in prior._shared:
         try:
             target = make_axis(name, live)

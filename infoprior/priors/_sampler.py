@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage
 
 from ._axes import make_axis
 from ._draw import NOTHING, Given, draw
 from ._errors import PriorError
-from ._evidence import Evidence
+from ._evidence import ENQUEUED, Evidence
+from ._file import number
 from ._prior import Prior
 from ._seeded import MakeSampler, SeededSampler, make_tpe
 from ._valve import Shares
 
 if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
     from optuna.study import Study
     from optuna.trial import FrozenTrial, TrialState
 
@@ -32,6 +33,14 @@ def _turn(number: int, shift: float) -> float:
     be, so that a source soon has others to be compared with.
     """
     return (int(f"{number & 0xFFFFFFFF:032b}"[::-1], 2) / 2**32 + shift) % 1.0
+
+
+def _fixed(trial: FrozenTrial) -> dict[str, Any]:
+    """The values an enqueued trial is to have."""
+    return dict(trial.system_attrs.get("fixed_params") or {})
+
+
+_RUNNING = 1024  # trials whose relative values are remembered
 
 
 class PriorSampler(BaseSampler):
@@ -47,11 +56,12 @@ class PriorSampler(BaseSampler):
     kernels, uniform sampling (which takes the place of the prior's floor) and the base sampler. The
     kernels' share starts at `weight` times one minus the floor; the finished trials are ranked, and
     the share rises while the kernels' trials do better than the others and falls while they do
-    worse, between 0.03 and 0.8. So a bad prior is left after a few trials.
+    worse, between 0.03 and 0.8. So a bad prior is left after a few trials. What you enqueue keeps
+    its values, is completed by the prior, and counts for no source ("enqueued").
 
     A trial's draw hangs on the seed, the trial's number, the values it has and the trials that
     have finished. So workers do not propose the same points, and a study resumed with the same
-    seed goes on as it would have.
+    seed goes on as it would have (on a file or database this needs `storage`).
 
     Args:
         prior: what to draw from; its names are the study's parameter names.
@@ -100,13 +110,23 @@ class PriorSampler(BaseSampler):
     ) -> None:
         if not isinstance(prior, Prior):
             raise PriorError(f"prior: needs a Prior, got {type(prior).__name__}.")
-        if base is not None and not isinstance(base, BaseSampler) and not callable(base):
-            raise PriorError(f"base: needs an Optuna sampler, got {type(base).__name__}.")
-        if isinstance(weight, bool) or not 0.0 <= weight <= 1.0:
+        if isinstance(base, type) or not (isinstance(base, BaseSampler | None) or callable(base)):
+            raise PriorError(
+                f"base: needs an Optuna sampler or a function seed -> sampler, got {base!r}."
+            )
+        weight = number("weight", weight)
+        if not 0.0 <= weight <= 1.0:
             raise PriorError(f"weight: needs to be in [0, 1], got {weight!r}.")
+        if storage is not None and not isinstance(storage, BaseStorage):
+            raise PriorError(
+                "storage: needs the storage object that the study is created with, "
+                f"got {type(storage).__name__}."
+            )
         self._prior, self._names, self._weight = prior, frozenset(prior.space), float(weight)
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(2, np.uint64)[0])
+        elif isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+            raise PriorError(f"seed: needs a whole number of at least 0, got {seed!r}.")
         self._seed = int(seed)
         if not isinstance(base, BaseSampler):
             base = SeededSampler(base or make_tpe, self._seed)
@@ -116,6 +136,7 @@ class PriorSampler(BaseSampler):
             Evidence(prior, start, self.SOURCE, storage) if valve and weight > 0.0 else None
         )
         self._storage = storage
+        self._drawn: dict[int, dict[str, Any]] = {}  # trial number -> relative values
 
     def __str__(self) -> str:
         valve = "" if self._evidence is None else ", valve=True"
@@ -155,7 +176,9 @@ class PriorSampler(BaseSampler):
         """The source of a trial that is beginning, noted in it."""
         shares = self._shares(study, trial.number)
         v, _ = self._uniforms(trial.number, "")
-        if _turn(trial.number, self._uniforms(-1, "")[0]) < shares.prior:
+        if _fixed(trial) and self._weight > 0.0:
+            source = ENQUEUED
+        elif _turn(trial.number, self._uniforms(-1, "")[0]) < shares.prior:
             source = "prior"
         else:
             source = "uniform" if v * (1.0 - shares.prior) < shares.uniform else "base"
@@ -187,8 +210,10 @@ class PriorSampler(BaseSampler):
         u, _ = self._uniforms(trial.number, f"/{name}")
         return axis.values(axis.from_unit(np.array([u])))[0]
 
-    def _given(self, trial: FrozenTrial) -> Given:
-        known = {n: value for n, value in trial.params.items() if n in self._names}
+    def _given(self, trial: FrozenTrial, name: str = "") -> Given:
+        """The prior given what the trial has, or is going to have, of other names than this."""
+        known = {**_fixed(trial), **self._drawn.get(trial.number, {}), **trial.params}
+        known = {n: value for n, value in known.items() if n in self._names and n != name}
         return Given(self._prior, known, floor=self._evidence is None)
 
     # ---- Optuna's interface
@@ -216,14 +241,18 @@ class PriorSampler(BaseSampler):
             return {**values, **{n: value for n, value in drawn.items() if value is not NOTHING}}
         if source == "base":
             return values
-        given = self._given(trial)
+        given, drawn = self._given(trial), {}
         for name, live in search_space.items():
             if name in self._names:
                 value = draw(given, name, live, *self._uniforms(trial.number, f"/{name}"))
                 if value is not NOTHING:
-                    values = {**values, name: value}
+                    drawn[name] = value
                     given.add(name, value)
-        return values
+        # Parameters that are asked one by one are drawn given these, asked for by then or not.
+        self._drawn[trial.number] = drawn
+        while len(self._drawn) > _RUNNING:
+            self._drawn.pop(next(iter(self._drawn)), None)
+        return {**values, **drawn}
 
     def sample_independent(
         self,
@@ -236,9 +265,10 @@ class PriorSampler(BaseSampler):
         source, value = self._source(study, trial), NOTHING
         if source == "uniform":
             value = self._uniform(trial, param_name, param_distribution)
-        elif source == "prior" and param_name in self._names:
+        elif source in ("prior", ENQUEUED) and param_name in self._names:
             uniforms = self._uniforms(trial.number, f"/{param_name}")
-            value = draw(self._given(trial), param_name, param_distribution, *uniforms)
+            given = self._given(trial, param_name)
+            value = draw(given, param_name, param_distribution, *uniforms)
         if value is not NOTHING:
             return value
         return self._base.sample_independent(study, trial, param_name, param_distribution)
@@ -255,7 +285,8 @@ class PriorSampler(BaseSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """Learns from the trial; then the base sampler's."""
+        """The base sampler's; then learns from the trial."""
+        self._drawn.pop(trial.number, None)
+        self._base.after_trial(study, trial, state, values)
         if self._evidence is not None:
             self._evidence.add(study, trial, state, values)
-        self._base.after_trial(study, trial, state, values)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, TrialState
 
 MakeSampler = Callable[[int], BaseSampler]
+_STUDIES = 16  # whose common parameters are remembered
 _RUNNING = 1024  # samplers kept for trials that have not ended; the oldest go first
 
 
@@ -38,9 +39,9 @@ class SeededSampler(BaseSampler):
     def __init__(self, make: MakeSampler, seed: int) -> None:
         self._make, self._seed = make, seed
         self._samplers: dict[int, BaseSampler] = {}
-        # TPE remembers which parameters all trials share, and would look through all of them
-        # again in every trial: one of them is kept for this alone, and never draws.
-        self._scout = make(0) if make is make_tpe else None
+        # TPE remembers which parameters all trials of a study share, and would look through all
+        # of them again in every trial: one a study is kept for this alone, and never draws.
+        self._scouts: dict[str, BaseSampler] = {}
 
     def __str__(self) -> str:
         return str(self._make(0))
@@ -55,6 +56,14 @@ class SeededSampler(BaseSampler):
                 self._samplers.pop(next(iter(self._samplers)), None)
         return found
 
+    def _scout(self, study: Study) -> BaseSampler:
+        name = study.study_name
+        if name not in self._scouts:
+            while len(self._scouts) >= _STUDIES:
+                self._scouts.pop(next(iter(self._scouts)), None)
+            self._scouts[name] = self._make(0)
+        return self._scouts[name]
+
     def reseed_rng(self) -> None:
         """Nothing: seeds differ by trial number already."""
 
@@ -62,7 +71,7 @@ class SeededSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         """The trial's sampler's."""
-        sampler = self._of(trial) if self._scout is None else self._scout
+        sampler = self._scout(study) if self._make is make_tpe else self._of(trial)
         return sampler.infer_relative_search_space(study, trial)
 
     def sample_relative(

@@ -30,7 +30,10 @@ UNIFORM = 0.1  # of the other trials at first, the rest being the base sampler's
 _UNIFORM_WITHIN = 0.1, 0.9
 _BEST = 1.0 / 3.0  # of the finalists are ranked: as many as Hyperband's default factor keeps
 _LOG_K = np.linspace(-3.0, 3.0, 40)  # a source's strength: from 1/20 to 20 times the others'
+_TRUSTED = 8  # finalists up to which the starting share counts in full
+_STEPS = 32  # the most intermediate values kept of a trial
 _LEVELS = 8  # the most steps at which trials are compared
+_GOLDEN = 2654435769  # 2**32 over the golden ratio: multiples of it are spread evenly
 _WINDOW = 512  # the most trials compared in a multi-objective study
 
 
@@ -40,7 +43,8 @@ class Outcome:
 
     `parts` is how much of it counts for the prior, for uniform sampling and for the base sampler,
     summing to one. `steps` and `values` are its intermediate values, greater being better, the
-    final value last at step infinity if it was trained to the end. A trial that failed has none.
+    final value last at step infinity if it was trained to the end. A trial that failed, or broke
+    a constraint, has none.
     `objectives` are those of a multi-objective study, greater being better.
     """
 
@@ -68,18 +72,29 @@ def outcome(
 ) -> Outcome:
     """The outcome of a trial that ends in `state` with `values`."""
     signs = [1.0 if d == StudyDirection.MAXIMIZE else -1.0 for d in directions]
-    if state == TrialState.FAIL:
+    if state == TrialState.FAIL or not feasible(trial):
         return Outcome(trial.number, parts)
     if len(signs) > 1:
         found = tuple(_number(s * v) for s, v in zip(signs, values or (), strict=False))
         return Outcome(trial.number, parts, objectives=found)
     reports = sorted(trial.intermediate_values.items())
+    if len(reports) > _STEPS:
+        kept = np.linspace(0, len(reports) - 1, _STEPS).round().astype(int)
+        reports = [reports[i] for i in kept.tolist()]
     steps = [float(step) for step, _ in reports]
     reached = [_number(signs[0] * value) for _, value in reports]
     if state == TrialState.COMPLETE and values:
         steps.append(math.inf)
         reached.append(_number(signs[0] * values[0]))
     return Outcome(trial.number, parts, tuple(steps), tuple(reached))
+
+
+def feasible(trial: FrozenTrial) -> bool:
+    """Whether no constraint is above zero; NaN is."""
+    constraints = getattr(trial, "constraints", None)
+    if constraints is None:  # Optuna 4 keeps them here, as a list
+        constraints = dict(enumerate(trial.system_attrs.get("constraints") or ()))
+    return all(value <= 0.0 for value in constraints.values())
 
 
 def _number(value: float) -> float:
@@ -145,12 +160,13 @@ def ranking(outcomes: Sequence[Outcome]) -> tuple[NDArray[np.int64], int]:
     """
     last = np.array([o.steps[-1] if o.steps else -math.inf for o in outcomes])
     standing = standings(outcomes)
+    # Ties in an order that hangs on nothing: the prior's trials may be the early ones.
+    shuffle = np.array([o.number for o in outcomes], dtype=np.int64) * _GOLDEN % 2**32
     if len(outcomes) < 2 or any(o.objectives for o in outcomes) or last.max() == -math.inf:
-        return np.argsort(-standing, kind="stable"), len(outcomes)
+        return np.lexsort((shuffle, -standing)), len(outcomes)
     final = last == last.max()
     value = np.array([o.values[-1] if f else 0.0 for o, f in zip(outcomes, final, strict=True)])
-    # By place, since values may be infinite; the sort is stable, so ties keep their order.
-    return np.lexsort((np.arange(len(last)), -standing, -value, ~final)), int(final.sum())
+    return np.lexsort((shuffle, -standing, -value, ~final)), int(final.sum())
 
 
 def stronger(share: Array, start: float, ranked: int) -> float:
@@ -179,13 +195,16 @@ def shares(outcomes: Sequence[Outcome], start: float) -> Shares:
     """Which share of the next trials each source gets.
 
     The prior's is the probability that its trials are stronger than the others, within `LEAST`
-    and `MOST`; the others' is divided between uniform and base in the same way.
+    and `MOST`; the others' is divided between uniform and base in the same way. From eight
+    finalists on the starting share counts less and less, since the base sampler learns and the
+    prior does not (as the prior's exponent beta / n in πBO, Hvarfner et al., ICLR 2022).
 
     Args:
         outcomes: of the trials that have ended.
         start: the prior's share before any has.
     """
     order, finalists = ranking(outcomes)
+    start = min(max(start, 0.001), 0.999) * min(1.0, _TRUSTED / max(finalists, 1))
     parts = np.array([outcomes[i].parts for i in order]).reshape(-1, 3)
     ranked = max(2, math.ceil(_BEST * finalists))
     prior = min(max(stronger(parts[:, 0], start, ranked), LEAST), MOST)
