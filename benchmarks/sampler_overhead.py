@@ -1,11 +1,13 @@
 """What PriorSampler costs a trial, beside its base sampler's own cost.
 
-Ten parameters of every kind, a prior of 64 components, 1,000 trials in memory of an objective
-that does nothing; least CPU time of the repeats. Two stopwatches, one around PriorSampler and one
+Ten parameters of every kind, a prior of 64 components, trials in memory of an objective that does
+nothing; least CPU time of the repeats. Two stopwatches, one around PriorSampler and one
 around the base inside it, tell the two apart: their difference is PriorSampler's own work. The
 difference between two studies would not: how long TPE takes depends on the trials it has seen.
 
-    python benchmarks/sampler_overhead.py [--trials 1000] [--repeats 3] [--components 64]
+    python benchmarks/sampler_overhead.py [--trials 250 1000 4000] [--repeats 3] [--components 64]
+
+Written: benchmarks/results/sampler_overhead.md. TPE is run with up to 1,000 trials.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from typing import Any
 
 import numpy as np
 import optuna
+from _common import RESULTS, machine, write
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.pruners import BasePruner, HyperbandPruner, NopPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from infoprior.priors import Prior, PriorSampler
@@ -64,20 +68,31 @@ class Stopwatch(BaseSampler):
         self._timed("after_trial", *arguments)
 
 
-def measure(prior: Prior, base: BaseSampler, weight: float, n_trials: int) -> tuple[float, float]:
+def measure(
+    prior: Prior, base: BaseSampler, options: dict[str, Any], n_trials: int, hyperband: bool
+) -> tuple[float, float]:
     """CPU milliseconds a trial: (PriorSampler's own, its base's)."""
     inner = Stopwatch(base)
-    outer = Stopwatch(PriorSampler(prior, inner, weight, seed=0))
-    study = optuna.create_study(sampler=outer)
+    outer = Stopwatch(PriorSampler(prior, inner, seed=0, **options))
+    pruner: BasePruner = HyperbandPruner(1, 27, 3) if hyperband else NopPruner()
+    study = optuna.create_study(sampler=outer, pruner=pruner)
+    pruner.prune(study, optuna.trial.create_trial(value=0.0))
     for _ in range(n_trials):
         trial = study.ask(SPACE)
         study.tell(trial, float(trial.params["dropout"]))
     return 1e3 * (outer.seconds - inner.seconds) / n_trials, 1e3 * inner.seconds / n_trials
 
 
+CASES: dict[str, tuple[dict[str, Any], bool]] = {
+    "all trials the prior's": ({"weight": 1.0, "valve": False}, False),
+    "with the valve": ({}, False),
+    "with the valve, Hyperband": ({}, True),
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--trials", type=int, nargs="+", default=[250, 1000, 4000])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--components", type=int, default=64)
     arguments = parser.parse_args()
@@ -86,20 +101,26 @@ def main() -> None:
     rng = np.random.default_rng(0)
     points = Prior.uniform(SPACE).sample(arguments.components, rng)
     prior = Prior.from_points(SPACE, points)
-    print(
-        f"optuna {optuna.__version__}, {arguments.trials} trials, {len(SPACE)} parameters, "
-        f"{arguments.components} components\n"
-    )
-    print("| base | weight | PriorSampler's own, CPU ms a trial | its base's, CPU ms a trial |")
-    print("| --- | ---: | ---: | ---: |")
+    lines = [
+        f"`python benchmarks/sampler_overhead.py`, {machine()}, optuna {optuna.__version__}, "
+        f"{len(SPACE)} parameters, {arguments.components} components; CPU ms a trial.\n",
+        "| base | PriorSampler | trials | its own | its base's |",
+        "| --- | --- | ---: | ---: | ---: |",
+    ]
+    print("\n".join(lines))
     for base in (RandomSampler, TPESampler):
-        for weight in (0.0, 0.75, 1.0):
-            costs = [
-                measure(prior, base(seed=0), weight, arguments.trials)
-                for _ in range(arguments.repeats)
-            ]
-            own, rest = (min(column) for column in zip(*costs, strict=True))
-            print(f"| {base.__name__} | {weight:g} | {own:.3f} | {rest:.3f} |", flush=True)
+        for name, (options, hyperband) in CASES.items():
+            for n_trials in arguments.trials:
+                if base is TPESampler and n_trials > 1000:
+                    continue
+                costs = [
+                    measure(prior, base(seed=0), options, n_trials, hyperband)
+                    for _ in range(arguments.repeats)
+                ]
+                own, rest = (min(column) for column in zip(*costs, strict=True))
+                lines.append(f"| {base.__name__} | {name} | {n_trials} | {own:.3f} | {rest:.3f} |")
+                print(lines[-1], flush=True)
+    write(RESULTS / "sampler_overhead.md", "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

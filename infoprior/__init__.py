@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from infoprior._face import Suggestion, profile, suggest
     from infoprior.metadataset import MetaDataset
     from infoprior.predictors import load_predictor
-    from infoprior.priors import Prior, PriorSampler
+    from infoprior.priors import Prior, PriorSampler, fail_stale, hyperband_study, optimize
     from infoprior.spaces import SearchSpace, get_space
     from infoprior.tasks import Task, load_task, read_table
 
@@ -27,9 +27,12 @@ _HOME = {
     "SearchSpace": "infoprior.spaces",
     "Suggestion": "infoprior._face",
     "Task": "infoprior.tasks",
+    "fail_stale": "infoprior.priors",
     "get_space": "infoprior.spaces",
+    "hyperband_study": "infoprior.priors",
     "load_predictor": "infoprior.predictors",
     "load_task": "infoprior.tasks",
+    "optimize": "infoprior.priors",
     "profile": "infoprior._face",
     "read_table": "infoprior.tasks",
     "suggest": "infoprior._face",
@@ -42,9 +45,12 @@ __all__ = [
     "SearchSpace",
     "Suggestion",
     "Task",
+    "fail_stale",
     "get_space",
+    "hyperband_study",
     "load_predictor",
     "load_task",
+    "optimize",
     "profile",
     "read_table",
     "suggest",

@@ -330,6 +330,10 @@ def test_the_base_sees_every_trial() -> None:
     [
         (("prior.json",), "prior"),
         ((TIGHT, "tpe"), "base"),
+        ((TIGHT, TPESampler), "base"),
+        ((TIGHT, None, "a"), "weight"),
+        ((TIGHT, None, 0.5, -1), "seed"),
+        ((TIGHT, None, 0.5, 1.7), "seed"),
         ((TIGHT, None, 1.5), "weight"),
         ((TIGHT, None, float("nan")), "weight"),
         ((TIGHT, None, True), "weight"),
@@ -338,3 +342,79 @@ def test_the_base_sees_every_trial() -> None:
 def test_wrong_arguments_are_refused(arguments: Any, message: str) -> None:
     with pytest.raises(PriorError, match=message):
         PriorSampler(*arguments)
+    with pytest.raises(PriorError, match="storage"):
+        PriorSampler(TIGHT, storage="sqlite:///a.db")  # type: ignore[arg-type]
+
+
+MODES = Prior.from_points(
+    {n: FloatDistribution(0, 1) for n in "ab"},
+    [{"a": 0.1, "b": 0.1}, {"a": 0.9, "b": 0.9}],
+    bandwidth=0.02,
+    floor=0.01,
+)
+
+
+def mixed(study: Any) -> float:
+    """The share of trials that mix the two modes."""
+    return float(np.mean([(t.params["a"] > 0.5) != (t.params["b"] > 0.5) for t in study.trials]))
+
+
+def test_values_asked_one_by_one_are_drawn_with_the_relative_ones() -> None:
+    """TPE proposes what all trials have at once; b's range changes, so it is asked by itself."""
+
+    def moving(trial: optuna.Trial) -> float:
+        b = trial.suggest_float("b", 0, 1 + 0.001 * trial.number)
+        return b + trial.suggest_float("a", 0, 1)
+
+    assert mixed(run(PriorSampler(MODES, weight=1.0, valve=False, seed=0), 60, moving)) < 0.1
+
+
+def test_enqueued_values_are_conditioned_on_where_the_base_is_relative() -> None:
+    def both(trial: optuna.Trial) -> float:
+        return trial.suggest_float("a", 0, 1) + trial.suggest_float("b", 0, 1)
+
+    study = run(PriorSampler(MODES, weight=1.0, valve=False, seed=0), 15, both)
+    for _ in range(20):
+        study.enqueue_trial({"b": 0.1})
+    study.optimize(both, n_trials=20)
+    enqueued = study.trials[15:]
+    assert {t.user_attrs[PriorSampler.SOURCE] for t in enqueued} == {"enqueued"}
+    assert all(t.params["b"] == 0.1 for t in enqueued)
+    assert np.mean([t.params["a"] > 0.5 for t in enqueued]) < 0.1
+
+
+def test_choices_that_cannot_be_hashed_are_left_to_the_base() -> None:
+    sampler = PriorSampler(
+        Prior.uniform({"c": CategoricalDistribution("ab")}), RandomSampler(seed=0), 1.0, 0
+    )
+    study = run(sampler, 5, lambda t: float(len(t.suggest_categorical("c", [[1, 2], [3]]))))
+    assert {t.value for t in study.trials} <= {1.0, 2.0}
+
+
+def test_one_sampler_for_two_studies_of_a_storage() -> None:
+    sampler, storage = PriorSampler(TIGHT, seed=0), optuna.storages.InMemoryStorage()
+    for name in ("first", "second"):
+        study = optuna.create_study(storage=storage, study_name=name, sampler=sampler)
+        study.optimize(objective, n_trials=15)
+        assert len(study.trials) == 15
+
+
+GRID = {"depth": [1, 2, 3, 4, 5], "rate": [1e-3, 1e-2], "shape": ["funnel", "constant"]}
+BASES: dict[str, Any] = {
+    "brute force": lambda: optuna.samplers.BruteForceSampler(seed=0),
+    "grid": lambda: optuna.samplers.GridSampler(GRID, seed=0),
+    "partial": lambda: optuna.samplers.PartialFixedSampler({"depth": 2}, RandomSampler(seed=0)),
+    "gp": lambda: optuna.samplers.GPSampler(seed=0, n_startup_trials=3),
+}
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_bases_that_have_a_space_of_their_own(base: str) -> None:
+    def steps(trial: optuna.Trial) -> float:
+        depth = trial.suggest_int("depth", 1, 5)
+        rate = trial.suggest_float("rate", 1e-3, 1e-2, step=0.009)
+        return depth + rate + (trial.suggest_categorical("shape", ["funnel", "constant"]) == "a")
+
+    study = run(PriorSampler(TIGHT, BASES[base](), weight=0.5, seed=0), 12, steps)
+    assert {t.user_attrs[PriorSampler.SOURCE] for t in study.trials} >= {"prior", "base"}
+    assert all(t.state.name == "COMPLETE" for t in study.trials)

@@ -273,3 +273,73 @@ def test_trials_that_fail_count_against_their_source() -> None:
     study.optimize(fails, n_trials=30)
     assert any(t.state == TrialState.FAIL for t in study.trials)
     assert sampler.trust(study) < 0.15
+
+
+def test_the_users_own_points_say_nothing_about_the_prior() -> None:
+    def trust(enqueued: int) -> float:
+        sampler = PriorSampler(PRIORS["bad"], RandomSampler(seed=0), seed=0)
+        study = optuna.create_study(sampler=sampler)
+        for _ in range(enqueued):
+            study.enqueue_trial(dict.fromkeys("xyz", 0.31))
+        study.optimize(valley, n_trials=enqueued + 30)
+        return sampler.trust(study)
+
+    assert trust(20) < 0.15
+    assert trust(0) < 0.15
+
+
+def test_what_breaks_a_constraint_is_no_success() -> None:
+    def constrained(trial: optuna.Trial) -> float:
+        value = valley(trial)
+        trial.set_constraint("low", 0.5 - trial.params["x"])
+        return value
+
+    sampler = PriorSampler(PRIORS["good"], RandomSampler(seed=0), seed=0)
+    study = optuna.create_study(sampler=sampler)
+    study.optimize(constrained, n_trials=40)
+    assert sampler.trust(study) < 0.2  # it proposes x around 0.3
+
+
+def test_ties_favour_no_source() -> None:
+    """Early trials are mostly the prior's; where all are equal that must not count."""
+    parts = [PRIOR] * 12 + [BASE] * 12
+    tied = [Outcome(i, p, (math.inf,), (1.0,)) for i, p in enumerate(parts)]
+    turned = [Outcome(i, p, (math.inf,), (1.0,)) for i, p in enumerate(parts[::-1])]
+    order, _ = ranking(tied)
+    first = order[:8].tolist()
+    assert 2 <= sum(i < 12 for i in first) <= 6
+    assert abs(shares(tied, 0.5).prior - shares(turned, 0.5).prior) < 0.6
+
+
+def test_trials_of_killed_workers_do_not_count() -> None:
+    evidence = Evidence(PRIORS["good"], 0.5, PriorSampler.SOURCE)
+    study = optuna.create_study()
+    for number in range(6):
+        attributes = {PriorSampler.SOURCE: "prior", "infoprior:stale": True}
+        study.add_trial(create_trial(state=TrialState.FAIL, user_attrs=attributes))
+        attributes = {PriorSampler.SOURCE: "base"}
+        study.add_trial(create_trial(value=float(number), user_attrs=attributes))
+    assert evidence.shares(study, 12).prior == pytest.approx(0.5, abs=0.15)
+
+
+def test_another_study_of_the_same_name_begins_anew() -> None:
+    sampler = PriorSampler(PRIORS["bad"], RandomSampler(seed=0), seed=0)
+    for _ in range(2):
+        study = optuna.create_study(study_name="s", sampler=sampler)
+        study.optimize(valley, n_trials=20)
+        assert study.trials[0].user_attrs[PriorSampler.TRUST] == pytest.approx(0.72)
+        assert sampler.trust(study) < 0.2
+
+
+def test_many_reports_are_thinned_out() -> None:
+    trial = create_trial(value=1.0, intermediate_values={s: float(s) for s in range(1000)})
+    found = outcome(trial, TrialState.COMPLETE, [5.0], [StudyDirection.MAXIMIZE], BASE)
+    assert len(found.steps) == _valve._STEPS + 1
+    assert found.steps[0] == 0
+    assert found.steps[-2:] == (999.0, math.inf)
+
+
+def test_certainty_stays_finite() -> None:
+    share = np.array([0.0] * 3000 + [1.0] * 3000)
+    trials = [Outcome(i, (s, 0.0, 1 - s), (math.inf,), (-float(i),)) for i, s in enumerate(share)]
+    assert sum(shares(trials, 1.0)) == pytest.approx(1.0)
