@@ -49,8 +49,13 @@ def test_the_suggestion_runs(folder, capsys):
     assert "mi_ty" in out
 
 
-def test_the_profile_of_a_network_runs(folder, capsys):
+def test_any_prior_runs(folder, capsys):
     exec(compile(BLOCKS[2], "README.md", "exec"), {})
+    assert set(eval(capsys.readouterr().out)) == {"rate", "depth"}
+
+
+def test_the_profile_of_a_network_runs(folder, capsys):
+    exec(compile(BLOCKS[3], "README.md", "exec"), {})
     out = capsys.readouterr().out
     assert "hidden_3" in out
     assert "sigma" in out
@@ -58,7 +63,7 @@ def test_the_profile_of_a_network_runs(folder, capsys):
 
 
 def test_the_estimate_runs(capsys):
-    exec(compile(BLOCKS[3], "README.md", "exec"), {})
+    exec(compile(BLOCKS[4], "README.md", "exec"), {})
     assert 0.4 < float(capsys.readouterr().out.split()[0]) < 0.7
 
 
@@ -67,6 +72,16 @@ def test_the_page_on_information_runs(capsys):
     for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
         exec(compile(block, "docs/information.md", "exec"), {})
     assert "noisy" in capsys.readouterr().out
+
+
+def test_the_page_on_priors_runs(tmp_path, monkeypatch, capsys):
+    page = (Path(__file__).parents[1] / "docs" / "priors.md").read_text("utf-8")
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
+        exec(compile(block, "docs/priors.md", "exec"), names)
+    assert "'prior'" in capsys.readouterr().out
+    assert (tmp_path / "prior.json").exists()
 
 
 def test_files_and_targets_that_it_names_exist():
