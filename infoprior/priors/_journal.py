@@ -92,16 +92,21 @@ def journal(path: str | Path) -> JournalStorage:
     """Optuna's journal storage on a file, made where there is none; its directory must exist.
 
     Raises:
-        PriorError: there is no such directory, or the file is no journal.
+        PriorError: there is no such directory, or the file is no journal or cannot be opened.
     """
     path = Path(path)
     if not path.parent.is_dir():
         raise PriorError(f"storage: there is no directory {path.parent} for the journal.")
+    if path.is_dir():
+        raise PriorError(f"storage: {path} is a directory; name a file in it for the journal.")
     lock = None if fcntl is None else KernelLock(str(path))
     try:
         return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
     except (ValueError, KeyError, TypeError) as error:
         raise PriorError(f"storage: {path} is no Optuna journal ({error}).") from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise PriorError(f"storage: the journal {path} cannot be opened: {reason}.") from error
 
 
 def open_storage(
@@ -125,6 +130,10 @@ def open_storage(
             "heartbeat: only a database opened by its URL keeps signs of life; "
             "for a journal there is `fail_stale`."
         )
+    if heartbeat is not None and (
+        isinstance(heartbeat, bool) or not isinstance(heartbeat, int) or heartbeat < 1
+    ):
+        raise PriorError(f"heartbeat: needs to be an int of 1 or more, got {heartbeat!r}.")
     if isinstance(storage, BaseStorage):
         return storage
     if storage == "memory":

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import math
+import operator
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 ERROR = "infoprior:error"  # a trial's user attribute: why it failed
+STALE = "infoprior:stale"  # another: True where it was failed for a worker that was killed
 Callback = Callable[[optuna.Study, FrozenTrial], None]
 
 
@@ -38,8 +40,9 @@ def optimize(
     processes at once, and it ends at that number altogether. Workers do not wait for each other,
     so at most one trial for each other worker (process or thread) may come on top. Trials count
     that were completed or pruned, and those whose objective failed here (it raised one of
-    `catch`, or returned no number); why is kept in their user attribute ``infoprior:error``.
-    Those that a killed worker left behind do not count: see `fail_stale`.
+    `catch`, or did not return one number for each of the study's directions); why is kept in
+    their user attribute ``infoprior:error``. Those that a killed worker left behind do not count:
+    see `fail_stale`.
 
     Ctrl-C and exceptions leave a study that can be gone on with.
 
@@ -47,7 +50,7 @@ def optimize(
         study: `hyperband_study`'s, or any other.
         objective: of an Optuna trial.
         n_trials: finished trials of the study, all processes together, at which to stop.
-        n_jobs: threads of this process.
+        n_jobs: threads of this process; -1 for as many as there are cores.
         timeout: seconds after which no new trial is begun.
         progress: a bar on standard error with the study's finished trials, the time left and the
             best value; it moves when a trial of this process ends. None: on a terminal only.
@@ -58,10 +61,10 @@ def optimize(
         The study.
 
     Raises:
-        PriorError: `n_trials` is no number of trials.
+        PriorError: `n_trials` is no number of trials, or `n_jobs` none of threads.
     """
-    if isinstance(n_trials, bool) or not isinstance(n_trials, int) or n_trials < 0:
-        raise PriorError(f"n_trials: needs to be an int of 0 or more, got {n_trials!r}.")
+    n_trials = whole("n_trials", n_trials, 0)
+    n_jobs = whole("n_jobs", n_jobs, 1, -1)
     done = len(finished(study))
     if done >= n_trials:
         return study
@@ -75,13 +78,25 @@ def optimize(
                 study.stop()
 
         study.optimize(
-            _saying_why(objective),
+            _saying_why(objective, len(study.directions)),
             timeout=timeout,
             n_jobs=n_jobs,
             catch=catch,
             callbacks=[*callbacks, after],
         )
     return study
+
+
+def whole(what: str, value: Any, least: int, *others: int) -> int:
+    """An int, numpy's too, of `least` or more, or one of `others`; PriorError for anything else."""
+    allowed = " or ".join([f"{least} or more", *map(str, others)])
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if isinstance(value, bool) or number is None or (number < least and number not in others):
+        raise PriorError(f"{what}: needs to be an int of {allowed}, got {value!r}.")
+    return number
 
 
 def finished(study: optuna.Study) -> list[FrozenTrial]:
@@ -101,6 +116,10 @@ def fail_stale(study: optuna.Study, *, older_than: float | None = None) -> list[
     look like running ones, and only the caller can know that they aren't (a database can:
     see `hyperband_study`'s `heartbeat`).
 
+    Where the study's sampler is a `PriorSampler` that was given the storage, as by
+    `hyperband_study`, their user attribute ``infoprior:stale`` says what happened, and they count
+    for or against no source. Everywhere they are FAIL without an ``infoprior:error``.
+
     Args:
         study: whose trials.
         older_than: seconds; younger trials are left alone. Give it where other workers run, and
@@ -118,13 +137,25 @@ def fail_stale(study: optuna.Study, *, older_than: float | None = None) -> list[
                 continue
         # Another process may be ahead of this one.
         with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
+            _mark_stale(study, trial.number)
             told = study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
             if told.state == TrialState.FAIL:
                 failed.append(trial.number)
     return failed
 
 
-def _saying_why(objective: Callable[[Trial], float]) -> Callable[[Trial], float]:
+def _mark_stale(study: optuna.Study, number: int) -> None:
+    # Optuna lets one write into another worker's trial by the storage only.
+    from ._sampler import PriorSampler
+
+    storage = study.sampler._storage if isinstance(study.sampler, PriorSampler) else None
+    if storage is not None:
+        of_study = storage.get_study_id_from_name(study.study_name)
+        trial = storage.get_trial_id_from_study_id_trial_number(of_study, number)
+        storage.set_trial_user_attr(trial, STALE, True)
+
+
+def _saying_why(objective: Callable[[Trial], float], n_values: int) -> Callable[[Trial], float]:
     # Also what tells a trial that failed from one that was left behind.
     def run(trial: Trial) -> float:
         try:
@@ -134,18 +165,19 @@ def _saying_why(objective: Callable[[Trial], float]) -> Callable[[Trial], float]
         except Exception as error:
             trial.set_user_attr(ERROR, repr(error)[:1000])
             raise
-        if not _is_value(value):
+        if not _is_value(value, n_values):
             trial.set_user_attr(ERROR, f"returned {value!r}"[:1000])
         return value
 
     return run
 
 
-def _is_value(value: Any) -> bool:
+def _is_value(value: Any, n_values: int) -> bool:
+    """Whether Optuna takes it: one number for each of the study's directions."""
+    values = value if isinstance(value, Sequence) else [value]
     try:
-        values = value if isinstance(value, (list, tuple)) else [value]
-        return not any(math.isnan(float(v)) for v in values)
-    except (TypeError, ValueError):
+        return len(values) == n_values and not any(math.isnan(float(v)) for v in values)
+    except (TypeError, ValueError, OverflowError):
         return False
 
 

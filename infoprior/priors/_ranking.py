@@ -131,7 +131,7 @@ def _groups(tried: Sequence[Tried]) -> NDArray[np.int64]:
         losses = np.array([tried[i].losses for i in finite], dtype=np.float64)
         group[finite] = fronts(losses)
     stopped = [(t.stopped, i) for i, t in enumerate(tried) if t.losses is None and t.stopped]
-    first = int(group.max()) + 1
+    first = int(group.max(initial=-1)) + 1
     keys = sorted({(-step, loss) for (step, loss), _ in stopped})
     position = {key: first + k for k, key in enumerate(keys)}
     for (step, loss), i in stopped:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import operator
+import numbers
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import optuna
 from optuna.pruners import HyperbandPruner
 from optuna.samplers import BaseSampler
@@ -16,6 +17,7 @@ from optuna.storages import BaseStorage
 
 from ._errors import PriorError
 from ._journal import open_storage
+from ._optimize import whole
 from ._prior import Prior
 from ._sampler import PriorSampler
 from ._seeded import MakeSampler, SeededSampler, make_tpe
@@ -47,7 +49,10 @@ def hyperband_study(
     first, and is not the same twice.) That needs a `base` made by a function, or none: a sampler
     object has a random state of its own, which starts again in each process.
 
-    The settings are kept in the study, and a study is opened with the settings it has only.
+    The settings are kept in the study, and a study is opened with the settings it has only. Of
+    `base` that is the class of its samplers and, if it has one, the function's name; what the
+    function gives them (a lambda's number of startup trials, say) can't be seen: give the function
+    another name when that changes.
 
     Args:
         prior: what `PriorSampler` draws from; None for Hyperband with the base sampler alone.
@@ -94,19 +99,22 @@ def hyperband_study(
         raise PriorError(f"name: the study needs one, got {name!r}.")
     if prior is not None and not isinstance(prior, Prior):
         raise PriorError(f"prior: needs a Prior or None, got {type(prior).__name__}.")
-    seed = _whole("seed", seed, 0)
-    min_resource = _whole("min_resource", min_resource, 1)
-    max_resource = _whole("max_resource", max_resource, 1)
-    reduction_factor = _whole("reduction_factor", reduction_factor, 2)
+    seed = whole("seed", seed, 0)
+    min_resource = whole("min_resource", min_resource, 1)
+    max_resource = whole("max_resource", max_resource, 1)
+    reduction_factor = whole("reduction_factor", reduction_factor, 2)
     if direction not in ("minimize", "maximize"):
         raise PriorError(f"direction: needs 'minimize' or 'maximize', got {direction!r}.")
     _check_resources(min_resource, max_resource, reduction_factor)
+    weight = _weight(weight)
+    if not isinstance(valve, (bool, np.bool_)):
+        raise PriorError(f"valve: needs to be True or False, got {valve!r}.")
     backend = open_storage(storage, name, heartbeat)
     sampler = _sampler(prior, base, weight, valve, seed, backend)
     settings: dict[str, Any] = {
         "prior": fingerprint(prior),
         "base": _describe(base),
-        "weight": float(weight),
+        "weight": weight,
         "valve": bool(valve),
         "seed": seed,
         "max_resource": max_resource,
@@ -147,14 +155,11 @@ def _check_resources(min_resource: int, max_resource: int, reduction_factor: int
         )
 
 
-def _whole(what: str, value: Any, least: int) -> int:
-    try:
-        number = operator.index(value)  # numpy's ints too
-    except TypeError:
-        number = least - 1
-    if isinstance(value, bool) or number < least:
-        raise PriorError(f"{what}: needs to be an int of {least} or more, got {value!r}.")
-    return number
+def _weight(value: Any) -> float:
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)  # numpy's too
+    if not real or not 0.0 <= value <= 1.0:
+        raise PriorError(f"weight: needs to be in [0, 1], got {value!r}.")
+    return float(value)
 
 
 def start_brackets(study: optuna.Study) -> None:
@@ -170,11 +175,14 @@ def start_brackets(study: optuna.Study) -> None:
 def agree(study: optuna.Study, settings: dict[str, Any], key: str = SETTINGS) -> None:
     """Keep a new study's settings in it; PriorError where the study has others."""
     name, known = study.study_name, study.user_attrs.get(key)
-    if known is None:
-        if study.get_trials(deepcopy=False):
+    if known is None and study.get_trials(deepcopy=False):
+        # Another worker may have begun it since.
+        known = study.user_attrs.get(key)
+        if known is None:
             raise PriorError(
                 f"name: the storage has a study {name!r} that was not made by this function."
             )
+    if known is None:
         if study.direction.name.lower() != settings.get("direction", study.direction.name.lower()):
             raise PriorError(f"name: the storage has a study {name!r} with another direction.")
         study.set_user_attr(key, settings)
@@ -209,12 +217,21 @@ def _sampler(
         return PriorSampler(prior, base, weight, seed, valve=valve, storage=storage)
     if isinstance(base, BaseSampler):
         return base
-    if base is not None and not callable(base):
-        raise PriorError(f"base: needs a function or an Optuna sampler, got {base!r}.")
+    if isinstance(base, type) or not (base is None or callable(base)):
+        raise PriorError(
+            f"base: needs a function seed -> sampler or an Optuna sampler, got {base!r}."
+        )
     return SeededSampler(base or make_tpe, seed)
 
 
 def _describe(base: BaseSampler | MakeSampler | None) -> str:
     if isinstance(base, BaseSampler):
         return type(base).__name__ + " (one state)"
-    return type((base or make_tpe)(0)).__name__
+    made = (base or make_tpe)(0)
+    if not isinstance(made, BaseSampler):
+        raise PriorError(
+            f"base: the function needs to return an Optuna sampler, got {type(made).__name__}."
+        )
+    kind, name = type(made).__name__, getattr(base, "__qualname__", "<lambda>")
+    # Not its module, which is another one where it is run as a script.
+    return kind if base is make_tpe or name.endswith("<lambda>") else f"{kind} of {name}"

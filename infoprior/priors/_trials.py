@@ -187,7 +187,13 @@ def _inferred(name: str, column: Sequence[Any]) -> BaseDistribution:
     """The distribution that a column's values suggest."""
     seen = [v for v in column if not _missing(v)]
     if not all(_is_number(v) and math.isfinite(v) for v in seen):
-        choices = {(type(v).__name__, v): v for v in seen}
+        try:
+            choices = {(type(v).__name__, v): v for v in seen}
+        except TypeError:
+            raise PriorError(
+                f"frame: column {name!r} holds lists or the like; "
+                "a prior's choices are None, bool, int, float or str."
+            ) from None
         order = sorted(choices, key=lambda key: (key[0], str(key[1])))
         return CategoricalDistribution([choices[key] for key in order])
     low, high = min(seen), max(seen)

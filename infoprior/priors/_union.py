@@ -44,10 +44,19 @@ class Union:
             before = self._seen.get(name)
             if before is None:
                 self._seen[name] = distribution, where
-            elif before[0] is not distribution and (name, distribution) not in self._done:
+            elif before[0] is not distribution and not self._known(name, distribution, where):
                 self._done.add((name, distribution))
                 if before[0] != distribution:
                     self._seen[name] = _join(name, before, (distribution, where)), before[1]
+
+    def _known(self, name: str, distribution: BaseDistribution, where: str) -> bool:
+        try:
+            return (name, distribution) in self._done
+        except TypeError:  # it cannot be hashed
+            raise PriorError(
+                f"space: parameter {name!r} has choices in {where} that are lists or the like; "
+                "a prior's choices are None, bool, int, float or str."
+            ) from None
 
     def space(self) -> dict[str, BaseDistribution]:
         """name -> distribution, in the order of first appearance."""

@@ -323,6 +323,42 @@ def test_nothing_to_learn_from_says_why() -> None:
     assert from_studies([study, line({0.1: 0.0, 0.2: 1.0})]).metadata["studies_used"] == 1
 
 
+def useless(kind: str) -> optuna.Study:
+    study = optuna.create_study()
+    for _ in range(3):
+        if kind == "failed":
+            add(study, FAIL, 0.9)
+        elif kind == "pruned":
+            add(study, PRUNED, 0.9)
+    return study
+
+
+@pytest.mark.parametrize("kind", ["empty", "failed", "pruned"])
+def test_studies_without_anything_to_rank_are_left_out(kind: str) -> None:
+    good = line({0.1: 0.0, 0.2: 1.0, 0.3: 2.0, 0.4: 3.0})
+    says = {"empty": "no trials", "failed": "3 failed", "pruned": "3 pruned_without_values"}
+    with pytest.raises(PriorError, match=rf"none of 1 has .*they have {says[kind]}\.$"):
+        from_studies(useless(kind))
+    prior = from_studies([useless(kind), good, useless(kind)])
+    assert prior.metadata["studies"] == 3
+    assert prior.metadata["studies_used"] == 1
+    alone = from_studies(good)
+    assert prior.with_metadata().to_dict()["components"] == alone.to_dict()["components"]
+
+
+@pytest.mark.filterwarnings("ignore:Choices for a categorical")
+def test_choices_that_are_lists_are_named() -> None:
+    def study() -> optuna.Study:
+        made = optuna.create_study()
+        choices: Any = [[1, 2], [3]]
+        made.optimize(lambda t: len(t.suggest_categorical("layers", choices)), n_trials=4)
+        return made
+
+    for studies in ([study()], [study(), study()]):
+        with pytest.raises(PriorError, match=r"^space: parameter 'layers' has .*choice"):
+            from_studies(studies)
+
+
 # ---- the prior
 
 

@@ -163,6 +163,11 @@ FRAME = pd.DataFrame({"x": [0.1, 0.2, 0.3], "value": [1.0, 2.0, 3.0]})
         (FRAME[:1], {"space": X}, "^frame: there are no two trials"),
         (FRAME[:0], {"space": X}, "^frame: there are no two trials"),
         (FRAME, {"space": X, "outside": "no"}, "^outside"),
+        (
+            pd.DataFrame({"params_layers": [[1], [2]], "value": [0.0, 1.0]}),
+            {},
+            "^frame: column 'layers' holds lists",
+        ),
     ],
 )
 def test_wrong_tables_are_named(frame: Any, kwargs: dict[str, Any], match: str) -> None:

@@ -19,8 +19,8 @@ from optuna.trial import TrialState
 
 from infoprior.priors import Prior, PriorError
 from infoprior.priors._journal import open_storage
-from infoprior.priors._optimize import ERROR, fail_stale, finished, optimize
-from infoprior.priors._study import SETTINGS, fingerprint, hyperband_study
+from infoprior.priors._optimize import ERROR, STALE, fail_stale, finished, optimize
+from infoprior.priors._study import SETTINGS, agree, fingerprint, hyperband_study
 from tests.priors.workers import PRIOR, SPACE, objective, open_study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -173,6 +173,50 @@ def test_a_study_made_otherwise_is_refused() -> None:
     open_study(storage, "new", direction="maximize")
 
 
+def test_a_study_that_another_worker_has_just_begun() -> None:
+    class Late(optuna.Study):
+        """Another worker agrees and begins between our looking for settings and for trials."""
+
+        begun = False
+
+        def get_trials(self, *args: Any, **kwargs: Any) -> Any:
+            if not self.begun:
+                self.begun = True
+                self.set_user_attr(SETTINGS, {"seed": 1})
+                self.ask()
+            return super().get_trials(*args, **kwargs)
+
+    def late(name: str) -> optuna.Study:
+        optuna.create_study(storage=storage, study_name=name)
+        return Late(study_name=name, storage=storage)
+
+    storage = InMemoryStorage()
+    agree(late("same"), {"seed": 1})
+    with pytest.raises(PriorError, match="seed is 1 there and 2 here"):
+        agree(late("other"), {"seed": 2})
+
+
+def make_random(seed: int) -> RandomSampler:
+    return RandomSampler(seed=seed)
+
+
+def make_tpe_of_three(seed: int) -> TPESampler:
+    return TPESampler(n_startup_trials=3, seed=seed)
+
+
+def test_a_function_counts_by_its_name() -> None:
+    storage = InMemoryStorage()
+    open_study(storage, "study", base=make_tpe_of_three)
+    open_study(storage, "study", base=make_tpe_of_three)
+    with pytest.raises(PriorError, match="'TPESampler of make_tpe_of_three' there and 'TPESa"):
+        open_study(storage, "study")
+    with pytest.raises(PriorError, match="here"):
+        open_study(storage, "study", base=make_random)
+    # Of lambdas nothing but what they make is known, and Optuna's samplers do not say more.
+    open_study(storage, "lambda", base=lambda seed: TPESampler(seed=seed))
+    open_study(storage, "lambda", base=lambda seed: TPESampler(n_startup_trials=3, seed=seed))
+
+
 GIVEN: dict[str, Any] = {"prior": PRIOR, "name": "s", "max_resource": 9, "storage": "memory"}
 
 
@@ -192,7 +236,18 @@ GIVEN: dict[str, Any] = {"prior": PRIOR, "name": "s", "max_resource": 9, "storag
         ({"max_resource": 243}, "max_resource: Optuna loses a bracket of 243 .* 244"),
         ({"weight": 2.0}, "weight"),
         ({"base": 3}, "base"),
-        ({"base": 3, "prior": None}, "base: needs a function or an Optuna sampler"),
+        ({"base": 3, "prior": None}, "base: needs a function seed -> sampler"),
+        ({"base": TPESampler, "prior": None}, "base: needs a function seed -> sampler"),
+        ({"base": lambda seed: seed}, "base: the function needs to return an Optuna sampler"),
+        ({"weight": "a"}, "weight: needs to be in"),
+        ({"weight": 7, "prior": None}, "weight: needs to be in .* got 7"),
+        ({"weight": "a", "prior": None}, "weight: needs to be in .* got 'a'"),
+        ({"weight": float("nan"), "prior": None}, "weight: needs to be in"),
+        ({"weight": True, "prior": None}, "weight: needs to be in"),
+        ({"valve": "no"}, "valve: needs to be True or False, got 'no'"),
+        ({"valve": None, "prior": None}, "valve: needs to be True or False"),
+        ({"storage": "/"}, "storage: / is a directory"),
+        ({"storage": "sqlite://", "heartbeat": 0}, "heartbeat: needs to be an int of 1 or more"),
     ],
 )
 def test_arguments_out_of_range(arguments: dict[str, Any], says: str) -> None:
@@ -227,8 +282,29 @@ def test_the_number_of_trials_is_the_study_s(tmp_path: Path) -> None:
     again = open_study(tmp_path / "a.journal", "study")
     assert len(optimize(again, objective, 12).trials) == 12
     assert len(optimize(study, objective, 10).trials) == 12
-    with pytest.raises(PriorError, match="n_trials"):
-        optimize(study, objective, -1)
+    numpy_s: dict[str, Any] = {"n_trials": np.int64(13), "n_jobs": np.int8(1)}
+    optimize(study, objective, **numpy_s)
+    assert len(study.trials) == 13
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"n_trials": -1}, "n_trials: needs to be an int of 0 or more, got -1"),
+        ({"n_trials": 2.0}, "n_trials: needs to be an int of 0 or more, got 2.0"),
+        ({"n_trials": True}, "n_trials"),
+        ({"n_jobs": 0}, "n_jobs: needs to be an int of 1 or more or -1, got 0"),
+        ({"n_jobs": -2}, "n_jobs: needs to be an int of 1 or more or -1, got -2"),
+        ({"n_jobs": None}, "n_jobs: needs to be an int"),
+    ],
+)
+def test_numbers_that_are_none(arguments: dict[str, Any], says: str) -> None:
+    with pytest.raises(PriorError, match=says):
+        optimize(open_study("memory", "study"), objective, **{"n_trials": 1, **arguments})
+
+
+def test_as_many_threads_as_cores() -> None:
+    assert len(optimize(open_study("memory", "study"), objective, 3, n_jobs=-1).trials) >= 3
 
 
 def test_threads_stop_at_the_number_too() -> None:
@@ -270,6 +346,21 @@ def test_failed_trials_count_and_say_why() -> None:
     ]
 
 
+@pytest.mark.parametrize("directions", [1, 2])
+@pytest.mark.parametrize("value", [(), (1.0, 2.0, 3.0), [1.0], (1.0, 2.0), 1.0])
+def test_the_wrong_number_of_values_is_a_failure(value: Any, directions: int) -> None:
+    def returns(trial: optuna.Trial) -> Any:
+        assert trial.number < 50, "such trials do not count"
+        return value
+
+    study = optuna.create_study(directions=["minimize"] * directions)
+    optimize(study, returns, 3)
+    right = (1 if isinstance(value, float) else len(value)) == directions
+    assert [t.state.name for t in study.trials] == ["COMPLETE" if right else "FAIL"] * 3
+    reasons = {t.user_attrs.get(ERROR) for t in study.trials}
+    assert reasons == {None if right else f"returned {value!r}"}
+
+
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_an_error_or_ctrl_c_leaves_a_study_to_go_on_with(
     error: type[BaseException], tmp_path: Path
@@ -302,11 +393,26 @@ def test_trials_left_behind() -> None:
     assert fail_stale(study, older_than=0.2) == [3]
     assert fail_stale(study) == [4]
     assert fail_stale(study) == []
+    assert [t.number for t in study.trials if t.user_attrs.get(STALE)] == [3, 4]
     assert len(finished(study)) == 6
     assert len(study.trials) == 8
     optimize(study, objective, 8)  # and they do not count
     assert len(finished(study)) == 8
     assert len(study.trials) == 10
+
+
+@pytest.mark.parametrize("kind", ["a.journal", "sqlite:///{}/a.db"])
+def test_trials_of_another_process_are_marked_too(kind: str, tmp_path: Path) -> None:
+    storage = kind.format(tmp_path) if "://" in kind else tmp_path / kind
+    open_study(storage, "study").ask(SPACE)
+    open_study(storage, "without", prior=None).ask(SPACE)
+    assert fail_stale(open_study(storage, "study")) == [0]
+    assert open_study(storage, "study").trials[0].user_attrs[STALE] is True
+    # Without a prior there is nothing to learn wrongly, and no storage to write by.
+    without = open_study(storage, "without", prior=None)
+    assert fail_stale(without) == [0]
+    assert without.trials[0].state == TrialState.FAIL
+    assert finished(without) == []
 
 
 def test_a_database_notices_the_dead(tmp_path: Path) -> None:
