@@ -58,14 +58,18 @@ class Given:
     """
 
     def __init__(self, prior: Prior, values: Mapping[str, Any], *, floor: bool = True) -> None:
-        self.prior = prior
+        self.prior, self.names = prior, set(values)
         self.log_weights, self.log_floor = prior._given(values)
         if not floor:
             self.log_floor += _TRACE
 
     def add(self, name: str, value: Any) -> None:
         """Take one more value into account."""
-        position = self.prior._axes[name].find(value)
+        self.names.add(name)
+        try:
+            position = self.prior._axes[name].find(value)
+        except PriorError:  # of another kind than the prior's values
+            return
         if position is not None and self.prior._kernels:
             self.log_weights = self.log_weights + self.prior._kernels[name].row(position)
 

@@ -10,6 +10,7 @@ import numpy as np
 from optuna.study import load_study
 from optuna.trial import TrialState
 
+from ._optimize import STALE
 from ._prior import Prior
 from ._valve import Outcome, Shares, feasible, outcome, shares
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 ENQUEUED = "enqueued"  # the source of trials with values of the user's own
-STALE = "infoprior:stale"  # a user attribute of trials that were failed for their worker
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 

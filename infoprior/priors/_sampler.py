@@ -40,7 +40,7 @@ def _fixed(trial: FrozenTrial) -> dict[str, Any]:
     return dict(trial.system_attrs.get("fixed_params") or {})
 
 
-_RUNNING = 1024  # trials whose relative values are remembered
+_RUNNING = 1024  # trials of which it is remembered what is known
 
 
 class PriorSampler(BaseSampler):
@@ -136,7 +136,7 @@ class PriorSampler(BaseSampler):
             Evidence(prior, start, self.SOURCE, storage) if valve and weight > 0.0 else None
         )
         self._storage = storage
-        self._drawn: dict[int, dict[str, Any]] = {}  # trial number -> relative values
+        self._begun: dict[int, Given] = {}  # trial number -> what is known of it
 
     def __str__(self) -> str:
         valve = "" if self._evidence is None else ", valve=True"
@@ -212,9 +212,17 @@ class PriorSampler(BaseSampler):
 
     def _given(self, trial: FrozenTrial, name: str = "") -> Given:
         """The prior given what the trial has, or is going to have, of other names than this."""
-        known = {**_fixed(trial), **self._drawn.get(trial.number, {}), **trial.params}
-        known = {n: value for n, value in known.items() if n in self._names and n != name}
-        return Given(self._prior, known, floor=self._evidence is None)
+        found = self._begun.get(trial.number)
+        if found is None or (name in found.names and name not in trial.params):
+            known = {**_fixed(trial), **trial.params}
+            known = {n: value for n, value in known.items() if n in self._names and n != name}
+            found = Given(self._prior, known, floor=self._evidence is None)
+            self._begun[trial.number] = found
+            while len(self._begun) > _RUNNING:
+                self._begun.pop(next(iter(self._begun)), None)
+        for other in trial.params.keys() & self._names - found.names:
+            found.add(other, trial.params[other])
+        return found
 
     # ---- Optuna's interface
 
@@ -241,6 +249,7 @@ class PriorSampler(BaseSampler):
             return {**values, **{n: value for n, value in drawn.items() if value is not NOTHING}}
         if source == "base":
             return values
+        # Parameters that are asked one by one are drawn given these, asked for by then or not.
         given, drawn = self._given(trial), {}
         for name, live in search_space.items():
             if name in self._names:
@@ -248,10 +257,6 @@ class PriorSampler(BaseSampler):
                 if value is not NOTHING:
                     drawn[name] = value
                     given.add(name, value)
-        # Parameters that are asked one by one are drawn given these, asked for by then or not.
-        self._drawn[trial.number] = drawn
-        while len(self._drawn) > _RUNNING:
-            self._drawn.pop(next(iter(self._drawn)), None)
         return {**values, **drawn}
 
     def sample_independent(
@@ -286,7 +291,7 @@ class PriorSampler(BaseSampler):
         values: Sequence[float] | None,
     ) -> None:
         """The base sampler's; then learns from the trial."""
-        self._drawn.pop(trial.number, None)
+        self._begun.pop(trial.number, None)
         self._base.after_trial(study, trial, state, values)
         if self._evidence is not None:
             self._evidence.add(study, trial, state, values)

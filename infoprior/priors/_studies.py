@@ -21,6 +21,7 @@ from ._learn import learn
 from ._prior import Prior
 from ._ranking import TOP, Best, Tried, best, check_top
 from ._union import Union, axes_of, contained
+from ._valve import feasible
 
 Names = str | Sequence[str]
 Source = Study | Sequence[Study] | str | PathLike[str] | BaseStorage
@@ -270,13 +271,13 @@ def _try(
         step = trial.last_step
         if step is None or len(signs) > 1:
             return "pruned_without_values", None
-        if not _feasible(trial):
+        if not feasible(trial):
             return "infeasible", Tried(trial.params, None)
         value = signs[0] * trial.intermediate_values[step]
         return "pruned", Tried(trial.params, None, (step, math.inf if value != value else value))
     if trial.state != TrialState.COMPLETE:
         return ("failed" if trial.state == TrialState.FAIL else "unfinished"), None
-    if not _feasible(trial):
+    if not feasible(trial):
         return "infeasible", Tried(trial.params, None)
     losses = [s * v for s, v in zip(signs, trial.values, strict=True)]
     if objective is not None:
@@ -284,11 +285,3 @@ def _try(
     if not all(math.isfinite(x) for x in losses):
         return "not_finite", Tried(trial.params, tuple(math.inf for _ in losses))
     return "complete", Tried(trial.params, tuple(losses))
-
-
-def _feasible(trial: FrozenTrial) -> bool:
-    """Whether no constraint is above zero; NaN is."""
-    constraints = getattr(trial, "constraints", None)
-    if constraints is None:  # Optuna 4 keeps them here, as a list
-        constraints = dict(enumerate(trial.system_attrs.get("constraints") or ()))
-    return all(value <= 0.0 for value in constraints.values())
