@@ -288,6 +288,9 @@ def test_the_users_own_points_say_nothing_about_the_prior() -> None:
     assert trust(0) < 0.15
 
 
+@pytest.mark.skipif(
+    not hasattr(optuna.trial.Trial, "set_constraint"), reason="Optuna 5 added set_constraint"
+)
 def test_what_breaks_a_constraint_is_no_success() -> None:
     def constrained(trial: optuna.Trial) -> float:
         value = valley(trial)
