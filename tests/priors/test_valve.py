@@ -142,6 +142,11 @@ def test_shares_follow_who_comes_out_ahead() -> None:
     assert found("pubpubpub").prior == pytest.approx(0.6, abs=0.15)
     assert found("bbbbpuuuu").base > 3 * found("uuuupbbbb").base
     assert found("ub" * 30 + "p" * 9).prior == _valve.LEAST
+    # Who wins among the others does not hang on the prior's trials.
+    first, second = found("uuuubbbb"), found("pppppppp" + "uuuubbbb")
+    assert second.uniform / second.base == pytest.approx(first.uniform / first.base)
+    # Alike, the prior's share falls with time, since only the base sampler learns.
+    assert found("pb" * 4).prior > 2 * found("pb" * 20).prior
 
 
 def test_milestones() -> None:
