@@ -210,6 +210,13 @@ def figure(tasks: pd.DataFrame, path: Path) -> None:
         axes[0].minorticks_off()
         axes[0].set_ylabel(f"{BENCH_TITLES.get(bench, bench)}\nnormalised regret")
     handles, labels = grid[0][0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=7, frameon=False, fontsize=9)
+    fig.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=7 if len(grid[0]) > 2 else 4,
+        frameon=False,
+        fontsize=9,
+    )
     fig.savefig(path, dpi=150)
     plt.close(fig)
