@@ -7,10 +7,8 @@ import torch
 
 from infoprior.information._crossfit import Fits
 
-# Without a GPU there is nothing to compare with the CPU, on which every other test runs.
-needs_cuda = pytest.mark.skipif(
-    not torch.cuda.is_available(), reason="compares CUDA with the CPU: needs a CUDA GPU"
-)
+NO_GPU = not torch.cuda.is_available()
+needs_cuda = pytest.mark.skipif(NO_GPU, reason="compares CUDA with the CPU: needs a CUDA GPU")
 
 
 def assert_only_tested_rows_differ(before: Fits, after: Fits) -> None:

@@ -28,6 +28,7 @@ PRIORS = {
     "good": Prior.from_points(SPACE, [dict.fromkeys("xyz", 0.3)]),
     "bad": Prior.from_points(SPACE, [dict.fromkeys("xyz", 0.95)], bandwidth=0.05),
 }
+OLD = not hasattr(optuna.trial.Trial, "set_constraint")
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
@@ -294,9 +295,7 @@ def test_the_users_own_points_say_nothing_about_the_prior() -> None:
     assert trust(0) < 0.15
 
 
-@pytest.mark.skipif(
-    not hasattr(optuna.trial.Trial, "set_constraint"), reason="Optuna 5 added set_constraint"
-)
+@pytest.mark.skipif(OLD, reason="Optuna before 5 has no Trial.set_constraint")
 def test_what_breaks_a_constraint_is_no_success() -> None:
     def constrained(trial: optuna.Trial) -> float:
         value = valley(trial)
