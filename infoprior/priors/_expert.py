@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from optuna.distributions import BaseDistribution
 
+from ._algebra import MAX_COMPONENTS
 from ._axes import Axis, CategoricalAxis, locate, make_axis
 from ._errors import PriorError
 from ._fit import shares
 from ._kernels import LARGEST_WIDTH
-from ._prior import MAX_COMPONENTS, Prior
+
+if TYPE_CHECKING:
+    from ._prior import Prior
 
 # Standard deviation of a numeric kernel, in unit coordinates: a share of the range (of its
 # logarithm for a log parameter). And how many times likelier a named choice is than each other
@@ -80,6 +83,8 @@ def from_expert(
     share = shares(points, weights, MAX_COMPONENTS)
     kernels = {name: _kernels(axis, points, levels.get(name, "")) for name, axis in axes.items()}
     text = ", ".join(f"{name}={level}" for name, level in levels.items())
+    from ._prior import Prior  # which has this as a constructor
+
     return Prior(
         space,
         kernels,

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 
+from ._algebra import MAX_COMPONENTS
 from ._errors import PriorError
 from ._file import number
 from ._held_out import FLOOR_OF_FEW, NARROWEST, NARROWEST_OF_FEW, HeldOut, Points
 from ._held_out import bandwidths as rule
 from ._held_out import kernels as around
-from ._prior import MAX_COMPONENTS, Prior
 from ._ranking import Best
 from ._similarity import Array, distances, kernel
 from ._union import axes_of, placed
+
+if TYPE_CHECKING:
+    from ._prior import Prior
 
 FEWEST_STUDIES = 3  # to hold one out of
 FEWEST_DESCRIBED = 5  # studies, to choose the scale of a distance between them
@@ -73,6 +76,8 @@ def learn(
     index, share = thinned(joint, most)
     made = {n: around(axis, positions[n][index], widths[n]) for n, axis in axes.items()}
     extra["studies_effective"] = round(float(weights.sum() ** 2 / (weights @ weights)), 3)
+    from ._prior import Prior  # which has this as a constructor
+
     return Prior(
         space,
         made,

@@ -22,11 +22,13 @@ from ._algebra import MAX_COMPONENTS
 from ._axes import Axis, Params, check_names, locate_inside, locate_points, make_axis
 from ._entropy import Entropy
 from ._errors import PriorError
+from ._expert import from_expert
 from ._fit import around, moments, shares
 from ._kernels import SUM_TOLERANCE, Kernels, frozen, make_kernels
 from ._marginal import Marginal
 from ._normal import Array, logsumexp
-from ._sources import Sources
+from ._studies import from_studies
+from ._trials import from_trials
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 _MAX_SHOWN = 12  # parameters in the prior's repr
 
 
-class Prior(Sources):
+class Prior:
     """A joint, multi-modal distribution over any dict of Optuna distributions.
 
     Args:
@@ -152,6 +154,11 @@ class Prior(Sources):
         share = shares(points, weights, MAX_COMPONENTS)
         kernels = moments(locate_inside(cls.uniform(space)._axes, points), share)
         return cls(space, kernels, [1.0], floor=floor)
+
+    # Functions of their own modules, with which they are documented.
+    from_studies = staticmethod(from_studies)
+    from_trials = staticmethod(from_trials)
+    from_expert = staticmethod(from_expert)
 
     def with_metadata(self, **metadata: str | float | int) -> Prior:
         """The same prior with these entries added to (or replaced in) its metadata."""

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -18,10 +18,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ._errors import PriorError
 from ._learn import learn
-from ._prior import Prior
 from ._ranking import TOP, Best, Tried, best, check_top
 from ._union import Union, axes_of, contained
 from ._valve import feasible
+
+if TYPE_CHECKING:
+    from ._prior import Prior
 
 Names = str | Sequence[str]
 Source = Study | Sequence[Study] | str | PathLike[str] | BaseStorage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from optuna.distributions import (
@@ -17,9 +17,11 @@ from optuna.distributions import (
 from ._axes import CategoricalAxis
 from ._errors import PriorError
 from ._learn import learn
-from ._prior import Prior
 from ._ranking import TOP, Best, Tried, best, check_top
 from ._union import axes_of, contained
+
+if TYPE_CHECKING:
+    from ._prior import Prior
 
 _PREFIX = "params_"
 _CONSTRAINTS = "system_attrs_constraints"  # where `trials_dataframe` puts them
