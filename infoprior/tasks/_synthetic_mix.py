@@ -1,0 +1,201 @@
+"""What a synthetic concept is drawn from: one table of settings, `MIX`, and `draw_recipe`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+MOST_FEATURES = 60
+MOST_CLASSES = 20
+ROWS = (150, 5000)
+VALIDATION_ROWS = (100, 1000)
+
+# Values and their odds. What is drawn uniformly between bounds is a pair under its name.
+MIX: dict[str, dict[Any, float]] = {
+    "mechanism": {
+        "linear": 3,
+        "mixture": 2,
+        "network": 2,
+        "trees": 2,
+        "radial": 0.5,
+        "interactions": 1,
+        "smooth": 1.5,
+        "prototypes": 1.5,
+        "additive": 2,
+        "quadratic": 1,
+        "rules": 1,
+    },
+    "n_classes": {2: 12, 3: 4, 4: 2, 5: 2, 6: 2, 7: 1.5, 8: 1, 10: 1.5, 12: 0.5, 15: 0.5, 20: 0.5},
+    "complexity": {1: 1, 2: 1, 3: 1, 4: 1},
+    "ordinal": {False: 4, True: 1},
+    "balance": {"equal": 2, "uneven": 2, "rare": 2},
+    "temperature": {"none": 1, "low": 1, "middle": 1, "high": 1},
+    "noise": {"none": 3, "some": 1},
+    "latent": {"normal": 4, "heavy": 1, "uniform": 1, "clustered": 1.5, "skewed": 1},
+    "correlation": {"none": 1, "some": 2},
+    "measured": {"directly": 3, "noisily": 2, "factors": 2},
+    "redundant": {"none": 2, "some": 1},
+    "irrelevant": {"none": 1, "some": 1},
+    "style": {"plain": 1.5, "alike": 1, "warped": 1.5, "mixed": 2, "discrete": 1.5},
+    "missing": {"none": 4, "some": 1},
+}
+TEMPERATURES = {"none": (0.0, 0.0), "low": (0.02, 0.15), "middle": (0.15, 0.6), "high": (0.6, 2.0)}
+NUMERIC_KINDS = ("plain", "exponential", "cubic", "saturated", "uniform", "positive", "integer")
+DISCRETE_KINDS = ("integer", "count", "levels", "binary", "category", "category")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The drawn settings of one concept.
+
+    concept: number of the draw from `MIX`
+    n_train: the concept's own number of training rows
+    complexity: 1 to 4; layers, trees, prototypes, terms: what it counts is the mechanism's
+    temperature: labels are drawn from softmax(scores / temperature), scores having standard
+        deviation 1 (ordinal: standard deviation of Gaussian noise on the score); 0 takes the best
+    noise: the share of labels replaced by another class, drawn uniformly: no classifier's
+        expected accuracy is above 1 - noise
+    measured: "directly": informative columns are the latent variables; "noisily": with
+        `measurement_noise` on them; "factors": each is a noisy combination of a few of them
+    kinds, missing: of each raw column, in the table's order; "category:5" has five categories
+    """
+
+    concept: int
+    mechanism: str
+    complexity: int
+    n_classes: int
+    ordinal: bool
+    class_weights: tuple[float, ...]
+    n_train: int
+    temperature: float
+    noise: float
+    latent: str
+    n_latent: int
+    correlation: float
+    measured: str
+    measurement_noise: float
+    n_informative: int
+    n_redundant: int
+    n_irrelevant: int
+    kinds: tuple[str, ...]
+    missing: tuple[float, ...]
+
+    @property
+    def n_columns(self) -> int:
+        return len(self.kinds)
+
+    @property
+    def n_validation(self) -> int:
+        return int(np.clip(round(self.n_train / 3), *VALIDATION_ROWS))
+
+
+def draw_recipe(concept: int) -> Recipe:
+    """The settings of a concept: the same number, the same settings."""
+    rng = np.random.default_rng([concept, 0])
+    chosen = {name: _pick(odds, rng) for name, odds in MIX.items()}
+    n_train = _log_uniform(*ROWS, rng)
+    n_classes = min(chosen["n_classes"], n_train // 12)
+    if chosen["mechanism"] == "radial":
+        n_classes = min(n_classes, 4)  # more rings than that are beyond any learner's reach
+    generative = chosen["mechanism"] == "mixture"
+    total = _log_uniform(3, MOST_FEATURES, rng)
+    sizes = _columns(total, chosen, rng)
+    kinds = _kinds(total, chosen["style"], rng)
+    return Recipe(
+        concept=concept,
+        mechanism=chosen["mechanism"],
+        complexity=chosen["complexity"],
+        n_classes=n_classes,
+        ordinal=chosen["ordinal"] and not generative,
+        class_weights=_weights(n_classes, n_train, chosen["balance"], rng),
+        n_train=n_train,
+        temperature=0.0 if generative else _between(*TEMPERATURES[chosen["temperature"]], rng),
+        noise=0.0 if chosen["noise"] == "none" else float(rng.uniform(0.01, 0.25)),
+        latent="normal" if generative else chosen["latent"],
+        correlation=0.0 if chosen["correlation"] == "none" else float(rng.uniform(0.2, 0.95)),
+        measured=chosen["measured"],
+        measurement_noise=0.0 if chosen["measured"] == "directly" else _between(0.05, 1.0, rng),
+        **sizes,
+        kinds=kinds,
+        missing=_missing(total, chosen["missing"], rng),
+    )
+
+
+def _pick(odds: dict[Any, float], rng: np.random.Generator) -> Any:
+    values, weights = list(odds), np.array(list(odds.values()), dtype=np.float64)
+    return values[rng.choice(len(values), p=weights / weights.sum())]
+
+
+def _log_uniform(low: int, high: int, rng: np.random.Generator) -> int:
+    return int(np.clip(round(np.exp(rng.uniform(np.log(low), np.log(high)))), low, high))
+
+
+def _between(low: float, high: float, rng: np.random.Generator) -> float:
+    """Log-uniform between positive bounds; 0 for no bounds."""
+    return float(np.exp(rng.uniform(np.log(low), np.log(high)))) if low else 0.0
+
+
+def _weights(
+    n_classes: int, n_train: int, balance: str, rng: np.random.Generator
+) -> tuple[float, ...]:
+    weights = np.ones(n_classes)
+    if balance == "uneven":
+        weights = 0.3 + rng.dirichlet(np.ones(n_classes)) * n_classes
+    elif balance == "rare":
+        weights = np.exp(-rng.uniform(0.5, 3.0) * np.arange(n_classes) / max(1, n_classes / 3))
+    weights = np.maximum(weights / weights.sum(), 8 / n_train)
+    return tuple(float(w) for w in rng.permutation(weights / weights.sum()))
+
+
+def _columns(total: int, chosen: dict[str, Any], rng: np.random.Generator) -> dict[str, int]:
+    """How many columns of each sort, and latent variables, make `total` columns."""
+    shares = np.array(
+        [
+            1.0,
+            rng.uniform(0.1, 1.0) * (chosen["redundant"] == "some"),
+            rng.uniform(0.1, 2.0) * (chosen["irrelevant"] == "some"),
+        ]
+    )
+    redundant, irrelevant = (shares[1:] / shares.sum() * total).astype(int)
+    informative = total - int(redundant) - int(irrelevant)
+    latent = informative
+    if chosen["measured"] == "factors":
+        latent = max(2, round(informative * rng.uniform(0.15, 0.6)))
+    return {
+        "n_latent": latent,
+        "n_informative": informative,
+        "n_redundant": int(redundant),
+        "n_irrelevant": int(irrelevant),
+    }
+
+
+def _kinds(total: int, style: str, rng: np.random.Generator) -> tuple[str, ...]:
+    if style == "plain":
+        kinds = ["plain"] * total
+    elif style == "alike":
+        kinds = [str(rng.choice([*NUMERIC_KINDS[1:], "count"]))] * total
+    elif style == "warped":
+        kinds = [str(kind) for kind in rng.choice(NUMERIC_KINDS, size=total)]
+    else:
+        share = rng.uniform(0.1, 0.6) if style == "mixed" else rng.uniform(0.7, 1.0)
+        discrete = rng.random(total) < share
+        kinds = [str(rng.choice(DISCRETE_KINDS if flag else NUMERIC_KINDS)) for flag in discrete]
+    room = MOST_FEATURES - total  # what one-hot coding may add
+    for k, kind in enumerate(kinds):
+        if kind == "category":
+            levels = int(rng.integers(3, 9))
+            kinds[k] = f"category:{levels}" if levels - 1 <= room else "levels"
+            room -= levels - 1 if levels - 1 <= room else 0
+    # Something continuous in every table that is not wide: few rows are equal then.
+    if total < 10 or style != "discrete":
+        kinds[0] = kinds[0] if kinds[0] in NUMERIC_KINDS[:-1] else "plain"
+    return tuple(kinds)
+
+
+def _missing(total: int, missing: str, rng: np.random.Generator) -> tuple[float, ...]:
+    if missing == "none":
+        return (0.0,) * total
+    has = rng.random(total) < rng.uniform(0.1, 0.8)
+    return tuple(float(r) for r in np.where(has, rng.uniform(0.01, 0.3, size=total), 0.0))
