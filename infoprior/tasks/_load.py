@@ -30,11 +30,17 @@ def load_task(
     caps = Caps(max_train, max_validation, max_test)
     prefix, _, rest = name.partition("/")
     if prefix == "synthetic":
-        from infoprior.tasks._synthetic import synthetic_task
+        from infoprior.tasks._synthetic import TEST_ROWS, recipe, synthetic_task
 
-        sizes = {"n_train": max_train, "n_validation": max_validation, "n_test": max_test}
-        given = {key: size for key, size in sizes.items() if size is not None}
-        return synthetic_task(_number(name, rest), seed=seed, **given)
+        index = _number(name, rest)
+        own = recipe(index)
+        return synthetic_task(
+            index,
+            seed=seed,
+            n_train=min(own.n_train, max_train or own.n_train),
+            n_validation=min(own.n_validation, max_validation or own.n_validation),
+            n_test=min(TEST_ROWS, max_test or TEST_ROWS),
+        )
     if prefix == "openml":
         from infoprior.tasks._openml import load_openml
 
