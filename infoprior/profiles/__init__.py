@@ -1,7 +1,7 @@
 """Profiles: a trained network gives one row of information per hidden layer, in nats.
 
 `profile_network` reads one network, `profile_networks` many of them at once; `profile_task` trains
-three small, different probe networks (`PROBES`) on a task and reads them. `RECIPES` says with which
+four different probe networks (`PROBES`) on a task and reads them. `RECIPES` says with which
 estimators. What comes out is what predictors of priors are fed.
 """
 

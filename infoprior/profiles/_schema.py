@@ -87,6 +87,7 @@ PROBE_CURVE_COLUMNS: Mapping[str, str] = {
     "epoch": "int64",
     "train_loss": "float64",
     "validation_loss": "float64",
+    "test_loss": "float64",
     "train_accuracy": "float64",
     "validation_accuracy": "float64",
     "test_accuracy": "float64",

@@ -55,8 +55,21 @@ PROBES: dict[str, dict[str, Any]] = {
         "weight_decay": 1e-2,
         "batch_size": 32,
     },
+    # A wide, slow one: what is left to gain after few epochs.
+    "probe-d": {
+        "depth": 2,
+        "width": 128,
+        "shape": "constant",
+        "activation": "relu",
+        "normalization": "none",
+        "dropout": 0.0,
+        "residual": False,
+        "learning_rate": 1e-3,
+        "weight_decay": 1e-4,
+        "batch_size": 32,
+    },
 }
-"""Three small, different points of the space `mlp`, the same on every task: name -> params."""
+"""Four different points of the space `mlp`, the same on every task: name -> params."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +104,8 @@ def profile_task(
     """Train every probe of `PROBES` on a task, and read every hidden layer of each.
 
     Information comes from training and validation rows alone. The curves' `test_accuracy` is
-    recorded like that of any other network, to be reported and never to be learned from.
+    recorded like that of any other network, and so is `test_loss`: to be reported, never to be
+    learned from.
 
     Args:
         task: what the probes learn.

@@ -1,4 +1,4 @@
-"""Training: one network on one task gives a learning curve."""
+"""Training: networks on a task, one or many at once, give learning curves."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from infoprior.training._many import train_many
     from infoprior.training._objective import objective
     from infoprior.training._threads import use_threads
     from infoprior.training._train import CURVE_COLUMNS, RUNGS, Training, train
@@ -16,9 +17,18 @@ _HOME = {
     "Training": "_train",
     "objective": "_objective",
     "train": "_train",
+    "train_many": "_many",
     "use_threads": "_threads",
 }
-__all__ = ["CURVE_COLUMNS", "RUNGS", "Training", "objective", "train", "use_threads"]
+__all__ = [
+    "CURVE_COLUMNS",
+    "RUNGS",
+    "Training",
+    "objective",
+    "train",
+    "train_many",
+    "use_threads",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -21,7 +21,8 @@ from infoprior.tasks import Task
 def test_probes_are_different_points_of_the_space() -> None:
     space = get_space("mlp")
     points = [space.validate(params) for params in PROBES.values()]
-    assert len(points) == 3
+    assert len(points) == 4
+    assert len({p["width"] for p in points}) == 4
     for name in ("depth", "activation", "normalization", "batch_size"):
         assert len({p[name] for p in points}) == 3
 
@@ -35,7 +36,7 @@ def test_a_task_end_to_end(task: Task) -> None:
     assert profile.layers.groupby("architecture").size().to_dict() == depths
     assert set(profile.layers["epoch"]) == {9}
     assert set(profile.layers["recipe"]) == {RECIPES["tabular"].id}
-    assert profile.layers["width"].tolist() == [32, 64, 32, 48, 48, 48]
+    assert profile.layers["width"].tolist() == [32, 64, 32, 48, 48, 48, 128, 128]
     assert profile.curves.groupby("architecture").size().to_dict() == dict.fromkeys(PROBES, 9)
     assert all(np.isfinite(v) for v in profile.metafeatures.values())
     # The probes train sanely, and what they know of the label shows.

@@ -7,7 +7,8 @@ import torch
 from torch.nn import functional
 
 from infoprior.spaces._mlp import ACTIVATIONS, MLP, NORMALIZATIONS
-from infoprior.training._gradients import FlatAdamW, FlatMLP
+from infoprior.training._gradients import FlatMLP
+from infoprior.training._optimizer import FlatAdamW
 
 
 def network(activation, normalization, dropout, residual, seed=3):

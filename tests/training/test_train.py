@@ -55,9 +55,11 @@ def test_the_curve_is_what_the_network_does():
     for part in ("train", "validation", "test"):
         index = getattr(task, part)
         with torch.no_grad():
-            guess = result.network(torch.from_numpy(task.X[index])).argmax(1).numpy()
-        right = (guess == task.y[index]).mean()
+            logits = result.network(torch.from_numpy(task.X[index]))
+            loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(task.y[index]))
+        right = (logits.argmax(1).numpy() == task.y[index]).mean()
         assert result.curve[-1][f"{part}_accuracy"] == pytest.approx(right)
+        assert result.curve[-1][f"{part}_loss"] == pytest.approx(float(loss), rel=1e-5)
 
 
 def test_same_seed_same_curve_whatever_global_state():
@@ -77,7 +79,7 @@ def test_a_short_run_is_the_beginning_of_a_long_one():
     assert short == long[:3]
 
 
-def test_test_rows_change_nothing_but_test_accuracy():
+def test_test_rows_change_nothing_but_their_own_columns():
     task = ring_task()
     flipped = np.array(task.y)
     flipped[task.test] = 1 - flipped[task.test]
@@ -85,6 +87,7 @@ def test_test_rows_change_nothing_but_test_accuracy():
     a, b = (train(t, POINT, space=SPACE, seed=0, epochs=4).curve for t in (task, other))
     for row, changed in zip(a, b, strict=True):
         assert changed.pop("test_accuracy") == pytest.approx(1 - row.pop("test_accuracy"))
+        assert changed.pop("test_loss") != row.pop("test_loss")
         assert row == changed
 
 
@@ -99,7 +102,7 @@ def test_divergence_is_a_row_and_not_an_error():
     assert len(result.curve) == 6
     last = result.curve[-1]
     assert last["diverged"]
-    assert math.isnan(last["train_loss"])
+    assert all(math.isnan(last[f"{part}_loss"]) for part in ("train", "validation", "test"))
     commonest = np.bincount(task.y[task.train]).argmax()
     assert last["test_accuracy"] == pytest.approx((task.y[task.test] == commonest).mean())
 
