@@ -18,9 +18,9 @@ from optuna.distributions import (
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
-    from infoprior.spaces._mlp import MLP
-
 Params = dict[str, Any]
+Shape = int | Sequence[int]
+"""Of what a network reads: a number of columns, or (C, H, W)."""
 
 
 class SpaceError(ValueError):
@@ -36,8 +36,8 @@ class SearchSpace(Mapping[str, BaseDistribution]):
     Args:
         name: what the space is called in files and on the command line.
         distributions: the parameters, in the order in which they are suggested and encoded.
-        builder: `builder(params, n_features, n_classes, seed) -> MLP`; spaces without one can be
-            sampled and encoded, but not built.
+        builder: `builder(params, n_features, n_classes, seed) -> nn.Module`; spaces without one can
+            be sampled and encoded, but not built.
         defaults: training settings that the space does not vary (learning rate, ...).
     """
 
@@ -45,7 +45,7 @@ class SearchSpace(Mapping[str, BaseDistribution]):
         self,
         name: str,
         distributions: Mapping[str, BaseDistribution],
-        builder: Callable[[Params, int, int, int], MLP] | None = None,
+        builder: Callable[[Params, Shape, int, int], Any] | None = None,
         defaults: Mapping[str, Any] | None = None,
     ) -> None:
         if not distributions:
@@ -184,15 +184,23 @@ class SearchSpace(Mapping[str, BaseDistribution]):
         return {**self.defaults, **params}
 
     def build(
-        self, params: Mapping[str, Any], n_features: int, n_classes: int, seed: int = 0
-    ) -> MLP:
+        self, params: Mapping[str, Any], n_features: Shape, n_classes: int, seed: int = 0
+    ) -> Any:
         """The network at a point, its weights drawn from `seed`.
+
+        Args:
+            params: the point.
+            n_features: columns of the inputs, or the shape (C, H, W) of images: `task.shape` is
+                right for either.
+            n_classes: number of logits.
+            seed: draws the weights, and the dropout masks of a training.
 
         Returns:
             an `nn.Module` with `layer_names` and `activations(X)` for profiling.
 
         Raises:
-            SpaceError: the point does not fit, or this space builds no networks.
+            SpaceError: the point does not fit, this space builds no networks, or its networks read
+                images where vectors are given, or the other way round.
         """
         if self._builder is None:
             raise SpaceError(f"The space {self.name!r} has no builder; it can only be sampled.")

@@ -1,4 +1,4 @@
-"""Classification tasks: packaged real data, the user's tables, OpenML, and a generator.
+"""Classification tasks: packaged real data, the user's tables, OpenML, images, a generator.
 
 >>> from infoprior.tasks import load_task
 >>> load_task("sklearn/wine")
@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from infoprior.tasks._images import ImageInfo, image_catalogue
     from infoprior.tasks._load import load_task
     from infoprior.tasks._metafeatures import METAFEATURES, metafeatures
     from infoprior.tasks._packaged import TaskInfo, catalogue
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "METAFEATURES",
+    "ImageInfo",
     "Task",
     "TaskError",
     "TaskInfo",
     "TaskWarning",
     "catalogue",
+    "image_catalogue",
     "load_task",
     "metafeatures",
     "read_table",
@@ -33,11 +36,13 @@ __all__ = [
 
 _HOMES = {
     "METAFEATURES": "_metafeatures",
+    "ImageInfo": "_images",
     "Task": "_task",
     "TaskError": "_task",
     "TaskInfo": "_packaged",
     "TaskWarning": "_task",
     "catalogue": "_packaged",
+    "image_catalogue": "_images",
     "load_task": "_load",
     "metafeatures": "_metafeatures",
     "read_table": "_tables",

@@ -16,7 +16,9 @@ def load_task(
 ) -> Task:
     """The task of that name, split 60/20/20 by `seed`, stratified, equal rows kept together.
 
-    name: one of `catalogue()`, "synthetic/<index>" or "openml/<data set id>"
+    name: one of `catalogue()` or `image_catalogue()`, "synthetic/<index>", "openml/<data set id>",
+        or images: "mnist/<classes>/<side>", "digits-image/<classes>/<side>" (such as "mnist/49/14")
+        and "torchvision/<data set>" or "torchvision/<data set>/<side>"
     max_train, max_validation, max_test: stratified subsamples of at most that many rows
     Raises `TaskError` for an unknown name, a missing package or an impossible cap.
     """
@@ -45,6 +47,14 @@ def load_task(
         from infoprior.tasks._openml import load_openml
 
         return load_openml(_number(name, rest), seed=seed, caps=caps)
+    if prefix == "torchvision":
+        from infoprior.tasks._torchvision import load_torchvision
+
+        return load_torchvision(name, seed=seed, caps=caps)
+    if prefix in ("mnist", "digits-image"):
+        from infoprior.tasks._images import load_images
+
+        return load_images(name, seed=seed, caps=caps)
     from infoprior.tasks._packaged import load_packaged
 
     return load_packaged(name, seed=seed, caps=caps)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,12 @@ class Task:
     family: near-duplicates share one, so that whole families can be held out
     source: the package and its version, a file name, "generator" or "openml"
     kind: "real", "enumerated" (every combination of a rule's inputs) or "synthetic"
-    X: shape (n, d), float32; one-hot encoded, imputed and standardised with statistics of
-        the training rows only, clipped to [-10, 10]
+    X: float32. Tables, shape (n, d): one-hot encoded, imputed and standardised with statistics
+        of the training rows only, clipped to [-10, 10]. Images, shape (n, C, H, W): standardised
+        by one mean and one deviation per channel, of the training rows only
     y: shape (n,), int64, in 0..n_classes-1
     train, validation, test: int64 row indices, disjoint; no row of X occurs in two parts
+    feature_names: one per column, or per channel of images
 
     Raises `TaskError` when built from arrays that break these promises.
     """
@@ -60,14 +63,18 @@ class Task:
 
         if self.kind not in KINDS:
             fail(f"kind must be one of {', '.join(KINDS)}, not {self.kind!r}")
-        if self.X.ndim != 2 or self.X.dtype != np.float32 or not self.X.size:
-            fail(f"X must be float32 of shape (n, d), not {self.X.dtype} of {self.X.shape}")
+        if self.X.ndim not in (2, 4) or self.X.dtype != np.float32 or not self.X.size:
+            fail(
+                "X must be float32 of shape (n, d), or (n, C, H, W) for images, "
+                f"not {self.X.dtype} of {self.X.shape}"
+            )
         if self.y.shape != (len(self.X),) or self.y.dtype != np.int64:
             fail(f"y must be int64 of shape ({len(self.X)},), not {self.y.dtype} {self.y.shape}")
         if not np.isfinite(self.X).all():
             fail("X holds values that are not finite")
         if len(self.feature_names) != self.X.shape[1]:
-            fail(f"{len(self.feature_names)} feature names for {self.X.shape[1]} columns")
+            what = "columns" if self.X.ndim == 2 else "channels"
+            fail(f"{len(self.feature_names)} feature names for {self.X.shape[1]} {what}")
         if len(self.class_names) < 2:
             fail("needs at least two classes")
         if self.y.min() < 0 or self.y.max() >= len(self.class_names):
@@ -86,8 +93,14 @@ class Task:
             fail("every class must occur among the training rows")
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one row: (d,), or (C, H, W) for images."""
+        return self.X.shape[1:]
+
+    @property
     def n_features(self) -> int:
-        return int(self.X.shape[1])
+        """Numbers in a row: d, or C H W for images."""
+        return math.prod(self.shape)
 
     @property
     def n_classes(self) -> int:
@@ -110,12 +123,25 @@ class Task:
         rows = getattr(self, which)
         return self.X[rows], self.y[rows]
 
+    def flatten(self) -> Task:
+        """The task with pixels as columns, shape (n, C H W), for networks that read vectors.
+
+        Columns are named after their channel and place, such as "gray[3,5]" (row 3, column 5);
+        a task without images is returned as it is. The name stays, the digest does not.
+        """
+        if len(self.shape) == 1:
+            return self
+        _, height, width = self.shape
+        names = (f"{c}[{i},{j}]" for c in self.feature_names for i in range(height)
+                 for j in range(width))  # fmt: skip
+        return replace(self, X=self.X.reshape(len(self.X), -1), feature_names=tuple(names))
+
     def __repr__(self) -> str:
         sizes = "/".join(str(len(getattr(self, part))) for part in PARTS)
-        return (
-            f"Task({self.name!r}, {self.kind}, rows {sizes}, "
-            f"{self.n_features} features, {self.n_classes} classes)"
-        )
+        inputs = f"{self.n_features} features"
+        if len(self.shape) > 1:
+            inputs = f"images {'x'.join(map(str, self.shape))}"
+        return f"Task({self.name!r}, {self.kind}, rows {sizes}, {inputs}, {self.n_classes} classes)"
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one .safetensors file, atomically; the same task gives the same bytes."""

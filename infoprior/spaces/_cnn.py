@@ -1,0 +1,152 @@
+"""Small convolutional networks whose blocks can be read by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from infoprior.spaces._mlp import ACTIVATIONS, dropout_mask
+
+DENSE_WIDTH = 64
+"""Units of the dense layer of the head "dense"."""
+
+# Sides are halved and rounded up, whatever the pooling: a map of one pixel stays one.
+POOLING: dict[str, Callable[[], nn.Module]] = {
+    "max": lambda: nn.MaxPool2d(2, ceil_mode=True),
+    "average": lambda: nn.AvgPool2d(2, ceil_mode=True),
+    "stride": nn.Identity,  # the convolution has a stride of 2
+}
+
+
+class ConvBlock(nn.Module):
+    """Convolution, normalization, activation, pooling: (n, C, H, W) -> (n, C', ⌈H/2⌉, ⌈W/2⌉)."""
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        kernel: int,
+        activation: str,
+        normalization: str,
+        pooling: str,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        stride = 2 if pooling == "stride" else 1
+        self.convolution = _drawn(
+            nn.Conv2d, n_in * kernel**2, generator,
+            n_in, n_out, kernel, stride=stride, padding=kernel // 2,
+        )  # fmt: skip
+        self.normalization = nn.BatchNorm2d(n_out) if normalization == "batch" else nn.Identity()
+        self.activation = ACTIVATIONS[activation]()
+        self.pooling = POOLING[pooling]()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pooling(self.activation(self.normalization(self.convolution(x))))
+
+
+class DenseLayer(nn.Module):
+    """The head "dense": maps flattened, a linear layer, an activation."""
+
+    def __init__(self, n_in: int, activation: str, generator: torch.Generator) -> None:
+        super().__init__()
+        self.linear = _drawn(nn.Linear, n_in, generator, n_in, DENSE_WIDTH)
+        self.activation = ACTIVATIONS[activation]()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activation(self.linear(x.flatten(1)))
+
+
+class CNN(nn.Module):
+    """A classifier of images: blocks named block_1, block_2, ..., then a head.
+
+    The head "gap" averages each map of the last block (Lin et al., "Network In Network", ICLR
+    2014, section 3.2); the head "dense" has a hidden layer, named dense. Dropout is in front of the
+    logits.
+
+    Args:
+        shape: (C, H, W) of an image.
+        n_classes: number of logits.
+        filters: of each block.
+        kernel: side of the convolutions, odd.
+        pooling: "max", "average" or "stride"; each halves the sides.
+        head: "gap" or "dense".
+        seed: draws the weights and the dropout masks.
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        n_classes: int,
+        filters: Sequence[int],
+        kernel: int = 3,
+        activation: str = "relu",
+        normalization: str = "none",
+        pooling: str = "max",
+        head: str = "gap",
+        dropout: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        n_in, height, width = shape
+        self.layer_names: tuple[str, ...] = ()
+        for i, n_out in enumerate(filters, start=1):
+            block = ConvBlock(n_in, n_out, kernel, activation, normalization, pooling, generator)
+            self._append(f"block_{i}", block)
+            n_in, height, width = n_out, -(-height // 2), -(-width // 2)
+        n_features = n_in
+        if head == "dense":
+            self._append("dense", DenseLayer(n_in * height * width, activation, generator))
+            n_features = DENSE_WIDTH
+        self.dropout, self.generator = dropout, generator
+        self.output = _drawn(nn.Linear, n_features, generator, n_features, n_classes)
+
+    def _append(self, name: str, layer: nn.Module) -> None:
+        self.add_module(name, layer)
+        self.layer_names = (*self.layer_names, name)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits, shape (n, n_classes), of images x, shape (n, C, H, W)."""
+        for name in self.layer_names:
+            x = self._modules[name](x)  # type: ignore[misc]
+        if x.ndim == 4:
+            x = x.mean(dim=(2, 3))
+        if self.training and self.dropout > 0.0:
+            # Drawn on the CPU wherever the network is: the same masks on every device.
+            mask = dropout_mask(x.shape[0], x.shape[1], 1.0 - self.dropout, self.generator)
+            x = x * mask.to(x.device)
+        return self.output(x)
+
+    @torch.no_grad()
+    def activations(self, x: Tensor) -> dict[str, Tensor]:
+        """What each block, and the dense layer, puts out for images x, in evaluation mode.
+
+        Returns:
+            layer name -> T, shape (n, C, H, W) of a block, (n, 64) of the dense layer, float32.
+        """
+        was_training = self.training
+        self.eval()
+        try:
+            read: dict[str, Tensor] = {}
+            for name in self.layer_names:
+                x = self._modules[name](x)  # type: ignore[misc]
+                read[name] = x
+            return read
+        finally:
+            self.train(was_training)
+
+
+def _drawn(
+    kind: type[nn.Module], fan_in: int, generator: torch.Generator, *args: Any, **options: Any
+) -> nn.Module:
+    """A layer drawn as PyTorch draws it by default, but from the given generator."""
+    layer = nn.utils.skip_init(kind, *args, **options)
+    bound = 1.0 / math.sqrt(fan_in)
+    for parameter in (layer.weight, layer.bias):
+        nn.init.uniform_(parameter, -bound, bound, generator=generator)  # type: ignore[arg-type]
+    return layer
