@@ -21,6 +21,10 @@ class Backend(DaskDistributedBackend):
     error for the result.
     """
 
+    def effective_n_jobs(self, n_jobs: int) -> int:
+        # For one worker joblib would run the jobs here, in the client.
+        return max(2, super().effective_n_jobs(n_jobs))
+
     def submit(self, func: Any, callback: Callable[[Any], None] | None = None) -> Any:
         future = super().submit(func, callback)
         if callback is not None:

@@ -52,7 +52,7 @@ def run(
         JobError: a job raised; the message names it.
         EngineError: see `infoprior.parallel.run_jobs`.
     """
-    facts = describe(_top(function))
+    facts = describe(*_top(function))
     yield from (_dask if engine == "dask" else _ray)(calls, address, facts)
 
 
@@ -148,7 +148,7 @@ def _need(extra: str, module: str) -> None:
 
 
 def _knock(engine: str, address: str) -> None:
-    """Where nothing listens, Ray tries for minutes or ends this process; Dask is slow to give up."""
+    """Where nothing listens, Ray tries for minutes or ends the process; Dask gives up slowly."""
     host, _, port = re.sub(r"^\w+://", "", address).rpartition(":")
     if not port.isdigit():
         return
@@ -213,14 +213,16 @@ def _settle(facts: Facts) -> None:
     threadpool_limits(1)
 
 
-def _top(function: Callable[..., Any]) -> str:
-    """The top-level package of a function; "" for one of a script, which travels by itself."""
-    module = getattr(function, "__module__", None) or "__main__"
-    return "" if module == "__main__" else module.partition(".")[0]
+def _top(function: Callable[..., Any]) -> list[str]:
+    """The top-level package of a function; none for one of a script, which travels by itself."""
+    top = (getattr(function, "__module__", None) or "__main__").partition(".")[0]
+    return [top] if top not in ("__main__", "infoprior") else []
 
 
 def _names(facts: Facts) -> list[str]:
-    return [name.removeprefix("sources of ") for name, _ in facts if name.startswith("sources of ")]
+    """The packages beside infoprior whose sources are in a description."""
+    names = [what.removeprefix("sources of ") for what, _ in facts if what.startswith("sources of")]
+    return [name for name in names if name != "infoprior"]
 
 
 @lru_cache(maxsize=8)
@@ -232,7 +234,7 @@ def describe(*packages: str) -> Facts:
     """
     from importlib.metadata import PackageNotFoundError, version
 
-    facts = {f"sources of {name}": _sources(name) for name in ("infoprior", *packages) if name}
+    facts = {f"sources of {name}": _sources(name) for name in ("infoprior", *packages)}
     facts["Python"] = ".".join(platform.python_version_tuple()[:2])
     for name in _PACKAGES:
         try:

@@ -74,12 +74,24 @@ def dask(workers: int = 2) -> Iterator[DaskCluster]:
         cluster = DaskCluster(Path(home), f"tcp://127.0.0.1:{port}")
         try:
             cluster.scheduler = cluster.start("dask_scheduler", "--port", str(port))
+            wait_until_open(port, cluster)
             for _ in range(workers):
                 cluster.add_worker()
             yield cluster
         finally:
             processes = [*cluster.workers, cluster.scheduler]
             end([process for process in processes if process is not None])
+
+
+def wait_until_open(port: int, cluster: DaskCluster) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"No Dask here:\n{cluster.output()}")
+        time.sleep(0.1)
 
 
 @contextlib.contextmanager
