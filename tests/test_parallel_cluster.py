@@ -48,9 +48,15 @@ def wait_long(i: int) -> int:
 @pytest.fixture(autouse=True)
 def _no_hang() -> Iterator[None]:
     """What these tests are about would hang where it is broken."""
+
+    def give_up(*_: object) -> None:
+        raise AssertionError("still running after 90 s")
+
+    old = signal.signal(signal.SIGALRM, give_up)
     signal.alarm(90)
     yield
     signal.alarm(0)
+    signal.signal(signal.SIGALRM, old)
 
 
 @pytest.fixture(scope="module")
