@@ -13,6 +13,7 @@ import numpy as np
 from infoprior.tasks._encode import encode
 from infoprior.tasks._split import group_rows
 from infoprior.tasks._synthetic_columns import Measurement
+from infoprior.tasks._synthetic_kept import concept_of
 from infoprior.tasks._synthetic_mix import Recipe, draw_recipe
 from infoprior.tasks._synthetic_scores import SCORES
 from infoprior.tasks._task import PARTS, Task, TaskError
@@ -25,14 +26,9 @@ _MOST_BATCHES = 25
 
 def recipe(index: int) -> Recipe:
     """The settings of the concept behind "synthetic/<index>"."""
-    return draw_recipe(concept_number(index))
-
-
-def concept_number(index: int) -> int:
-    """Which draw from the mix is behind an index."""
     if index < 0:
         raise TaskError(f"synthetic tasks are numbered from 0, not {index}")
-    return index
+    return draw_recipe(concept_of(index))
 
 
 def synthetic_task(
@@ -56,15 +52,34 @@ def synthetic_task(
     of an earlier part is drawn again. Each index is a family of its own.
     Raises `TaskError` for a negative index or sizes too small to show every class in training.
     """
-    concept = _concept(concept_number(index))
+    concept = _concept(recipe(index))
+    return task_of(
+        concept,
+        f"synthetic/{index}",
+        seed=seed,
+        draw=draw,
+        n_train=concept.recipe.n_train if n_train is None else n_train,
+        n_validation=concept.recipe.n_validation if n_validation is None else n_validation,
+        n_test=n_test,
+    )
+
+
+def task_of(
+    concept: Concept,
+    name: str,
+    *,
+    n_train: int,
+    n_validation: int,
+    n_test: int,
+    seed: int = 0,
+    draw: int = 0,
+) -> Task:
+    """Rows of a concept as a task; see `synthetic_task`."""
     r = concept.recipe
-    n_train = r.n_train if n_train is None else n_train
-    n_validation = r.n_validation if n_validation is None else n_validation
     sizes = dict(zip(PARTS, (n_train, n_validation, n_test), strict=True))
     for part, size in sizes.items():
         if size < 1:
             raise TaskError(f"n_{part} must be a positive number of rows, not {size}")
-    name = f"synthetic/{index}"
     if n_train < r.n_classes:
         raise TaskError(
             f"{name} has {r.n_classes} classes, too many for {n_train} training rows; "
@@ -80,7 +95,7 @@ def synthetic_task(
     rows = np.split(np.arange(len(y), dtype=np.int64), np.cumsum([n_train, n_validation]))
     return Task(
         name=name,
-        family=f"synthetic-{index}",
+        family=name.replace("/", "-"),
         source="generator",
         kind="synthetic",
         X=np.ascontiguousarray(X),
@@ -100,17 +115,19 @@ class Concept:
         self.recipe = r = recipe
         rng = np.random.default_rng([r.concept, 1])
         d = r.n_latent
-        loading = rng.normal(size=(d, d)) / np.sqrt(d)
-        self.mix = np.sqrt(1 - r.correlation**2) * np.eye(d) + r.correlation * loading
+        # A few common factors, as tables have; columns keep a standard deviation near 1.
+        n_common = int(rng.integers(1, 4))
+        common = rng.normal(size=(d, n_common)) / np.sqrt(d)
+        shared = common @ (rng.normal(size=(n_common, d)) / np.sqrt(n_common))
+        self.mix = np.sqrt(1 - r.correlation**2) * np.eye(d) + r.correlation * shared
         self.clusters = rng.normal(size=(int(rng.integers(2, 8)), d))
         self.measurement = Measurement(r, rng)
         if r.mechanism == "mixture":
-            spread = rng.uniform(0.3, 4.0) / np.sqrt(d)
+            spread = rng.uniform(1.0, 8.0) / np.sqrt(d)
             self.centers = rng.normal(size=(r.n_classes, r.complexity, d)) * spread
             alike = rng.uniform(0.0, 1.0)  # 1: all components have one shape
-            shared = rng.normal(size=(d, d))
-            own = rng.normal(size=(r.n_classes, r.complexity, d, d))
-            self.shapes = (alike * shared + (1 - alike) * own) / np.sqrt(d)
+            own = rng.normal(size=(r.n_classes, r.complexity, d, d)) / np.sqrt(d)
+            self.shapes = alike * self.mix + (1 - alike) * own
         else:
             n_scores = 1 if r.ordinal else r.n_classes
             self._raw_score = SCORES[r.mechanism](d, n_scores, r.complexity, rng)
@@ -183,8 +200,12 @@ class Concept:
             share = np.bincount((noisy + self.bias).argmax(1), minlength=len(target)) / len(noisy)
             self.bias += step * (target - share)
             step *= 0.97
-        # A class still without rows: a bias that lets it win where it comes nearest to winning.
-        for label in np.flatnonzero(_shares(noisy + self.bias) < 0.5 * target):
+        # Classes still too rare: a bias that lets them win where they come nearest to winning.
+        for _ in range(20):
+            shares = _shares(noisy + self.bias)
+            label = int((shares / target).argmin())
+            if shares[label] >= 0.4 * target[label]:
+                break
             total = noisy + self.bias
             behind = np.delete(total, label, axis=1).max(1) - total[:, label]
             self.bias[label] += max(0.0, float(np.quantile(behind, target[label]))) + 1e-6
@@ -195,8 +216,8 @@ def _shares(scores: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _concept(number: int) -> Concept:
-    return Concept(draw_recipe(number))
+def _concept(recipe: Recipe) -> Concept:
+    return Concept(recipe)
 
 
 def _show_every_class(

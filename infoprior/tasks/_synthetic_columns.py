@@ -12,10 +12,12 @@ from infoprior.tasks._synthetic_mix import Recipe
 WARPS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "plain": lambda x: x,
     "exponential": lambda x: np.exp(np.clip(1.2 * x, -20, 20)),
+    "explosive": lambda x: np.exp(np.clip(2.5 * x, -20, 20)),
     "cubic": lambda x: x**3,
     "saturated": lambda x: np.tanh(1.5 * x),
     "uniform": lambda x: 1 / (1 + np.exp(-1.7 * np.clip(x, -20, 20))),
     "positive": lambda x: np.maximum(x + 0.3, 0),
+    "sparse": lambda x: np.expm1(np.clip(1.5 * (x - 0.5), 0, 10)),
     "integer": lambda x: np.round(np.clip(12 * x, -60, 60)),
     "count": lambda x: np.floor(np.exp(np.clip(0.9 * x, -5, 4))),
     "levels": lambda x: np.round(np.clip(1.5 * x, -4, 4)),
@@ -29,10 +31,10 @@ class Measurement:
         self.recipe = r = recipe
         d = r.n_latent
         if r.measured == "factors":
-            # Two to four latent variables behind every column, so that columns come in groups.
+            # One to three latent variables behind every column, so that columns come in groups.
             self.loadings = np.zeros((d, r.n_informative))
             for k in range(r.n_informative):
-                dims = rng.choice(d, size=min(d, int(rng.integers(1, 5))), replace=False)
+                dims = rng.choice(d, size=min(d, int(rng.integers(1, 4))), replace=False)
                 self.loadings[dims, k] = rng.normal(size=len(dims)) / np.sqrt(len(dims))
         self.redundant = rng.normal(size=(d, r.n_redundant)) / np.sqrt(d)
         n_hidden = max(1, r.n_irrelevant // 2)
@@ -40,7 +42,7 @@ class Measurement:
         self.hidden *= r.correlation
         self.order = rng.permutation(r.n_informative + r.n_redundant + r.n_irrelevant)
         # Where a column is cut into two or more, and which name each piece has.
-        self.thresholds = rng.uniform(-1.0, 1.0, size=r.n_columns)
+        self.thresholds = rng.uniform(-1.0, 1.7, size=r.n_columns)
         self.cuts = [np.sort(rng.normal(size=_levels(kind) - 1)) for kind in r.kinds]
         self.labels = [rng.permutation(_levels(kind)) for kind in r.kinds]
 

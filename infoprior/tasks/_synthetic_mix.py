@@ -16,33 +16,36 @@ VALIDATION_ROWS = (100, 1000)
 MIX: dict[str, dict[Any, float]] = {
     "mechanism": {
         "linear": 3,
-        "mixture": 2,
+        "mixture": 6,
         "network": 2,
         "trees": 2,
-        "radial": 0.5,
-        "interactions": 1,
+        "radial": 0.4,
+        "interactions": 0.5,
         "smooth": 1.5,
-        "prototypes": 1.5,
+        "prototypes": 2,
         "additive": 2,
         "quadratic": 1,
         "rules": 1,
     },
-    "n_classes": {2: 12, 3: 4, 4: 2, 5: 2, 6: 2, 7: 1.5, 8: 1, 10: 1.5, 12: 0.5, 15: 0.5, 20: 0.5},
-    "complexity": {1: 1, 2: 1, 3: 1, 4: 1},
+    "n_classes": {2: 14, 3: 4, 4: 2, 5: 2, 6: 2, 7: 2, 8: 1, 9: 1, 10: 2, 12: 1, 15: 0.5, 20: 0.5},
+    "complexity": {1: 2, 2: 1, 3: 1, 4: 1},
     "ordinal": {False: 4, True: 1},
-    "balance": {"equal": 2, "uneven": 2, "rare": 2},
-    "temperature": {"none": 1, "low": 1, "middle": 1, "high": 1},
-    "noise": {"none": 3, "some": 1},
+    "balance": {"equal": 3, "uneven": 2, "rare": 2},
+    "temperature": {"none": 4, "low": 3, "middle": 1.2, "high": 0.4},
+    "noise": {"none": 6, "some": 1},
     "latent": {"normal": 4, "heavy": 1, "uniform": 1, "clustered": 1.5, "skewed": 1},
-    "correlation": {"none": 1, "some": 2},
-    "measured": {"directly": 3, "noisily": 2, "factors": 2},
-    "redundant": {"none": 2, "some": 1},
-    "irrelevant": {"none": 1, "some": 1},
-    "style": {"plain": 1.5, "alike": 1, "warped": 1.5, "mixed": 2, "discrete": 1.5},
+    "correlation": {"none": 1, "some": 3},
+    "measured": {"directly": 1.5, "noisily": 1.5, "factors": 6},
+    "redundant": {"none": 1, "some": 1},
+    "irrelevant": {"none": 2, "some": 1},
+    "style": {"plain": 2, "alike": 1.5, "warped": 1.5, "mixed": 2, "discrete": 2},
     "missing": {"none": 4, "some": 1},
 }
 TEMPERATURES = {"none": (0.0, 0.0), "low": (0.02, 0.15), "middle": (0.15, 0.6), "high": (0.6, 2.0)}
-NUMERIC_KINDS = ("plain", "exponential", "cubic", "saturated", "uniform", "positive", "integer")
+NUMERIC_KINDS = (
+    "plain", "plain", "exponential", "explosive", "cubic", "saturated", "uniform", "positive",
+    "sparse", "integer",
+)  # fmt: skip
 DISCRETE_KINDS = ("integer", "count", "levels", "binary", "category", "category")
 
 
@@ -100,7 +103,10 @@ def draw_recipe(concept: int) -> Recipe:
     if chosen["mechanism"] == "radial":
         n_classes = min(n_classes, 4)  # more rings than that are beyond any learner's reach
     generative = chosen["mechanism"] == "mixture"
-    total = _log_uniform(3, MOST_FEATURES, rng)
+    temperature = 0.0 if generative else _between(*TEMPERATURES[chosen["temperature"]], rng)
+    if chosen["ordinal"] and not generative:
+        temperature = max(temperature, 0.1)  # what is measured and cut into classes has errors
+    total = max(_log_uniform(3, MOST_FEATURES, rng), _log_uniform(3, MOST_FEATURES // 2, rng))
     sizes = _columns(total, chosen, rng)
     kinds = _kinds(total, chosen["style"], rng)
     return Recipe(
@@ -111,12 +117,12 @@ def draw_recipe(concept: int) -> Recipe:
         ordinal=chosen["ordinal"] and not generative,
         class_weights=_weights(n_classes, n_train, chosen["balance"], rng),
         n_train=n_train,
-        temperature=0.0 if generative else _between(*TEMPERATURES[chosen["temperature"]], rng),
+        temperature=temperature,
         noise=0.0 if chosen["noise"] == "none" else float(rng.uniform(0.01, 0.25)),
         latent="normal" if generative else chosen["latent"],
         correlation=0.0 if chosen["correlation"] == "none" else float(rng.uniform(0.2, 0.95)),
         measured=chosen["measured"],
-        measurement_noise=0.0 if chosen["measured"] == "directly" else _between(0.05, 1.0, rng),
+        measurement_noise=0.0 if chosen["measured"] == "directly" else _between(0.03, 0.5, rng),
         **sizes,
         kinds=kinds,
         missing=_missing(total, chosen["missing"], rng),
@@ -155,14 +161,14 @@ def _columns(total: int, chosen: dict[str, Any], rng: np.random.Generator) -> di
         [
             1.0,
             rng.uniform(0.1, 1.0) * (chosen["redundant"] == "some"),
-            rng.uniform(0.1, 2.0) * (chosen["irrelevant"] == "some"),
+            rng.uniform(0.1, 1.5) * (chosen["irrelevant"] == "some"),
         ]
     )
     redundant, irrelevant = (shares[1:] / shares.sum() * total).astype(int)
     informative = total - int(redundant) - int(irrelevant)
     latent = informative
     if chosen["measured"] == "factors":
-        latent = max(2, round(informative * rng.uniform(0.15, 0.6)))
+        latent = max(2, round(informative * rng.uniform(0.05, 0.4)))
     return {
         "n_latent": latent,
         "n_informative": informative,
@@ -175,7 +181,7 @@ def _kinds(total: int, style: str, rng: np.random.Generator) -> tuple[str, ...]:
     if style == "plain":
         kinds = ["plain"] * total
     elif style == "alike":
-        kinds = [str(rng.choice([*NUMERIC_KINDS[1:], "count"]))] * total
+        kinds = [str(rng.choice([*NUMERIC_KINDS[2:], "count"]))] * total
     elif style == "warped":
         kinds = [str(kind) for kind in rng.choice(NUMERIC_KINDS, size=total)]
     else:

@@ -52,6 +52,7 @@ _ACTIVATIONS: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
 def trees(d: int, n_scores: int, complexity: int, rng: Rng) -> Score:
     """One tree to forests of 30: a feature and threshold a node, random scores in the leaves."""
     features_of = _relevant(d, 3 * complexity, rng)
+    weak = _weak(d, n_scores, rng)  # so that no two rows tie
     forest = []
     for _ in range((1, 3, 10, 30)[complexity - 1]):
         depth = int(rng.integers(2, 7))
@@ -66,7 +67,7 @@ def trees(d: int, n_scores: int, complexity: int, rng: Rng) -> Score:
         )
 
     def score(z: np.ndarray) -> np.ndarray:
-        total = np.zeros((len(z), n_scores))
+        total = z @ weak
         rows = np.arange(len(z))
         for depth, features, thresholds, leaves in forest:
             node = np.zeros(len(z), dtype=np.int64)
@@ -98,7 +99,7 @@ def interactions(d: int, n_scores: int, complexity: int, rng: Rng) -> Score:
     for _ in range(2 * complexity):
         dims = rng.choice(d, size=min(d, int(rng.integers(2, 5))), replace=False)
         terms.append((dims, rng.random() < 0.5, rng.normal(size=n_scores)))
-    weak = rng.normal(size=(d, n_scores)) * rng.uniform(0.0, 0.6) / np.sqrt(d)
+    weak = _weak(d, n_scores, rng)
 
     def score(z: np.ndarray) -> np.ndarray:
         total = z @ weak
@@ -145,11 +146,12 @@ def additive(d: int, n_scores: int, complexity: int, rng: Rng) -> Score:
     knots = rng.normal(size=(len(dims), int(rng.integers(1, 7))))
     heights = rng.normal(size=(*knots.shape, n_scores))
     slope = rng.uniform(1.0, 3.0)
+    weak = _weak(d, n_scores, rng)
 
     def score(z: np.ndarray) -> np.ndarray:
         x = z[:, dims, None] - knots
         basis = (x > 0).astype(np.float64) if steps else np.exp(-slope * x**2)
-        return basis.reshape(len(z), -1) @ heights.reshape(-1, n_scores)
+        return basis.reshape(len(z), -1) @ heights.reshape(-1, n_scores) + z @ weak
 
     return score
 
@@ -176,7 +178,7 @@ def rules(d: int, n_scores: int, complexity: int, rng: Rng) -> Score:
         dims = rng.choice(d, size=min(d, int(rng.integers(1, 4))), replace=False)
         signs = rng.choice([-1.0, 1.0], size=len(dims))
         found.append((dims, signs, rng.normal(size=len(dims)) * 0.6, rng.normal(size=n_scores)))
-    weak = rng.normal(size=(d, n_scores)) * rng.uniform(0.0, 0.5) / np.sqrt(d)
+    weak = _weak(d, n_scores, rng)
 
     def score(z: np.ndarray) -> np.ndarray:
         total = z @ weak
@@ -190,6 +192,11 @@ def rules(d: int, n_scores: int, complexity: int, rng: Rng) -> Score:
 
 def _relevant(d: int, most: int, rng: Rng) -> np.ndarray:
     return rng.choice(d, size=min(d, most), replace=False)
+
+
+def _weak(d: int, n_scores: int, rng: Rng) -> np.ndarray:
+    """Weights of a linear part that is small beside scores of standard deviation 1."""
+    return rng.normal(size=(d, n_scores)) * rng.uniform(0.05, 0.5) / np.sqrt(d)
 
 
 SCORES: dict[str, Callable[[int, int, int, Rng], Score]] = {

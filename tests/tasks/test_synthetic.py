@@ -101,7 +101,7 @@ def test_same_seed_same_task_other_seed_other_rows_same_concept():
 
 
 def test_a_classifier_of_one_seed_classifies_the_other():
-    index = find(mechanism="linear", temperature=0.0, noise=0.0)
+    index = find(mechanism="linear", n_classes=2, temperature=0.0, noise=0.0)
     a, b = (synthetic_task(index, seed=s, n_train=2000, n_test=2000) for s in (0, 1))
     assert _score(a, b) > np.bincount(b.y).max() / len(b.y) + 0.1
 
