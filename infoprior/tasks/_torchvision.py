@@ -50,10 +50,15 @@ def load_torchvision(name: str, *, seed: int, caps: Caps) -> Task:
         )
     try:
         from torchvision import datasets
-    except (ImportError, RuntimeError) as error:  # RuntimeError: of another torch's making
+    except ImportError:
         raise TaskError(
             f"{name} needs the package torchvision; install it with: "
-            f"pip install 'infoprior[images]' ({_first_line(error)})"
+            "pip install 'infoprior[images]'"
+        ) from None
+    except RuntimeError as error:
+        raise TaskError(
+            f"{name}: the torchvision that is installed was built for another PyTorch; "
+            f"install both from one index ({_first_line(error)})"
         ) from None
     family, options = DATASETS[dataset]
     folder = _folder()
