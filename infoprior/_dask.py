@@ -17,8 +17,7 @@ class Backend(DaskDistributedBackend):
     """Tells joblib of errors too.
 
     joblib 1.6 is called back with results only: of a job that killed its workers (Dask gives up
-    after a few) it hears nothing, and of one cancelled because the scheduler went it takes the
-    error for the result.
+    after a few) it hears nothing, and waits.
     """
 
     def effective_n_jobs(self, n_jobs: int) -> int:
@@ -30,11 +29,6 @@ class Backend(DaskDistributedBackend):
         if callback is not None:
             future.add_done_callback(partial(_report, func, callback))
         return future
-
-    def retrieve_result_callback(self, out: Any) -> Any:
-        if isinstance(out, BaseException):
-            raise out
-        return super().retrieve_result_callback(out)
 
 
 def _report(func: Any, callback: Callable[[Any], None], future: Future[Any]) -> None:
