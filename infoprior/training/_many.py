@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from infoprior.spaces._mlp import MLP
 from infoprior.training._parts import Parts
+from infoprior.training._plan import plan
 from infoprior.training._single import train_single
+from infoprior.training._stacked import train_stacked
 from infoprior.training._threads import use_threads
 from infoprior.training._train import RUNGS, Training
 
@@ -32,6 +35,9 @@ def train_many(
 ) -> list[Training]:
     """Train networks of a space on a task, each as `train` would by itself, up to float error.
 
+    The same initial weights, order of rows and dropout masks; sums may be taken in another order.
+    Float error grows along a training, the faster the higher the learning rate.
+
     Args:
         task: what to learn.
         networks: (point of the space, seed) of each; they may differ in everything.
@@ -42,8 +48,9 @@ def train_many(
         threads: PyTorch's threads meanwhile.
         device: where to compute, "cpu" or "cuda"; what is returned is on the CPU.
         keep: whether to return the trained networks too.
-        engine: "stacked" computes networks of like shape as one stack, "single" one after the
-            other, "auto" whichever is faster for the networks at hand.
+        engine: "stacked" computes all networks of a batch size as one stack, "single" one network
+            after the other, "auto" stacks those for which that is estimated to be faster. Networks
+            other than multilayer perceptrons are always trained one after the other.
 
     Returns:
         one `Training` a network, in the order given, its curve holding the recorded epochs.
@@ -52,29 +59,51 @@ def train_many(
         SpaceError: a point does not fit the space.
         ValueError: an epoch outside 1..epochs, an unknown engine, or a device that is not there.
     """
-    recorded, kept = _check(epochs, record, snapshots, device, engine)
+    recorded, copied = _check(epochs, record, snapshots, device, engine)
+    settings = [space.settings(params) for params, _ in networks]
+    seeds = [seed for _, seed in networks]
+    # Every point is checked before the first network is trained.
     for params, _ in networks:
         space.validate(params)
-    found: list[Training] = []
+
+    def build(i: int) -> Any:
+        params, seed = networks[i]
+        return space.build(params, task.shape, task.n_classes, seed=seed)
+
     with use_threads(threads):
         parts = Parts(task, device)
-        for params, seed in networks:
-            network = space.build(params, task.shape, task.n_classes, seed=seed).to(device)
-            copies: dict[int, Any] = {}
+        built = [build(i).to(device) for i in range(len(networks))]
+        copies: list[dict[int, Any]] = [{} for _ in networks]
 
-            def snapshot(epoch: int, network=network, params=params, seed=seed, copies=copies):  # type: ignore[no-untyped-def]
-                if epoch in kept:
-                    copy = space.build(params, task.shape, task.n_classes, seed=seed)
-                    copy.load_state_dict(network.state_dict())
-                    copies[epoch] = copy.eval()
+        def snapshot(i: int, epoch: int) -> None:
+            copy = build(i)
+            copy.load_state_dict(built[i].state_dict())
+            copies[i][epoch] = copy.eval()
 
-            curve = train_single(
-                network, parts, space.settings(params), seed=seed, epochs=epochs,
-                record=recorded, snapshot=snapshot if kept else None,
+        curves: list[list[dict[str, Any]]] = [[] for _ in networks]
+        batch_sizes = [s["batch_size"] for s in settings]
+        stackable = [isinstance(network, MLP) for network in built]
+        for group in plan(built, batch_sizes, stackable, engine, device):
+            if (len(group) == 1 and engine != "stacked") or not stackable[group[0]]:
+                (i,) = group
+                curves[i] = train_single(
+                    built[i], parts, settings[i], seed=seeds[i], epochs=epochs, record=recorded,
+                    snapshots=copied, snapshot=lambda epoch, i=i: snapshot(i, epoch),  # type: ignore[misc]
+                )  # fmt: skip
+                continue
+            found = train_stacked(
+                [built[i] for i in group], parts, [settings[i] for i in group],
+                seeds=[seeds[i] for i in group], epochs=epochs, record=recorded,
+                snapshots=copied, snapshot=lambda j, epoch, group=group: snapshot(group[j], epoch),  # type: ignore[misc]
             )  # fmt: skip
-            diverged = any(row["diverged"] for row in curve)
-            found.append(Training(network.cpu() if keep else None, curve, diverged, copies))
-    return found
+            for i, curve in zip(group, found, strict=True):
+                curves[i] = curve
+    return [
+        Training(
+            network.cpu() if keep else None, curve, any(row["diverged"] for row in curve), copied_
+        )
+        for network, curve, copied_ in zip(built, curves, copies, strict=True)
+    ]
 
 
 def _check(

@@ -38,3 +38,26 @@ class FlatAdamW:
         """One update by the current gradients."""
         self.steps.add_(1.0)
         torch._fused_adamw_(*self.lists, **self.options)
+
+
+class StackedAdamW:
+    """AdamW on a flat vector whose elements have their own learning rate and weight decay.
+
+    The fused kernel takes one rate: it writes the direction of a step at rate 1 into a vector of
+    zeros, which is then added at each element's own rate.
+
+    Args:
+        values, gradients, rates, decays: shape (n,); `values` is updated in place.
+    """
+
+    def __init__(self, values: Tensor, gradients: Tensor, rates: Tensor, decays: Tensor) -> None:
+        self.values, self.rates = values, rates
+        self.keep = 1.0 - rates * decays
+        self.direction = torch.zeros_like(values)
+        self.inner = FlatAdamW(self.direction, gradients, 1.0, 0.0)
+
+    def step(self) -> None:
+        """One update by the current gradients."""
+        self.direction.zero_()
+        self.inner.step()
+        self.values.mul_(self.keep).addcmul_(self.direction, self.rates)

@@ -27,6 +27,7 @@ def train_single(
     epochs: int,
     record: Collection[int],
     report: Callable[[int, Row], None] | None = None,
+    snapshots: Collection[int] = (),
     snapshot: Callable[[int], None] | None = None,
 ) -> list[Row]:
     """Train a network where it stands, and give its curve at the recorded epochs.
@@ -37,7 +38,7 @@ def train_single(
         seed: draws the order of rows.
         record: epochs at which the network is evaluated.
         report: called with each recorded epoch and its row, until the network has diverged.
-        snapshot: called after each epoch with its number.
+        snapshots: epochs after which `snapshot` is called, with the epoch.
     """
     flat = FlatMLP(network) if isinstance(network, MLP) else FlatAutograd(network)
     optimizer = FlatAdamW(
@@ -57,7 +58,7 @@ def train_single(
             curve.append({"epoch": epoch, **row})
             if report is not None and not (lost and len(curve) > 1 and curve[-2]["diverged"]):
                 report(epoch, curve[-1])
-        if snapshot is not None:
+        if snapshot is not None and epoch in snapshots:
             snapshot(epoch)
     network.eval()
     return curve
