@@ -1,8 +1,9 @@
 """Profiles: a trained network gives one row of information per hidden layer, in nats.
 
 `profile_network` reads one network, `profile_networks` many of them at once; `profile_task` trains
-four different probe networks (`PROBES`) on a task and reads them. `RECIPES` says with which
-estimators. What comes out is what predictors of priors are fed.
+four different probe networks (`PROBES`) on a task and reads them, `profile_images` four
+convolutional ones (`IMAGE_PROBES`) on a task of images. `RECIPES` says with which estimators. What
+comes out is what predictors of priors are fed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from infoprior.profiles._diagnostics import data_processing
+    from infoprior.profiles._images import IMAGE_PROBES, profile_images
     from infoprior.profiles._network import profile_network, profile_networks
     from infoprior.profiles._recipe import RECIPES, Recipe, get_recipe, recipe_for
     from infoprior.profiles._schema import (
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from infoprior.profiles._task import PROBES, TaskProfile, profile_task
 
 _HOMES = {
+    "IMAGE_PROBES": "_images",
     "PROBE_CURVE_COLUMNS": "_schema",
     "PROBES": "_task",
     "PROFILE_COLUMNS": "_schema",
@@ -34,6 +37,7 @@ _HOMES = {
     "TaskProfile": "_task",
     "data_processing": "_diagnostics",
     "get_recipe": "_recipe",
+    "profile_images": "_images",
     "profile_network": "_network",
     "profile_networks": "_network",
     "profile_task": "_task",
@@ -43,6 +47,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "IMAGE_PROBES",
     "PROBES",
     "PROBE_CURVE_COLUMNS",
     "PROFILE_COLUMNS",
@@ -53,6 +58,7 @@ __all__ = [
     "TaskProfile",
     "data_processing",
     "get_recipe",
+    "profile_images",
     "profile_network",
     "profile_networks",
     "profile_task",
