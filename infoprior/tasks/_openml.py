@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from infoprior.tasks._encode import Caps, make_task
-from infoprior.tasks._entries import COMMON, KEEL, SKLEARN
+from infoprior.tasks._packaged import PACKAGES
 from infoprior.tasks._task import Task, TaskError
 
 
@@ -78,9 +78,12 @@ def _ignored(dataset: Any) -> set[str]:
 def _family(name: str) -> str:
     """The family of the packaged task of that name, so that copies are held out together."""
     plain = _plain(name)
-    for entry in (*SKLEARN, *KEEL, *COMMON):
-        if plain in (_plain(entry.name.partition("/")[2]), _plain(entry.family)):
-            return entry.family
+    for package in PACKAGES.values():
+        for entry in package.entries:
+            # The names of UCI's sets are the same everywhere; R's are short and mean many things.
+            own = _plain(entry.name.partition("/")[2]) if package.extra == "data" else ""
+            if plain in (own, _plain(entry.family)):
+                return entry.family
     return {"creditg": "credit-german", "diabetes": "pima", "wdbc": "breast-cancer-wisconsin"}.get(
         plain, f"openml-{name}"
     )

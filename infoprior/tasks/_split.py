@@ -24,6 +24,18 @@ def group_rows(keys: np.ndarray) -> np.ndarray:
     return rank[inverse.ravel()]
 
 
+def join_groups(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The finest grouping, shape (n,), in which rows equal in `a` or in `b` are together."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    shape = (int(a.max()) + 1, int(b.max()) + 1)
+    size = sum(shape)  # a bipartite graph: the groups of a, then those of b
+    edges = coo_array((np.ones(len(a)), (a, b + shape[0])), shape=(size, size))
+    joined = connected_components(edges, directed=False)[1][a].astype(np.int64)
+    return group_rows(joined[:, None])
+
+
 def strata_of_groups(groups: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The class a group counts for, shape (n_groups,): the rarest among its rows."""
     counts = np.bincount(y)
