@@ -74,7 +74,12 @@ class FlatMLP:
 
 
 class _Linear:
-    def __init__(self, linear: nn.Linear, views: dict[int, Tensor]) -> None:
+    def __init__(
+        self, linear: nn.Linear, views: dict[int, Tensor], bias_matters: bool = True
+    ) -> None:
+        # Batch normalization takes a bias out again. Its gradient is zero, and rounding errors in
+        # its place would be blown up to whole steps by AdamW: a random walk.
+        self.bias_matters = bias_matters
         self.weight, self.bias = linear.weight.data, linear.bias.data
         self.weight_t = self.weight.t()
         self.d_weight, self.d_bias = views[id(linear.weight)], views[id(linear.bias)]
@@ -85,7 +90,8 @@ class _Linear:
 
     def backward(self, d: Tensor, need_input: bool) -> Tensor:
         torch.mm(d.t(), self.x, out=self.d_weight)
-        torch.sum(d, 0, out=self.d_bias)
+        if self.bias_matters:
+            torch.sum(d, 0, out=self.d_bias)
         return d.mm(self.weight) if need_input else d
 
 
@@ -93,8 +99,8 @@ class _Layer:
     """One `Block` in training mode: linear, normalization, activation, dropout, residual."""
 
     def __init__(self, block: Block, views: dict[int, Tensor], first: bool) -> None:
-        self.linear = _Linear(block.linear, views)
         self.norm = block.normalization
+        self.linear = _Linear(block.linear, views, not isinstance(self.norm, nn.BatchNorm1d))
         if not isinstance(self.norm, nn.Identity):
             self.d_gain, self.d_shift = views[id(self.norm.weight)], views[id(self.norm.bias)]  # type: ignore[union-attr]
         self.kind = type(block.activation)

@@ -77,9 +77,15 @@ class Stack:
         self._parts: list[tuple[list[int], tuple[int, ...], list[Tensor]]] = []
         plans = []
         n_in = n_features
+        self._without_gradient: list[tuple[int, int]] = []
         for level, (k, width) in enumerate(zip(self.active, wide, strict=True)):
             level_blocks = [self.blocks[i][level] for i in range(k)]
             linear = self._affine(list(range(k)), [b.linear for b in level_blocks], width, n_in)
+            # Batch normalization takes a bias out again: it has no gradient, only rounding errors.
+            self._without_gradient += [
+                (linear[1], i) for i, block in enumerate(level_blocks)
+                if isinstance(block.normalization, nn.BatchNorm1d)
+            ]  # fmt: skip
             norms = []
             for kind, module in _NORMS.items():
                 having = [i for i in range(k) if isinstance(level_blocks[i].normalization, module)]
@@ -119,6 +125,7 @@ class Stack:
         self.values = torch.zeros(total, **self.options)
         self.gradients = torch.zeros_like(self.values)
         rates, decays = torch.empty_like(self.values), torch.empty_like(self.values)
+        rate_views = []
         self.views: list[Tensor] = []
         self.d_views: list[Tensor] = []
         start = 0
@@ -127,12 +134,16 @@ class Stack:
             whole = (len(members), *shape)
             self.views.append(self.values[start:stop].view(whole))
             self.d_views.append(self.gradients[start:stop].view(whole))
+            rate_views.append(rates[start:stop].view(whole))
             for j, (i, tensor) in enumerate(zip(members, tensors, strict=True)):
                 _corner(self.views[-1][j], tensor).copy_(tensor.detach())
-                rates[start:stop].view(whole)[j] = settings[i]["learning_rate"]
+                rate_views[-1][j] = settings[i]["learning_rate"]
                 decays[start:stop].view(whole)[j] = settings[i]["weight_decay"]
             start = stop
         self.optimizer = StackedAdamW(self.values, self.gradients, rates, decays)
+        # The optimiser holds what weights decay by; these move by nothing else.
+        for part, j in self._without_gradient:
+            rate_views[part][j] = 0.0
 
     def _linear(self, where: tuple[int, int]) -> StackedLinear:
         w, b = where
