@@ -28,7 +28,7 @@ import pyarrow as pa  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 import yaml  # noqa: E402
 
-from infoprior.parallel import source_fingerprint, write_atomically  # noqa: E402
+from infoprior.parallel import engine_options, source_fingerprint, write_atomically  # noqa: E402
 
 DATA = Path("data")
 MODELS = Path("models")
@@ -52,10 +52,14 @@ def read_params(section: str) -> dict[str, Any]:
     return params[section]
 
 
+def fan_out() -> dict[str, Any]:
+    """The section `parallel` as keyword arguments of `run_jobs`; no result depends on it."""
+    return engine_options(read_params("parallel"))
+
+
 def workers() -> int:
-    """How many processes to fan out over: `parallel.workers`, on which no result depends."""
-    n = int(read_params("parallel")["workers"])
-    return max(1, min(n, os.cpu_count() or 1)) if n > 0 else (os.cpu_count() or 1)
+    """How many processes to use on this machine."""
+    return int(fan_out()["workers"])
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:

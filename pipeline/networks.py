@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.common import (  # isort: skip
-    DATA, SHARDS, code_version, file_name, read_params, workers, write_parquet,
+    DATA, SHARDS, code_version, fan_out, file_name, read_params, write_parquet,
 )  # fmt: skip
 
 import time
@@ -50,7 +50,7 @@ def main() -> None:
                 jobs[key] = arguments
                 labels[key] = {"task": task, "architecture": name, "seed": seed}
     results = run_jobs(
-        train_one, jobs, directory=SHARDS / "networks", workers=workers(), description="networks"
+        train_one, jobs, directory=SHARDS / "networks", description="networks", **fan_out()
     )
     curves = pd.DataFrame(
         [{**labels[key], **row} for key, result in results.items() for row in result["curve"]]

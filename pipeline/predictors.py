@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.common import (  # isort: skip
-    DATA, MODELS, SHARDS, code_version, label, read_params, workers, write_parquet,
+    DATA, MODELS, SHARDS, code_version, fan_out, label, read_params, write_parquet,
 )  # fmt: skip
 
 import json
@@ -95,7 +95,7 @@ def main() -> None:
                 jobs[key] = arguments
                 labels[key] = (arm, shuffle, split)
     results = run_jobs(
-        fit_one, jobs, directory=SHARDS / "predictors", workers=workers(), description="predictors"
+        fit_one, jobs, directory=SHARDS / "predictors", description="predictors", **fan_out()
     )
     tables = []
     shutil.rmtree(DATA / "priors", ignore_errors=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.common import (  # isort: skip
-    DATA, SHARDS, code_version, file_name, read_params, workers, write_parquet,
+    DATA, SHARDS, code_version, fan_out, file_name, read_params, write_parquet,
 )  # fmt: skip
 
 import time
@@ -55,7 +55,7 @@ def main() -> None:
         key = f"{file_name(task)}.{fingerprint(digest, code, *arguments[1:])}"
         jobs[key], names[key] = arguments, task
     results = run_jobs(
-        profile_one, jobs, directory=SHARDS / "profiles", workers=workers(), description="profiles"
+        profile_one, jobs, directory=SHARDS / "profiles", description="profiles", **fan_out()
     )
     folder = DATA / "profiles"
     layers = pd.DataFrame([row for result in results.values() for row in result["layers"]])

@@ -110,6 +110,7 @@ def _curve(
         "epoch": epoch,
         "train_loss": 0.9 * loss,
         "validation_loss": loss,
+        "test_loss": loss,
         "train_accuracy": train,
         "validation_accuracy": validation,
         "test_accuracy": test,

@@ -45,8 +45,8 @@ class MetaDataset:
         tasks: one row per task: task, family, source, kind, n_train, n_validation, n_test,
             n_features, n_classes, and one float column `mf_<name>` per metafeature.
         architectures: one row per architecture: architecture (its id), one column per parameter.
-        curves: one row per (task, architecture, seed, epoch): train_loss, validation_loss (nats),
-            train_accuracy, validation_accuracy, test_accuracy, diverged.
+        curves: one row per (task, architecture, seed, epoch): train_loss, validation_loss,
+            test_loss (nats), train_accuracy, validation_accuracy, test_accuracy, diverged.
         profiles: one row per (task, probe, seed, epoch, layer, recipe): mi_xt, mi_ty, h_y and
             their diagnostics (`infoprior.profiles.PROFILE_COLUMNS`).
         probe_curves: the learning curves of the probes, columns as in `curves`; `architecture` is
@@ -145,8 +145,8 @@ class MetaDataset:
         Returns:
             one row per (task, architecture) that was run: task, family, kind, architecture, its
             parameters (`parameter/<name>` where another column has that name),
-            `<probe>/<layer_index>/mi_xt|mi_ty|h_y` (nats, of the task's probes, means over seeds;
-            mi_xt is I(X; T + sigma Z)),
+            `<probe>/<layer_index>/mi_xt|mi_ty|h_y` (nats, of the task's probes at the last
+            epoch they were read at, means over seeds; mi_xt is I(X; T + sigma Z)),
             validation_accuracy, test_accuracy, diverged.
         """
         table = self.final()
@@ -160,7 +160,9 @@ class MetaDataset:
         joined = keys.merge(renamed, on="architecture", how="left")
         if len(self.profiles):
             values = ["mi_xt", "mi_ty", "h_y"]
-            mean = self.profiles.groupby(["task", "architecture", "layer_index"])[values].mean()
+            key = ["task", "architecture", "layer_index"]
+            last = self.profiles.groupby(key)["epoch"].transform("max") == self.profiles["epoch"]
+            mean = self.profiles[last].groupby(key)[values].mean()
             wide = pd.DataFrame(mean.unstack(["architecture", "layer_index"]))
             wide.columns = pd.Index([f"{c[1]}/{c[2]}/{c[0]}" for c in wide.columns])
             joined = joined.merge(wide[sorted(wide.columns)].reset_index(), on="task", how="left")

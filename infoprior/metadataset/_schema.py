@@ -48,6 +48,7 @@ _CURVES = {
     "epoch": Column("integer", low=1),
     "train_loss": _LOSS,
     "validation_loss": _LOSS,
+    "test_loss": _LOSS,  # as test_accuracy, NaN where there is no test set
     "train_accuracy": _ACCURACY,
     "validation_accuracy": _ACCURACY,
     # Studies of one's own often keep no test set: NaN there.

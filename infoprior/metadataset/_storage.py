@@ -18,7 +18,7 @@ from infoprior.metadataset._schema import KEYS, TABLES, MetaDatasetError
 from infoprior.metadataset._space_json import space_from_dict, space_to_dict
 from infoprior.parallel import write_atomically
 
-VERSION = 2
+VERSION = 3
 SCHEMA_FILE = "schema.json"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +98,8 @@ def profile_task(
     *,
     seed: int = 0,
     epochs: int = 27,
+    at: Collection[int] | None = None,
+    record: Collection[int] | None = None,
     recipe: Recipe | None = None,
     threads: int = 1,
 ) -> TaskProfile:
@@ -110,25 +112,39 @@ def profile_task(
     Args:
         task: what the probes learn.
         seed: draws the probes' weights and batches, and everything that the estimators draw.
-        epochs: of training before the probes are read.
+        epochs: of training.
+        at: the epochs after which the probes are read; None: the last one.
+        record: the epochs that their curves hold; None: every one.
         recipe: how to measure; None takes `recipe_for` the probes' layers.
         threads: PyTorch's threads meanwhile; results are the same only for the same number.
 
     Raises:
         InformationError: fewer than 50 training and validation rows together.
-        ValueError: `epochs` is less than one.
+        ValueError: `epochs` is less than one, or an epoch lies outside 1..epochs.
     """
     from infoprior.spaces import get_space
     from infoprior.tasks import metafeatures
-    from infoprior.training import train
+    from infoprior.training import train_many
 
-    space = get_space("mlp")
-    networks: list[tuple[Readable, str, int]] = []
-    curves = []
-    for name, params in PROBES.items():
-        training = train(task, params, space=space, seed=seed, epochs=epochs, threads=threads)
-        networks.append((training.network, name, epochs))
-        key = {"task": task.name, "architecture": name, "seed": seed}
-        curves += [{**key, **row} for row in training.curve]
+    read = sorted({epochs} if at is None else set(at))
+    found = train_many(
+        task,
+        [(params, seed) for params in PROBES.values()],
+        space=get_space("mlp"),
+        epochs=epochs,
+        record=record,
+        snapshots=read,
+        threads=threads,
+    )
+    networks: list[tuple[Readable, str, int]] = [
+        (training.snapshots[epoch], name, epoch)
+        for epoch in read
+        for name, training in zip(PROBES, found, strict=True)
+    ]
     layers = profile_networks(networks, task, seed=seed, recipe=recipe, threads=threads)
+    curves = [
+        {"task": task.name, "architecture": name, "seed": seed, **row}
+        for name, training in zip(PROBES, found, strict=True)
+        for row in training.curve
+    ]
     return TaskProfile(task.name, metafeatures(task), layers, pd.DataFrame(curves))

@@ -1,0 +1,141 @@
+"""The jobs that the atlas is built from: a task, its networks' learning curves, its probes' layers.
+
+Every function takes plain arguments and returns what JSON can hold: it can run in any worker.
+A **draw** is an independent draw of a task's labels: the seed of its networks and, for real data,
+the split; for a synthetic task the same training and validation rows with other test rows.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from infoprior.spaces import SearchSpace
+    from infoprior.tasks import Task
+
+VERSION = 1
+"""Raised when the same job would give other rows: it is part of every job's key. A test trains some
+published networks anew and compares, so that a change of the code cannot pass unnoticed."""
+
+CAPS = {"max_train": 2000, "max_validation": 1000, "max_test": 5000}
+"""The most rows of a real task's parts."""
+
+RUNGS = (1, 3, 9, 27)
+PROFILED = (3, 27)  # epochs
+LOSS_DIGITS = 5  # of nats: rounding below what any seed repeats
+
+CURVE_VALUES = (
+    "train_loss",
+    "validation_loss",
+    "test_loss",
+    "train_accuracy",
+    "validation_accuracy",
+    "test_accuracy",
+)
+
+
+@lru_cache(maxsize=2)
+def task_of(name: str, draw: int) -> Task:
+    """The task of a draw."""
+    from infoprior.tasks import load_task, synthetic_task
+
+    prefix, _, index = name.partition("/")
+    if prefix == "synthetic":
+        return synthetic_task(int(index), draw=draw)
+    return load_task(name, seed=draw, **CAPS)
+
+
+def task_row(name: str, draw: int) -> dict[str, Any]:
+    """A task's row of the table of tasks, and the digest of the draw."""
+    from infoprior.tasks import metafeatures
+
+    task = task_of(name, draw)
+    row: dict[str, Any] = {"digest": task.digest, "rows": len(task.y)}
+    if draw == 0:
+        row["columns"] = {
+            "task": task.name,
+            "family": task.family,
+            "source": task.source,
+            "kind": task.kind,
+            "n_train": len(task.train),
+            "n_validation": len(task.validation),
+            "n_test": len(task.test),
+            "n_features": task.n_features,
+            "n_classes": task.n_classes,
+            **{f"mf_{key}": value for key, value in metafeatures(task).items()},
+        }
+    return row
+
+
+def design(space: SearchSpace, task: str, shared: int, own: int) -> dict[str, dict[str, Any]]:
+    """The architectures trained on a task, id -> point.
+
+    The first `shared` points of one Sobol design are on every task ("a000", ...); `own` more are
+    drawn for this task alone ("<task>#0", ...), so that all tasks together cover the space.
+    """
+    import numpy as np
+
+    points = {f"a{i:03d}": point for i, point in enumerate(space.design(shared, seed=0))}
+    rng = np.random.default_rng([zlib.crc32(task.encode()), 1])
+    return points | {f"{task}#{i}": point for i, point in enumerate(space.sample(own, rng))}
+
+
+def train_job(
+    name: str, draw: int, space: str, shared: int, own: int, epochs: int
+) -> dict[str, Any]:
+    """The learning curves of a task's architectures: the columns of their table."""
+    from infoprior.spaces import get_space
+    from infoprior.training import train_many
+
+    started = time.process_time(), time.perf_counter()
+    task, where = task_of(name, draw), get_space(space)
+    points = design(where, name, shared, own)
+    record = [epoch for epoch in RUNGS if epoch <= epochs]
+    found = train_many(
+        task,
+        [(point, draw) for point in points.values()],
+        space=where,
+        epochs=epochs,
+        record=record,
+    )
+    rows = [
+        {"architecture": architecture, **_rounded(row)}
+        for architecture, training in zip(points, found, strict=True)
+        for row in training.curve
+    ]
+    return {
+        "curves": {c: [row[c] for row in rows] for c in rows[0]},
+        "cpu": time.process_time() - started[0],
+        "seconds": time.perf_counter() - started[1],
+    }
+
+
+def profile_job(name: str, epochs: int, max_rows: int) -> dict[str, Any]:
+    """The information in the layers of a task's probes, early and at the end, and their curves."""
+    from infoprior.profiles import get_recipe, profile_task
+
+    started = time.process_time(), time.perf_counter()
+    recipe = replace(get_recipe("tabular"), max_rows=max_rows)
+    at = [epoch for epoch in PROFILED if epoch <= epochs]
+    record = [epoch for epoch in RUNGS if epoch <= epochs]
+    found = profile_task(task_of(name, 0), epochs=epochs, at=at, record=record, recipe=recipe)
+    layers, curves = found.layers.drop(columns="task"), found.curves.drop(columns="task")
+    curves = curves.round({name: LOSS_DIGITS for name in curves if str(name).endswith("_loss")})
+    return {
+        "layers": {str(c): layers[c].tolist() for c in layers},
+        "curves": {str(c): curves[c].tolist() for c in curves},
+        "cpu": time.process_time() - started[0],
+        "seconds": time.perf_counter() - started[1],
+    }
+
+
+def _rounded(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: round(value, LOSS_DIGITS) if str(key).endswith("_loss") else value
+        for key, value in row.items()
+    }

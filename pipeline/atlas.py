@@ -1,0 +1,160 @@
+"""Builds the atlas, the meta-dataset that is published with the package (no stage: hours of work).
+
+    python -m pipeline.atlas build [--fraction 0.02] [--only mlp|profiles|thesis]
+    python -m pipeline.atlas publish
+
+`build` runs the jobs that neither the published atlas nor data/shards/atlas has; kill it and call
+it again. `publish` writes what is finished into the package. Settings: `atlas` in params.yaml.
+"""
+
+from __future__ import annotations
+
+from pipeline.common import SHARDS, fan_out, file_name, read_params  # isort: skip
+
+import argparse
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infoprior.metadataset import _jobs
+from infoprior.metadataset._atlas import ATLAS, INDEX, Atlas, read_atlas
+from infoprior.parallel import fingerprint, run_jobs, source_fingerprint
+from infoprior.tasks import catalogue
+
+FOLDER = SHARDS / "atlas"
+FEW_ROWS = ((500, 5), (1500, 3))
+"""Of fewer rows than the first number, so many draws at least: repeated splits."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of the atlas: its key, what it is of, and what it is called with."""
+
+    key: str
+    kind: str  # "profiles", or the space of the networks
+    task: str
+    draw: int
+    arguments: tuple[Any, ...]
+
+
+def task_names(params: dict[str, Any], fraction: float = 1.0) -> list[str]:
+    """Packaged data sets and synthetic tasks; a fraction of them drawn by a hash of their names."""
+    names = sorted(info.name for info in catalogue() if info.name not in params["exclude"])
+    names += [f"synthetic/{i}" for i in range(params["synthetic"])]
+    return [n for n in names if zlib.crc32(n.encode()) % 10_000 < round(fraction * 10_000)]
+
+
+def describe(names: list[str], params: dict[str, Any], draw: int) -> dict[str, dict[str, Any]]:
+    """Name -> its row, number of rows and digest, for one draw."""
+    code = source_fingerprint("infoprior.tasks")
+    jobs = {
+        f"task.{file_name(name)}.d{draw}.{fingerprint(code, _jobs.CAPS)}": (name, draw)
+        for name in names
+    }
+    found = run_jobs(
+        _jobs.task_row, jobs, directory=FOLDER / "tasks", description=f"tasks, draw {draw}",
+        **fan_out(),
+    )  # fmt: skip
+    rows = {arguments[0]: found[key] for key, arguments in jobs.items()}
+    return {n: row for n, row in rows.items() if row["rows"] >= params["min_rows"]}
+
+
+def draws_of(rows: int, name: str, params: dict[str, Any]) -> int:
+    """How many independent draws of labels a task gets."""
+    if name.startswith("synthetic/"):
+        return int(params["draws"])
+    return max([int(params["draws"]), *(d for below, d in FEW_ROWS if rows < below)])
+
+
+def plan(params: dict[str, Any], names: list[str]) -> tuple[dict[str, dict[str, Any]], list[Job]]:
+    """The first draws' rows by task, and all jobs: first draws and profiles first."""
+    first = describe(names, params, 0)
+    most = max(draws_of(row["rows"], n, params) for n, row in first.items())
+    rows = {0: first}
+    for draw in range(1, most):
+        wanted = [n for n, row in first.items() if draws_of(row["rows"], n, params) > draw]
+        rows[draw] = describe(wanted, params, draw)
+    jobs: list[Job] = []
+
+    def add(kind: str, name: str, draw: int, *arguments: Any) -> None:
+        digest = rows[draw][name]["digest"]
+        key = f"{kind}.{file_name(name)}.d{draw}."
+        key += fingerprint(_jobs.VERSION, kind, digest, draw, *arguments)
+        jobs.append(Job(key, kind, name, draw, arguments))
+
+    size = (params["shared"], params["own"], params["epochs"])
+    small = (params["thesis"], 0, params["epochs"])
+    for draw, described in rows.items():
+        for name in described:
+            add("mlp", name, draw, name, draw, "mlp", *size)
+        if draw == 0:
+            for name in described:
+                add("profiles", name, 0, name, params["epochs"], params["max_rows"])
+        for name in described:
+            if first[name]["columns"]["kind"] == "real" and draw < params["draws"]:
+                add("thesis", name, draw, name, draw, "thesis", *small)
+    return first, jobs
+
+
+def finished(jobs: list[Job], published: Atlas | None) -> tuple[set[str], set[str]]:
+    """Keys of the jobs that the published atlas holds, and of those that a shard holds."""
+    there = set(published.tables["jobs"]["key"]) if published else set()
+    in_atlas = {job.key for job in jobs} & there
+    return in_atlas, {
+        job.key
+        for job in jobs
+        if job.key not in in_atlas and (FOLDER / job.kind / f"{job.key}.json").exists()
+    }
+
+
+def build(jobs: list[Job], kinds: list[str], done: set[str]) -> None:
+    """Run what is missing, kind by kind and draw by draw."""
+    for draw in sorted({job.draw for job in jobs}):
+        for kind in kinds:
+            todo = {
+                job.key: job.arguments
+                for job in jobs
+                if job.kind == kind and job.draw == draw and job.key not in done
+            }
+            if todo:
+                function = _jobs.profile_job if kind == "profiles" else _jobs.train_job
+                run_jobs(
+                    function, todo, directory=FOLDER / kind, description=f"{kind}, draw {draw}",
+                    **fan_out(),
+                )  # fmt: skip
+
+
+def published_atlas() -> Atlas | None:
+    return read_atlas(ATLAS) if (ATLAS / INDEX).exists() else None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("what", choices=("build", "publish"))
+    parser.add_argument("--fraction", type=float, default=1.0, help="of the tasks")
+    parser.add_argument("--only", choices=("mlp", "profiles", "thesis"), action="append")
+    parser.add_argument("--out", type=Path, help="publish into this folder, not the package")
+    parser.add_argument("--afresh", action="store_true", help="use nothing that is published")
+    options = parser.parse_args()
+    if not 0.0 < options.fraction <= 1.0:
+        parser.error("--fraction: needs a number above 0, at most 1")
+    params = read_params("atlas")
+    published = None if options.afresh else published_atlas()
+    first, jobs = plan(params, task_names(params, options.fraction))
+    in_atlas, in_shards = finished(jobs, published)
+    print(f"{len(jobs)} jobs of {len(first)} tasks: {len(in_atlas)} published, "
+          f"{len(in_shards)} in shards", flush=True)  # fmt: skip
+    if options.what == "build":
+        build(jobs, options.only or ["mlp", "profiles", "thesis"], in_atlas)
+        return
+    from pipeline.atlas_publish import publish
+
+    publish(options.out or ATLAS, params, first, jobs, published, in_shards, FOLDER)
+
+
+if __name__ == "__main__":
+    # Under its own name, so that worker processes find its functions.
+    from pipeline import atlas
+
+    atlas.main()

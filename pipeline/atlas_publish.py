@@ -1,0 +1,123 @@
+"""From finished jobs, and what was published before, to the tables and the card of the atlas."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from infoprior.metadataset import _assemble, _jobs
+from infoprior.metadataset._atlas import Atlas, read_atlas, write_atlas
+from infoprior.spaces import get_space
+from infoprior.tasks import catalogue
+from pipeline.metadataset import versions
+
+if TYPE_CHECKING:
+    from pipeline.atlas import Job
+
+OWN_LICENCE = "MIT"  # of synthetic tasks, which this project's code draws
+TIMES = ["cpu", "seconds"]
+
+
+def publish(
+    directory: Path,
+    params: dict[str, Any],
+    first: dict[str, dict[str, Any]],
+    jobs: list[Job],
+    published: Atlas | None,
+    in_shards: set[str],
+    shards: Path,
+) -> Atlas:
+    """Write the atlas of every task whose networks and profile are finished."""
+    there = set(published.tables["jobs"]["key"]) if published else set()
+    done = {job.key for job in jobs} & (there | in_shards)
+    spaces = [s for s in ("mlp", "thesis") if any(j.kind == s and j.key in done for j in jobs)]
+    complete = {j.task for j in jobs if j.kind == "mlp" and j.draw == 0 and j.key in done}
+    complete &= {j.task for j in jobs if j.kind == "profiles" and j.key in done}
+    jobs = [job for job in jobs if job.key in done and job.task in complete]
+    results = {
+        job.key: json.loads((shards / job.kind / f"{job.key}.json").read_text("utf-8"))
+        for job in jobs
+        if job.key not in there
+    }
+
+    def old(name: str, kind: str) -> pd.DataFrame:
+        """The published rows of the jobs of a kind that are still wanted."""
+        if published is None or name not in published.tables:
+            return pd.DataFrame()
+        table = published.tables[name]
+        wanted = {(j.task, j.draw) for j in jobs if j.kind == kind and j.key in there}
+        keep = [pair in wanted for pair in zip(table["task"], table["seed"], strict=True)]
+        return table[keep]
+
+    def new(kind: str, part: str) -> Iterator[tuple[Job, dict[str, Any]]]:
+        for job in jobs:
+            if job.kind == kind and job.key in results:
+                yield job, results[job.key][part]
+
+    tables: dict[str, pd.DataFrame] = {}
+    names = sorted(complete)
+    for space in spaces:
+        found = _assemble.curve_table((j.task, j.draw, c) for j, c in new(space, "curves"))
+        tables[f"{space}/curves"] = _joined(old(f"{space}/curves", space), found)
+        own = params["own"] if space == "mlp" else 0
+        shared = params["shared"] if space == "mlp" else params["thesis"]
+        tables[f"{space}/architectures"] = _assemble.architecture_table(
+            get_space(space), names, shared, own
+        )
+    layers = _assemble.layer_table((j.task, c) for j, c in new("profiles", "layers"))
+    tables["profiles"] = _joined(old("profiles", "profiles"), layers)
+    probes = _assemble.curve_table((j.task, 0, c) for j, c in new("profiles", "curves"))
+    tables["probe_curves"] = _joined(old("probe_curves", "profiles"), probes)
+    tables["tasks"] = _tasks(names, first, tables["mlp/curves"])
+    tables["jobs"] = _jobs_table(jobs, results, published)
+    about = {
+        "settings": params,
+        "caps": _jobs.CAPS,
+        "build": _jobs.VERSION,
+        "made_with": versions(),
+    }
+    write_atlas(Atlas(tables, {s: get_space(s) for s in spaces}, about), directory)
+    atlas = read_atlas(directory)
+    size = sum(file.stat().st_size for file in directory.glob("*.parquet"))
+    networks = {
+        s: len(tables[f"{s}/curves"].drop_duplicates(["task", "architecture", "seed"]))
+        for s in spaces
+    }
+    print(f"{len(names)} tasks, networks {networks}, {len(tables['profiles'])} layers, "
+          f"{size / 1e6:.1f} MB in {directory}")  # fmt: skip
+    return atlas
+
+
+def _joined(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    parts = [part for part in (before, after) if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else after
+
+
+def _tasks(
+    names: list[str], first: dict[str, dict[str, Any]], curves: pd.DataFrame
+) -> pd.DataFrame:
+    licences = {info.name: info.licence for info in catalogue()}
+    rows = pd.DataFrame([first[name]["columns"] for name in names])
+    rows.insert(3, "licence", [licences.get(name, OWN_LICENCE) for name in names])
+    quality = _assemble.ceilings(curves).loc[names].reset_index(drop=True)
+    at = list(rows.columns).index("n_classes") + 1
+    for offset, (name, values) in enumerate(quality.items()):
+        rows.insert(at + offset, str(name), values)
+    return _assemble.compact(rows)
+
+
+def _jobs_table(
+    jobs: list[Job], results: dict[str, dict[str, Any]], published: Atlas | None
+) -> pd.DataFrame:
+    """What was run, and what it cost (CPU seconds and seconds, of the run that did it)."""
+    before = published.tables["jobs"].set_index("key").to_dict("index") if published else {}
+    rows = []
+    for job in jobs:
+        times = results[job.key] if job.key in results else before[job.key]
+        cost = {name: round(float(times[name]), 2) for name in TIMES}
+        rows.append({"key": job.key, "kind": job.kind, "task": job.task, "draw": job.draw, **cost})
+    return _assemble.compact(pd.DataFrame(rows))
