@@ -112,7 +112,10 @@ class _Layer:
     def draw_mask(self, n: int) -> None:
         """Masks for the n rows of an epoch."""
         if self.keep < 1.0:
-            self.masks = dropout_mask(n, len(self.linear.bias), self.keep, self.generator)
+            bias = self.linear.bias
+            # Drawn on the CPU wherever the network is: the same masks on every device.
+            masks = dropout_mask(n, len(bias), self.keep, self.generator)
+            self.masks = masks.to(bias.device)
 
     def forward(self, x: Tensor, start: int, stop: int) -> Tensor:
         z = self.linear.forward(x)
