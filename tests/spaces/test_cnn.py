@@ -120,9 +120,19 @@ def test_dropout_is_of_training_only_and_seeded(head: str) -> None:
     assert torch.equal(first, b.train()(x))
     assert not torch.equal(first, a(x))  # the next masks
     assert torch.equal(a.eval()(x), b.eval()(x))
-    assert a.training is False
-    a.train().activations(x)
-    assert a.training is True
+
+
+def test_activations_are_read_in_evaluation_mode_and_leave_the_mode_alone() -> None:
+    network = get_space("cnn").build(POINT, (1, 7, 7), 3).train()
+    x = images(8, 1, 7, 7)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    read = network.activations(x)
+    assert network.training is True
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name])  # running statistics too
+    again = network.eval().activations(x)
+    assert network.training is False
+    assert all(torch.equal(read[name], again[name]) for name in again)
 
 
 def test_building_is_seeded_and_leaves_global_state_alone() -> None:
