@@ -25,6 +25,7 @@ _CLASSES = "classification/"
 _OTHER = "regression/"
 _ONE_SUM = "every combination of its inputs, labelled by a rule"
 _SAMPLED = "sampled from a formula"
+_MAJORITY = "no classifier tried beats the majority"
 
 SKLEARN = (
     Entry("sklearn/digits", "digits", note="a part of keel/optdigits"),
@@ -51,7 +52,11 @@ KEEL = (
     _keel("marketing", nominal=(1, 4, 6, 9, 10, 11, 12)),
     _keel("monk-2", kind="enumerated", nominal=(0, 1, 2, 3, 4, 5), note=_ONE_SUM),
     _keel("movement_libras"),
-    _keel("mushroom", kind="enumerated", note="hypothetical specimens listed from a field guide"),
+    _keel(
+        "mushroom",
+        kind="enumerated",
+        note="hypothetical specimens listed from a field guide; trivial",
+    ),
     _keel("optdigits", "digits"),
     _keel("penbased"),
     _keel("phoneme"),
@@ -101,7 +106,7 @@ COMMON = (
     ),
     _common("car", kind="enumerated", note=_ONE_SUM),
     _common("cleveland", family="heart-disease", nominal=(2, 6, 12)),
-    _common("cm1", _CLASSES + "cm1/cm1.arff.txt", "software-defects"),
+    _common("cm1", _CLASSES + "cm1/cm1.arff.txt", "software-defects", note=_MAJORITY),
     _common("dermatology"),
     _common(
         "ecoli",
@@ -134,9 +139,9 @@ COMMON = (
         without=("6",),
         note="without the row number; class 6, tableware (9 rows), left out",
     ),
-    _common("haberman"),
-    _common("hepatitis", _CLASSES + "hepatitis/hepatitis.data.txt", label=0),
-    _common("hiva", _CLASSES + "hiva/hiva_train.data", layout="matrix"),
+    _common("haberman", note=_MAJORITY),
+    _common("hepatitis", _CLASSES + "hepatitis/hepatitis.data.txt", label=0, note=_MAJORITY),
+    _common("hiva", _CLASSES + "hiva/hiva_train.data", layout="matrix", note=_MAJORITY),
     _common("hypothyroid", _CLASSES + "hypothyroid/hypothyroid.data.txt", label=0),
     _common("kc1", _CLASSES + "kc1/kc1.arff.txt", "software-defects"),
     _common("kr-vs-k", kind="enumerated", nominal=(1, 3, 5), note="king and rook against king"),
@@ -160,7 +165,7 @@ COMMON = (
         note=_ONE_SUM + "; class recommend (2 rows) merged into very_recom",
     ),
     _common("page-blocks"),
-    _common("pc1", _CLASSES + "pc1/pc1.arff", "software-defects"),
+    _common("pc1", _CLASSES + "pc1/pc1.arff", "software-defects", note=_MAJORITY),
     _common(
         "shuttle",
         _CLASSES + "shuttle-c0-vs-c4/shuttle-c0-vs-c4.dat",
@@ -175,7 +180,7 @@ COMMON = (
         note="without the game's number",
     ),
     _common("spectfheart"),
-    _common("stroke", _OTHER + "stroke/full_data.csv", header=True, label="stroke"),
+    _common("stroke", _OTHER + "stroke/full_data.csv", header=True, label="stroke", note=_MAJORITY),
     _common(
         "sylva", _CLASSES + "sylva/sylva_train.data", layout="matrix", note="made from covertype"
     ),
