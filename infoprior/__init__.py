@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from infoprior._face import Suggestion, profile, suggest
-    from infoprior.metadataset import MetaDataset
+    from infoprior.metadataset import MetaDataset, load_metadataset
     from infoprior.predictors import load_predictor
     from infoprior.priors import Prior, PriorSampler, fail_stale, hyperband_study, optimize
     from infoprior.spaces import SearchSpace, get_space
@@ -30,6 +30,7 @@ _HOME = {
     "fail_stale": "infoprior.priors",
     "get_space": "infoprior.spaces",
     "hyperband_study": "infoprior.priors",
+    "load_metadataset": "infoprior.metadataset",
     "load_predictor": "infoprior.predictors",
     "load_task": "infoprior.tasks",
     "optimize": "infoprior.priors",
@@ -48,6 +49,7 @@ __all__ = [
     "fail_stale",
     "get_space",
     "hyperband_study",
+    "load_metadataset",
     "load_predictor",
     "load_task",
     "optimize",

@@ -23,8 +23,9 @@ from infoprior.parallel import fingerprint, run_jobs, source_fingerprint
 from infoprior.tasks import catalogue
 
 FOLDER = SHARDS / "atlas"
-FEW_ROWS = ((500, 5), (1500, 3))
-"""Of fewer rows than the first number, so many draws at least: repeated splits."""
+DRAWS = ((300, 4), (1000, 3))
+"""Of fewer training rows than the first number, so many draws of labels; else `atlas.draws`. Where
+rows are few networks differ more from seed to seed, and cost less."""
 
 
 @dataclass(frozen=True)
@@ -60,21 +61,18 @@ def describe(names: list[str], params: dict[str, Any], draw: int) -> dict[str, d
     return {n: row for n, row in rows.items() if row["rows"] >= params["min_rows"]}
 
 
-def draws_of(rows: int, name: str, params: dict[str, Any]) -> int:
+def draws_of(n_train: int, least: int) -> int:
     """How many independent draws of labels a task gets."""
-    if name.startswith("synthetic/"):
-        return int(params["draws"])
-    return max([int(params["draws"]), *(d for below, d in FEW_ROWS if rows < below)])
+    return max([least, *(draws for below, draws in DRAWS if n_train < below)])
 
 
 def plan(params: dict[str, Any], names: list[str]) -> tuple[dict[str, dict[str, Any]], list[Job]]:
     """The first draws' rows by task, and all jobs: first draws and profiles first."""
     first = describe(names, params, 0)
-    most = max(draws_of(row["rows"], n, params) for n, row in first.items())
+    draws = {n: draws_of(r["columns"]["n_train"], params["draws"]) for n, r in first.items()}
     rows = {0: first}
-    for draw in range(1, most):
-        wanted = [n for n, row in first.items() if draws_of(row["rows"], n, params) > draw]
-        rows[draw] = describe(wanted, params, draw)
+    for draw in range(1, max(draws.values())):
+        rows[draw] = describe([n for n in first if draws[n] > draw], params, draw)
     jobs: list[Job] = []
 
     def add(kind: str, name: str, draw: int, *arguments: Any) -> None:

@@ -6,17 +6,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from infoprior.metadataset._atlas import load_metadataset
     from infoprior.metadataset._card import data_card
     from infoprior.metadataset._dataset import MetaDataset
     from infoprior.metadataset._schema import MetaDatasetError
     from infoprior.metadataset._space_json import space_from_dict, space_to_dict
 
-__all__ = ["MetaDataset", "MetaDatasetError", "data_card", "space_from_dict", "space_to_dict"]
+__all__ = [
+    "MetaDataset",
+    "MetaDatasetError",
+    "data_card",
+    "load_metadataset",
+    "space_from_dict",
+    "space_to_dict",
+]
 
 _HOME = {
     "MetaDataset": "_dataset",
     "MetaDatasetError": "_schema",
     "data_card": "_card",
+    "load_metadataset": "_atlas",
     "space_from_dict": "_space_json",
     "space_to_dict": "_space_json",
 }

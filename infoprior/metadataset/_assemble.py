@@ -56,12 +56,14 @@ def ceilings(curves: pd.DataFrame) -> pd.DataFrame:
         curves: columns of `CURVE_COLUMNS`; `seed` is the draw.
 
     Returns:
-        one row a task (the index): `noise_ceiling`, between the final test accuracies of two
-        draws (the mean over pairs of draws): no predictor of one draw can be expected to agree
-        better with another; `mean_ceiling`, what that makes for the mean over the draws (Spearman
-        1910 and Brown 1910: k r / (1 + (k - 1) r)); `validation_ceiling`, between the final
-        validation and test accuracy of one network, the mean over draws; `draws`. NaN where there
-        is one draw only, or all architectures are alike.
+        one row a task (the index):
+        `draw_ceiling`, between the final test accuracies of two draws, the mean over pairs: other
+        seeds and other test rows (of real data: another split);
+        `noise_ceiling`, the same between the means over `draws` draws, which is what the labels
+        are, and the means over as many others (k r / (1 + (k - 1) r); Spearman 1910, Brown 1910);
+        `validation_ceiling`, between the final validation and test accuracy of one network, the
+        mean over draws.
+        NaN where there is one draw only, or all architectures are alike.
     """
     last = curves.sort_values("epoch").drop_duplicates(
         ["task", "architecture", "seed"], keep="last"
@@ -79,10 +81,10 @@ def ceilings(curves: pd.DataFrame) -> pd.DataFrame:
             for _, part in group.groupby("seed")
         ]
         rows[task] = {
-            "noise_ceiling": r,
-            "mean_ceiling": draws * r / (1.0 + (draws - 1.0) * r) if r > 0.0 else r,
+            "noise_ceiling": draws * r / (1.0 + (draws - 1.0) * r) if r > 0.0 else r,
+            "draw_ceiling": r,
             "validation_ceiling": float(np.mean(within)),
             "draws": draws,
         }
-    columns = ["noise_ceiling", "mean_ceiling", "validation_ceiling", "draws"]
+    columns = ["noise_ceiling", "draw_ceiling", "validation_ceiling", "draws"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
