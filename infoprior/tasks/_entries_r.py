@@ -193,7 +193,6 @@ R = (
     _r("pscl/vote92", "vote"),
     _r("rpart/solder", "skips", cut=(0,), note="any fault of soldering or none"),
     _r("survival/flchain", "death", drop=("futime", "chapter"), note="without time and cause"),
-    _r("survival/logan", "occupation", note="a son's from his father's"),
     _r(
         "survival/pbc",
         "stage",
@@ -212,4 +211,4 @@ R = (
 # - here from another package: biopsy, Boston, fgl, Pima.*, shuttle, spam7;
 # - the same rows or persons under another name: azcabgptca, azprocedure, MedExp, mdvis, RetSchool,
 #   rwm, rwm1984; a few persons' repeated rows: respiratory, Sitka, dietox, ohio;
-# - simulated: synth.*, xclara, randu; few distinct rows: titanic, housing, Vocab.
+# - simulated: synth.*, xclara, randu; few distinct rows: logan, titanic, housing, Vocab.
