@@ -9,6 +9,11 @@ it again. `publish` writes what is finished into the package. Settings: `atlas` 
 
 from __future__ import annotations
 
+import os
+
+# Three times as fast as the bytes that stages give on any machine: here machines with AVX2 agree.
+os.environ.setdefault("MKL_CBWR", "AVX2")
+
 from pipeline.common import SHARDS, fan_out, file_name, read_params  # isort: skip
 
 import argparse

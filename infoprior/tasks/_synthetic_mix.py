@@ -10,6 +10,7 @@ import numpy as np
 MOST_FEATURES = 60
 MOST_CLASSES = 20
 ROWS = (150, 5000)
+SMALLER = 0.75  # training rows have a density as n ** -(1 + SMALLER); 0 would be log-uniform
 VALIDATION_ROWS = (100, 1000)
 
 # Values and their odds. What is drawn uniformly between bounds is a pair under its name.
@@ -98,8 +99,11 @@ def draw_recipe(concept: int) -> Recipe:
     """The settings of a concept: the same number, the same settings."""
     rng = np.random.default_rng([concept, 0])
     chosen = {name: _pick(odds, rng) for name, odds in MIX.items()}
-    n_train = _log_uniform(*ROWS, rng)
-    n_classes = min(chosen["n_classes"], n_train // 12)
+    u = float(rng.uniform())
+    # Classes are as many as among log-uniform sizes, so that small tasks have many, too.
+    even = ROWS[0] * (ROWS[1] / ROWS[0]) ** u
+    n_classes = min(chosen["n_classes"], int(even) // 12)
+    n_train = max(_rows(u), 12 * n_classes)
     if chosen["mechanism"] == "radial":
         n_classes = min(n_classes, 4)  # more rings than that are beyond any learner's reach
     generative = chosen["mechanism"] == "mixture"
@@ -132,6 +136,12 @@ def draw_recipe(concept: int) -> Recipe:
 def _pick(odds: dict[Any, float], rng: np.random.Generator) -> Any:
     values, weights = list(odds), np.array(list(odds.values()), dtype=np.float64)
     return values[rng.choice(len(values), p=weights / weights.sum())]
+
+
+def _rows(u: float) -> int:
+    """The quantile u of the number of training rows: few rows are the common and the cheap case."""
+    low, high = (bound**-SMALLER for bound in ROWS)
+    return int(np.clip(round((low + u * (high - low)) ** (-1.0 / SMALLER)), *ROWS))
 
 
 def _log_uniform(low: int, high: int, rng: np.random.Generator) -> int:
