@@ -129,7 +129,7 @@ def draw_recipe(concept: int) -> Recipe:
         measurement_noise=0.0 if chosen["measured"] == "directly" else _between(0.03, 0.5, rng),
         **sizes,
         kinds=kinds,
-        missing=_missing(total, chosen["missing"], rng),
+        missing=_missing(kinds, chosen["missing"], rng),
     )
 
 
@@ -210,8 +210,14 @@ def _kinds(total: int, style: str, rng: np.random.Generator) -> tuple[str, ...]:
     return tuple(kinds)
 
 
-def _missing(total: int, missing: str, rng: np.random.Generator) -> tuple[float, ...]:
+def _missing(kinds: tuple[str, ...], missing: str, rng: np.random.Generator) -> tuple[float, ...]:
     if missing == "none":
-        return (0.0,) * total
-    has = rng.random(total) < rng.uniform(0.1, 0.8)
-    return tuple(float(r) for r in np.where(has, rng.uniform(0.01, 0.3, size=total), 0.0))
+        return (0.0,) * len(kinds)
+    has = rng.random(len(kinds)) < rng.uniform(0.1, 0.8)
+    rates = np.where(has, rng.uniform(0.01, 0.3, size=len(kinds)), 0.0)
+    room = MOST_FEATURES - sum(int(kind.partition(":")[2] or 1) for kind in kinds)
+    for k, kind in enumerate(kinds):
+        if rates[k] and kind.startswith("category"):  # "missing" is a category more
+            rates[k] *= room > 0
+            room -= 1
+    return tuple(float(rate) for rate in rates)

@@ -72,6 +72,13 @@ def test_three_to_sixty_features(index):
     assert 3 <= synthetic_task(index, n_test=1).n_features <= 60
 
 
+def test_one_hot_coding_never_makes_more_than_sixty():
+    for r in map(recipe, range(1200)):
+        pairs = zip(r.kinds, r.missing, strict=True)
+        coded = [int(k.partition(":")[2] or 1) + (k[:8] == "category" and m > 0) for k, m in pairs]
+        assert 3 <= sum(coded) <= 60
+
+
 def test_every_setting_of_the_mix_occurs():
     """Over enough concepts; an odd that no concept ever draws would be a dead line."""
     assert {r.mechanism for r in RECIPES} == {*SCORES, "mixture"} == set(MIX["mechanism"])
