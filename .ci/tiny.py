@@ -13,10 +13,15 @@ from pathlib import Path
 import pandas as pd
 
 SMALLER = {
+    "  published: true ": "  published: false ",
+    "  kinds: []   ": "  kinds: [real] ",
     "  limit: 0 ": "  limit: 12 ",
-    "  max_train: 500 ": "  max_train: 200 ",
-    "  architectures: 24 ": "  architectures: 8 ",
-    "  epochs: 27 ": "  epochs: 9 ",
+    "  synthetic: 8 ": "  synthetic: 1 ",
+    "  max_train: 2000 ": "  max_train: 200 ",
+    "  max_test: 5000": "  max_test: 500",
+    "  architectures: 32 ": "  architectures: 8 ",
+    "  epochs: 27            # rungs": "  epochs: 9  # rungs",
+    "  epochs: 27            # that": "  epochs: 9  # that",
     "  max_rows: 1500 ": "  max_rows: 200 ",
     "  shuffles: 3 ": "  shuffles: 1 ",
     "  folds: 5 ": "  folds: 2 ",

@@ -21,7 +21,7 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from infoprior.evaluation import RecordedCurves, compare, holm, regret_curve, replay, task_seed
-from infoprior.metadataset import MetaDataset
+from infoprior.metadataset import MetaDataset, published_task
 from infoprior.parallel import fingerprint, run_jobs
 from infoprior.priors import Prior
 from infoprior.report import (
@@ -35,6 +35,7 @@ from infoprior.tasks import Task
 from pipeline.arms import CONTROL, REFERENCE, Arm
 
 GROUP = ["predictor", "inputs"]
+TASK_FILE = ".safetensors"
 CODE = (
     "pipeline.hyperband",
     "infoprior.evaluation",
@@ -78,16 +79,19 @@ def replay_task(curves: pd.DataFrame, predictions: pd.DataFrame, params: dict) -
 
 
 def live_one(
-    path: str, space: str, prior: dict | None, seed: int, cost: float, params: dict
+    source: str, space: str, prior: dict | None, seed: int, cost: float, params: dict
 ) -> list:
-    """One Optuna study with HyperbandPruner that trains real networks."""
+    """One Optuna study with HyperbandPruner that trains real networks.
+
+    source: the file of a task that was measured here, or the name of a published one.
+    """
     import optuna
 
     from infoprior.evaluation import live_study
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     rows = live_study(
-        Task.load(path),
+        Task.load(source) if source.endswith(TASK_FILE) else published_task(source),
         None if prior is None else Prior.from_dict(prior),
         space=get_space(space),
         base="random",
@@ -154,19 +158,22 @@ def chosen_arms() -> dict[str, Arm]:
 def run_live(meta: MetaDataset, predictions: pd.DataFrame, params: dict) -> pd.DataFrame:
     """Uniform, static and predicted priors on held-out tasks; regret on the recorded scale."""
     code = code_version(*CODE)
-    digests = pd.read_parquet(DATA / "tasks" / "tasks.parquet").set_index("task")["digest"]
+    table = pd.read_parquet(DATA / "tasks" / "tasks.parquet")
+    measured = dict(zip(table["task"], table["digest"], strict=True))
     jobs, labels = {}, {}
     for task in live_tasks(meta, predictions, params):
         for arm in chosen_arms().values():
             path = DATA / "priors" / file_name(task) / f"{arm.name}.json"
             prior = None if arm.predictor == "uniform" else json.loads(path.read_text("utf-8"))
             for seed in range(params["live_seeds"]):
-                source = str(DATA / "tasks" / f"{file_name(task)}.safetensors")
+                source = task
+                if task in measured:
+                    source = str(DATA / "tasks" / f"{file_name(task)}{TASK_FILE}")
                 cost = arm.start_cost(params["costs"])
                 settings = {name: params[name] for name in ("weight", "live_budget", "epochs")}
                 arguments = (source, meta.space.name, prior, seed, cost, settings)
                 key = f"{file_name(task)}.{arm.name}.s{seed}."
-                key += fingerprint(digests[task], code, *arguments[1:])
+                key += fingerprint(measured.get(task, task), code, *arguments[1:])
                 jobs[key], labels[key] = arguments, (task, arm, seed)
     results = run_jobs(
         live_one, jobs, directory=SHARDS / "live", workers=workers(), description="live studies"

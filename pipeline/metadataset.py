@@ -1,4 +1,4 @@
-"""Stage `metadataset`: join curves and profiles into the rows that predictors learn from."""
+"""Stage `metadataset`: what was measured here, beside what is published: the rows to learn from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import pandas as pd
 
-from infoprior.metadataset import MetaDataset, data_card
+from infoprior.metadataset import MetaDataset, data_card, load_metadataset
 from infoprior.parallel import write_atomically
 from infoprior.spaces import get_space
 
@@ -26,8 +26,16 @@ def versions() -> dict[str, str]:
     return found
 
 
+def published(space: str, synthetic: int) -> MetaDataset:
+    """The published tasks: all packaged ones, and so many synthetic ones."""
+    meta = load_metadataset(space)
+    drawn = [f"synthetic/{i}" for i in range(synthetic)]
+    kinds = meta.tasks["kind"].isin(["real", "enumerated"]) | meta.tasks["task"].isin(drawn)
+    return meta.subset(list(meta.tasks["task"][kinds])).shared()
+
+
 def main() -> None:
-    params = read_params("networks")
+    params, settings = read_params("networks"), read_params("metadataset")
     meta = MetaDataset(
         space=get_space(params["space"]),
         tasks=pd.read_parquet(DATA / "tasks" / "tasks.parquet").drop(columns="digest"),
@@ -36,6 +44,8 @@ def main() -> None:
         profiles=pd.read_parquet(DATA / "profiles" / "profiles.parquet"),
         probe_curves=pd.read_parquet(DATA / "profiles" / "probe_curves.parquet"),
     )
+    if settings["published"]:
+        meta = published(params["space"], settings["synthetic"]).join(meta).shared()
     folder = DATA / "metadataset"
     meta.save(folder)
     card = data_card(meta, seed=params["seed"], versions=versions())

@@ -1,4 +1,4 @@
-"""Stage `networks`: train the same architectures on every task; every finished one is a file."""
+"""Stage `networks`: train the same architectures on every task; every finished task is a file."""
 
 from __future__ import annotations
 
@@ -23,37 +23,49 @@ def read_task(path: str) -> Task:
     return Task.load(path)
 
 
-def train_one(path: str, space: str, params: dict, seed: int, epochs: int) -> dict:
-    """One network's learning curve, and how long it took."""
-    from infoprior.training import train
+def train_all(path: str, space: str, points: list[dict], seed: int, epochs: int) -> dict:
+    """The learning curves of one task's networks at the rungs, and how long they took."""
+    from infoprior.training import RUNGS, train_many
 
     start = time.perf_counter()
-    result = train(read_task(path), params, space=get_space(space), seed=seed, epochs=epochs)
-    return {"curve": result.curve, "seconds": time.perf_counter() - start}
+    found = train_many(
+        read_task(path),
+        [(point, seed) for point in points],
+        space=get_space(space),
+        epochs=epochs,
+        record=sorted({*(rung for rung in RUNGS if rung < epochs), epochs}),
+    )
+    return {"curves": [t.curve for t in found], "seconds": time.perf_counter() - start}
 
 
 def main() -> None:
     params = read_params("networks")
     space = get_space(params["space"])
     points = space.design(params["architectures"], seed=params["seed"])
-    architectures = {f"a{i:03d}": point for i, point in enumerate(points)}
+    # The published meta-dataset's names where its design is meant, others where it is not.
+    prefix = "a" if params["seed"] == 0 else f"s{params['seed']}-a"
+    architectures = {f"{prefix}{i:03d}": point for i, point in enumerate(points)}
     tasks = pd.read_parquet(DATA / "tasks" / "tasks.parquet")
     code = code_version(*CODE)
     jobs, labels = {}, {}
     for task, digest in zip(tasks.task, tasks.digest, strict=True):
         path = str(DATA / "tasks" / f"{file_name(task)}.safetensors")
-        for name, point in architectures.items():
-            for seed in range(params["seeds"]):
-                arguments = (path, space.name, point, seed, params["epochs"])
-                key = f"{file_name(task)}.{name}.s{seed}."
-                key += fingerprint(digest, code, *arguments[1:])
-                jobs[key] = arguments
-                labels[key] = {"task": task, "architecture": name, "seed": seed}
+        for seed in range(params["seeds"]):
+            arguments = (path, space.name, points, seed, params["epochs"])
+            key = f"{file_name(task)}.s{seed}."
+            key += fingerprint(digest, code, *arguments[1:])
+            jobs[key] = arguments
+            labels[key] = {"task": task, "seed": seed}
     results = run_jobs(
-        train_one, jobs, directory=SHARDS / "networks", description="networks", **fan_out()
+        train_all, jobs, directory=SHARDS / "networks", description="networks", **fan_out()
     )
     curves = pd.DataFrame(
-        [{**labels[key], **row} for key, result in results.items() for row in result["curve"]]
+        [
+            {**labels[key], "architecture": name, **row}
+            for key, result in results.items()
+            for name, curve in zip(architectures, result["curves"], strict=True)
+            for row in curve
+        ]
     )
     seconds = pd.DataFrame(
         [{**labels[key], "seconds": result["seconds"]} for key, result in results.items()]
@@ -65,7 +77,8 @@ def main() -> None:
     # Seconds differ from run to run: they stay beside the shards, out of what DVC hashes.
     write_parquet(seconds, SHARDS / "networks-seconds.parquet")
     diverged = curves[curves.epoch == params["epochs"]].diverged.mean()
-    print(f"{len(results)} networks, {diverged:.1%} of them diverged; {len(curves)} rows of curves")
+    networks = len(results) * len(points)
+    print(f"{networks} networks, {diverged:.1%} of them diverged; {len(curves)} rows of curves")
 
 
 if __name__ == "__main__":

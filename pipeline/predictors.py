@@ -64,13 +64,15 @@ def fit_final(folder: str, arm: Arm, settings: dict, target: str) -> str:
 def parts(meta: MetaDataset, params: dict) -> dict[str, tuple[list[str], list[str]]]:
     """Name of each split -> (training tasks, held-out tasks).
 
-    The test families are held out first; the folds cut the rest. What is chosen is chosen on the
-    folds, and the test tasks are predicted once, by predictors fitted on all the others.
+    The test families are held out first; the folds cut the other real families. What is chosen is
+    chosen on the folds, and the test tasks are predicted once, by predictors fitted on all the
+    others. Tasks that are not real help to learn, in every split, and judge nothing.
     """
     development, test = hold_out(
         meta.tasks, params["test_fraction"], params["seed"], kinds=("real",)
     )
-    table = meta.tasks[meta.tasks.task.isin(development)]
+    real = set(meta.tasks["family"][meta.tasks["kind"] == "real"])
+    table = meta.tasks[meta.tasks.task.isin(development) & meta.tasks.family.isin(real)]
     folds = family_folds(table, params["folds"], params["seed"])
     found = {
         f"fold-{i}": ([t for t in development if t not in set(fold)], fold)

@@ -10,21 +10,23 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from infoprior.tasks import catalogue, load_task, metafeatures
+from infoprior.tasks import catalogue, load_task, metafeatures, read_table
 
 
 def prepare(name: str, params: dict, folder: str) -> dict | None:
-    """Save one task; its row of the table of tasks, or None where it has too few rows."""
-    task = load_task(
-        name,
-        seed=params["seed"],
-        max_train=params["max_train"],
-        max_validation=params["max_validation"],
-        max_test=params["max_test"],
-    )
+    """Save one task; its row of the table of tasks, or None where it has too few rows.
+
+    name: of a task, or "<path>:<target>" of a table of one's own.
+    """
+    caps = {key: params[key] for key in ("max_train", "max_validation", "max_test")}
+    path, colon, target = name.rpartition(":")
+    if colon:
+        task = read_table(path, target, seed=params["seed"], **caps)
+    else:
+        task = load_task(name, seed=params["seed"], **caps)
     if len(task.y) < params["min_rows"]:
         return None
-    task.save(f"{folder}/{file_name(name)}.safetensors")
+    task.save(f"{folder}/{file_name(task.name)}.safetensors")
     return {
         "task": task.name,
         "family": task.family,
@@ -41,7 +43,7 @@ def prepare(name: str, params: dict, folder: str) -> dict | None:
 
 
 def choose(params: dict) -> list[str]:
-    """The names of the tasks: what the catalogue has of the asked-for kinds, and synthetic ones."""
+    """Tables of one's own, what the catalogue has of the asked-for kinds, and synthetic tasks."""
     infos = [info for info in catalogue() if info.kind in params["kinds"]]
     if params["one_per_family"]:
         # The first of a family in the catalogue's order stands for it.
@@ -49,7 +51,9 @@ def choose(params: dict) -> list[str]:
     names = sorted(info.name for info in infos if info.name not in params["exclude"])
     if params["limit"]:
         names = names[: params["limit"]]
-    return names + [f"synthetic/{i}" for i in range(params["synthetic"])]
+    names = [*params["tables"], *names]
+    first = params["synthetic_from"]
+    return names + [f"synthetic/{i}" for i in range(first, first + params["synthetic"])]
 
 
 def main() -> None:
@@ -62,6 +66,8 @@ def main() -> None:
     finished = Parallel(n_jobs=workers(), return_as="generator")(calls)
     rows = list(tqdm(finished, total=len(names), desc="tasks", unit="task", mininterval=1))
     table = pd.DataFrame([row for row in rows if row is not None])
+    if table.empty:
+        raise SystemExit("No task to measure: see the section `tasks` of params.yaml.")
     write_parquet(table, folder / "tasks.parquet")
     kinds = ", ".join(f"{n} {kind}" for kind, n in table.kind.value_counts().items())
     print(f"{len(table)} tasks of {table.family.nunique()} families: {kinds}")

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from infoprior.metadataset._atlas import load_metadataset
     from infoprior.metadataset._card import data_card
     from infoprior.metadataset._dataset import MetaDataset
+    from infoprior.metadataset._jobs import published_task
     from infoprior.metadataset._schema import MetaDatasetError
     from infoprior.metadataset._space_json import space_from_dict, space_to_dict
 
@@ -17,6 +18,7 @@ __all__ = [
     "MetaDatasetError",
     "data_card",
     "load_metadataset",
+    "published_task",
     "space_from_dict",
     "space_to_dict",
 ]
@@ -26,6 +28,7 @@ _HOME = {
     "MetaDatasetError": "_schema",
     "data_card": "_card",
     "load_metadataset": "_atlas",
+    "published_task": "_jobs",
     "space_from_dict": "_space_json",
     "space_to_dict": "_space_json",
 }

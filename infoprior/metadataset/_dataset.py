@@ -187,6 +187,48 @@ class MetaDataset:
         }
         return replace(self, **kept)
 
+    def shared(self) -> MetaDataset:
+        """The meta-dataset of the architectures that were run on every task.
+
+        Raises:
+            MetaDatasetError: there are none.
+        """
+        runs = self.curves.drop_duplicates(["task", "architecture"])["architecture"].value_counts()
+        everywhere = set(runs[runs == len(self.tasks)].index)
+        if not everywhere:
+            raise MetaDatasetError(f"No architecture was run on every task of {self!r}.")
+        kept = {
+            name: (frame := getattr(self, name))[frame["architecture"].isin(everywhere)]
+            for name in ("architectures", "curves")
+        }
+        return replace(self, **kept)
+
+    def join(self, other: MetaDataset) -> MetaDataset:
+        """The tasks of both; where both have a task, `other`'s rows stand for it.
+
+        Raises:
+            MetaDatasetError: the spaces differ, or an architecture has another point in each.
+        """
+        if dict(self.space) != dict(other.space):
+            raise MetaDatasetError(
+                f"Meta-datasets of the spaces {self.space.name!r} and {other.space.name!r} cannot "
+                "be joined; build both of one space."
+            )
+        mine, theirs = self.points(), other.points()
+        if differing := [name for name in theirs if mine.get(name, theirs[name]) != theirs[name]]:
+            raise MetaDatasetError(
+                f"The architecture {differing[0]!r} has another point in each meta-dataset; give "
+                "the architectures of one of them other names."
+            )
+        replaced = set(other.tasks["task"])
+        joined = {}
+        for name in TABLES:
+            key = "architecture" if name == "architectures" else "task"
+            before, after = getattr(self, name), getattr(other, name)
+            gone = set(after[key]) if name == "architectures" else replaced
+            joined[name] = pd.concat([before[~before[key].isin(gone)], after], ignore_index=True)
+        return replace(self, **joined)
+
     def shuffle_profiles(self, seed: int) -> MetaDataset:
         """The control: each task gets the whole MI profile of a task of another family.
 

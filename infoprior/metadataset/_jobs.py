@@ -40,8 +40,16 @@ CURVE_VALUES = (
 
 
 @lru_cache(maxsize=2)
-def task_of(name: str, draw: int) -> Task:
-    """The task of a draw."""
+def published_task(name: str, draw: int = 0) -> Task:
+    """A task as the published meta-dataset has it; its package has to be installed.
+
+    Args:
+        name: of the task.
+        draw: 0 is the split that `tasks` and `profiles` describe.
+
+    Raises:
+        TaskError: there is no such task, or its package is not installed.
+    """
     from infoprior.tasks import load_task, synthetic_task
 
     prefix, _, index = name.partition("/")
@@ -54,7 +62,7 @@ def task_row(name: str, draw: int) -> dict[str, Any]:
     """A task's row of the table of tasks, and the digest of the draw."""
     from infoprior.tasks import metafeatures
 
-    task = task_of(name, draw)
+    task = published_task(name, draw)
     row: dict[str, Any] = {"digest": task.digest, "rows": len(task.y)}
     if draw == 0:
         row["columns"] = {
@@ -93,7 +101,7 @@ def train_job(
     from infoprior.training import train_many
 
     started = time.process_time(), time.perf_counter()
-    task, where = task_of(name, draw), get_space(space)
+    task, where = published_task(name, draw), get_space(space)
     points = design(where, name, shared, own)
     record = [epoch for epoch in RUNGS if epoch <= epochs]
     found = train_many(
@@ -123,7 +131,9 @@ def profile_job(name: str, epochs: int, max_rows: int) -> dict[str, Any]:
     recipe = replace(get_recipe("tabular"), max_rows=max_rows)
     at = [epoch for epoch in PROFILED if epoch <= epochs]
     record = [epoch for epoch in RUNGS if epoch <= epochs]
-    found = profile_task(task_of(name, 0), epochs=epochs, at=at, record=record, recipe=recipe)
+    found = profile_task(
+        published_task(name, 0), epochs=epochs, at=at, record=record, recipe=recipe
+    )
     layers, curves = found.layers.drop(columns="task"), found.curves.drop(columns="task")
     curves = curves.round({name: LOSS_DIGITS for name in curves if str(name).endswith("_loss")})
     return {

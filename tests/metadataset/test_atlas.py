@@ -62,7 +62,7 @@ def test_the_shared_design_is_the_same_on_every_task_and_a_longer_one_begins_wit
 
 
 def test_a_draw_of_a_synthetic_task_changes_its_test_rows_only() -> None:
-    one, two = _jobs.task_of(TASK, 0), _jobs.task_of(TASK, 1)
+    one, two = _jobs.published_task(TASK, 0), _jobs.published_task(TASK, 1)
     for part in ("train", "validation"):
         assert all(
             np.array_equal(a, b) for a, b in zip(one.split(part), two.split(part), strict=True)
@@ -72,7 +72,7 @@ def test_a_draw_of_a_synthetic_task_changes_its_test_rows_only() -> None:
 
 
 def test_a_draw_of_real_data_is_another_split() -> None:
-    one, two = _jobs.task_of("sklearn/wine", 0), _jobs.task_of("sklearn/wine", 1)
+    one, two = _jobs.published_task("sklearn/wine", 0), _jobs.published_task("sklearn/wine", 1)
     assert len(one.y) == len(two.y)
     assert set(one.test) != set(two.test)
 
@@ -100,7 +100,7 @@ def test_ceilings_of_labels_with_known_noise() -> None:
 
 
 def test_jobs_give_the_same_rows_again_in_any_order(small: Atlas) -> None:
-    _jobs.task_of.cache_clear()
+    _jobs.published_task.cache_clear()
     again = _jobs.train_job("sklearn/wine", 1, "mlp", 3, 1, 3)
     table = curve_table([("sklearn/wine", 1, again["curves"])])
     curves = small.tables["mlp/curves"]
@@ -174,7 +174,7 @@ class TestPublished:
         here = jobs[(jobs["kind"] == "mlp") & jobs["task"].str.startswith("synthetic/")]
         job = here.sort_values("cpu").iloc[0]
         size = (settings["shared"], settings["own"], settings["epochs"])
-        digest = _jobs.task_of(job["task"], int(job["draw"])).digest
+        digest = _jobs.published_task(job["task"], int(job["draw"])).digest
         arguments = (job["task"], int(job["draw"]), "mlp", *size)
         assert job["key"].endswith(
             fingerprint(_jobs.VERSION, "mlp", digest, int(job["draw"]), *arguments)
