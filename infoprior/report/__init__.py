@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from infoprior.report._atlas import atlas_figure
     from infoprior.report._figures import (
         differences_figure,
         information_plane_figure,
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from infoprior.report._marginals import marginals_figure
 
 _HOME = {
+    "atlas_figure": "_atlas",
     "differences_figure": "_figures",
     "information_plane_figure": "_figures",
     "marginals_figure": "_marginals",
@@ -22,6 +24,7 @@ _HOME = {
     "save_figure": "_figures",
 }
 __all__ = [
+    "atlas_figure",
     "differences_figure",
     "information_plane_figure",
     "marginals_figure",
