@@ -237,3 +237,41 @@ def test_the_data_card_counts_and_tells_no_time(meta: MetaDataset) -> None:
         "## Known weaknesses",
     ):
         assert text in card
+
+
+def test_shared_keeps_the_architectures_that_ran_on_every_task(meta: MetaDataset) -> None:
+    curves = meta.curves
+    absent = (curves["architecture"] == "a002") & (curves["task"] == "made/3")
+    shared = replace(meta, curves=curves[~absent]).shared()
+    assert "a002" not in set(shared.architectures["architecture"]) | set(
+        shared.curves["architecture"]
+    )
+    assert len(shared.architectures) == len(meta.architectures) - 1
+    assert len(shared.profiles) == len(meta.profiles)
+    nowhere = curves["architecture"].str[-1].astype(int) % 6 == curves["task"].str[-1].astype(int)
+    with pytest.raises(MetaDatasetError, match="No architecture was run on every task"):
+        replace(meta, curves=curves[~nowhere & (curves["architecture"] < "a006")]).shared()
+
+
+def test_join_takes_the_others_rows_for_a_task_that_both_have(meta: MetaDataset) -> None:
+    one, two = meta.subset(["made/0", "made/1"]), meta.subset(["made/1", "made/2"])
+    changed = replace(two, curves=two.curves.assign(test_accuracy=0.25))
+    joined = one.join(changed)
+    assert sorted(joined.tasks["task"]) == ["made/0", "made/1", "made/2"]
+    final = joined.final().set_index("task")["test_accuracy"]
+    assert (final.loc[["made/1", "made/2"]] == 0.25).all()
+    assert (final.loc["made/0"] != 0.25).any()
+    assert joined.points() == meta.points()
+    assert one.join(two).digest == meta.subset(["made/0", "made/1", "made/2"]).digest
+    other = replace(two, architectures=two.architectures.assign(width=17))
+    with pytest.raises(MetaDatasetError, match="'a000' has another point in each"):
+        one.join(other)
+    with pytest.raises(MetaDatasetError, match="'mlp' and 'mine' cannot be joined"):
+        one.join(_of_another_space())
+
+
+def _of_another_space() -> MetaDataset:
+    space = SearchSpace("mine", {"x": FloatDistribution(0.0, 1.0)})
+    small = make_metadataset(2, 2, seed=1)
+    points = pd.DataFrame({"architecture": ["a000", "a001"], "x": [0.1, 0.9]})
+    return replace(small, space=space, architectures=points)

@@ -1,0 +1,153 @@
+"""The build of the published meta-dataset: its plan, and that killing it changes nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from infoprior.metadataset._atlas import read_atlas
+from infoprior.tasks import catalogue
+from pipeline import atlas
+
+TOP = Path(__file__).parents[2]
+PARAMS = yaml.safe_load((TOP / "params.yaml").read_text())
+SMALL = {
+    **PARAMS["atlas"], "synthetic": 4, "shared": 3, "own": 1, "thesis": 2, "epochs": 3,
+    "max_rows": 100, "exclude": [i.name for i in catalogue() if i.name != "sklearn/wine"],
+    "min_rows": 100,
+}  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return _folder(tmp_path / "whole", monkeypatch)
+
+
+def _folder(folder: Path, monkeypatch: pytest.MonkeyPatch | None = None) -> Path:
+    folder.mkdir()
+    parallel = {"workers": 1}
+    (folder / "params.yaml").write_text(yaml.safe_dump({"atlas": SMALL, "parallel": parallel}))
+    if monkeypatch:
+        monkeypatch.chdir(folder)
+    return folder
+
+
+def test_small_tasks_have_more_draws() -> None:
+    assert [atlas.draws_of(n, 2) for n in (150, 299, 300, 999, 1000, 5000)] == [4, 4, 3, 3, 2, 2]
+    assert atlas.draws_of(5000, 5) == 5
+
+
+def test_a_fraction_is_part_of_the_whole_and_about_as_large_as_asked() -> None:
+    whole = atlas.task_names(PARAMS["atlas"])
+    part = atlas.task_names(PARAMS["atlas"], 0.1)
+    assert set(part) < set(whole)
+    assert 0.05 < len(part) / len(whole) < 0.15
+    assert len(whole) == len(set(whole)) >= 1090
+    assert atlas.task_names(SMALL) == ["sklearn/wine", *(f"synthetic/{i}" for i in range(4))]
+
+
+def test_every_job_has_a_key_of_its_own_that_says_what_it_depends_on(folder: Path) -> None:
+    names = atlas.task_names(SMALL)
+    first, jobs = atlas.plan(SMALL, names)
+    keys = [job.key for job in jobs]
+    assert len(set(keys)) == len(keys)
+    assert {(j.task, j.draw) for j in jobs if j.kind == "mlp"} == {
+        (name, draw)
+        for name, row in first.items()
+        for draw in range(atlas.draws_of(row["columns"]["n_train"], 2))
+    }
+    assert {j.task for j in jobs if j.kind == "thesis"} == {"sklearn/wine"}
+    assert [j.task for j in jobs if j.kind == "profiles"] == names
+    again = atlas.plan(SMALL, names)[1]
+    assert [job.key for job in again] == keys
+    longer = atlas.plan({**SMALL, "epochs": 9}, names)[1]
+    assert set(keys).isdisjoint(job.key for job in longer)
+    wider = atlas.plan({**SMALL, "thesis": 3}, names)[1]
+    changed = {j.kind for j in wider} - {j.kind for j in wider if j.key in set(keys)}
+    assert changed == {"thesis"}
+
+
+def _run(folder: Path, what: str, *options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline.atlas", what, "--afresh", *options],
+        cwd=folder, env={**os.environ, "PYTHONPATH": str(TOP)}, start_new_session=True, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def _whole(folder: Path, what: str, *options: str) -> str:
+    process = _run(folder, what, *options)
+    text, _ = process.communicate()
+    assert process.returncode == 0, text
+    return text
+
+
+@pytest.mark.slow  # several processes that load everything: half a minute
+def test_a_build_killed_at_any_moment_ends_with_the_same_bytes(
+    tmp_path: Path, folder: Path
+) -> None:
+    killed = _folder(tmp_path / "killed")
+    shards = killed / "data" / "shards" / "atlas"
+    for finished in (3, 12):  # during the descriptions of tasks, and during training
+        process = _run(killed, "build")
+        deadline = time.monotonic() + 120
+        while len(list(shards.glob("*/*.json"))) < finished:
+            assert time.monotonic() < deadline, "the build does not get going"
+            assert process.poll() is None, process.communicate()[0]
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    before = {p: p.stat().st_mtime_ns for p in shards.glob("*/*.json")}
+    for place in (killed, folder):
+        _whole(place, "build")
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
+    tables = {}
+    for place in (killed, folder):
+        _whole(place, "publish", "--out", "atlas")
+        tables[place] = read_atlas(place / "atlas").tables
+    for name, table in tables[folder].items():
+        if name == "jobs":  # the seconds they took
+            table, other = (
+                t.drop(columns=["cpu", "seconds"]) for t in (table, tables[killed][name])
+            )
+            pd.testing.assert_frame_equal(table, other)
+            continue
+        file = f"{name.replace('/', '-')}.parquet"
+        assert (folder / "atlas" / file).read_bytes() == (killed / "atlas" / file).read_bytes()
+
+
+@pytest.mark.slow  # several processes that load everything: half a minute
+def test_what_is_published_is_not_run_again_and_keeps_its_rows(folder: Path) -> None:
+    _whole(folder, "build", "--fraction", "0.5")
+    _whole(folder, "publish", "--fraction", "0.5", "--out", "atlas")
+    part = read_atlas(folder / "atlas").tables
+    assert 0 < len(part["tasks"]) < 5
+    jobs = atlas.plan(SMALL, atlas.task_names(SMALL))[1]
+    in_atlas, in_shards = atlas.finished(jobs, read_atlas(folder / "atlas"))
+    assert len(in_atlas) == len(part["jobs"])
+    assert not in_shards
+    _whole(folder, "build")
+    for shard in (folder / "data" / "shards" / "atlas").glob("[mp]*/*.json"):
+        if shard.stem in in_atlas:
+            shard.unlink()  # as on another machine, which has the published files alone
+    from pipeline.atlas_publish import publish
+
+    first, jobs = atlas.plan(SMALL, atlas.task_names(SMALL))
+    published = read_atlas(folder / "atlas")
+    shards = atlas.finished(jobs, published)[1]
+    publish(folder / "atlas", SMALL, first, jobs, published, shards, atlas.FOLDER)
+    whole = read_atlas(folder / "atlas").tables
+    assert len(whole["tasks"]) == 5
+    for name in ("mlp/curves", "profiles"):
+        old = whole[name][whole[name]["task"].isin(part["tasks"]["task"])]
+        pd.testing.assert_frame_equal(
+            old.reset_index(drop=True), part[name].reset_index(drop=True), check_like=True
+        )
