@@ -2,7 +2,7 @@
 
     python benchmarks/probe_cost.py [--tasks 8] [--networks 16]
 
-Per task, in one process and one thread: training the three probes, measuring their layers, the
+Per task, in one process and one thread: training the probes, measuring their layers, the
 meta-features, and the mean time of the shared design's networks for 27 epochs. Prints the ratios
 as a markdown table; the means are what params.yaml charges (`hyperband.costs`). Needs data/tasks
 (`dvc repro tasks`).

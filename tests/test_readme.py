@@ -67,6 +67,22 @@ def test_the_estimate_runs(capsys):
     assert 0.4 < float(capsys.readouterr().out.split()[0]) < 0.7
 
 
+def test_the_published_meta_dataset_loads(capsys):
+    exec(compile(BLOCKS[5], "README.md", "exec"), {})
+    out = capsys.readouterr().out
+    assert "space='mlp'" in out
+    assert "learning_rate" in out
+
+
+@pytest.mark.parametrize("name", ["atlas", "images"])
+def test_the_pages_on_data_run(name, tmp_path, monkeypatch, capsys):
+    page = (Path(__file__).parents[1] / "docs" / f"{name}.md").read_text("utf-8")
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
+        exec(compile(block, f"docs/{name}.md", "exec"), names)
+
+
 def test_the_page_on_information_runs(capsys):
     page = (Path(__file__).parents[1] / "docs" / "information.md").read_text("utf-8")
     for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
