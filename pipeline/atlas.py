@@ -1,6 +1,6 @@
 """Builds the atlas, the meta-dataset that is published with the package (no stage: hours of work).
 
-    python -m pipeline.atlas build [--fraction 0.02] [--only mlp|profiles|thesis]
+    python -m pipeline.atlas build [--fraction 0.02] [--only mlp|profiles|thesis|cnn]
     python -m pipeline.atlas publish
 
 `build` runs the jobs that neither the published atlas nor data/shards/atlas has; kill it and call
@@ -25,9 +25,10 @@ from typing import Any
 from infoprior.metadataset import _jobs
 from infoprior.metadataset._atlas import ATLAS, INDEX, Atlas, read_atlas
 from infoprior.parallel import fingerprint, run_jobs, source_fingerprint
-from infoprior.tasks import catalogue
+from infoprior.tasks import catalogue, image_catalogue
 
 FOLDER = SHARDS / "atlas"
+KINDS = ("mlp", "profiles", "thesis", "cnn")  # of jobs; all but profiles are spaces of networks
 DRAWS = ((300, 4), (1000, 3))
 """Of fewer training rows than the first number, so many draws of labels; else `atlas.draws`. Where
 rows are few networks differ more from seed to seed, and cost less."""
@@ -45,8 +46,9 @@ class Job:
 
 
 def task_names(params: dict[str, Any], fraction: float = 1.0) -> list[str]:
-    """Packaged data sets and synthetic tasks; a fraction of them drawn by a hash of their names."""
-    names = sorted(info.name for info in catalogue() if info.name not in params["exclude"])
+    """Packaged tables and images, and synthetic tasks; a fraction, drawn by a hash of names."""
+    packaged = [*(info.name for info in catalogue()), *(info.name for info in image_catalogue())]
+    names = sorted(name for name in packaged if name not in params["exclude"])
     names += [f"synthetic/{i}" for i in range(params["synthetic"])]
     return [n for n in names if zlib.crc32(n.encode()) % 10_000 < round(fraction * 10_000)]
 
@@ -86,18 +88,25 @@ def plan(params: dict[str, Any], names: list[str]) -> tuple[dict[str, dict[str, 
         key += fingerprint(_jobs.VERSION, kind, digest, draw, *arguments)
         jobs.append(Job(key, kind, name, draw, arguments))
 
-    size = (params["shared"], params["own"], params["epochs"])
-    small = (params["thesis"], 0, params["epochs"])
+    images = {info.name for info in image_catalogue()}
     for draw, described in rows.items():
         for name in described:
-            add("mlp", name, draw, name, draw, "mlp", *size)
+            space = "cnn" if name in images else "mlp"
+            add(space, name, draw, name, draw, space, *sizes(params, space), params["epochs"])
         if draw == 0:
             for name in described:
                 add("profiles", name, 0, name, params["epochs"], params["max_rows"])
         for name in described:
-            if first[name]["columns"]["kind"] == "real" and draw < params["draws"]:
-                add("thesis", name, draw, name, draw, "thesis", *small)
+            real = name not in images and first[name]["columns"]["kind"] == "real"
+            if real and draw < params["draws"]:
+                own = sizes(params, "thesis")
+                add("thesis", name, draw, name, draw, "thesis", *own, params["epochs"])
     return first, jobs
+
+
+def sizes(params: dict[str, Any], space: str) -> tuple[int, int]:
+    """How many architectures of a space a task gets: shared by all tasks, and of its own."""
+    return (params["shared"], params["own"]) if space == "mlp" else (params[space], 0)
 
 
 def finished(jobs: list[Job], published: Atlas | None) -> tuple[set[str], set[str]]:
@@ -136,7 +145,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("what", choices=("build", "publish"))
     parser.add_argument("--fraction", type=float, default=1.0, help="of the tasks")
-    parser.add_argument("--only", choices=("mlp", "profiles", "thesis"), action="append")
+    parser.add_argument("--only", choices=KINDS, action="append")
     parser.add_argument("--out", type=Path, help="publish into this folder, not the package")
     parser.add_argument("--afresh", action="store_true", help="use nothing that is published")
     options = parser.parse_args()
@@ -149,7 +158,7 @@ def main() -> None:
     print(f"{len(jobs)} jobs of {len(first)} tasks: {len(in_atlas)} published, "
           f"{len(in_shards)} in shards", flush=True)  # fmt: skip
     if options.what == "build":
-        build(jobs, options.only or ["mlp", "profiles", "thesis"], in_atlas)
+        build(jobs, options.only or list(KINDS), in_atlas)
         return
     from pipeline.atlas_publish import publish
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from infoprior.metadataset import _assemble, _jobs
 from infoprior.metadataset._atlas import Atlas, read_atlas, write_atlas
 from infoprior.spaces import get_space
-from infoprior.tasks import catalogue
+from infoprior.tasks import catalogue, image_catalogue
+from pipeline.atlas import KINDS, Job, sizes
 from pipeline.metadataset import versions
-
-if TYPE_CHECKING:
-    from pipeline.atlas import Job
 
 OWN_LICENCE = "MIT"  # of synthetic tasks, which this project's code draws
 TIMES = ["cpu", "seconds"]
@@ -34,8 +32,11 @@ def publish(
     """Write the atlas of every task whose networks and profile are finished."""
     there = set(published.tables["jobs"]["key"]) if published else set()
     done = {job.key for job in jobs} & (there | in_shards)
-    spaces = [s for s in ("mlp", "thesis") if any(j.kind == s and j.key in done for j in jobs)]
-    complete = {j.task for j in jobs if j.kind == "mlp" and j.draw == 0 and j.key in done}
+    spaces = [
+        s for s in KINDS if s != "profiles" and any(j.kind == s and j.key in done for j in jobs)
+    ]
+    main = [space for space in spaces if space != "thesis"]  # of which each task has one
+    complete = {j.task for j in jobs if j.kind in main and j.draw == 0 and j.key in done}
     complete &= {j.task for j in jobs if j.kind == "profiles" and j.key in done}
     jobs = [job for job in jobs if job.key in done and job.task in complete]
     results = {
@@ -63,16 +64,16 @@ def publish(
     for space in spaces:
         found = _assemble.curve_table((j.task, j.draw, c) for j, c in new(space, "curves"))
         tables[f"{space}/curves"] = _joined(old(f"{space}/curves", space), found)
-        own = params["own"] if space == "mlp" else 0
-        shared = params["shared"] if space == "mlp" else params["thesis"]
+        here = sorted(tables[f"{space}/curves"]["task"].unique())
         tables[f"{space}/architectures"] = _assemble.architecture_table(
-            get_space(space), names, shared, own
+            get_space(space), here, *sizes(params, space)
         )
     layers = _assemble.layer_table((j.task, c) for j, c in new("profiles", "layers"))
     tables["profiles"] = _joined(old("profiles", "profiles"), layers)
     probes = _assemble.curve_table((j.task, 0, c) for j, c in new("profiles", "curves"))
     tables["probe_curves"] = _joined(old("probe_curves", "profiles"), probes)
-    tables["tasks"] = _tasks(names, first, tables["mlp/curves"])
+    labels = pd.concat([tables[f"{space}/curves"] for space in main], ignore_index=True)
+    tables["tasks"] = _tasks(names, first, labels)
     tables["jobs"] = _jobs_table(jobs, results, published)
     about = {
         "settings": params,
@@ -101,6 +102,7 @@ def _tasks(
     names: list[str], first: dict[str, dict[str, Any]], curves: pd.DataFrame
 ) -> pd.DataFrame:
     licences = {info.name: info.licence for info in catalogue()}
+    licences |= {info.name: info.licence for info in image_catalogue()}
     rows = pd.DataFrame([first[name]["columns"] for name in names])
     rows.insert(3, "licence", [licences.get(name, OWN_LICENCE) for name in names])
     quality = _assemble.ceilings(curves).loc[names].reset_index(drop=True)

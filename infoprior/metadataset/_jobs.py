@@ -25,6 +25,9 @@ published networks anew and compares, so that a change of the code cannot pass u
 CAPS = {"max_train": 2000, "max_validation": 1000, "max_test": 5000}
 """The most rows of a real task's parts."""
 
+IMAGE_CAPS = {"max_train": 1000, "max_validation": 400, "max_test": 2000}
+"""The same for tasks of images, whose networks cost ten times as much."""
+
 RUNGS = (1, 3, 9, 27)
 PROFILED = (3, 27)  # epochs
 LOSS_DIGITS = 5  # of nats: rounding below what any seed repeats
@@ -55,7 +58,8 @@ def published_task(name: str, draw: int = 0) -> Task:
     prefix, _, index = name.partition("/")
     if prefix == "synthetic":
         return synthetic_task(int(index), draw=draw)
-    return load_task(name, seed=draw, **CAPS)
+    caps = IMAGE_CAPS if prefix in ("mnist", "digits-image") else CAPS
+    return load_task(name, seed=draw, **caps)
 
 
 def task_row(name: str, draw: int) -> dict[str, Any]:
@@ -125,14 +129,18 @@ def train_job(
 
 def profile_job(name: str, epochs: int, max_rows: int) -> dict[str, Any]:
     """The information in the layers of a task's probes, early and at the end, and their curves."""
-    from infoprior.profiles import get_recipe, profile_task
+    from infoprior.profiles import get_recipe, profile_images, profile_task
 
     started = time.process_time(), time.perf_counter()
-    recipe = replace(get_recipe("tabular"), max_rows=max_rows)
-    at = [epoch for epoch in PROFILED if epoch <= epochs]
-    record = [epoch for epoch in RUNGS if epoch <= epochs]
-    found = profile_task(
-        published_task(name, 0), epochs=epochs, at=at, record=record, recipe=recipe
+    task = published_task(name)
+    images = len(task.shape) == 3
+    recipe = get_recipe("maps-short" if images else "tabular")
+    found = (profile_images if images else profile_task)(
+        task,
+        epochs=epochs,
+        at=[epoch for epoch in PROFILED if epoch <= epochs],
+        record=[epoch for epoch in RUNGS if epoch <= epochs],
+        recipe=replace(recipe, max_rows=max_rows),
     )
     layers, curves = found.layers.drop(columns="task"), found.curves.drop(columns="task")
     curves = curves.round({name: LOSS_DIGITS for name in curves if str(name).endswith("_loss")})

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from infoprior.profiles._network import Readable, profile_networks
 from infoprior.profiles._recipe import RECIPES, Recipe
 from infoprior.profiles._schema import ProfileError
-from infoprior.profiles._task import TaskProfile
+from infoprior.profiles._task import TaskProfile, read_probes
 
 if TYPE_CHECKING:
     from infoprior.tasks import Task
@@ -105,36 +102,12 @@ def profile_images(
         InformationError: fewer than 50 training and validation rows together.
         ValueError: `epochs` is less than one, or an epoch lies outside 1..epochs.
     """
-    from infoprior.spaces import get_space
-    from infoprior.tasks import metafeatures
-    from infoprior.training import train_many
-
     if len(task.shape) != 3:
         raise ProfileError(
             f"The task {task.name!r} has rows of shape {task.shape}, no images (C, H, W); "
             "profile it by profile_task."
         )
-    read = sorted(set(at))
-    found = train_many(
-        task,
-        [(params, seed) for params in IMAGE_PROBES.values()],
-        space=get_space("cnn"),
-        epochs=epochs,
-        record=record,
-        snapshots=read,
-        threads=threads,
-    )
-    networks: list[tuple[Readable, str, int]] = [
-        (training.snapshots[epoch], name, epoch)
-        for epoch in read
-        for name, training in zip(IMAGE_PROBES, found, strict=True)
-    ]
-    layers = profile_networks(
-        networks, task, seed=seed, recipe=recipe or RECIPES["maps-short"], threads=threads
-    )
-    curves = [
-        {"task": task.name, "architecture": name, "seed": seed, **row}
-        for name, training in zip(IMAGE_PROBES, found, strict=True)
-        for row in training.curve
-    ]
-    return TaskProfile(task.name, metafeatures(task), layers, pd.DataFrame(curves))
+    return read_probes(
+        task, IMAGE_PROBES, "cnn", seed=seed, epochs=epochs, at=at, record=record,
+        recipe=recipe or RECIPES["maps-short"], threads=threads,
+    )  # fmt: skip

@@ -122,6 +122,25 @@ def profile_task(
         InformationError: fewer than 50 training and validation rows together.
         ValueError: `epochs` is less than one, or an epoch lies outside 1..epochs.
     """
+    return read_probes(
+        task, PROBES, "mlp", seed=seed, epochs=epochs, at=at, record=record, recipe=recipe,
+        threads=threads,
+    )  # fmt: skip
+
+
+def read_probes(
+    task: Task,
+    probes: Mapping[str, Mapping[str, Any]],
+    space: str,
+    *,
+    seed: int,
+    epochs: int,
+    at: Collection[int] | None,
+    record: Collection[int] | None,
+    recipe: Recipe | None,
+    threads: int,
+) -> TaskProfile:
+    """`profile_task` with other probes: name -> point of a space."""
     from infoprior.spaces import get_space
     from infoprior.tasks import metafeatures
     from infoprior.training import train_many
@@ -129,8 +148,8 @@ def profile_task(
     read = sorted({epochs} if at is None else set(at))
     found = train_many(
         task,
-        [(params, seed) for params in PROBES.values()],
-        space=get_space("mlp"),
+        [(params, seed) for params in probes.values()],
+        space=get_space(space),
         epochs=epochs,
         record=record,
         snapshots=read,
@@ -139,12 +158,12 @@ def profile_task(
     networks: list[tuple[Readable, str, int]] = [
         (training.snapshots[epoch], name, epoch)
         for epoch in read
-        for name, training in zip(PROBES, found, strict=True)
+        for name, training in zip(probes, found, strict=True)
     ]
     layers = profile_networks(networks, task, seed=seed, recipe=recipe, threads=threads)
     curves = [
         {"task": task.name, "architecture": name, "seed": seed, **row}
-        for name, training in zip(PROBES, found, strict=True)
+        for name, training in zip(probes, found, strict=True)
         for row in training.curve
     ]
     return TaskProfile(task.name, metafeatures(task), layers, pd.DataFrame(curves))

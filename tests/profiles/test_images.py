@@ -92,7 +92,7 @@ def test_the_short_recipe_is_taken_by_default(bars: Task, monkeypatch: pytest.Mo
         asked.update(options, networks=networks)
         raise ProfileError("far enough")
 
-    monkeypatch.setattr("infoprior.profiles._images.profile_networks", instead)
+    monkeypatch.setattr("infoprior.profiles._task.profile_networks", instead)
     with pytest.raises(ProfileError, match="far enough"):
         profile_images(bars, epochs=1, at=(1,), seed=6)
     assert asked["recipe"].id == "maps-short-1"
