@@ -56,10 +56,12 @@ def task_names(params: dict[str, Any], fraction: float = 1.0) -> list[str]:
 def describe(names: list[str], params: dict[str, Any], draw: int) -> dict[str, dict[str, Any]]:
     """Name -> its row, number of rows and digest, for one draw."""
     code = source_fingerprint("infoprior.tasks")
-    jobs = {
-        f"task.{file_name(name)}.d{draw}.{fingerprint(code, _jobs.CAPS)}": (name, draw)
-        for name in names
-    }
+    source = {info.name: info.source for info in catalogue()}
+    source |= {info.name: info.source for info in image_catalogue()}
+    jobs = {}
+    for name in names:
+        version = fingerprint(code, source.get(name), _jobs.CAPS, _jobs.IMAGE_CAPS)
+        jobs[f"task.{file_name(name)}.d{draw}.{version}"] = (name, draw)
     found = run_jobs(
         _jobs.task_row, jobs, directory=FOLDER / "tasks", description=f"tasks, draw {draw}",
         **fan_out(),

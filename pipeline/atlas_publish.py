@@ -121,5 +121,6 @@ def _jobs_table(
     for job in jobs:
         times = results[job.key] if job.key in results else before[job.key]
         cost = {name: round(float(times[name]), 2) for name in TIMES}
-        rows.append({"key": job.key, "kind": job.kind, "task": job.task, "draw": job.draw, **cost})
+        about = {"key": job.key, "kind": job.kind, "task": job.task, "draw": job.draw}
+        rows.append({**about, "code": str(times.get("code", "")), **cost})
     return _assemble.compact(pd.DataFrame(rows))

@@ -12,15 +12,18 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+
+from infoprior.parallel import source_fingerprint
 
 if TYPE_CHECKING:
     from infoprior.spaces import SearchSpace
     from infoprior.tasks import Task
 
 VERSION = 1
-"""Raised when the same job would give other rows: it is part of every job's key. A test trains some
-published networks anew and compares, so that a change of the code cannot pass unnoticed."""
+"""Raised when the same job would give other rows: it is part of every job's key. A test repeats some
+published jobs and compares; every row's job says which sources made it (`code`)."""
 
 CAPS = {"max_train": 2000, "max_validation": 1000, "max_test": 5000}
 """The most rows of a real task's parts."""
@@ -122,6 +125,7 @@ def train_job(
     ]
     return {
         "curves": {c: [row[c] for row in rows] for c in rows[0]},
+        "code": code("infoprior.training", "infoprior.spaces"),
         "cpu": time.process_time() - started[0],
         "seconds": time.perf_counter() - started[1],
     }
@@ -146,10 +150,19 @@ def profile_job(name: str, epochs: int, max_rows: int) -> dict[str, Any]:
     curves = curves.round({name: LOSS_DIGITS for name in curves if str(name).endswith("_loss")})
     return {
         "layers": {str(c): layers[c].tolist() for c in layers},
+        "code": code(
+            *(f"infoprior.{r}" for r in ("training", "spaces", "information", "profiles"))
+        ),
         "curves": {str(c): curves[c].tolist() for c in curves},
         "cpu": time.process_time() - started[0],
         "seconds": time.perf_counter() - started[1],
     }
+
+
+@lru_cache(maxsize=4)
+def code(*rooms: str) -> str:
+    """A hash of the sources that made a row, and the version of PyTorch: kept beside it."""
+    return f"{source_fingerprint(*rooms, length=8)} torch {version('torch').split('+')[0]}"
 
 
 def _rounded(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -61,6 +61,7 @@ WOOLDRIDGE = (
     _wooldridge(
         "cps91",
         "inlf",
+        "womens-work",
         keep=(
             *("husage", "husunion", "husearns", "huseduc", "husblck", "hushisp", "hushrs"),
             *("kidge6", "age", "black", "educ", "hispanic", "husexp", "exper", "kidlt6"),
@@ -82,6 +83,7 @@ WOOLDRIDGE = (
     _wooldridge(
         "labsup",
         "worked",
+        "womens-work",
         drop=("weeks", "hours", "labinc", "faminc", "agesq"),
         max_rows=_MOST,
         note="without her hours and income; 20,000 of 31,857 rows",

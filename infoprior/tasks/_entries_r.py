@@ -11,7 +11,8 @@ from typing import Any
 from infoprior.tasks._entry import Entry
 
 _MOST = 20_000
-_CHOICE = "which brand a household bought, from prices and promotions"
+# Households saw the same prices: kept together, with equal rows together, nearly all would be one.
+_CHOICE = "which brand was bought, from prices and promotions; households are in all parts"
 
 
 def _r(path: str, label: str, family: str = "", name: str = "", **settings: Any) -> Entry:
@@ -43,9 +44,9 @@ R = (
         drop=("distcod", "county", "district", "readscr", "mathscr"),
         note="test scores in terciles",
     ),
-    _r("Ecdat/Catsup", "choice", drop=("id",), note=_CHOICE),
+    _r("Ecdat/Catsup", "choice", "brand-choice", drop=("id",), note=_CHOICE),
     _r("Ecdat/Computers", "cd", note="CD-ROM drive or not, from price and equipment"),
-    _r("Ecdat/Cracker", "choice", drop=("id",), note=_CHOICE),
+    _r("Ecdat/Cracker", "choice", "brand-choice", drop=("id",), note=_CHOICE),
     _r(
         "Ecdat/Crime",
         "region",
@@ -74,7 +75,13 @@ R = (
     ),
     _r("Ecdat/Housing", "airco", "windsor-houses", note="air conditioning or not"),
     _r("Ecdat/Kakadu", "answer", drop=("lower", "upper"), note="without bounds the answers imply"),
-    _r("Ecdat/Ketchup", "Ketchup.choice", drop=("Ketchup.hid", "Ketchup.id"), note=_CHOICE),
+    _r(
+        "Ecdat/Ketchup",
+        "Ketchup.choice",
+        "brand-choice",
+        drop=("Ketchup.hid", "Ketchup.id"),
+        note=_CHOICE,
+    ),
     _r(
         "Ecdat/Males",
         "occupation",
@@ -85,9 +92,17 @@ R = (
     ),
     _r("Ecdat/Mathlevel", "mathlevel", note="highest mathematics course taken"),
     _r("Ecdat/Mode", "choice", "commuting", note="car, carpool, bus or rail to work"),
-    _r("Ecdat/Mroz", "work", drop=("hoursw", "hearnw", "wagew"), note="without her hours and wage"),
+    _r(
+        "Ecdat/Mroz",
+        "work",
+        "womens-work",
+        drop=("hoursw", "hearnw", "wagew"),
+        note="without her hours and wage",
+    ),
     _r("Ecdat/OFP", "privins", note="private insurance of the elderly"),
-    _r("Ecdat/Participation", "lfp", note="labor force participation of Swiss women"),
+    _r(
+        "Ecdat/Participation", "lfp", "womens-work", note="labor force participation of Swiss women"
+    ),
     _r(
         "Ecdat/PatentsHGH",
         "scisect",
@@ -144,7 +159,7 @@ R = (
     ),
     _r("Ecdat/Wages1", "sex", "nlsy"),
     _r("Ecdat/Workinghours", "occupation", note="the husband's occupation"),
-    _r("Ecdat/Yogurt", "choice", drop=("id",), note=_CHOICE),
+    _r("Ecdat/Yogurt", "choice", "brand-choice", drop=("id",), note=_CHOICE),
     _r("HSAUR/Forbes2000", "category", drop=("name", "rank"), note="27 industries; mostly noise"),
     _r(
         "HistData/GaltonFamilies",
@@ -189,7 +204,13 @@ R = (
         max_rows=_MOST,
         note="American or National League; a player is kept together; 20,000 of 21,385 rows",
     ),
-    _r("pscl/politicalInformation", "y", drop=("id",), note="mostly noise"),
+    _r(
+        "pscl/politicalInformation",
+        "y",
+        drop=("id",),
+        group="id",
+        note="an interviewer's rating; an interviewer is kept together; mostly noise",
+    ),
     _r("pscl/vote92", "vote"),
     _r("rpart/solder", "skips", cut=(0,), note="any fault of soldering or none"),
     _r("survival/flchain", "death", drop=("futime", "chapter"), note="without time and cause"),

@@ -17,6 +17,14 @@ _KEPT = int(
     16,
 )
 
+FITTED_FAMILIES = (
+    "abalone", "adult", "breast-cancer-wisconsin", "contraceptive", "credit-german", "hiva",
+    "hypothyroid", "letter", "maternal_health_risk", "page-blocks", "penbased", "phoneme", "pima",
+    "satimage", "segment", "splice", "stroke", "sylva", "texture", "vehicle", "vowel", "yeast",
+)  # fmt: skip
+"""The families of real tasks that the generator was fitted to: none of them may judge anything that
+learned from synthetic tasks."""
+
 NUMBERS = tuple(k for k in range(_POOL) if _KEPT >> k & 1)
 
 
