@@ -7,6 +7,8 @@ remembering, so whole families move together.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
@@ -17,7 +19,12 @@ _KIND_ORDER = {"real": 0, "enumerated": 1, "synthetic": 2}
 
 
 def hold_out(
-    tasks: pd.DataFrame, fraction: float, seed: int, *, kinds: tuple[str, ...] | None = None
+    tasks: pd.DataFrame,
+    fraction: float,
+    seed: int,
+    *,
+    kinds: tuple[str, ...] | None = None,
+    keep: Collection[str] = (),
 ) -> tuple[list[str], list[str]]:
     """Names of the development tasks and of the test tasks, whole families apart.
 
@@ -31,6 +38,8 @@ def hold_out(
         seed: which split.
         kinds: hold out only families with a task of these kinds, e.g. ``("real",)``; the rest
             stays in development. Default: every kind. A family counts as its realest kind.
+        keep: families that stay in development, whatever their kind; the share is of all tasks
+            of a kind, those included.
 
     Returns:
         (development, test): sorted names; both non-empty, disjoint, together all tasks.
@@ -54,6 +63,7 @@ def hold_out(
     for kind in chosen_kinds:
         names = sorted(name for name, (own, _) in families.items() if own == kind)
         target = fraction * sum(len(families[name][1]) for name in names)
+        names = [name for name in names if name not in keep]
         taken = 0
         for index in rng.permutation(len(names)):
             size = len(families[names[index]][1])
@@ -63,6 +73,8 @@ def hold_out(
                 taken += size
             else:
                 remaining.append(names[index])
+    if not test and not remaining:
+        raise EvaluationError("hold_out may hold out no family: all of those kinds are kept")
     if not test:  # every family is too large for so small a share: the smallest one it is
         test.add(min(remaining, key=lambda name: (len(families[name][1]), name)))
     if len(test) == len(families):  # the opposite: keep the largest for development

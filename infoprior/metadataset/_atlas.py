@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,9 @@ from infoprior.parallel import write_atomically
 ATLAS = Path(__file__).parent / "atlas"
 FORMAT, ATLAS_VERSION = "infoprior atlas", 1
 INDEX = "atlas.json"
-COMMON = ("tasks", "profiles", "probe_curves", "jobs")
+_FILE = re.compile(
+    r"(tasks|profiles|probe_curves|jobs|\w+-(curves|architectures))\.[0-9a-f]{8}\.parquet"
+)
 _KEYS = {
     "tasks": ["task"],
     "profiles": ["task", "architecture", "seed", "epoch", "layer_index"],
@@ -55,14 +58,19 @@ class Atlas:
 
 
 def write_atlas(atlas: Atlas, directory: Path) -> None:
-    """Write every table and the index; the same tables give the same bytes."""
+    """Write every table and the index; the same tables give the same bytes.
+
+    File names hold a hash of the content: until the new index is there, the old one and its files
+    stay whole, whatever kills the writing. Files of a former index are removed afterwards.
+    """
     files = {}
     for name, frame in atlas.tables.items():
         key = _KEYS[name.rpartition("/")[2]]
         content = _parquet(frame.sort_values(key, kind="stable", ignore_index=True))
-        file = f"{name.replace('/', '-')}.parquet"
+        digest = hashlib.sha256(content).hexdigest()
+        file = f"{name.replace('/', '-')}.{digest[:8]}.parquet"
         write_atomically(directory / file, content)
-        files[file] = hashlib.sha256(content).hexdigest()
+        files[name] = {"file": file, "sha256": digest}
     index = {
         "format": FORMAT,
         "version": ATLAS_VERSION,
@@ -72,8 +80,9 @@ def write_atlas(atlas: Atlas, directory: Path) -> None:
         "about": dict(atlas.about),
     }
     write_atomically(directory / INDEX, json.dumps(index, indent=1, sort_keys=True) + "\n")
+    kept = {entry["file"] for entry in files.values()}
     for leftover in directory.glob("*.parquet"):
-        if leftover.name not in files:
+        if _FILE.fullmatch(leftover.name) and leftover.name not in kept:
             leftover.unlink()
 
 
@@ -85,13 +94,7 @@ def read_atlas(directory: Path) -> Atlas:
             the index names.
     """
     index = _index(directory)
-    tables = {}
-    for file, expected in index["files"].items():
-        name = file.removesuffix(".parquet")
-        if name not in COMMON:
-            space, _, table = name.rpartition("-")
-            name = f"{space}/{table}"
-        tables[name] = _table(directory, file, expected)
+    tables = {name: _table(directory, index, name) for name in index["files"]}
     spaces = {
         name: space_from_dict(space, f"{directory / INDEX}")
         for name, space in index["spaces"].items()
@@ -129,12 +132,10 @@ def load_metadataset(
             f"The atlas has no networks of the space {space!r}; it has {sorted(index['spaces'])}."
         )
 
-    def table(name: str) -> pd.DataFrame:
-        file = f"{name}.parquet"
-        return _table(folder, file, index["files"].get(file, ""))
-
-    curves = table(f"{space}-curves")
-    tasks, profiles, probes = (table(name) for name in ("tasks", "profiles", "probe_curves"))
+    curves = _table(folder, index, f"{space}/curves")
+    tasks, profiles, probes = (
+        _table(folder, index, name) for name in ("tasks", "profiles", "probe_curves")
+    )
     here = set(curves["task"].unique())
     if len(here) < len(tasks):
         tasks, profiles, probes = (
@@ -143,7 +144,7 @@ def load_metadataset(
     return MetaDataset(
         space_from_dict(index["spaces"][space], str(folder / INDEX)),
         tasks=tasks,
-        architectures=table(f"{space}-architectures"),
+        architectures=_table(folder, index, f"{space}/architectures"),
         curves=curves,
         profiles=profiles,
         probe_curves=probes,
@@ -167,15 +168,15 @@ def _index(directory: Path) -> dict[str, Any]:
     return index
 
 
-def _table(directory: Path, file: str, expected: str) -> pd.DataFrame:
+def _table(directory: Path, index: dict[str, Any], name: str) -> pd.DataFrame:
+    entry = index["files"].get(name, {"file": f"{name}.parquet", "sha256": ""})
+    path = directory / entry["file"]
     try:
-        content = (directory / file).read_bytes()
+        content = path.read_bytes()
     except FileNotFoundError:
-        raise MetaDatasetError(f"{directory / file} does not exist; install it again.") from None
-    if hashlib.sha256(content).hexdigest() != expected:
-        raise MetaDatasetError(
-            f"{directory / file} is not the file that {INDEX} names; install it again."
-        )
+        raise MetaDatasetError(f"{path} does not exist; install infoprior again.") from None
+    if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+        raise MetaDatasetError(f"{path} is not what {INDEX} names; install infoprior again.")
     return pq.read_table(io.BytesIO(content)).to_pandas()
 
 

@@ -230,7 +230,10 @@ class MetaDataset:
         return replace(self, **joined)
 
     def shuffle_profiles(self, seed: int) -> MetaDataset:
-        """The control: each task gets the whole MI profile of a task of another family.
+        """The control: each task gets the whole MI profile of another family's task of its kind.
+
+        A real task gets a real task's: else its own profile would say that it is real, and beat
+        the control by that alone. (Where a kind has one task, it is shuffled with the others.)
 
         Every column of `profiles` moves together (I(X; T + sigma Z), I(T;Y), H(Y), diagnostics),
         so nothing of a task's own MI remains, and the marginal distribution of profiles is as
@@ -249,12 +252,13 @@ class MetaDataset:
             raise MetaDatasetError(
                 f"Shuffling profiles needs two tasks that have one; there are {len(profiled)}."
             )
-        family = dict(zip(self.tasks["task"], self.tasks["family"], strict=True))
-        source = derangement(
-            [family[task] for task in profiled], np.random.default_rng([seed, len(profiled)])
-        )
-        # profiled[i] receives the rows of profiled[source[i]].
-        receiver = {profiled[j]: profiled[i] for i, j in enumerate(source)}
+        about = self.tasks.set_index("task")
+        rng = np.random.default_rng([seed, len(profiled)])
+        receiver = {}
+        for group in _of_a_kind(profiled, about["kind"]):
+            source = derangement([about["family"][task] for task in group], rng)
+            # group[i] receives the rows of group[source[i]].
+            receiver |= {group[j]: group[i] for i, j in enumerate(source)}
         moved = self.profiles.assign(task=self.profiles["task"].map(receiver))
         moved = moved.sort_values(["task", "architecture", "seed", "epoch", "layer_index"])
         return replace(self, profiles=moved)
@@ -289,6 +293,16 @@ class MetaDataset:
         from infoprior.metadataset._storage import load
 
         return load(Path(directory))
+
+
+def _of_a_kind(tasks: Sequence[str], kind: pd.Series) -> list[list[str]]:
+    """The tasks by kind; kinds of a single task are put with the largest."""
+    groups: dict[str, list[str]] = {}
+    for task in tasks:
+        groups.setdefault(str(kind[task]), []).append(task)
+    ordered = sorted(groups.values(), key=lambda group: (-len(group), group))
+    first = ordered[0] + [task for group in ordered[1:] if len(group) == 1 for task in group]
+    return [first, *(group for group in ordered[1:] if len(group) > 1)]
 
 
 def check_tables(

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from infoprior.tasks import Task
 
 VERSION = 1
-"""Raised when the same job would give other rows: it is part of every job's key. A test repeats some
-published jobs and compares; every row's job says which sources made it (`code`)."""
+"""Raised when the same job would give other rows: it is part of every job's key. A test repeats
+published jobs and compares; beside each job stands which sources made its rows (`code`)."""
 
 CAPS = {"max_train": 2000, "max_validation": 1000, "max_test": 5000}
 """The most rows of a real task's parts."""

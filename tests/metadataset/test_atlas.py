@@ -19,7 +19,7 @@ from infoprior.metadataset._assemble import (
     layer_table,
 )
 from infoprior.metadataset._atlas import ATLAS, INDEX, Atlas, read_atlas, write_atlas
-from infoprior.parallel import fingerprint
+from infoprior.parallel import fingerprint, write_atomically
 from infoprior.spaces import get_space
 
 TASK = "synthetic/3"
@@ -132,17 +132,43 @@ def test_a_damaged_or_unknown_atlas_is_refused(small: Atlas, tmp_path: Path) -> 
     write_atlas(small, tmp_path)
     with pytest.raises(MetaDatasetError, match=r"no networks of the space 'thesis'.*\['mlp'\]"):
         load_metadataset("thesis", directory=tmp_path)
-    curves = tmp_path / "mlp-curves.parquet"
+    (curves,) = tmp_path.glob("mlp-curves.*.parquet")
     content = curves.read_bytes()
     curves.write_bytes(content[:-1] + b"?")
-    with pytest.raises(MetaDatasetError, match=r"mlp-curves\.parquet is not the file"):
+    with pytest.raises(MetaDatasetError, match=r"mlp-curves\..*\.parquet is not what"):
         load_metadataset(directory=tmp_path)
     curves.unlink()
-    with pytest.raises(MetaDatasetError, match=r"mlp-curves\.parquet does not exist"):
+    with pytest.raises(MetaDatasetError, match=r"mlp-curves\..*\.parquet does not exist"):
         load_metadataset(directory=tmp_path)
     (tmp_path / INDEX).write_text('{"format": "infoprior atlas", "version": 99}')
     with pytest.raises(MetaDatasetError, match="version 99"):
         load_metadataset(directory=tmp_path)
+
+
+def test_writing_that_is_killed_leaves_the_old_atlas_whole(
+    small: Atlas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_atlas(small, tmp_path)
+    (tmp_path / "mine.parquet").write_bytes(b"a table of the user's")
+    before = load_metadataset(directory=tmp_path)
+    curves = small.tables["mlp/curves"]
+    changed = {**small.tables, "mlp/curves": curves.assign(test_accuracy=np.float32(0.5))}
+
+    def killed(path: Path, content: object) -> None:
+        if Path(path).name == INDEX:
+            raise KeyboardInterrupt
+        write_atomically(path, content)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr("infoprior.metadataset._atlas.write_atomically", killed)
+        with pytest.raises(KeyboardInterrupt):
+            write_atlas(Atlas(changed, small.spaces, small.about), tmp_path)
+    after = load_metadataset(directory=tmp_path)
+    assert after.digest == before.digest
+    write_atlas(Atlas(changed, small.spaces, small.about), tmp_path)
+    assert (load_metadataset(directory=tmp_path).curves["test_accuracy"] == 0.5).all()
+    assert len([*tmp_path.glob("mlp-curves.*")]) == 1
+    assert (tmp_path / "mine.parquet").exists()
 
 
 class TestPublished:

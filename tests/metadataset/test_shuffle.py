@@ -19,12 +19,14 @@ def test_every_task_gets_the_whole_profile_of_another_family() -> None:
     meta = make_metadataset(12, 4)
     shuffled = meta.shuffle_profiles(3)
     family = dict(zip(meta.tasks["task"], meta.tasks["family"], strict=True))
+    kind = dict(zip(meta.tasks["task"], meta.tasks["kind"], strict=True))
     own = {t: g[VALUES].to_numpy() for t, g in meta.profiles.groupby("task")}
     given = set()
     for task, group in shuffled.profiles.groupby("task"):
         donors = [t for t, values in own.items() if np.array_equal(values, group[VALUES])]
         assert len(donors) == 1
         assert family[donors[0]] != family[task]
+        assert kind[donors[0]] == kind[task]  # whether a task is real stays in its profile
         given.add(donors[0])
     assert given == set(own)
     for table in ("tasks", "curves", "probe_curves", "architectures"):
@@ -36,6 +38,17 @@ def test_the_seed_decides_and_the_digest_tells() -> None:
     assert meta.shuffle_profiles(1).digest == meta.shuffle_profiles(1).digest
     digests = {meta.shuffle_profiles(seed).digest for seed in range(4)} | {meta.digest}
     assert len(digests) == 5
+
+
+def test_a_kind_of_one_task_is_shuffled_with_others() -> None:
+    meta = make_metadataset(12, 4)
+    only = meta.tasks["task"] == "made/1"
+    kinds = (
+        meta.tasks["kind"].where(meta.tasks["kind"] != "synthetic", "real").mask(only, "synthetic")
+    )
+    shuffled = replace(meta, tasks=meta.tasks.assign(kind=kinds)).shuffle_profiles(0)
+    before, after = (m.profiles.set_index("task")["mi_ty"] for m in (meta, shuffled))
+    assert not np.array_equal(before["made/1"], after["made/1"])
 
 
 def test_one_profile_cannot_be_shuffled() -> None:
