@@ -111,18 +111,20 @@ def sizes(params: dict[str, Any], space: str) -> tuple[int, int]:
     return (params["shared"], params["own"]) if space == "mlp" else (params[space], 0)
 
 
-def finished(jobs: list[Job], published: Atlas | None) -> tuple[set[str], set[str]]:
+def finished(
+    jobs: list[Job], published: Atlas | None, folder: Path = FOLDER
+) -> tuple[set[str], set[str]]:
     """Keys of the jobs that the published atlas holds, and of those that a shard holds."""
     there = set(published.tables["jobs"]["key"]) if published else set()
     in_atlas = {job.key for job in jobs} & there
     return in_atlas, {
         job.key
         for job in jobs
-        if job.key not in in_atlas and (FOLDER / job.kind / f"{job.key}.json").exists()
+        if job.key not in in_atlas and (folder / job.kind / f"{job.key}.json").exists()
     }
 
 
-def build(jobs: list[Job], kinds: list[str], done: set[str]) -> None:
+def build(jobs: list[Job], kinds: list[str], done: set[str], folder: Path = FOLDER) -> None:
     """Run what is missing, kind by kind and draw by draw."""
     for draw in sorted({job.draw for job in jobs}):
         for kind in kinds:
@@ -134,7 +136,7 @@ def build(jobs: list[Job], kinds: list[str], done: set[str]) -> None:
             if todo:
                 function = _jobs.profile_job if kind == "profiles" else _jobs.train_job
                 run_jobs(
-                    function, todo, directory=FOLDER / kind, description=f"{kind}, draw {draw}",
+                    function, todo, directory=folder / kind, description=f"{kind}, draw {draw}",
                     **fan_out(),
                 )  # fmt: skip
 
@@ -149,22 +151,34 @@ def main() -> None:
     parser.add_argument("--fraction", type=float, default=1.0, help="of the tasks")
     parser.add_argument("--only", choices=KINDS, action="append")
     parser.add_argument("--out", type=Path, help="publish into this folder, not the package")
-    parser.add_argument("--afresh", action="store_true", help="use nothing that is published")
+    parser.add_argument(
+        "--afresh",
+        action="store_true",
+        help="use neither what is published nor the shards of other builds",
+    )
     options = parser.parse_args()
     if not 0.0 < options.fraction <= 1.0:
         parser.error("--fraction: needs a number above 0, at most 1")
+    if options.what == "publish" and options.fraction < 1.0 and options.out is None:
+        parser.error("--fraction: a part of the tasks goes elsewhere; give --out")
     params = read_params("atlas")
+    names = task_names(params, options.fraction)
+    if not names:
+        parser.error(f"--fraction {options.fraction}: no task is in so small a part")
+    folder = FOLDER.with_name("atlas-afresh") if options.afresh else FOLDER
     published = None if options.afresh else published_atlas()
-    first, jobs = plan(params, task_names(params, options.fraction))
-    in_atlas, in_shards = finished(jobs, published)
+    first, jobs = plan(params, names)
+    in_atlas, in_shards = finished(jobs, published, folder)
     print(f"{len(jobs)} jobs of {len(first)} tasks: {len(in_atlas)} published, "
           f"{len(in_shards)} in shards", flush=True)  # fmt: skip
     if options.what == "build":
-        build(jobs, options.only or list(KINDS), in_atlas)
+        build(jobs, options.only or list(KINDS), in_atlas, folder)
         return
-    from pipeline.atlas_publish import publish
+    from pipeline.atlas_publish import compare, publish
 
-    publish(options.out or ATLAS, params, first, jobs, published, in_shards, FOLDER)
+    atlas = publish(options.out or ATLAS, params, first, jobs, published, in_shards, folder)
+    if options.out and (ATLAS / INDEX).exists():
+        print(compare(atlas, read_atlas(ATLAS)))
 
 
 if __name__ == "__main__":

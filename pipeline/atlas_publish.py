@@ -39,6 +39,12 @@ def publish(
     complete = {j.task for j in jobs if j.kind in main and j.draw == 0 and j.key in done}
     complete &= {j.task for j in jobs if j.kind == "profiles" and j.key in done}
     jobs = [job for job in jobs if job.key in done and job.task in complete]
+    if published and (lost := sorted(set(published.tables["tasks"]["task"]) - complete)):
+        raise SystemExit(
+            f"{len(lost)} published tasks ({lost[0]}, ...) would be lost: their packages are not "
+            "installed, or give other rows than they did. Install infoprior[atlas] as it was, or "
+            "publish elsewhere with --afresh --out."
+        )
     results = {
         job.key: json.loads((shards / job.kind / f"{job.key}.json").read_text("utf-8"))
         for job in jobs
@@ -91,6 +97,21 @@ def publish(
     print(f"{len(names)} tasks, networks {networks}, {len(tables['profiles'])} layers, "
           f"{size / 1e6:.1f} MB in {directory}")  # fmt: skip
     return atlas
+
+
+def compare(new: Atlas, old: Atlas) -> str:
+    """How far the networks that both atlases hold agree, in a sentence."""
+    key = ["task", "architecture", "seed", "epoch"]
+    both = new.tables["mlp/curves"].merge(old.tables["mlp/curves"], on=key, suffixes=("", "_old"))
+    if both.empty:
+        return "No network of these is published."
+    last = both[both["epoch"] == both["epoch"].max()]
+    apart = (last["test_accuracy"] - last["test_accuracy_old"]).abs()
+    return (
+        f"{len(last)} of these networks are published, too: test accuracies are equal in "
+        f"{(apart == 0).mean():.1%}, within 0.01 in {(apart <= 0.01).mean():.1%}, and at most "
+        f"{apart.max():.3f} apart."
+    )
 
 
 def _joined(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:

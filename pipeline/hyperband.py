@@ -155,6 +155,11 @@ def chosen_arms() -> dict[str, Arm]:
     return found
 
 
+def digest_of(task: str, measured: dict[str, str]) -> str:
+    """Of the rows that a live study trains on."""
+    return measured[task] if task in measured else published_task(task).digest
+
+
 def run_live(meta: MetaDataset, predictions: pd.DataFrame, params: dict) -> pd.DataFrame:
     """Uniform, static and predicted priors on held-out tasks; regret on the recorded scale."""
     code = code_version(*CODE)
@@ -173,7 +178,7 @@ def run_live(meta: MetaDataset, predictions: pd.DataFrame, params: dict) -> pd.D
                 settings = {name: params[name] for name in ("weight", "live_budget", "epochs")}
                 arguments = (source, meta.space.name, prior, seed, cost, settings)
                 key = f"{file_name(task)}.{arm.name}.s{seed}."
-                key += fingerprint(measured.get(task, task), code, *arguments[1:])
+                key += fingerprint(digest_of(task, measured), code, *arguments[1:])
                 jobs[key], labels[key] = arguments, (task, arm, seed)
     results = run_jobs(
         live_one, jobs, directory=SHARDS / "live", workers=workers(), description="live studies"

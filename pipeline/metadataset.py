@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 import pandas as pd
 
 from infoprior.metadataset import MetaDataset, data_card, load_metadataset
+from infoprior.metadataset._atlas import ATLAS, read_atlas
 from infoprior.parallel import write_atomically
 from infoprior.spaces import get_space
 
@@ -24,6 +25,28 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def check_settings() -> None:
+    """What is measured here has to be comparable with what is published.
+
+    Raises:
+        SystemExit: a setting differs.
+    """
+    settings = read_atlas(ATLAS).about["settings"]
+    networks, profiles = read_params("networks"), read_params("profiles")
+    wanted = {
+        "networks.epochs": (networks["epochs"], settings["epochs"]),
+        "networks.seed": (networks["seed"], 0),
+        "profiles.epochs": (profiles["epochs"], settings["epochs"]),
+        "profiles.max_rows": (profiles["max_rows"], settings["max_rows"]),
+    }
+    for name, (value, there) in wanted.items():
+        if value != there:
+            raise SystemExit(
+                f"{name} is {value}, but the published rows were made with {there}: set it so, or "
+                "metadataset.published to false in params.yaml."
+            )
 
 
 def published(space: str, synthetic: int) -> MetaDataset:
@@ -45,6 +68,7 @@ def main() -> None:
         probe_curves=pd.read_parquet(DATA / "profiles" / "probe_curves.parquet"),
     )
     if settings["published"]:
+        check_settings()
         meta = published(params["space"], settings["synthetic"]).join(meta).shared()
     folder = DATA / "metadataset"
     meta.save(folder)

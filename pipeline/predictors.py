@@ -16,6 +16,7 @@ from infoprior.evaluation import family_folds, hold_out, predict_held_out
 from infoprior.metadataset import MetaDataset
 from infoprior.parallel import fingerprint, run_jobs, write_atomically
 from infoprior.predictors import make_predictor
+from infoprior.tasks import FITTED_FAMILIES
 from pipeline.arms import Arm, arms
 
 CODE = (
@@ -66,10 +67,11 @@ def parts(meta: MetaDataset, params: dict) -> dict[str, tuple[list[str], list[st
 
     The test families are held out first; the folds cut the other real families. What is chosen is
     chosen on the folds, and the test tasks are predicted once, by predictors fitted on all the
-    others. Tasks that are not real help to learn, in every split, and judge nothing.
+    others. Tasks that are not real help to learn, in every split, and judge nothing. The families
+    that the generator of synthetic tasks was fitted to are never held out for testing.
     """
     development, test = hold_out(
-        meta.tasks, params["test_fraction"], params["seed"], kinds=("real",)
+        meta.tasks, params["test_fraction"], params["seed"], kinds=("real",), keep=FITTED_FAMILIES
     )
     real = set(meta.tasks["family"][meta.tasks["kind"] == "real"])
     table = meta.tasks[meta.tasks.task.isin(development) & meta.tasks.family.isin(real)]

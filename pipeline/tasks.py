@@ -66,6 +66,8 @@ def main() -> None:
     finished = Parallel(n_jobs=workers(), return_as="generator")(calls)
     rows = list(tqdm(finished, total=len(names), desc="tasks", unit="task", mininterval=1))
     table = pd.DataFrame([row for row in rows if row is not None])
+    if twice := sorted(set(table["task"][table["task"].duplicated()])) if len(table) else []:
+        raise SystemExit(f"Two tables are called {twice[0]!r}: give one of the files another name.")
     if table.empty:
         raise SystemExit("No task to measure: see the section `tasks` of params.yaml.")
     write_parquet(table, folder / "tasks.parquet")

@@ -254,7 +254,7 @@ class MetaDataset:
             )
         about = self.tasks.set_index("task")
         rng = np.random.default_rng([seed, len(profiled)])
-        receiver = {}
+        receiver: dict[str, str] = {}
         for group in _of_a_kind(profiled, about["kind"]):
             source = derangement([about["family"][task] for task in group], rng)
             # group[i] receives the rows of group[source[i]].

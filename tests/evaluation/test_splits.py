@@ -91,3 +91,17 @@ def test_split_errors():
         hold_out(tasks.drop(columns="family"), 0.5, 0)
     with pytest.raises(EvaluationError, match="more than once"):
         family_folds(pd.concat([tasks, tasks]), 2, 0)
+
+
+def test_kept_families_are_never_held_out():
+    tasks = pd.DataFrame(
+        {"task": [f"t{i}" for i in range(20)], "family": [f"f{i // 2}" for i in range(20)]}
+    ).assign(kind="real")
+    kept = {"f0", "f3", "f4", "f7"}
+    for seed in range(10):
+        development, test = hold_out(tasks, 0.3, seed, keep=kept)
+        assert {f"f{int(name[1:]) // 2}" for name in test}.isdisjoint(kept)
+        assert len(test) == 6
+        assert len(development) == 14
+    with pytest.raises(EvaluationError, match="may hold out no family"):
+        hold_out(tasks, 0.3, 0, keep=set(tasks["family"]))
