@@ -76,11 +76,15 @@ def card(atlas: Atlas, meta: MetaDataset) -> str:
         "from a formula).",
         "- **A draw** of labels is one training of all architectures: with seed d and, for "
         "packaged data, the split of seed d; synthetic tasks keep their training rows and get "
-        "5,000 new test rows. Small tasks have more draws (column `draws`).",
+        "5,000 new test rows. Small tasks have more draws (column `draws`). Draws of packaged data "
+        "share most of their rows, so that ceilings are those of this data set, not of its "
+        "population.",
         "- **Noise ceiling** (`noise_ceiling`): Spearman over a task's architectures between its "
         "labels, which are means over its draws, and the means over as many other draws, from the "
         "agreement of single draws (`draw_ceiling`) by the formula of Spearman and Brown. "
         "`validation_ceiling`: validation against test accuracy of the same networks.",
+        "- **thesis**: `infoprior.metadataset.score(load_metadataset('thesis'))` is accuracy less a "
+        "price per unit, the score that the thesis searched by.",
         "",
         "## What it took",
         "",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from infoprior.metadataset._dataset import MetaDataset
     from infoprior.metadataset._jobs import published_task
     from infoprior.metadataset._schema import MetaDatasetError
+    from infoprior.metadataset._score import score
     from infoprior.metadataset._space_json import space_from_dict, space_to_dict
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "data_card",
     "load_metadataset",
     "published_task",
+    "score",
     "space_from_dict",
     "space_to_dict",
 ]
@@ -29,6 +31,7 @@ _HOME = {
     "data_card": "_card",
     "load_metadataset": "_atlas",
     "published_task": "_jobs",
+    "score": "_score",
     "space_from_dict": "_space_json",
     "space_to_dict": "_space_json",
 }

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-from infoprior.metadataset import MetaDataset, MetaDatasetError, data_card
+from infoprior.metadataset import MetaDataset, MetaDatasetError, data_card, score
 from infoprior.spaces import SearchSpace, get_space
 from tests.factories import make_metadataset
 
@@ -268,6 +268,23 @@ def test_join_takes_the_others_rows_for_a_task_that_both_have(meta: MetaDataset)
         one.join(other)
     with pytest.raises(MetaDatasetError, match="'mlp' and 'mine' cannot be joined"):
         one.join(_of_another_space())
+
+
+def test_the_score_pays_for_every_unit(meta: MetaDataset) -> None:
+    space = get_space("thesis")
+    sizes = {"a000": (10, 10, 10, 10), "a001": (120, 10, 15, 20)}
+    rows = [
+        {"architecture": name, **{f"units_{i}": n for i, n in enumerate(units, 1)}}
+        for name, units in sizes.items()
+    ]
+    curves = meta.curves[meta.curves["architecture"].isin(list(sizes))]
+    thesis = replace(meta, space=space, architectures=pd.DataFrame(rows), curves=curves)
+    table = score(thesis, per_unit=0.001).set_index(["task", "architecture"]).loc["made/0"]
+    assert table["units"].to_dict() == {"a000": 40, "a001": 165}
+    paid = (table["test_accuracy"] - table["test_score"]).to_dict()
+    assert paid == pytest.approx({"a000": 0.040, "a001": 0.165})
+    with pytest.raises(MetaDatasetError, match="'mlp' has no parameters units_1"):
+        score(meta)
 
 
 def _of_another_space() -> MetaDataset:
