@@ -83,8 +83,8 @@ def card(atlas: Atlas, meta: MetaDataset) -> str:
         "labels, which are means over its draws, and the means over as many other draws, from the "
         "agreement of single draws (`draw_ceiling`) by the formula of Spearman and Brown. "
         "`validation_ceiling`: validation against test accuracy of the same networks.",
-        "- **thesis**: `infoprior.metadataset.score(load_metadataset('thesis'))` is accuracy less a "
-        "price per unit, the score that the thesis searched by.",
+        "- **thesis**: `infoprior.metadataset.score(load_metadataset('thesis'))` is accuracy less "
+        "a price per unit, the score that the thesis searched by.",
         "",
         "## What it took",
         "",
