@@ -26,7 +26,7 @@ SMALLER = {
     "  shuffles: 3 ": "  shuffles: 1 ",
     "  folds: 5 ": "  folds: 2 ",
     "  seeds: 30 ": "  seeds: 3 ",
-    "  live_tasks: 3": "  live_tasks: 1",
+    "  live_tasks: 2": "  live_tasks: 1",
     "  live_budget: 12 ": "  live_budget: 4 ",
 }
 

@@ -11,6 +11,7 @@ from infoprior.metadataset import MetaDataset
 from infoprior.priors._plot import COLOURS, new_figure
 
 KINDS = {"synthetic": COLOURS[0], "enumerated": COLOURS[2], "real": COLOURS[1]}
+_ROWS = (200, 500, 1000, 2000, 5000)
 
 
 def atlas_figure(meta: MetaDataset) -> Figure:
@@ -39,17 +40,25 @@ def _scatter(ax: Axes, tasks: pd.DataFrame, x: str, y: str) -> None:
         ax.scatter(rows[x], rows[y], s=size, color=colour, alpha=alpha, lw=0, label=label)
 
 
+def _row_ticks(ax: Axes) -> None:
+    ax.set_xscale("log")
+    ax.set_xticks(_ROWS, [f"{n:,}" for n in _ROWS])
+    ax.set_xticks([], minor=True)
+
+
 def _sizes(ax: Axes, tasks: pd.DataFrame) -> None:
     _scatter(ax, tasks, "n_train", "n_features")
-    ax.set(xscale="log", yscale="log", xlabel="training rows", ylabel="features (encoded)")
+    ax.set(yscale="log", xlabel="training rows", ylabel="features (encoded)")
+    _row_ticks(ax)
     ax.set_title("Tasks", fontsize=10)
 
 
 def _ceilings(ax: Axes, tasks: pd.DataFrame) -> None:
     ax.set_title("How well labels are known", fontsize=10)
-    ax.set(xscale="log", xlabel="training rows", ylabel="noise ceiling (Spearman)")
+    ax.set(xlabel="training rows", ylabel="noise ceiling (Spearman)")
     if "noise_ceiling" in tasks and tasks["noise_ceiling"].notna().any():
         _scatter(ax, tasks, "n_train", "noise_ceiling")
+        _row_ticks(ax)
     else:
         ax.text(0.5, 0.5, "one draw of labels only", ha="center", transform=ax.transAxes)
 
@@ -65,7 +74,7 @@ def _ranks(ax: Axes, meta: MetaDataset) -> None:
     ax.set(xlabel="mean rank on real tasks (1: best)", ylabel="mean rank on synthetic tasks")
     if {"real", "synthetic"} <= set(table):
         ax.axline((0.5, 0.5), slope=1.0, color="0.8", lw=1)
-        ax.scatter(table["real"], table["synthetic"], s=22, color=COLOURS[0])
+        ax.scatter(table["real"], table["synthetic"], s=22, color=COLOURS[1])
         agreement = table["real"].corr(table["synthetic"], method="spearman")
         ax.text(0.03, 0.93, f"Spearman {agreement:.2f}", transform=ax.transAxes, fontsize=9)
 
@@ -80,8 +89,8 @@ def _information(ax: Axes, meta: MetaDataset) -> None:
     )
     table = quartiles.unstack()
     place = np.arange(len(table))
-    ax.vlines(place, table[0.25], table[0.75], color=COLOURS[0], lw=5, alpha=0.35)
-    ax.plot(place, table[0.5], "o", color=COLOURS[0], ms=5)
+    ax.vlines(place, table[0.25], table[0.75], color=COLOURS[1], lw=5, alpha=0.35)
+    ax.plot(place, table[0.5], "o", color=COLOURS[1], ms=5)
     names = [f"{str(p).removeprefix('probe-')}{i + 1}" for p, i in table.index]
     ax.set_xticks(place, names)
     ax.set(xlabel="probe and layer", ylabel="I(T;Y) / H(Y)", ylim=(0, 1.05))
