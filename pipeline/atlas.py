@@ -141,10 +141,6 @@ def build(jobs: list[Job], kinds: list[str], done: set[str], folder: Path = FOLD
                 )  # fmt: skip
 
 
-def published_atlas() -> Atlas | None:
-    return read_atlas(ATLAS) if (ATLAS / INDEX).exists() else None
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("what", choices=("build", "publish"))
@@ -166,7 +162,9 @@ def main() -> None:
     if not names:
         parser.error(f"--fraction {options.fraction}: no task is in so small a part")
     folder = FOLDER.with_name("atlas-afresh") if options.afresh else FOLDER
-    published = None if options.afresh else published_atlas()
+    published = None
+    if not options.afresh and (options.known / INDEX).exists():
+        published = read_atlas(options.known)
     first, jobs = plan(params, names)
     in_atlas, in_shards = finished(jobs, published, folder)
     print(f"{len(jobs)} jobs of {len(first)} tasks: {len(in_atlas)} published, "

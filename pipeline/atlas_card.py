@@ -85,6 +85,8 @@ def card(atlas: Atlas, meta: MetaDataset) -> str:
         "`validation_ceiling`: validation against test accuracy of the same networks.",
         "- **thesis**: `infoprior.metadataset.score(load_metadataset('thesis'))` is accuracy less "
         "a price per unit, the score that the thesis searched by.",
+        "- **A cheaper probe** nearly does: what profiles after 3 epochs are worth against those "
+        "after 27 is in `benchmarks/results/early_probe.md`.",
         "",
         "## What it took",
         "",

@@ -1,0 +1,106 @@
+"""Does a cheaper probe do? Profiles after 3 epochs against those after 27, on the published tasks.
+
+    python benchmarks/early_probe.py
+
+Per layer: Spearman's correlation over tasks between the two epochs, of I(T;Y) / H(Y) and of
+I(X; T + sigma Z). And what a predictor makes of them: Kendall's tau of the trees with inputs "mi"
+on folds of whole real families, with its 95 % bootstrap interval over tasks, and the difference.
+Writes benchmarks/results/early_probe.md.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import numpy as np
+import pandas as pd
+import torch
+from joblib import Parallel, delayed
+from scipy.stats import kendalltau
+
+from infoprior import load_metadataset
+from infoprior.evaluation import family_folds, predict_held_out
+from infoprior.metadataset import MetaDataset
+from infoprior.parallel import write_atomically
+from infoprior.predictors import make_predictor
+
+RESULT = Path(__file__).parent / "results" / "early_probe.md"
+EARLY, LATE = 3, 27
+FOLDS = 5
+
+
+def at(meta: MetaDataset, epoch: int) -> MetaDataset:
+    """The meta-dataset with the profiles of one epoch."""
+    return replace(meta, profiles=meta.profiles[meta.profiles["epoch"] == epoch])
+
+
+def agreement(meta: MetaDataset) -> pd.DataFrame:
+    """Spearman over tasks between the epochs, by probe and layer."""
+    layers = meta.profiles[meta.profiles["h_y"] > 0.0].copy()
+    layers["I(T;Y) / H(Y)"] = layers["mi_ty"] / layers["h_y"]
+    layers["I(X; T+σZ)"] = layers["mi_xt"]
+    rows = []
+    for (probe, index), group in layers.groupby(["architecture", "layer_index"]):
+        row = {"probe": probe, "layer": index + 1}
+        for name in ("I(T;Y) / H(Y)", "I(X; T+σZ)"):
+            table = group.pivot(index="task", columns="epoch", values=name)
+            row[name] = table[EARLY].corr(table[LATE], method="spearman")
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def taus(epoch: int, fold: list[str]) -> dict[str, float]:
+    """Kendall's tau on the held-out tasks of a fold."""
+    torch.set_num_threads(1)
+    meta = at(load_metadataset().shared(), epoch)
+    family = meta.tasks.set_index("task")["family"]
+    held = set(family.loc[fold])
+    train = [task for task in meta.tasks["task"] if family[task] not in held]
+    table, _ = predict_held_out(lambda: make_predictor("trees", ("mi",)), meta, fold, train)
+    truth = meta.final().set_index(["task", "architecture"])["test_accuracy"]
+    return {
+        str(task): kendalltau(g["log_ratio"], truth.loc[task].loc[g["architecture"]]).statistic
+        for task, g in table.groupby("task")
+    }
+
+
+def main() -> None:
+    meta = load_metadataset().shared()
+    real = meta.tasks[meta.tasks["kind"] == "real"]
+    folds = family_folds(real, FOLDS, 0)
+    calls = [(epoch, fold) for epoch in (EARLY, LATE) for fold in folds]
+    found = Parallel(n_jobs=2)(delayed(taus)(*call) for call in calls)
+    by = {epoch: {} for epoch in (EARLY, LATE)}
+    for (epoch, _), result in zip(calls, found, strict=True):
+        by[epoch] |= result
+    table = pd.DataFrame(by)
+    rng = np.random.default_rng(0)
+    draws = rng.integers(len(table), size=(2000, len(table)))
+
+    def interval(values: np.ndarray) -> str:
+        low, high = np.quantile(values[draws].mean(axis=1), [0.025, 0.975])
+        return f"{values.mean():.3f} [{low:.3f}, {high:.3f}]"
+
+    late, early = table[LATE].to_numpy(), table[EARLY].to_numpy()
+    lines = [
+        "# Does a cheaper probe do?", "",
+        "`python benchmarks/early_probe.py`, on the published meta-dataset "
+        f"({len(meta.tasks)} tasks, {len(table)} real ones that judge).", "",
+        f"| profiles after | Kendall's tau of the trees that read MI alone, {FOLDS} folds |",
+        "| --- | --- |",
+        f"| {LATE} epochs | {interval(late)} |",
+        f"| {EARLY} epochs | {interval(early)} |",
+        f"| difference ({EARLY} − {LATE}) | {interval(early - late)} |", "",
+        f"Spearman's correlation over tasks between {EARLY} and {LATE} epochs:", "",
+        agreement(meta).to_markdown(index=False, floatfmt=".3f"), "",
+    ]  # fmt: skip
+    write_atomically(RESULT, "\n".join(lines))
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
