@@ -146,6 +146,10 @@ def main() -> None:
     parser.add_argument("what", choices=("build", "publish"))
     parser.add_argument("--fraction", type=float, default=1.0, help="of the tasks")
     parser.add_argument("--only", choices=KINDS, action="append")
+    parser.add_argument(
+        "--known", type=Path, default=ATLAS,
+        help="an atlas whose rows are not made again, e.g. another machine's (the package's)",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, help="publish into this folder, not the package")
     parser.add_argument(
         "--afresh",

@@ -77,6 +77,27 @@ def test_every_job_has_a_key_of_its_own_that_says_what_it_depends_on(folder: Pat
     assert changed == {"thesis"}
 
 
+def test_the_command_line_refuses_what_would_lose_tasks(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for options, said in (
+        (["publish", "--fraction", "0.5"], "give --out"),
+        (["build", "--fraction", "0.00001"], "no task is in so small a part"),
+        (["build", "--fraction", "2"], "at most 1"),
+    ):
+        monkeypatch.setattr("sys.argv", ["atlas", *options])
+        with pytest.raises(SystemExit):
+            atlas.main()
+        assert said in capsys.readouterr().err
+    monkeypatch.setattr("sys.argv", ["atlas", "publish", "--known", "nowhere", "--out", "here"])
+    monkeypatch.setattr(atlas, "plan", lambda params, names: ({}, []))
+    monkeypatch.setattr("pipeline.atlas_publish.publish", lambda *found: print(found[4]))
+    monkeypatch.setattr("pipeline.atlas_publish.compare", lambda *both: "compared")
+    atlas.main()
+    out = capsys.readouterr().out
+    assert "None\ncompared" in out  # no rows are known
+
+
 def _run(folder: Path, what: str, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "pipeline.atlas", what, "--afresh", *options],
