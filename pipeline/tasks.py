@@ -10,7 +10,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from infoprior.tasks import catalogue, load_task, metafeatures, read_table
+from infoprior.tasks import catalogue, load_task, read_table, task_columns
 
 
 def prepare(name: str, params: dict, folder: str) -> dict | None:
@@ -27,19 +27,7 @@ def prepare(name: str, params: dict, folder: str) -> dict | None:
     if len(task.y) < params["min_rows"]:
         return None
     task.save(f"{folder}/{file_name(task.name)}.safetensors")
-    return {
-        "task": task.name,
-        "family": task.family,
-        "source": task.source,
-        "kind": task.kind,
-        "n_train": len(task.train),
-        "n_validation": len(task.validation),
-        "n_test": len(task.test),
-        "n_features": task.n_features,
-        "n_classes": task.n_classes,
-        "digest": task.digest,
-        **{f"mf_{key}": value for key, value in metafeatures(task).items()},
-    }
+    return {**task_columns(task), "digest": task.digest}
 
 
 def choose(params: dict) -> list[str]:

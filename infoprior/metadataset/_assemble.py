@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from infoprior.metadataset._jobs import CURVE_VALUES, design
+from infoprior.metadataset._jobs import design
+from infoprior.training import CURVE_COLUMNS as CURVE
 
-CURVE_COLUMNS = ("task", "architecture", "seed", "epoch", *CURVE_VALUES, "diverged")
+CURVE_COLUMNS = ("task", "architecture", "seed", *CURVE)
 
 
 def curve_table(results: Iterable[tuple[str, int, Mapping[str, Any]]]) -> pd.DataFrame:

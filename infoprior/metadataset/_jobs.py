@@ -16,6 +16,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from infoprior.parallel import source_fingerprint
+from infoprior.training import RUNGS
 
 if TYPE_CHECKING:
     from infoprior.spaces import SearchSpace
@@ -31,18 +32,8 @@ CAPS = {"max_train": 2000, "max_validation": 1000, "max_test": 5000}
 IMAGE_CAPS = {"max_train": 1000, "max_validation": 400, "max_test": 2000}
 """The same for tasks of images, whose networks cost ten times as much."""
 
-RUNGS = (1, 3, 9, 27)
 PROFILED = (3, 27)  # epochs
 LOSS_DIGITS = 5  # of nats: rounding below what any seed repeats
-
-CURVE_VALUES = (
-    "train_loss",
-    "validation_loss",
-    "test_loss",
-    "train_accuracy",
-    "validation_accuracy",
-    "test_accuracy",
-)
 
 
 @lru_cache(maxsize=2)
@@ -67,23 +58,12 @@ def published_task(name: str, draw: int = 0) -> Task:
 
 def task_row(name: str, draw: int) -> dict[str, Any]:
     """A task's row of the table of tasks, and the digest of the draw."""
-    from infoprior.tasks import metafeatures
+    from infoprior.tasks import task_columns
 
     task = published_task(name, draw)
     row: dict[str, Any] = {"digest": task.digest, "rows": len(task.y)}
     if draw == 0:
-        row["columns"] = {
-            "task": task.name,
-            "family": task.family,
-            "source": task.source,
-            "kind": task.kind,
-            "n_train": len(task.train),
-            "n_validation": len(task.validation),
-            "n_test": len(task.test),
-            "n_features": task.n_features,
-            "n_classes": task.n_classes,
-            **{f"mf_{key}": value for key, value in metafeatures(task).items()},
-        }
+        row["columns"] = task_columns(task)
     return row
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from infoprior.spaces._mlp import ACTIVATIONS, dropout_mask
+from infoprior.spaces._reading import read_layers
 
 DENSE_WIDTH = 64
 """Units of the dense layer of the head "dense"."""
@@ -122,23 +123,13 @@ class CNN(nn.Module):
             x = x * mask.to(x.device)
         return self.output(x)
 
-    @torch.no_grad()
     def activations(self, x: Tensor) -> dict[str, Tensor]:
         """What each block, and the dense layer, puts out for images x, in evaluation mode.
 
         Returns:
             layer name -> T, shape (n, C, H, W) of a block, (n, 64) of the dense layer, float32.
         """
-        was_training = self.training
-        self.eval()
-        try:
-            read: dict[str, Tensor] = {}
-            for name in self.layer_names:
-                x = self._modules[name](x)  # type: ignore[misc]
-                read[name] = x
-            return read
-        finally:
-            self.train(was_training)
+        return read_layers(self, self.layer_names, x)
 
 
 def _drawn(

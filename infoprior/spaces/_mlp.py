@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from infoprior.spaces._reading import read_layers
+
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "tanh": nn.Tanh,
@@ -112,23 +114,13 @@ class MLP(nn.Module):
             x = self._modules[name](x)  # type: ignore[misc]
         return self.output(x)
 
-    @torch.no_grad()
     def activations(self, x: Tensor) -> dict[str, Tensor]:
         """What each hidden layer puts out for inputs x, in evaluation mode.
 
         Returns:
             layer name -> T, shape (n, width), float32.
         """
-        was_training = self.training
-        self.eval()
-        try:
-            read: dict[str, Tensor] = {}
-            for name in self.layer_names:
-                x = self._modules[name](x)  # type: ignore[misc]
-                read[name] = x
-            return read
-        finally:
-            self.train(was_training)
+        return read_layers(self, self.layer_names, x)
 
 
 def _linear(n_in: int, n_out: int, generator: torch.Generator) -> nn.Linear:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from infoprior.tasks._images import ImageInfo, image_catalogue
     from infoprior.tasks._load import load_task
-    from infoprior.tasks._metafeatures import METAFEATURES, metafeatures
+    from infoprior.tasks._metafeatures import METAFEATURES, metafeatures, task_columns
     from infoprior.tasks._packaged import TaskInfo, catalogue
     from infoprior.tasks._synthetic import synthetic_task
     from infoprior.tasks._synthetic_kept import FITTED_FAMILIES
@@ -34,6 +34,7 @@ __all__ = [
     "metafeatures",
     "read_table",
     "synthetic_task",
+    "task_columns",
 ]
 
 _HOMES = {
@@ -50,6 +51,7 @@ _HOMES = {
     "metafeatures": "_metafeatures",
     "read_table": "_tables",
     "synthetic_task": "_synthetic",
+    "task_columns": "_metafeatures",
 }
 
 

@@ -63,6 +63,22 @@ def metafeatures(task: Task) -> dict[str, float]:
     return {name: float(values[name]) for name in METAFEATURES}
 
 
+def task_columns(task: Task) -> dict[str, str | int | float]:
+    """A task's row of a table of tasks: names, sizes, and `mf_<name>` of every meta-feature."""
+    return {
+        "task": task.name,
+        "family": task.family,
+        "source": task.source,
+        "kind": task.kind,
+        "n_train": len(task.train),
+        "n_validation": len(task.validation),
+        "n_test": len(task.test),
+        "n_features": task.n_features,
+        "n_classes": task.n_classes,
+        **{f"mf_{name}": value for name, value in metafeatures(task).items()},
+    }
+
+
 def _subsample(X: np.ndarray, y: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
     if len(X) <= most:
         return X, y

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from infoprior.training._many import train_many
     from infoprior.training._objective import objective
+    from infoprior.training._rows import CURVE_COLUMNS, RUNGS
     from infoprior.training._threads import use_threads
-    from infoprior.training._train import CURVE_COLUMNS, RUNGS, Training, train
+    from infoprior.training._train import Training, train
 
 _HOME = {
-    "CURVE_COLUMNS": "_train",
-    "RUNGS": "_train",
+    "CURVE_COLUMNS": "_rows",
+    "RUNGS": "_rows",
     "Training": "_train",
     "objective": "_objective",
     "train": "_train",

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from infoprior.spaces._mlp import MLP
 from infoprior.training._parts import Parts
 from infoprior.training._plan import plan
+from infoprior.training._rows import RUNGS
 from infoprior.training._single import train_single
 from infoprior.training._stacked import train_stacked
 from infoprior.training._threads import use_threads
-from infoprior.training._train import RUNGS, Training
+from infoprior.training._train import Training
 
 if TYPE_CHECKING:
     from infoprior.spaces import SearchSpace

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import optuna
 
-from infoprior.training._train import RUNGS, train
+from infoprior.training._rows import RUNGS
+from infoprior.training._train import train
 
 if TYPE_CHECKING:
     from infoprior.spaces import SearchSpace

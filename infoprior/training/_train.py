@@ -7,26 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from infoprior.training._parts import Parts
+from infoprior.training._rows import RUNGS
 from infoprior.training._single import train_single
 from infoprior.training._threads import use_threads
 
 if TYPE_CHECKING:
     from infoprior.spaces import SearchSpace
     from infoprior.tasks import Task
-
-RUNGS = (1, 3, 9, 27)
-"""The fidelities of Hyperband, in epochs: eta = 3 and at most 27 epochs."""
-
-CURVE_COLUMNS = (
-    "epoch",
-    "train_loss",
-    "validation_loss",
-    "test_loss",
-    "train_accuracy",
-    "validation_accuracy",
-    "test_accuracy",
-    "diverged",
-)
 
 
 @dataclass
