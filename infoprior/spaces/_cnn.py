@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from infoprior.spaces._mlp import ACTIVATIONS, dropout_mask
+from infoprior.spaces._dropout import MaskDraws, SeededDropout
+from infoprior.spaces._mlp import ACTIVATIONS
 from infoprior.spaces._reading import read_layers
 
 DENSE_WIDTH = 64
@@ -104,7 +105,7 @@ class CNN(nn.Module):
         if head == "dense":
             self._append("dense", DenseLayer(n_in * height * width, activation, generator))
             n_features = DENSE_WIDTH
-        self.dropout, self.generator = dropout, generator
+        self.dropout = SeededDropout(dropout, MaskDraws(seed, len(self.layer_names)))
         self.output = _drawn(nn.Linear, n_features, generator, n_features, n_classes)
 
     def _append(self, name: str, layer: nn.Module) -> None:
@@ -117,11 +118,7 @@ class CNN(nn.Module):
             x = self._modules[name](x)  # type: ignore[misc]
         if x.ndim == 4:
             x = x.mean(dim=(2, 3))
-        if self.training and self.dropout > 0.0:
-            # Drawn on the CPU wherever the network is: the same masks on every device.
-            mask = dropout_mask(x.shape[0], x.shape[1], 1.0 - self.dropout, self.generator)
-            x = x * mask.to(x.device)
-        return self.output(x)
+        return self.output(self.dropout(x))
 
     def activations(self, x: Tensor) -> dict[str, Tensor]:
         """What each block, and the dense layer, puts out for images x, in evaluation mode.

@@ -1,23 +1,28 @@
-"""Gradients of any network, by autograd: for spaces other than multilayer perceptrons."""
+"""Any network, trained by autograd: for spaces other than multilayer perceptrons."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from infoprior.training._optimizer import FlatAdamW
+
 
 class FlatAutograd:
-    """What `FlatMLP` is to an `MLP`, for any module that gives logits.
+    """A module whose parameters and gradients are views of two flat vectors, with AdamW.
 
     Args:
-        network: its parameters move into the flat vector.
+        network: any module that gives logits; its parameters move into the flat vector.
+        learning_rate, weight_decay: of AdamW.
 
     Attributes:
-        values, gradients: shape (n_parameters,), float32.
+        values, gradients: shape (n_parameters,), of the network's dtype.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, learning_rate: float, weight_decay: float) -> None:
         self.network = network
         parameters = list(network.parameters())
         self.values = torch.cat([p.detach().reshape(-1) for p in parameters])
@@ -28,14 +33,37 @@ class FlatAutograd:
             parameter.data = self.values[part].view_as(parameter)
             parameter.grad = self.gradients[part].view_as(parameter)
             start += parameter.numel()
+        self.idle = idle_biases(network)
+        self.optimizer = FlatAdamW(self.values, self.gradients, learning_rate, weight_decay)
 
-    def start_epoch(self, x: Tensor, y: Tensor) -> None:
-        """Take the rows of an epoch in their order: x of shape (n, ...), y int64 of shape (n,)."""
-        self.x, self.y = x, y
+    def epoch(self, x: Tensor, y: Tensor, bounds: Sequence[tuple[int, int]]) -> None:
+        """A step for each batch, first and last (exclusive) row, of x, (n, ...), and y, (n,)."""
         self.network.train()
+        for start, stop in bounds:
+            self.write_gradients(x[start:stop], y[start:stop])
+            self.optimizer.step()
 
-    def step_gradients(self, start: int, stop: int) -> None:
-        """Write the gradient of the mean cross-entropy of rows start:stop into `gradients`."""
+    def write_gradients(self, x: Tensor, y: Tensor) -> None:
+        """Write the gradient of the mean cross-entropy into `gradients`."""
         self.gradients.zero_()
-        logits = self.network(self.x[start:stop])
-        functional.cross_entropy(logits, self.y[start:stop]).backward()
+        functional.cross_entropy(self.network(x), y).backward()
+        for bias in self.idle:
+            bias.grad.zero_()  # type: ignore[union-attr]
+
+    @torch.inference_mode()
+    def logits(self, x: Tensor) -> Tensor:
+        """Logits in evaluation mode, shape (n, n_classes)."""
+        return self.network.eval()(x)  # type: ignore[no-any-return]
+
+
+def idle_biases(network: nn.Module) -> list[nn.Parameter]:
+    """Biases that the batch normalization behind them takes out again.
+
+    Their gradient is zero. Rounding errors in its place would be blown up to whole steps by AdamW:
+    a random walk.
+    """
+    return [
+        (block.linear if hasattr(block, "linear") else block.convolution).bias  # type: ignore[union-attr,misc]
+        for block in network.modules()
+        if isinstance(getattr(block, "normalization", None), nn.modules.batchnorm._BatchNorm)
+    ]

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from infoprior.spaces._mlp import MLP
 from infoprior.training._parts import Parts
-from infoprior.training._plan import plan
 from infoprior.training._rows import RUNGS
-from infoprior.training._single import train_single
+from infoprior.training._single import compilable, train_single
 from infoprior.training._stacked import train_stacked
 from infoprior.training._threads import use_threads
 from infoprior.training._train import Training
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from infoprior.spaces import SearchSpace
     from infoprior.tasks import Task
 
-ENGINES = ("auto", "stacked", "single")
+ENGINES = ("auto", "compiled", "stacked", "autograd")
 
 
 def train_many(
@@ -49,9 +48,10 @@ def train_many(
         threads: PyTorch's threads meanwhile.
         device: where to compute, "cpu" or "cuda"; what is returned is on the CPU.
         keep: whether to return the trained networks too.
-        engine: "stacked" computes all networks of a batch size as one stack, "single" one network
-            after the other, "auto" stacks those for which that is estimated to be faster. Networks
-            other than multilayer perceptrons are always trained one after the other.
+        engine: "compiled" trains one network after the other in compiled code, on the CPU;
+            "stacked" computes all networks of a batch size as one stack, which is for GPUs;
+            "autograd" is PyTorch's way. "auto" takes the first of the three that there is, stacks
+            not on the CPU. Other networks than multilayer perceptrons are trained by autograd.
 
     Returns:
         one `Training` a network, in the order given, its curve holding the recorded epochs.
@@ -61,6 +61,8 @@ def train_many(
         ValueError: an epoch outside 1..epochs, an unknown engine, or a device that is not there.
     """
     recorded, copied = _check(epochs, record, snapshots, device, engine)
+    if engine == "auto":
+        engine = "compiled" if device == "cpu" else "stacked"
     settings = [space.settings(params) for params, _ in networks]
     seeds = [seed for _, seed in networks]
     # Every point is checked before the first network is trained.
@@ -82,16 +84,17 @@ def train_many(
             copies[i][epoch] = copy.eval()
 
         curves: list[list[dict[str, Any]]] = [[] for _ in networks]
-        batch_sizes = [s["batch_size"] for s in settings]
-        stackable = [isinstance(network, MLP) for network in built]
-        for group in plan(built, batch_sizes, stackable, engine, device):
-            if (len(group) == 1 and engine != "stacked") or not stackable[group[0]]:
-                (i,) = group
-                curves[i] = train_single(
-                    built[i], parts, settings[i], seed=seeds[i], epochs=epochs, record=recorded,
-                    snapshots=copied, snapshot=lambda epoch, i=i: snapshot(i, epoch),  # type: ignore[misc]
-                )  # fmt: skip
+        groups: dict[int, list[int]] = {}
+        for i, network in enumerate(built):
+            if isinstance(network, MLP) and engine == "stacked":
+                groups.setdefault(settings[i]["batch_size"], []).append(i)
                 continue
+            curves[i] = train_single(
+                network, parts, settings[i], seed=seeds[i], epochs=epochs, record=recorded,
+                compiled=engine == "compiled" and compilable(network, device),
+                snapshots=copied, snapshot=lambda epoch, i=i: snapshot(i, epoch),  # type: ignore[misc]
+            )  # fmt: skip
+        for group in groups.values():
             found = train_stacked(
                 [built[i] for i in group], parts, [settings[i] for i in group],
                 seeds=[seeds[i] for i in group], epochs=epochs, record=recorded,
@@ -129,5 +132,7 @@ def _check(
             raise ValueError(f"{name} names the epochs {outside}; they must lie in 1..{epochs}.")
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError(f"device = {device!r}: PyTorch sees no GPU here; take 'cpu'.")
+    if engine == "compiled" and device != "cpu":
+        raise ValueError(f"engine = 'compiled' computes on the CPU, not on {device!r}.")
     recorded = sorted(set(range(1, epochs + 1) if record is None else record))
     return recorded, sorted(set(snapshots))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 if TYPE_CHECKING:
@@ -40,10 +41,9 @@ class Parts:
         self.commonest = int(np.bincount(task.y[task.train]).argmax())
 
     @torch.inference_mode()
-    def evaluate(self, network: nn.Module) -> dict[str, Any]:
-        """The row of a network: see `CURVE_COLUMNS`, less the epoch."""
-        network.eval()
-        return self.row(torch.cat([network(x) for x in self.x.split(CHUNK)]))
+    def evaluate(self, logits: Callable[[Tensor], Tensor]) -> dict[str, Any]:
+        """The row of a network in evaluation mode: see `CURVE_COLUMNS`, less the epoch."""
+        return self.row(torch.cat([logits(x) for x in self.x.split(CHUNK)]))
 
     def row(self, logits: Tensor) -> dict[str, Any]:
         """The row of a network that gives these logits, shape (n, n_classes)."""

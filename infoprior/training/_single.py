@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from infoprior.spaces._mlp import MLP
-from infoprior.training._autograd import FlatAutograd
-from infoprior.training._gradients import FlatMLP
-from infoprior.training._optimizer import FlatAdamW
 from infoprior.training._parts import Parts, batches
 
 Row = dict[str, Any]
+
+
+class Trainer(Protocol):
+    """A network and its optimiser."""
+
+    values: Tensor
+
+    def epoch(self, x: Tensor, y: Tensor, bounds: list[tuple[int, int]]) -> None:
+        """A step for each batch, first and last (exclusive) row, of x and y."""
+
+    def logits(self, x: Tensor) -> Tensor:
+        """In evaluation mode, shape (n, n_classes)."""
+
+
+def trainer(network: nn.Module, settings: Mapping[str, Any], compiled: bool) -> Trainer:
+    """A network with AdamW: compiled, or by autograd."""
+    options = settings["learning_rate"], settings["weight_decay"]
+    if compiled:
+        from infoprior.training._compiled import CompiledMLP
+
+        return CompiledMLP(network, *options, settings["batch_size"])  # type: ignore[arg-type]
+    from infoprior.training._autograd import FlatAutograd
+
+    return FlatAutograd(network, *options)
+
+
+def compilable(network: nn.Module, device: str = "cpu") -> bool:
+    """Whether the training of a network can be compiled: multilayer perceptrons on the CPU."""
+    return isinstance(network, MLP) and device == "cpu"
 
 
 def train_single(
@@ -26,6 +52,7 @@ def train_single(
     seed: int,
     epochs: int,
     record: Collection[int],
+    compiled: bool,
     report: Callable[[int, Row], None] | None = None,
     snapshots: Collection[int] = (),
     snapshot: Callable[[int], None] | None = None,
@@ -37,24 +64,22 @@ def train_single(
         settings: learning_rate, weight_decay and batch_size.
         seed: draws the order of rows.
         record: epochs at which the network is evaluated.
+        compiled: see `compilable`.
         report: called with each recorded epoch and its row, until the network has diverged.
         snapshots: epochs after which `snapshot` is called, with the epoch.
     """
-    flat = FlatMLP(network) if isinstance(network, MLP) else FlatAutograd(network)
-    optimizer = FlatAdamW(
-        flat.values, flat.gradients, settings["learning_rate"], settings["weight_decay"]
-    )
+    own = trainer(network, settings, compiled)
     order = row_order(seed)
     bounds = batches(len(parts.train_y), settings["batch_size"])
     curve: list[Row] = []
     lost = False
     for epoch in range(1, epochs + 1):
         if not lost:
-            with torch.inference_mode(isinstance(flat, FlatMLP)):
-                _epoch(flat, optimizer, parts, bounds, order)
-            lost = is_lost(flat.values)
+            rows = torch.from_numpy(order.permutation(len(parts.train_y))).to(parts.x.device)
+            own.epoch(parts.train_x[rows], parts.train_y[rows], bounds)
+            lost = is_lost(own.values)
         if epoch in record:
-            row = parts.diverged() if lost else parts.evaluate(network)
+            row = parts.diverged() if lost else parts.evaluate(own.logits)
             curve.append({"epoch": epoch, **row})
             if report is not None and not (lost and len(curve) > 1 and curve[-2]["diverged"]):
                 report(epoch, curve[-1])
@@ -72,18 +97,3 @@ def row_order(seed: int) -> np.random.Generator:
 def is_lost(values: torch.Tensor) -> bool:
     """Whether a parameter is NaN: then it stays so, and with it every logit."""
     return bool(values.isnan().any())
-
-
-def _epoch(
-    flat: FlatMLP | FlatAutograd,
-    optimizer: FlatAdamW,
-    parts: Parts,
-    bounds: list[tuple[int, int]],
-    order: np.random.Generator,
-) -> None:
-    """One pass over the training rows, in a new order."""
-    rows = torch.from_numpy(order.permutation(len(parts.train_y))).to(parts.x.device)
-    flat.start_epoch(parts.train_x[rows], parts.train_y[rows])
-    for start, stop in bounds:
-        flat.step_gradients(start, stop)
-        optimizer.step()

@@ -169,7 +169,7 @@ class Stack:
             runs,
             widths,
             [1.0 - b.dropout.p for b in blocks],
-            [b.dropout.generator for b in blocks],
+            [b.dropout.draws for b in blocks],
             [b.residual for b in blocks],
             first=level == 0,
         )

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from infoprior.spaces._dropout import MaskDraws
+
 aten: Any = torch.ops.aten
 Selection = slice | Tensor
 """Which networks of a layer: a run of them, or their numbers, int64."""
@@ -145,7 +147,7 @@ class StackedLayer:
         activations: runs of networks with the same: (first, last + 1, class of the module).
         widths: units of each network.
         keeps: chance to keep a unit, of each network; 1 for no dropout.
-        generators: draw the masks.
+        draws: of the masks.
         residual: whether each network adds its input.
         first: whether this is the first hidden layer.
     """
@@ -157,7 +159,7 @@ class StackedLayer:
         activations: Sequence[tuple[int, int, type[nn.Module]]],
         widths: Sequence[int],
         keeps: Sequence[float],
-        generators: Sequence[torch.Generator],
+        draws: Sequence[MaskDraws],
         residual: Sequence[bool],
         first: bool,
     ) -> None:
@@ -165,7 +167,7 @@ class StackedLayer:
         self.runs = [b - a for a, b, _ in activations]
         self.activate = [_FORWARD[kind] for _, _, kind in activations]
         self.activate_backward = [_BACKWARD[kind] for _, _, kind in activations]
-        self.widths, self.keeps, self.generators = widths, keeps, generators
+        self.widths, self.keeps, self.draws = widths, keeps, draws
         self.dropout = min(keeps) < 1.0
         weight = linear.weight
         self.residual = any(residual)
@@ -176,16 +178,13 @@ class StackedLayer:
         """Masks for the n rows of an epoch, those that each network would draw by itself."""
         if not self.dropout:
             return
-        # Imported where it is used: this module knows nothing else of the space.
-        from infoprior.spaces._mlp import dropout_mask
-
         weight = self.linear.weight
         self.masks = torch.ones(
             len(self.widths), n, weight.shape[1], dtype=weight.dtype, device=weight.device
         )
         for k, (width, keep) in enumerate(zip(self.widths, self.keeps, strict=True)):
             if keep < 1.0:
-                self.masks[k, :, :width] = dropout_mask(n, width, keep, self.generators[k])
+                self.masks[k, :, :width] = self.draws[k].masks(n, width, keep, weight.device)
 
     def forward(self, x: Tensor, start: int, stop: int) -> Tensor:
         z = self.linear.forward(x)

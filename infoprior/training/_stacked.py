@@ -54,7 +54,7 @@ def train_stacked(
             lost = stack.lost()
             for i, gone in zip(order, lost, strict=True):
                 if epoch in record:
-                    row = parts.diverged() if gone else parts.evaluate(networks[i])
+                    row = parts.diverged() if gone else parts.evaluate(networks[i].eval())
                     curves[i].append({"epoch": epoch, **row})
                 if snapshot is not None and epoch in snapshots:
                     snapshot(i, epoch)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from infoprior.training._parts import Parts
 from infoprior.training._rows import RUNGS
-from infoprior.training._single import train_single
+from infoprior.training._single import compilable, train_single
 from infoprior.training._threads import use_threads
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def train(
             seed=seed,
             epochs=epochs,
             record=range(1, epochs + 1),
+            compiled=compilable(network),
             report=report,
         )
     return Training(network, curve, any(row["diverged"] for row in curve))

@@ -164,9 +164,9 @@ def test_building_is_seeded_and_leaves_global_state_alone():
 
 
 def test_dropout_keeps_its_share_and_the_mean():
-    from infoprior.spaces._mlp import dropout_mask
+    from infoprior.spaces._dropout import MaskDraws
 
-    mask = dropout_mask(500, 400, 0.7, torch.Generator().manual_seed(0))
+    mask = MaskDraws(0, 0).masks(500, 400, 0.7)
     assert (mask > 0).float().mean() == pytest.approx(0.7, abs=0.005)
     assert mask.mean() == pytest.approx(1.0, abs=0.005)
     assert len(mask.unique()) == 2

@@ -1,4 +1,4 @@
-"""The written-out passes against autograd, and the flat AdamW against PyTorch's."""
+"""Compiled passes and steps against autograd and PyTorch's AdamW."""
 
 import itertools
 
@@ -7,7 +7,8 @@ import torch
 from torch.nn import functional
 
 from infoprior.spaces._mlp import ACTIVATIONS, MLP, NORMALIZATIONS
-from infoprior.training._gradients import FlatMLP
+from infoprior.training._autograd import idle_biases
+from infoprior.training._compiled import CompiledMLP
 from infoprior.training._optimizer import FlatAdamW
 
 
@@ -34,32 +35,90 @@ def test_gradients_are_those_of_autograd(activation, normalization, dropout, res
     expected = torch.cat([p.grad.reshape(-1) for p in reference.parameters()])
 
     own = network(activation, normalization, dropout, residual).train()
-    flat = FlatMLP(own)
-    with torch.no_grad():
-        flat.start_epoch(x, y)
-        flat.step_gradients(0, len(y))
+    flat = compiled(own)
+    flat.write_gradients(x, y)
+    idle = idle_biases(own)
+    assert len(idle) == (3 if normalization == "batch" else 0)
+    for bias in idle:
+        # What autograd gives is rounding.
+        assert not gradient(flat.gradients, own, bias).any()
+        gradient(expected, own, bias).zero_()
     assert torch.allclose(flat.gradients, expected, rtol=1e-4, atol=1e-6)
+    # In evaluation mode: with the statistics that moved.
+    assert torch.allclose(flat.logits(x), reference.eval()(x), atol=1e-5)
     # Batch normalization's running statistics moved alike.
     for name, value in reference.named_buffers():
         if name.endswith(("running_mean", "running_var")):
             assert torch.allclose(value, own.get_buffer(name))
 
 
-def test_a_batch_sees_its_own_rows_only():
-    x, y = batch()
-    nets = [FlatMLP(network("relu", "layer", 0.0, False)) for _ in range(2)]
-    with torch.no_grad():
-        nets[0].start_epoch(x, y)
-        nets[0].step_gradients(5, 20)
-        nets[1].start_epoch(x[5:20], y[5:20])
-        nets[1].step_gradients(0, 15)
-    assert torch.equal(nets[0].gradients, nets[1].gradients)
+def compiled(network, rate=0.01, decay=0.1, batch_size=32):
+    return CompiledMLP(network, rate, decay, batch_size)
+
+
+def gradient(gradients, network, parameter):
+    """The part of flat gradients that is a parameter's."""
+    start = 0
+    for other in network.parameters():
+        if other is parameter:
+            return gradients[start : start + parameter.numel()]
+        start += other.numel()
+    raise AssertionError("not a parameter of the network")
+
+
+@pytest.mark.parametrize(("activation", "normalization", "dropout", "residual"), CASES)
+def test_an_epoch_is_pytorchs(activation, normalization, dropout, residual):
+    """Two epochs of two whole batches and a partial one, with the masks that the module draws."""
+    x, y = batch(75)
+    reference = network(activation, normalization, dropout, residual).train()
+    own = network(activation, normalization, dropout, residual)
+    optimizer = torch.optim.AdamW(reference.parameters(), lr=1e-3, weight_decay=0.1)
+    flat = compiled(own, 1e-3, 0.1)
+    bounds = [(0, 32), (32, 64), (64, 75)]
+    for _ in range(2):
+        # Rows of one epoch have the masks that come next, batch after batch.
+        for start, stop in bounds:
+            optimizer.zero_grad()
+            functional.cross_entropy(reference(x[start:stop]), y[start:stop]).backward()
+            for bias in idle_biases(reference):
+                bias.grad.zero_()
+            optimizer.step()
+        flat.epoch(x, y, bounds)
+    for name, value in reference.named_parameters():
+        assert torch.allclose(own.get_parameter(name), value, atol=2e-5), name
+    assert torch.allclose(flat.logits(x), reference.eval()(x), atol=2e-4)
+
+
+def test_far_inputs_are_those_of_pytorch():
+    """Where an exponential would overflow, and at infinity and NaN."""
+    for activation in sorted(ACTIVATIONS):
+        net = MLP(1, 2, (1,), activation).eval()
+        with torch.no_grad():
+            net.hidden_1.linear.weight.fill_(1.0)
+            net.hidden_1.linear.bias.zero_()
+        flat = compiled(net)
+        x = torch.tensor([-1e4, -90.0, -20.0, -1e-4, 0.0, 1e-4, 20.0, 90.0, 1e4])[:, None]
+        assert torch.allclose(flat.logits(x), net(x), rtol=1e-5, atol=1e-6), activation
+        lost = flat.logits(torch.tensor([[float("nan")], [1.0]]))
+        assert lost[0].isnan().all()
+        assert not lost[1].isnan().any()
+
+
+def test_one_row_more_than_a_batch_has_its_place():
+    x, y = batch(66)
+    whole, parts = (compiled(network("relu", "layer", 0.0, False), batch_size=65) for _ in range(2))
+    whole.epoch(x, y, [(0, 66)])
+    parts.write_gradients(x, y)
+    assert torch.equal(whole.gradients, parts.gradients)
+    # Far more rows than a batch, to be evaluated only.
+    many = torch.randn(3000, 7)
+    assert torch.allclose(whole.logits(many)[2990:], whole.logits(many[2990:]), atol=1e-6)
 
 
 def test_the_module_sees_what_the_flat_vector_holds():
     net = network("relu", "batch", 0.0, False)
     before = torch.cat([p.detach().reshape(-1).clone() for p in net.parameters()])
-    flat = FlatMLP(net)
+    flat = compiled(net)
     assert torch.equal(flat.values, before)
     flat.values.mul_(2.0)
     after = torch.cat([p.detach().reshape(-1) for p in net.parameters()])

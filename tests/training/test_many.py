@@ -11,7 +11,6 @@ from infoprior.spaces import SearchSpace
 from infoprior.tasks import Task
 from infoprior.training import CURVE_COLUMNS, train, train_many
 from infoprior.training._parts import Parts
-from infoprior.training._plan import plan
 from infoprior.training._stacked import train_stacked
 from tests.training.test_train import POINT, SPACE, ring_task
 
@@ -46,6 +45,9 @@ def test_bad_input_is_refused():
         call(epochs=9, snapshots=(27,))
     with pytest.raises(ValueError, match="no engine 'fast'"):
         call(engine="fast")
+    if torch.cuda.is_available():
+        with pytest.raises(ValueError, match="computes on the CPU, not on 'cuda'"):
+            call(engine="compiled", device="cuda")
     with pytest.raises(ValueError, match="width = 1"):
         train_many(task, [({**POINT, "width": 1}, 0)], space=SPACE)
 
@@ -87,7 +89,7 @@ def alike(a, b, task, atol=1e-3):
     return torch.allclose(logits(a, task), logits(b, task), atol=atol)
 
 
-@pytest.mark.parametrize("engine", ["stacked", "auto", "single"])
+@pytest.mark.parametrize("engine", ["stacked", "auto", "compiled", "autograd"])
 def test_each_network_is_what_it_is_alone(engine):
     """101 rows in batches of 32 and 64: a partial last batch."""
     task, networks = ring_task(303), mixed(24)
@@ -125,7 +127,7 @@ def test_a_last_batch_of_one_row_joins_the_one_before(n_train):
         assert_like(training.curve[-1], alone.curve[-1])
 
 
-@pytest.mark.parametrize("engine", ["stacked", "single"])
+@pytest.mark.parametrize("engine", ["stacked", "compiled", "autograd"])
 def test_divergence_is_that_of_train(engine):
     """Without normalization one row overflows."""
     task = ring_task()
@@ -154,7 +156,7 @@ def test_one_network_diverges_and_its_neighbours_do_not():
         assert_like(curves[i][-1], train(task, POINT, space=SPACE, seed=i, epochs=2).curve[-1])
 
 
-@pytest.mark.parametrize("engine", ["stacked", "single"])
+@pytest.mark.parametrize("engine", ["stacked", "compiled", "autograd"])
 def test_snapshots_are_networks_of_their_epoch(engine):
     task, networks = ring_task(), mixed(5, seed=2)
     found = train_many(
@@ -168,24 +170,6 @@ def test_snapshots_are_networks_of_their_epoch(engine):
         assert torch.equal(weights(training.snapshots[4]), weights(training.network))
         assert not torch.equal(weights(training.snapshots[1]), weights(training.network))
         assert not training.snapshots[1].training
-
-
-def test_a_plan_holds_every_network_once_and_one_batch_size_a_group():
-    networks = mixed(40, seed=3)
-    built = [SPACE.build(params, 5, 3, seed=seed) for params, seed in networks]
-    sizes = [params["batch_size"] for params, _ in networks]
-    for engine in ("auto", "stacked", "single"):
-        groups = plan(built, sizes, [i != 7 for i in range(40)], engine, "cpu")
-        assert sorted(i for group in groups for i in group) == list(range(40))
-        assert [7] in groups
-        for group in groups:
-            assert len({sizes[i] for i in group}) == 1
-    like = [SPACE.build({**POINT, "width": 16}, 5, 3, seed=i) for i in range(6)]
-    assert plan(like, [32] * 6, [True] * 6, "auto", "cpu") == [list(range(6))]
-    wide = [SPACE.build({**POINT, "width": 256}, 5, 3, seed=i) for i in range(2)]
-    far = [like[0], wide[0]]
-    assert len(plan(far, [256] * 2, [True] * 2, "auto", "cpu")) == 2
-    assert plan(far, [256] * 2, [True] * 2, "auto", "cuda") == [[0, 1]]
 
 
 def test_networks_of_other_kinds_are_trained_by_autograd():
@@ -214,7 +198,7 @@ def test_networks_of_other_kinds_are_trained_by_autograd():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="compares CUDA with the CPU: needs a GPU")
-@pytest.mark.parametrize("engine", ["stacked", "single"])
+@pytest.mark.parametrize("engine", ["stacked", "autograd"])
 def test_a_gpu_gives_the_same(engine):
     task, networks = ring_task(), mixed(12, seed=4)
     options = {"space": SPACE, "epochs": 2, "keep": True, "engine": engine}
