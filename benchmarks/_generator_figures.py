@@ -40,8 +40,8 @@ def metafeature_figure(
     )  # fmt: skip
     groups = (
         (kept, f"synthetic ({len(kept)})", SYNTHETIC),
-        (training, f"real, training families ({len(training)})", REAL),
-        (held_out, f"real, held out ({len(held_out)})", HELD_OUT),
+        (training, f"real, families fitted to ({len(training)})", REAL),
+        (held_out, f"real, other families ({len(held_out)})", HELD_OUT),
     )
     for letter, (column, title) in zip("abcdefghijkl", SHOWN.items(), strict=True):
         axis = grid[letter]
@@ -90,8 +90,8 @@ def ranking_figure(
     left.set_title(f"{len(real)} architectures")
     right.axline((0, 0), slope=1, color="0.8", zorder=0)
     for out, label, color in (
-        (False, "training families", REAL),
-        (True, "held-out families", HELD_OUT),
+        (False, "families fitted to", REAL),
+        (True, "other families", HELD_OUT),
     ):
         part = table[table.held_out == out]
         right.scatter(

@@ -1,14 +1,10 @@
-"""What is measured of real and synthetic tasks, for the generator's fit: kept in benchmarks/cache.
-
-Families of real tasks are divided once, by a hash of their names (so that the division stays where
-it is when the catalogue grows): a third is held out, and no choice of the generator's saw it.
-"""
+"""What is measured of real and synthetic tasks for the generator's fit: kept on disk."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +16,6 @@ from infoprior.tasks._synthetic import Concept, task_of
 from infoprior.tasks._synthetic_mix import draw_recipe
 
 CACHE = ROOT / "benchmarks" / "cache" / "generator"
-SPLIT_SEED = 1
 MIN_ROWS = 500
 CAPS = {"max_train": 600, "max_validation": 200, "max_test": 1000}
 DESCRIBED = {"max_train": 2000, "max_validation": 1000, "max_test": 1000}
@@ -36,19 +31,17 @@ COMPARED = (
 )  # fmt: skip
 
 
-def held_out(family: str, seed: int = SPLIT_SEED) -> bool:
-    """Whether a family of real tasks is in the third that no choice sees."""
-    digest = hashlib.sha256(f"{seed}:{family}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") % 3 == 0
-
-
 def real_names() -> list[str]:
     return sorted(info.name for info in catalogue() if info.kind == "real")
 
 
 def describe(task: Task) -> dict[str, float]:
     """The numbers a task is compared by, and its meta-features."""
-    values = metafeatures(task)
+    return with_skills(metafeatures(task))
+
+
+def with_skills(values: Mapping[str, float]) -> dict[str, float]:
+    """Meta-features, and landmarkers as skill above the commonest class."""
     majority = values["majority_share"]
     skills = {
         f"skill_{name}": (values[f"landmark_{name}"] - majority) / max(1 - majority, 0.02)
@@ -161,4 +154,11 @@ def _kept(name: str, make) -> dict | list:
     return json.loads(Path(path).read_text())
 
 
-__all__ = ["COMPARED", "METAFEATURES", "described_concepts", "described_real", "trained"]
+__all__ = [
+    "COMPARED",
+    "METAFEATURES",
+    "described_concepts",
+    "described_real",
+    "trained",
+    "with_skills",
+]

@@ -11,6 +11,7 @@ rows and 5,000 test rows after epochs 1, 3, 9 and 27. Peers, one thread each:
 - scikit-learn's MLPClassifier (Adam with L2, evaluated once at the end), for what it can express:
   no normalization, dropout or residual layers, so for the widths and for no point of the mix;
 - `train`, which evaluates every epoch, because its caller may prune;
+- `train_many` with a stack a batch size, which is what a GPU gets;
 - the floor: multiplications of both passes and of the evaluations, at the rate of matrix products
   measured in the same run at each network's batch size and (rounded) width.
 
@@ -43,7 +44,7 @@ from _common import (
 
 EPOCHS, RECORD = 27, (1, 3, 9, 27)
 WIDTHS = (16, 32, 64, 128, 256)
-METHODS = ("train_many", "train_many, single", "train", "plain PyTorch", "scikit-learn", "GPU")
+METHODS = ("train_many", "train_many, stacked", "train", "plain PyTorch", "scikit-learn", "GPU")
 CSV = RESULTS / "trainer_speed.csv"
 Params = dict[str, Any]
 
@@ -211,7 +212,7 @@ def measure(tasks: int, repeats: int) -> None:
 
     methods: dict[str, Callable[[Any, list[Params]], None]] = {
         "train_many": ours,
-        "train_many, single": lambda t, p: ours(t, p, "single"),
+        "train_many, stacked": lambda t, p: ours(t, p, "stacked"),
         "plain PyTorch": plain,
         "train": one_by_one,
         "scikit-learn": sklearn,

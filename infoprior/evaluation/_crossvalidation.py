@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +15,7 @@ class FitsAndPredicts(Protocol):
 
     def fit(self, meta: Any) -> Any: ...
 
-    def predict(self, profile: Any) -> Any: ...
+    def predict_tasks(self, meta: Any, tasks: Sequence[str]) -> dict[str, Any]: ...
 
 
 def predict_held_out(
@@ -44,12 +45,13 @@ def predict_held_out(
     predictor = make().fit(meta.subset(list(train)))
     points = meta.points()
     architectures = list(points)
-    tables, priors = [], {}
-    for task in held_out:
-        prior = predictor.predict(meta.profile(task))
+    # Without learning curves: it cannot see how the architectures fared there.
+    shown = replace(meta.subset(list(held_out)), curves=meta.curves.iloc[:0])
+    priors = predictor.predict_tasks(shown, held_out)
+    tables = []
+    for task, prior in priors.items():
         log_ratio = np.asarray(prior.log_ratio(list(points.values())), dtype=np.float64)
         tables.append(
             pd.DataFrame({"task": task, "architecture": architectures, "log_ratio": log_ratio})
         )
-        priors[task] = prior
     return pd.concat(tables, ignore_index=True), priors

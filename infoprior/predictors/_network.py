@@ -32,7 +32,8 @@ class NetworkSettings:
     Attributes:
         members: how many networks; each holds out 1 / members of the families (a fifth at most).
         hidden: units of each of the two hidden layers.
-        steps: full-batch AdamW steps, at most.
+        batch: tasks of a step, drawn anew for each; all of them where there are no more.
+        steps: of AdamW, at most.
         patience: checks (every 5 steps) without a better held-out loss before it ends.
         learning_rate, weight_decay: of AdamW.
         dropout: of the task's features and of the second hidden layer.
@@ -41,6 +42,7 @@ class NetworkSettings:
 
     members: int = 4
     hidden: int = 32
+    batch: int = 96
     steps: int = 150
     patience: int = 8
     learning_rate: float = 0.02
@@ -49,10 +51,10 @@ class NetworkSettings:
     target_temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        counts = (self.members, self.hidden, self.steps, self.patience)
+        counts = (self.members, self.hidden, self.batch, self.steps, self.patience)
         if min(counts) < 1 or not 0.0 <= self.dropout < 1.0:
             raise PredictorError(
-                f"members, hidden, steps, patience = {counts}, dropout = {self.dropout}; "
+                f"members, hidden, batch, steps, patience = {counts}, dropout = {self.dropout}; "
                 f"at least 1 each, dropout in [0, 1)."
             )
         if not (self.learning_rate > 0 and self.weight_decay >= 0 and self.target_temperature > 0):
@@ -118,8 +120,9 @@ def train_stack(
     weight = torch.from_numpy(training.targets.weights.astype(np.float32))
     weight = weight * mask.any(dim=1)
     out = torch.from_numpy(held_out)
-    train_weight = _shares(weight * ~out)
+    train_weight = weight * ~out
     check_weight = _shares(weight * out) if held_out.any() else None
+    seen = torch.from_numpy(np.flatnonzero(held_out.any(axis=0)))  # by no member of all
 
     generator = torch.Generator().manual_seed(seed)
     parameters = _initial(len(held_out), x.shape[1], encoded.shape[1], s.hidden, generator)
@@ -131,14 +134,15 @@ def train_stack(
     since = 0
     for step in range(1, s.steps + 1):
         optimizer.zero_grad()
-        losses = _losses(parameters, x, encoded, goal, mask, s.dropout, generator)
-        (losses * train_weight).sum().backward()
+        of = torch.randperm(len(x), generator=generator)[: s.batch]
+        losses = _losses(parameters, x[of], encoded, goal[of], mask[of], s.dropout, generator)
+        (losses * _shares(train_weight[:, of])).sum().backward()
         optimizer.step()
         if check_weight is None or step % _CHECK_EVERY:
             continue
         with torch.no_grad():
-            losses = _losses(parameters, x, encoded, goal, mask, 0.0, generator)
-        loss = (losses * check_weight).sum(dim=1)
+            losses = _losses(parameters, x[seen], encoded, goal[seen], mask[seen], 0.0, generator)
+        loss = (losses * check_weight[:, seen]).sum(dim=1)
         better = loss < best_loss - 1e-4
         best_loss = torch.where(better, loss, best_loss)
         for name, p in parameters.items():

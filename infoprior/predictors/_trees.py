@@ -26,17 +26,21 @@ class TreesSettings:
         trees: how many.
         min_samples_leaf: rows (one per task and architecture) in a leaf, at least.
         max_features: the share of columns that a split chooses from.
+        max_rows: rows that a tree is grown on, drawn with replacement where there are more: what a
+            forest costs does not grow with the number of tasks.
     """
 
     trees: int = 100
     min_samples_leaf: int = 3
     max_features: float = 0.35
+    max_rows: int = 4096
 
     def __post_init__(self) -> None:
-        if self.trees < 1 or self.min_samples_leaf < 1 or not 0.0 < self.max_features <= 1.0:
+        counts = (self.trees, self.min_samples_leaf, self.max_rows)
+        if min(counts) < 1 or not 0.0 < self.max_features <= 1.0:
             raise PredictorError(
-                f"trees = {self.trees}, min_samples_leaf = {self.min_samples_leaf}, max_features = "
-                f"{self.max_features}; at least 1, at least 1, in (0, 1]."
+                f"trees, min_samples_leaf, max_rows = {counts}, max_features = "
+                f"{self.max_features}; at least 1 each, max_features in (0, 1]."
             )
 
 
@@ -52,10 +56,13 @@ class TreesPredictor(Predictor):
 
         scores = training.targets.scores
         task, architecture = np.nonzero(~np.isnan(scores))
+        many = len(task) > self.settings.max_rows
         forest = ExtraTreesRegressor(
             n_estimators=self.settings.trees,
             min_samples_leaf=self.settings.min_samples_leaf,
             max_features=self.settings.max_features,
+            bootstrap=many,
+            max_samples=self.settings.max_rows if many else None,
             random_state=self.seed,
             n_jobs=1,
         ).fit(

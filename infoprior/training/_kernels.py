@@ -33,9 +33,18 @@ STEP, MIX_1, MIX_2 = (np.uint32(c) for c in (_dropout.STEP, _dropout.MIX_1, _dro
 BETA_1, BETA_2, ADAM_EPS = f32(0.9), f32(0.999), f32(1e-8)
 
 # Sums may be taken in any order, but NaN stays NaN: that is how a diverged network is known.
-FAST = {"reassoc", "contract", "arcp", "nsz"}
-jit: Any = njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
-inlined: Any = njit(fastmath=FAST, error_model="numpy", inline="always")
+OPTIONS: Any = {
+    "fastmath": {"reassoc", "contract", "arcp", "nsz"}, "error_model": "numpy", "nogil": True,
+}  # fmt: skip
+inlined: Any = njit(**OPTIONS, inline="always")
+
+
+def jit(function: Any) -> Any:
+    """Compiled when it is first called, and kept on disk where there is a folder for it."""
+    try:
+        return njit(**OPTIONS, cache=True)(function)
+    except RuntimeError:  # no folder can be written to: compiled again by every process
+        return njit(**OPTIONS)(function)
 
 
 @inlined

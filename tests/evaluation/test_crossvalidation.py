@@ -18,12 +18,12 @@ class Recorder:
     def fit(self, meta: Any) -> Recorder:
         self.fitted = sorted(meta.tasks["task"])
         self.space, self.point = dict(meta.space), next(iter(meta.points().values()))
-        self.profiles: list[str] = []
         return self
 
-    def predict(self, profile: Any) -> Prior:
-        self.profiles.append(profile.task)
-        return Prior.from_points(self.space, [self.point])
+    def predict_tasks(self, meta: Any, tasks: Any) -> dict[str, Prior]:
+        self.shown, self.curves = sorted(meta.tasks["task"]), len(meta.curves)
+        self.profiles = sorted(set(meta.profiles["task"]))
+        return {task: Prior.from_points(self.space, [self.point]) for task in tasks}
 
 
 def test_only_training_tasks_are_fitted_on():
@@ -34,7 +34,8 @@ def test_only_training_tasks_are_fitted_on():
     predictor = Recorder()
     table, priors = predict_held_out(lambda: predictor, meta, held, train)
     assert predictor.fitted == train
-    assert predictor.profiles == held
+    assert predictor.shown == predictor.profiles == held
+    assert predictor.curves == 0
     assert list(priors) == held
     assert list(table["task"]) == [task for task in held for _ in range(6)]
     points = meta.points()

@@ -183,6 +183,26 @@ def test_a_held_out_tasks_curves_change_nothing(name: str, meta: MetaDataset) ->
     assert priors[0] == priors[1]
 
 
+@pytest.mark.parametrize("name", sorted(PREDICTORS))
+def test_many_tasks_at_once_are_each_as_by_itself(
+    name: str, meta: MetaDataset, train: MetaDataset
+) -> None:
+    predictor = fitted(name, train, "all")
+    tasks = [f"made/{i}" for i in (30, 25, 28)]
+    together = predictor.predict_tasks(meta, tasks)
+    assert list(together) == tasks
+    for task in tasks:
+        assert together[task].to_dict() == predictor.predict(meta.profile(task)).to_dict()
+
+
+def test_learning_from_a_part_at_a_time_is_as_good(meta: MetaDataset, train: MetaDataset) -> None:
+    for name, part in (("trees", {"max_rows": 200}), ("network", {"batch": 8})):
+        full, some = fitted(name, train), fitted(name, train, **part)
+        profile = meta.profile("made/30")
+        assert not np.array_equal(full.scores(profile), some.scores(profile))
+        assert held_out_tau(some, meta) > held_out_tau(full, meta) - 0.1
+
+
 def test_how_the_training_tasks_were_profiled_is_kept(train: MetaDataset, tmp_path: Path) -> None:
     profiles = train.profiles.copy()
     profiles.loc[profiles["task"] == "made/3", ["n", "epoch"]] = 640, 9

@@ -1,0 +1,156 @@
+"""Does the generator resemble real tasks, in meta-features and in which architectures win?
+
+    python benchmarks/generator_check.py
+
+Reads the published meta-dataset, trains nothing, and writes two figures and
+benchmarks/results/generator_check.{md,csv}. How the draws were chosen: benchmarks/generator.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from _common import RESULTS, markdown, threads, write, write_csv
+from _generator_figures import metafeature_figure, ranking_figure
+from _generator_fit import (
+    agreement,
+    coverage,
+    discrepancy,
+    family_weights,
+    leave_family_out,
+    ranks,
+)
+from _generator_measure import with_skills
+
+from infoprior import MetaDataset, load_metadataset
+from infoprior.tasks import FITTED_FAMILIES
+
+EPOCH = 27
+
+
+def described(meta: MetaDataset) -> pd.DataFrame:
+    """A row a table of data: key, family, kind, held_out and the numbers it is compared by."""
+    tasks = meta.tasks[(meta.tasks["source"] == "generator") | (meta.tasks["kind"] == "real")]
+    numbers = [
+        with_skills({k[3:]: v for k, v in row.items() if k.startswith("mf_")})
+        for row in tasks.to_dict("records")
+    ]
+    about = tasks[["task", "family", "kind", "n_train"]].rename(columns={"task": "key"})
+    out = ~about["family"].isin(FITTED_FAMILIES)
+    return pd.concat(
+        [about.assign(held_out=out).reset_index(drop=True), pd.DataFrame(numbers)], axis=1
+    )
+
+
+def ranked(meta: MetaDataset, keys: list[str]) -> np.ndarray:
+    """Ranks of the architectures of the shared design, by test accuracy, the mean over draws."""
+    curves = meta.curves
+    curves = curves[(curves["epoch"] == EPOCH) & ~curves["architecture"].str.contains("#")]
+    mean = curves.groupby(["task", "architecture", "epoch"], observed=True)["test_accuracy"].mean()
+    return ranks(mean.reset_index().rename(columns={"task": "key"}), keys, EPOCH)
+
+
+def main() -> None:
+    threads(1)
+    meta = load_metadataset()
+    tasks = described(meta)
+    real = tasks[tasks["kind"] == "real"].reset_index(drop=True)
+    synthetic = tasks[tasks["kind"] == "synthetic"].reset_index(drop=True)
+    of_real, of_synthetic = ranked(meta, list(real["key"])), ranked(meta, list(synthetic["key"]))
+    static = of_synthetic.mean(0)
+    other_real = leave_family_out(of_real, real["family"])
+    fitted = ~real["held_out"].to_numpy()
+    fitted_only = family_weights(real["family"][fitted]) @ of_real[fitted]
+    rows = [
+        {
+            "task": row.key, "family": row.family, "held_out": row.held_out,
+            "spearman_synthetic": agreement(static, ranking),
+            "spearman_other_real": other,
+            "spearman_training_families": agreement(fitted_only, ranking) if row.held_out
+            else float("nan"),
+        }
+        for row, ranking, other in zip(real.itertuples(), of_real, other_real, strict=True)
+    ]  # fmt: skip
+    table = pd.DataFrame(rows)
+    write_csv(RESULTS / "generator_check.csv", rows)
+    groups = {"fitted": real[fitted], "held out": real[~fitted]}
+    covered = [
+        {
+            "families": name,
+            "real tasks": len(frame),
+            "all synthetic": coverage(frame, synthetic),
+            "as many as real": coverage(frame, synthetic, len(frame)),
+            "discrepancy": discrepancy(frame, synthetic, np.ones(len(synthetic))),
+        }
+        for name, frame in groups.items()
+    ]
+    mean_real = family_weights(real["family"]) @ of_real
+    metafeature_figure(
+        groups["fitted"], groups["held out"], synthetic, RESULTS / "generator_metafeatures.png"
+    )
+    ranking_figure(mean_real, static, table, RESULTS / "generator_ranking.png")
+    transfer = [_transfer(table[~table.held_out], "fitted"),
+                _transfer(table[table.held_out], "held out")]  # fmt: skip
+    page = PAGE.format(
+        n_synthetic=len(synthetic), n_real=len(real), n_families=real["family"].nunique(),
+        n_fitted=real["family"][fitted].nunique(), n_architectures=of_real.shape[1], epochs=EPOCH,
+        rho=agreement(mean_real, static), transfer=markdown(transfer), covered=markdown(covered),
+        digest=meta.digest[:12],
+    )  # fmt: skip
+    write(RESULTS / "generator_check.md", page)
+
+
+def _transfer(table: pd.DataFrame, name: str) -> dict[str, Any]:
+    """Mean Spearman, families of equal weight, and a bootstrap interval over families."""
+    weights = family_weights(table.family)
+    difference = (table.spearman_synthetic - table.spearman_other_real).groupby(table.family).mean()
+    rng = np.random.default_rng(0)
+    means = rng.choice(difference.to_numpy(), size=(10_000, len(difference))).mean(1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return {
+        "families": f"{name} ({len(difference)})",
+        "synthetic": float(weights @ table.spearman_synthetic),
+        "other real tasks": float(weights @ table.spearman_other_real),
+        "fitted families only": float(weights @ table.spearman_training_families),
+        "synthetic − other real": f"{difference.mean():+.3f} [{low:+.3f}, {high:+.3f}]",
+    }
+
+
+PAGE = """# The generator against real tasks
+
+`python benchmarks/generator_check.py` made this page from the published meta-dataset (`{digest}`):
+{n_synthetic} synthetic tasks, and {n_real} real ones of {n_families} families. The generator was
+fitted to {n_fitted} of these ([generator.md](generator.md)), whose rows below flatter it; no choice
+saw the others.
+
+## Static ranking of architectures
+
+Spearman of a task's final test accuracies ({n_architectures} architectures of the space `mlp`,
+{epochs} epochs, the mean over the task's draws) with the mean ranking over the synthetic tasks, and
+with the mean ranking over all real tasks of other families. Families weigh equally; intervals:
+bootstrap over families.
+
+{transfer}
+
+"Fitted families only" is the mean ranking over the real tasks that the generator was fitted to.
+The two mean rankings agree with Spearman {rho:.3f}.
+
+![Mean ranks of architectures](generator_ranking.png)
+
+## Meta-features
+
+Coverage: the share of real tasks that have a synthetic task nearer than the nearest real task of
+another family (standardised meta-features and skills of landmarkers, without the number of rows);
+with all synthetic tasks, and with as many drawn at random as there are real ones, where one half is
+what equal distributions give. Discrepancy: squared maximum mean discrepancy.
+
+{covered}
+
+![Meta-features](generator_metafeatures.png)
+"""
+
+
+if __name__ == "__main__":
+    main()
