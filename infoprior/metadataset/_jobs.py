@@ -142,8 +142,8 @@ def profile_job(name: str, epochs: int, max_rows: int) -> dict[str, Any]:
 @lru_cache(maxsize=4)
 def code(*rooms: str) -> str:
     """A hash of the sources that made a row, and versions of libraries: kept beside it."""
-    torch, numba = version("torch").split("+")[0], version("numba")
-    return f"{source_fingerprint(*rooms, length=8)} torch {torch} numba {numba}"
+    used = (f"{name} {version(name).split('+')[0]}" for name in ("torch", "numba", "scipy"))
+    return " ".join([source_fingerprint(*rooms, length=8), *used])
 
 
 def _rounded(row: Mapping[str, Any]) -> dict[str, Any]:

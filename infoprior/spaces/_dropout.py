@@ -18,6 +18,9 @@ _WORD = 0xFFFFFFFF
 class MaskDraws:
     """The masks of one layer of one network, one after the other.
 
+    Every layer of every network reads the same sequence of 2^32 draws from another place: two of
+    them may meet after many millions, which does masks no harm.
+
     Args:
         seed: of the network.
         layer: its number.

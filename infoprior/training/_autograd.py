@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from infoprior.spaces._cnn import ConvBlock
+from infoprior.spaces._mlp import Block
 from infoprior.training._optimizer import FlatAdamW
 
 
@@ -57,13 +59,14 @@ class FlatAutograd:
 
 
 def idle_biases(network: nn.Module) -> list[nn.Parameter]:
-    """Biases that the batch normalization behind them takes out again.
+    """Biases of this project's blocks that the batch normalization behind them takes out again.
 
     Their gradient is zero. Rounding errors in its place would be blown up to whole steps by AdamW:
     a random walk.
     """
+    blocks = [m for m in network.modules() if type(m) in (Block, ConvBlock)]
     return [
-        (block.linear if hasattr(block, "linear") else block.convolution).bias  # type: ignore[union-attr,misc]
-        for block in network.modules()
-        if isinstance(getattr(block, "normalization", None), nn.modules.batchnorm._BatchNorm)
+        (block.linear if isinstance(block, Block) else block.convolution).bias  # type: ignore[union-attr,misc]
+        for block in blocks
+        if isinstance(block.normalization, nn.BatchNorm1d | nn.BatchNorm2d)
     ]

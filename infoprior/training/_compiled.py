@@ -9,25 +9,25 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from infoprior.spaces._dropout import threshold
+from infoprior.spaces import _dropout
 from infoprior.training import _kernels as kernels
 
 if TYPE_CHECKING:
     from infoprior.spaces._mlp import MLP, Block
 
-_ACTIVATIONS = {
+_ACTIVATIONS: dict[type[nn.Module], int] = {
     nn.ReLU: kernels.RELU,
     nn.Tanh: kernels.TANH,
     nn.GELU: kernels.GELU,
     nn.SiLU: kernels.SILU,
 }
-_NORMS = {
+_NORMS: dict[type[nn.Module], int] = {
     nn.Identity: kernels.PLAIN,
     nn.BatchNorm1d: kernels.BATCH,
     nn.LayerNorm: kernels.LAYER,
 }
-CHUNK = 256
-"""Rows computed at once, at least: activations of that many stay in a core's cache."""
+LEAST_ROWS = 256
+"""That a workspace has room for: networks are evaluated so many rows at once, at least."""
 
 
 class CompiledMLP:
@@ -54,7 +54,7 @@ class CompiledMLP:
         self.n_classes = network.output.out_features
         self.draws = [b.dropout.draws for b in blocks]
         self.keeps = np.array([1.0 - b.dropout.p for b in blocks], np.float32)
-        self.rows = max(batch_size + 1, CHUNK)
+        self.rows = max(batch_size + 1, LEAST_ROWS)
 
         starts = self._flatten(list(network.parameters()))
         self._gather_statistics(blocks)
@@ -68,7 +68,10 @@ class CompiledMLP:
             row[kernels.NORM] = _NORMS[type(norm)]
             row[kernels.RESIDUAL] = block.residual
             row[kernels.KEY] = block.dropout.draws.key
-            row[kernels.BELOW] = threshold(1.0 - block.dropout.p)
+            row[[kernels.STEP, kernels.MIX_1, kernels.MIX_2]] = (
+                _dropout.STEP, _dropout.MIX_1, _dropout.MIX_2
+            )  # fmt: skip
+            row[kernels.BELOW] = _dropout.threshold(1.0 - block.dropout.p)
             row[kernels.WEIGHT] = starts[id(linear.weight)]
             row[kernels.BIAS] = starts[id(linear.bias)]
             if row[kernels.NORM] != kernels.PLAIN:
@@ -101,13 +104,13 @@ class CompiledMLP:
 
     def _gather_statistics(self, blocks: Sequence[Block]) -> None:
         """Running means and variances of every batch normalization, side by side."""
-        norms: list[Any] = [
+        self.norms: list[Any] = [
             b.normalization for b in blocks if isinstance(b.normalization, nn.BatchNorm1d)
         ]
-        buffers = [t for norm in norms for t in (norm.running_mean, norm.running_var)]
+        buffers = [t for norm in self.norms for t in (norm.running_mean, norm.running_var)]
         stats = torch.cat(buffers) if buffers else torch.zeros(1)
         start = 0
-        for norm in norms:
+        for norm in self.norms:
             for name in ("running_mean", "running_var"):
                 stop = start + norm.num_features
                 setattr(norm, name, stats[start:stop])
@@ -121,7 +124,7 @@ class CompiledMLP:
             x: shape (n, n_features), float32.
             y: shape (n,), int64.
         """
-        self._draw(len(y))
+        self._start([(0, len(y))])
         kernels.write_gradients(
             self._values, self._gradients, self.layers, self.keeps, self.stats, self.work,
             self.rows, x.contiguous().numpy(), y.contiguous().numpy(), 0, len(y),
@@ -129,18 +132,23 @@ class CompiledMLP:
 
     def epoch(self, x: Tensor, y: Tensor, bounds: Sequence[tuple[int, int]]) -> None:
         """A step for each batch, first and last (exclusive) row, of x and y as above."""
-        self._draw(len(y))
+        self._start(bounds)
         kernels.train_epoch(
             self._values, self._gradients, self.first, self.second, self.steps, self.rate,
             self.decay, self.layers, self.keeps, self.stats, self.work, self.rows,
             x.contiguous().numpy(), y.contiguous().numpy(), np.array(bounds, np.int64),
         )  # fmt: skip
         self.steps += len(bounds)
+        for norm in self.norms:
+            norm.num_batches_tracked += len(bounds)
 
-    def _draw(self, n: int) -> None:
-        """Take the draws of n rows' dropout masks."""
+    def _start(self, bounds: Sequence[tuple[int, int]]) -> None:
+        """Take the draws of an epoch's dropout masks, once its batches are known to have room."""
+        most = max(stop - start for start, stop in bounds)
+        if most > self.rows:  # the compiled code would write over its neighbours
+            raise ValueError(f"A batch has {most} rows; there is room for {self.rows}.")
         for row, width, draws in zip(self.layers, self.widths, self.draws, strict=False):
-            row[kernels.DRAWN] = draws.skip(n * width)
+            row[kernels.DRAWN] = draws.skip(bounds[-1][1] * width)
 
     def logits(self, x: Tensor) -> Tensor:
         """Logits in evaluation mode, shape (n, n_classes), of x, shape (n, n_features)."""
@@ -150,3 +158,20 @@ class CompiledMLP:
             x.contiguous().numpy(), out,
         )  # fmt: skip
         return torch.from_numpy(out)
+
+
+def can_compile(network: MLP) -> bool:
+    """Whether the kernels know all of a network: its kinds of layers with their usual constants."""
+    blocks: list[Any] = [network._modules[name] for name in network.layer_names]
+    return (
+        bool(blocks)
+        and all(p.requires_grad for p in network.parameters())
+        and all(
+            type(b.activation) in _ACTIVATIONS
+            and type(b.normalization) in _NORMS
+            and getattr(b.normalization, "eps", 1e-5) == 1e-5
+            and getattr(b.normalization, "momentum", 0.1) == 0.1
+            and b.linear.weight.dtype == torch.float32
+            for b in blocks
+        )
+    )

@@ -12,24 +12,23 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from infoprior.spaces import _dropout
-
 N_IN, N_OUT, ACTIVATION, NORM, RESIDUAL, WEIGHT, BIAS, GAIN, SHIFT, STATS, AT = range(11)
-KEY, DRAWN, BELOW = range(11, 14)
-COLUMNS = 14
+KEY, DRAWN, BELOW, STEP, MIX_1, MIX_2 = range(11, 17)
+COLUMNS = 17
 """Columns of `layers`: widths, kinds (below), whether the input is added, places of parameters, of
-running statistics and of the layer's arrays in a workspace; what dropout is drawn from."""
+running statistics and of the layer's arrays in a workspace; what dropout is drawn from, constants
+of `infoprior.spaces._dropout` included: compiled code that is kept would not see them change."""
 
 RELU, TANH, GELU, SILU = range(4)
 PLAIN, BATCH, LAYER = range(3)
 ARRAYS = 3
-"""A layer's arrays in a workspace, each (batch, n_out): output, slope, normalized."""
+"""A layer's arrays in a workspace, each (rows, n_out): output, slope, normalized; the scales of the
+normalization, max(rows, n_out), follow."""
 
 f32 = np.float32
 ONE, ZERO, HALF = f32(1.0), f32(0.0), f32(0.5)
 EPS = f32(1e-5)
 MOMENTUM = f32(0.1)
-STEP, MIX_1, MIX_2 = (np.uint32(c) for c in (_dropout.STEP, _dropout.MIX_1, _dropout.MIX_2))
 BETA_1, BETA_2, ADAM_EPS = f32(0.9), f32(0.999), f32(1e-8)
 
 # Sums may be taken in any order, but NaN stays NaN: that is how a diverged network is known.
@@ -49,9 +48,9 @@ def jit(function: Any) -> Any:
 
 @inlined
 def _exp(x: Any) -> Any:
-    """e^x to about two units in the last place; 0 below -87, and e^88 above 88."""
+    """e^x to about three units in the last place; as at -87 below that, as at 88 above."""
     x = min(max(x, f32(-87.0)), f32(88.0)) if x == x else x
-    k = np.floor(x * f32(1.44269504) + HALF)
+    k = np.floor(x * f32(1.44269504) + HALF) if x == x else ZERO
     r = x - k * f32(0.693359375) + k * f32(2.12194440e-4)
     p = f32(1.3888889e-3)
     p = p * r + f32(8.3333333e-3)
@@ -196,13 +195,14 @@ def _scale_units(normal: Any, gain: Any, shift: Any, out: Any) -> None:
 @jit
 def _drop(h: Any, slope: Any, layer: Any, first: Any, keep: Any) -> None:
     """What `MaskDraws.masks` does, of the draws from `first` on."""
-    key, below = np.uint32(layer[KEY]), np.uint32(layer[BELOW])
+    key, below, step = np.uint32(layer[KEY]), np.uint32(layer[BELOW]), np.uint32(layer[STEP])
+    mix_1, mix_2 = np.uint32(layer[MIX_1]), np.uint32(layer[MIX_2])
     factor = ONE / keep
     begin = np.uint32(first)
     for i in range(h.size):
-        bits = np.uint32((begin + np.uint32(i)) * STEP + key)
-        bits = np.uint32((bits ^ (bits >> np.uint32(16))) * MIX_1)
-        bits = np.uint32((bits ^ (bits >> np.uint32(15))) * MIX_2)
+        bits = np.uint32((begin + np.uint32(i)) * step + key)
+        bits = np.uint32((bits ^ (bits >> np.uint32(16))) * mix_1)
+        bits = np.uint32((bits ^ (bits >> np.uint32(15))) * mix_2)
         bits = bits ^ (bits >> np.uint32(16))
         f = factor if bits < below else ZERO
         h[i] *= f
@@ -292,7 +292,7 @@ def _softmax_slope(d: Any, y: Any) -> None:
 
 @jit
 def _norm_slope(d: Any, normal: Any, scale: Any, gain: Any, over_rows: Any) -> None:
-    """d, the gradient of the normalized values times the gain, becomes that of what went in."""
+    """d, the gradient of what the layer's gain and shift gave, becomes that of what went in."""
     n, width = d.shape
     if over_rows:
         mean, along = np.zeros(width, f32), np.zeros(width, f32)
@@ -349,7 +349,7 @@ def write_gradients(
     for i in range(deepest):
         h = _hidden(values, layers[i], keeps[i], h, start, stats, work, rows, True)
     last = layers[deepest]
-    at, size = last[AT], rows * max(layers[:, N_OUT].max(), last[N_OUT])
+    at, size = last[AT], rows * layers[:, N_OUT].max()
     d = _matrix(work, at, n, last[N_OUT])
     _output(values, last, h, d)
     _softmax_slope(d, y[start:stop])

@@ -45,7 +45,7 @@ def train_many(
         epochs: passes over the training rows.
         record: epochs at which networks are evaluated; None: every one. Fewer cost less.
         snapshots: epochs after which a copy of every network is kept.
-        threads: PyTorch's threads meanwhile.
+        threads: of PyTorch and of matrix products meanwhile.
         device: where to compute, "cpu" or "cuda"; what is returned is on the CPU.
         keep: whether to return the trained networks too.
         engine: "compiled" trains one network after the other in compiled code, on the CPU;
@@ -62,7 +62,7 @@ def train_many(
     """
     recorded, copied = _check(epochs, record, snapshots, device, engine)
     if engine == "auto":
-        engine = "compiled" if device == "cpu" else "stacked"
+        engine = "compiled" if device.startswith("cpu") else "stacked"
     settings = [space.settings(params) for params, _ in networks]
     seeds = [seed for _, seed in networks]
     # Every point is checked before the first network is trained.
@@ -86,7 +86,7 @@ def train_many(
         curves: list[list[dict[str, Any]]] = [[] for _ in networks]
         groups: dict[int, list[int]] = {}
         for i, network in enumerate(built):
-            if isinstance(network, MLP) and engine == "stacked":
+            if type(network) is MLP and engine == "stacked":
                 groups.setdefault(settings[i]["batch_size"], []).append(i)
                 continue
             curves[i] = train_single(
@@ -132,7 +132,7 @@ def _check(
             raise ValueError(f"{name} names the epochs {outside}; they must lie in 1..{epochs}.")
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError(f"device = {device!r}: PyTorch sees no GPU here; take 'cpu'.")
-    if engine == "compiled" and device != "cpu":
+    if engine == "compiled" and not device.startswith("cpu"):
         raise ValueError(f"engine = 'compiled' computes on the CPU, not on {device!r}.")
     recorded = sorted(set(range(1, epochs + 1) if record is None else record))
     return recorded, sorted(set(snapshots))

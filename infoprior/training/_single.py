@@ -41,7 +41,11 @@ def trainer(network: nn.Module, settings: Mapping[str, Any], compiled: bool) -> 
 
 def compilable(network: nn.Module, device: str = "cpu") -> bool:
     """Whether the training of a network can be compiled: multilayer perceptrons on the CPU."""
-    return isinstance(network, MLP) and device == "cpu"
+    if type(network) is not MLP or not device.startswith("cpu"):
+        return False
+    from infoprior.training._compiled import can_compile
+
+    return can_compile(network)
 
 
 def train_single(
@@ -85,8 +89,15 @@ def train_single(
                 report(epoch, curve[-1])
         if snapshot is not None and epoch in snapshots:
             snapshot(epoch)
+    _own_storage(network)
     network.eval()
     return curve
+
+
+def _own_storage(network: nn.Module) -> None:
+    """Parameters and buffers stop being parts of one vector: then any file format takes them."""
+    for tensor in (*network.parameters(), *network.buffers()):
+        tensor.data = tensor.data.clone()
 
 
 def row_order(seed: int) -> np.random.Generator:

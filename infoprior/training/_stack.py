@@ -208,7 +208,6 @@ class Stack:
         """
         self.x = x
         self.targets = functional.one_hot(y, self.n_classes).to(x.dtype)
-        # A network draws its layers' masks one after the other from one generator.
         for layer in self.layers:
             layer.draw_masks(y.shape[1])
 

@@ -61,7 +61,8 @@ def train(
         report: called after each epoch with its number and row; what it raises
             (`optuna.TrialPruned`, say) ends the training. The last call is that of the epoch at
             which the network diverged for good, if it does.
-        threads: PyTorch's threads meanwhile; results are the same only for the same number.
+        threads: of PyTorch and of matrix products meanwhile; results are the same only for the
+            same number.
 
     Raises:
         SpaceError: the point does not fit the space.

@@ -163,6 +163,34 @@ def test_building_is_seeded_and_leaves_global_state_alone():
     assert not torch.equal(weights[0], weights[2])
 
 
+def test_masks_are_those_of_no_other_layer_seed_row_or_unit():
+    from infoprior.spaces._dropout import MaskDraws
+
+    def mask(seed, layer):
+        return (MaskDraws(seed, layer).masks(500, 400, 0.5) - 1.0).double()
+
+    one = mask(0, 0)
+    pairs = {
+        "layers": (one, mask(0, 1)),
+        "seeds": (one, mask(1, 0)),
+        "rows": (one[1:], one[:-1]),
+        "units": (one[:, 1:], one[:, :-1]),
+        "every other unit": (one[:, 2:], one[:, :-2]),
+    }
+    for name, (a, b) in pairs.items():
+        # Products of independent signs: mean 0, variance 1.
+        assert abs((a * b).mean()) * a.numel() ** 0.5 < 5.0, name
+
+
+def test_masks_go_on_where_they_stopped_on_any_division_into_batches():
+    from infoprior.spaces._dropout import MaskDraws
+
+    whole, parts = MaskDraws(3, 1), MaskDraws(3, 1)
+    expected = whole.masks(50, 7, 0.6)
+    found = [parts.masks(n, 7, 0.6) for n in (20, 1, 29)]
+    assert torch.equal(torch.cat(found), expected)
+
+
 def test_dropout_keeps_its_share_and_the_mean():
     from infoprior.spaces._dropout import MaskDraws
 

@@ -7,9 +7,11 @@ import torch
 from torch.nn import functional
 
 from infoprior.spaces._mlp import ACTIVATIONS, MLP, NORMALIZATIONS
-from infoprior.training._autograd import idle_biases
+from infoprior.training import _kernels
+from infoprior.training._autograd import FlatAutograd, idle_biases
 from infoprior.training._compiled import CompiledMLP
 from infoprior.training._optimizer import FlatAdamW
+from infoprior.training._single import compilable
 
 
 def network(activation, normalization, dropout, residual, seed=3):
@@ -72,8 +74,11 @@ def test_an_epoch_is_pytorchs(activation, normalization, dropout, residual):
     x, y = batch(75)
     reference = network(activation, normalization, dropout, residual).train()
     own = network(activation, normalization, dropout, residual)
-    optimizer = torch.optim.AdamW(reference.parameters(), lr=1e-3, weight_decay=0.1)
-    flat = compiled(own, 1e-3, 0.1)
+    for net in (reference, own):  # masks go on where the draws have passed 32 bits
+        net.hidden_2.dropout.draws.drawn = 2**32 - 300
+    decay = 0.1 if residual else 10.0
+    optimizer = torch.optim.AdamW(reference.parameters(), lr=1e-3, weight_decay=decay)
+    flat = compiled(own, 1e-3, decay)
     bounds = [(0, 32), (32, 64), (64, 75)]
     for _ in range(2):
         # Rows of one epoch have the masks that come next, batch after batch.
@@ -86,6 +91,8 @@ def test_an_epoch_is_pytorchs(activation, normalization, dropout, residual):
         flat.epoch(x, y, bounds)
     for name, value in reference.named_parameters():
         assert torch.allclose(own.get_parameter(name), value, atol=2e-5), name
+    counts = [int(b) for name, b in own.named_buffers() if name.endswith("num_batches_tracked")]
+    assert counts == [6] * len(idle_biases(own))
     assert torch.allclose(flat.logits(x), reference.eval()(x), atol=2e-4)
 
 
@@ -105,14 +112,56 @@ def test_far_inputs_are_those_of_pytorch():
 
 
 def test_one_row_more_than_a_batch_has_its_place():
-    x, y = batch(66)
-    whole, parts = (compiled(network("relu", "layer", 0.0, False), batch_size=65) for _ in range(2))
-    whole.epoch(x, y, [(0, 66)])
-    parts.write_gradients(x, y)
-    assert torch.equal(whole.gradients, parts.gradients)
-    # Far more rows than a batch, to be evaluated only.
-    many = torch.randn(3000, 7)
-    assert torch.allclose(whole.logits(many)[2990:], whole.logits(many[2990:]), atol=1e-6)
+    x, y = batch(257)
+    reference = network("tanh", "layer", 0.0, False).train()
+    functional.cross_entropy(reference(x), y).backward()
+    expected = torch.cat([p.grad.reshape(-1) for p in reference.parameters()])
+    flat = compiled(network("tanh", "layer", 0.0, False), batch_size=256)
+    flat.epoch(x, y, [(0, 257)])
+    assert torch.allclose(flat.gradients, expected, rtol=1e-4, atol=1e-6)
+    with pytest.raises(ValueError, match="A batch has 258 rows; there is room for 257"):
+        flat.epoch(*batch(258), [(0, 258)])
+
+
+def test_many_more_rows_than_a_batch_are_evaluated():
+    flat = compiled(network("relu", "layer", 0.0, False))
+    many = torch.randn(3000, 7, generator=torch.Generator().manual_seed(2))
+    assert torch.allclose(flat.logits(many)[2990:], flat.logits(many[2990:]), atol=1e-6)
+
+
+def test_what_kernels_do_not_know_is_left_to_autograd():
+    class Other(MLP):
+        pass
+
+    assert compilable(network("relu", "batch", 0.1, True))
+    assert not compilable(Other(7, 4, (10,)))
+    assert not compilable(MLP(7, 4, ()))
+    assert not compilable(MLP(7, 4, (10,)).double())
+    assert not compilable(network("relu", "batch", 0.1, True), "cuda")
+    changed = [network("relu", "batch", 0.1, True) for _ in range(3)]
+    changed[0].hidden_1.normalization.momentum = 0.5
+    changed[1].hidden_2.linear.weight.requires_grad_(False)
+    changed[2].hidden_3.activation = torch.nn.ELU()
+    assert not any(map(compilable, changed))
+
+
+@pytest.mark.parametrize("kind", ["named otherwise", "without a bias", "normalized first"])
+def test_other_modules_keep_all_of_their_gradients(kind):
+    class Own(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.normalization = torch.nn.BatchNorm1d(7)
+            self.linear = torch.nn.Linear(7, 4, bias=kind != "without a bias")
+            if kind == "named otherwise":
+                self.fc, self.linear = self.linear, torch.nn.Identity()
+
+        def forward(self, x):
+            layer = self.fc if kind == "named otherwise" else self.linear
+            return layer(self.normalization(x))
+
+    own, (x, y) = Own(), batch()
+    FlatAutograd(own, 0.01, 0.1).write_gradients(x, y)
+    assert all(p.grad.any() for p in own.parameters())
 
 
 def test_the_module_sees_what_the_flat_vector_holds():
@@ -138,3 +187,13 @@ def test_the_flat_adamw_is_pytorchs():
         theirs.step()
         ours.step()
     assert torch.allclose(values, parameter.detach(), rtol=1e-5, atol=1e-6)
+
+
+def test_without_a_folder_to_keep_it_in_code_is_compiled_all_the_same(monkeypatch):
+    def njit(cache=False, **options):
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return lambda function: function
+
+    monkeypatch.setattr(_kernels, "njit", njit)
+    assert _kernels.jit(abs)(-1) == 1

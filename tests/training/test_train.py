@@ -97,9 +97,16 @@ def test_divergence_is_a_row_and_not_an_error():
     x[task.train[0]] = 3e38  # overflows in the first layer
     broken = Task(**{**task.__dict__, "X": x})
     point = {**POINT, "normalization": "none"}
-    result = train(broken, point, space=SPACE, seed=0, epochs=6)
+    reported: list[int] = []
+    result = train(
+        broken, point, space=SPACE, seed=0, epochs=6,
+        report=lambda epoch, row: reported.append(epoch),
+    )  # fmt: skip
     assert result.diverged
     assert len(result.curve) == 6
+    # Reported up to the epoch at which all was lost, and the callers hear no more of it.
+    assert reported == list(range(1, len(reported) + 1))
+    assert len(reported) < 6
     last = result.curve[-1]
     assert last["diverged"]
     assert all(math.isnan(last[f"{part}_loss"]) for part in ("train", "validation", "test"))
