@@ -161,7 +161,8 @@ def _costs(jobs: pd.DataFrame, curves: dict[str, pd.DataFrame], layers: pd.DataF
             made, what = len(table.drop_duplicates(["task", "architecture", "seed"])), "networks"
         rate = 2.0 * made / hours
         lines.append(f"| {kind} | {len(group):,} | {hours:.1f} | {made:,} {what} | {rate:,.0f} |")
-    lines += ["", f"Together {total:.1f} CPU hours."]
+    where = "`benchmarks/results/atlas_time.md` says where the time of a job goes."
+    lines += ["", f"Together {total:.1f} CPU hours; {where}"]
     return lines
 
 
