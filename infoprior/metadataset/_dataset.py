@@ -94,7 +94,7 @@ class MetaDataset:
             validation_accuracy, test_accuracy (means over seeds of each run's last epoch),
             diverged (whether every seed diverged; the accuracy of one that did counts in the mean).
         """
-        curves = self.curves.sort_values(["task", "architecture", "seed", "epoch"])
+        curves = self.curves.sort_values("epoch", kind="stable")
         last = curves.drop_duplicates(["task", "architecture", "seed"], keep="last")
         return (
             last.groupby(["task", "architecture"], sort=True)

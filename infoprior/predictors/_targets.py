@@ -40,12 +40,18 @@ class Targets:
 
 
 def normal_scores(labels: np.ndarray) -> np.ndarray:
-    """Phi^-1((rank - 1/2) / n) of labels, shape (n,); ties share their mean rank, NaN stays NaN."""
+    """Phi^-1((rank - 1/2) / n) of each row of labels, shape (..., n).
+
+    Ties share their mean rank; NaN stays NaN, and counts in no rank and no n.
+    """
+    ranks = rankdata(labels, axis=-1)
+    # NaN is sorted behind all numbers, but makes scipy's whole row NaN.
+    for i in map(tuple, np.argwhere(np.isnan(labels).any(axis=-1))):
+        known = ~np.isnan(labels[i])
+        ranks[i] = np.nan
+        ranks[(*i, known)] = rankdata(labels[i][known])
     known = ~np.isnan(labels)
-    scores = np.full(labels.shape, np.nan)
-    if known.any():
-        scores[known] = ndtri((rankdata(labels[known]) - 0.5) / known.sum())
-    return scores
+    return ndtri((ranks - 0.5) / np.maximum(known.sum(axis=-1, keepdims=True), 1))
 
 
 def targets(meta: MetaDataset, real_weight: float = 1.0) -> Targets:
@@ -69,7 +75,7 @@ def targets(meta: MetaDataset, real_weight: float = 1.0) -> Targets:
     weights = np.where(meta.tasks["kind"].to_numpy() == "real", real_weight, 1.0)
     return Targets(
         points=list(points.values()),
-        scores=np.stack([normal_scores(row) for row in labels]),
+        scores=normal_scores(labels),
         families=tuple(meta.tasks["family"]),
         weights=weights / weights.mean(),
     )
