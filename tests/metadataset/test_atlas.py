@@ -175,18 +175,21 @@ class TestPublished:
     """What lies in the package."""
 
     def test_counts(self) -> None:
-        # What has been built so far; a thousand synthetic tasks are to come.
         meta = load_metadataset()
-        real = meta.tasks[meta.tasks["kind"] == "real"]
-        assert len(real) >= 90
-        assert real["family"].nunique() >= 60
-        assert (meta.tasks["kind"] == "synthetic").sum() >= 40
+        kinds = meta.tasks.groupby("kind")
+        assert len(kinds.get_group("real")) >= 130
+        assert kinds.get_group("real")["family"].nunique() >= 110
+        assert len(kinds.get_group("synthetic")) >= 1_000
         networks = meta.curves.drop_duplicates(["task", "architecture", "seed"])
-        assert len(networks) >= 5_000
-        assert len(meta.profiles) >= 2_500
+        assert len(networks) >= 40_000
+        assert len(meta.profiles) >= 18_000
         assert set(meta.curves["epoch"]) == {1, 3, 9, 27}
         assert set(meta.profiles["epoch"]) == {3, 27}
-        assert networks.groupby("task").size().min() >= 32
+        assert networks.groupby("task").size().min() >= 34
+        # Two seeds at least of every real task.
+        assert (kinds.get_group("real")["draws"] >= 2).all()
+        for space in ("thesis", "cnn"):
+            assert len(load_metadataset(space).curves) > 1_000
 
     def test_size(self) -> None:
         assert sum(f.stat().st_size for f in ATLAS.iterdir()) <= 25e6

@@ -43,8 +43,11 @@ def _folder(folder: Path, monkeypatch: pytest.MonkeyPatch | None = None) -> Path
 
 
 def test_small_tasks_have_more_draws() -> None:
-    assert [atlas.draws_of(n, 2) for n in (150, 299, 300, 999, 1000, 5000)] == [4, 4, 3, 3, 2, 2]
-    assert atlas.draws_of(5000, 5) == 5
+    rows = (150, 299, 300, 999, 1000, 5000)
+    assert [atlas.draws_of("synthetic", n, 2) for n in rows] == [4, 4, 3, 3, 2, 2]
+    assert [atlas.draws_of("real", n, 2) for n in (300, 1499, 1500, 2000)] == [6, 6, 4, 4]
+    assert atlas.draws_of("enumerated", 150, 2) == 2
+    assert atlas.draws_of("real", 5000, 5) == 5
 
 
 def test_a_fraction_is_part_of_the_whole_and_about_as_large_as_asked() -> None:
@@ -64,7 +67,8 @@ def test_every_job_has_a_key_of_its_own_that_says_what_it_depends_on(folder: Pat
     assert {(j.kind, j.task, j.draw) for j in jobs if j.kind in ("mlp", "cnn")} == {
         ("cnn" if name.startswith("digits") else "mlp", name, draw)
         for name, row in first.items()
-        for draw in range(atlas.draws_of(row["columns"]["n_train"], 2))
+        for kind in ["images" if name.startswith("digits") else row["columns"]["kind"]]
+        for draw in range(atlas.draws_of(kind, row["columns"]["n_train"], 2))
     }
     assert {j.task for j in jobs if j.kind == "thesis"} == {"sklearn/wine"}
     assert [j.task for j in jobs if j.kind == "profiles"] == names
