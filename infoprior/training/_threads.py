@@ -32,15 +32,16 @@ def use_threads(n: int) -> Iterator[None]:
     what was before the first.
     """
     before = torch.get_num_threads()
-    torch.set_num_threads(n)
     with _lock:
         limit = _libraries().limit(limits=n, user_api="blas")
         _inside.append(limit if not _inside else _inside[0])
+    torch.set_num_threads(n)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
         with _lock:
             first = _inside.pop()
             if not _inside:
                 first.restore_original_limits()
+        # Last: where PyTorch's BLAS is among the libraries, its number is PyTorch's too.
+        torch.set_num_threads(before)

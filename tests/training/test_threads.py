@@ -9,9 +9,12 @@ from infoprior.training import use_threads
 
 
 def blas() -> set[int]:
+    """Threads of the libraries that NumPy and SciPy brought."""
     import scipy.linalg  # noqa: F401
 
-    return {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"}
+    # PyTorch's own (MKL) follows torch.set_num_threads, and is tested by its number.
+    found = [lib for lib in threadpool_info() if lib["internal_api"] == "openblas"]
+    return {lib["num_threads"] for lib in found}
 
 
 def test_blas_and_pytorch_obey_and_go_back():
@@ -21,6 +24,9 @@ def test_blas_and_pytorch_obey_and_go_back():
             assert blas() == {1}
             assert torch.get_num_threads() == 1
         assert blas() == {2}
+    assert torch.get_num_threads() == before
+    with use_threads(before + 1):
+        assert torch.get_num_threads() == before + 1
     assert torch.get_num_threads() == before
 
 
