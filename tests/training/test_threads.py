@@ -2,6 +2,7 @@
 
 from threading import Event, Thread
 
+import scipy.linalg  # noqa: F401  (its BLAS has to be there before it is limited)
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -10,8 +11,6 @@ from infoprior.training import use_threads
 
 def blas() -> set[int]:
     """Threads of the libraries that NumPy and SciPy brought."""
-    import scipy.linalg  # noqa: F401
-
     # PyTorch's own (MKL) follows torch.set_num_threads, and is tested by its number.
     found = [lib for lib in threadpool_info() if lib["internal_api"] == "openblas"]
     return {lib["num_threads"] for lib in found}
