@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from _generator_measure import COMPARED
+from _generator_pool import architectures
+from scipy.optimize import minimize
+from scipy.special import expit, logit
 from scipy.stats import rankdata, spearmanr
 
-LEAST = 0.35  # of the mean odds: variety is kept where the few real tasks have nothing alike
+MOST_REAL_ROWS = 2000  # that a real table is trained on
+RANKS_WEIGH = 5.0  # beside numbers of standard deviation 1
+SLACK = 0.3
 
 
 def family_weights(families: pd.Series) -> np.ndarray:
@@ -24,35 +31,73 @@ def standardised(frame: pd.DataFrame, reference: pd.DataFrame) -> np.ndarray:
     return np.clip((frame[columns].to_numpy() - middle) / scale, -4, 4)
 
 
-def likeness(real: pd.DataFrame, pool: pd.DataFrame, penalty: float) -> np.ndarray:
-    """Odds that a draw of the pool is a real task, shape (n,), of mean about 1.
+def moments(
+    real: pd.DataFrame, pool: pd.DataFrame, by: Sequence[str] = ("numbers", "ranks")
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the means of a choice are to be: the features of the pool, and their targets.
 
-    A logistic regression on the standardised numbers and their squares, real families of equal
-    weight: the density ratio of real to drawn tasks (Sugiyama et al., Density Ratio Estimation
-    in Machine Learning, 2012, section 4).
+    by: "numbers" (the compared numbers, their squares, the training rows), "ranks" (the mean ranks
+        of the architectures); the targets are the means over the real tasks, families weighing
+        equally
     """
-    from sklearn.linear_model import LogisticRegression
-
     both = pd.concat([real, pool], ignore_index=True)
     z = standardised(both, both)
-    x = np.concatenate([z, z**2 / 2], axis=1)
-    y = np.arange(len(both)) < len(real)
-    weights = np.where(y, 0.0, 0.5 / len(pool))
-    weights[y] = 0.5 * family_weights(real.family)
-    model = LogisticRegression(C=1 / penalty, max_iter=2000)
-    model.fit(x, y, sample_weight=weights * 2 * len(real))
-    odds = np.exp(np.clip(model.decision_function(x[~y]), -6, 6))
-    return np.maximum(odds / odds.mean(), LEAST)
+    rows = np.log(np.minimum(both["n_train"].to_numpy(float), MOST_REAL_ROWS))
+    numbers = np.column_stack([z / 2, z**2 / 4, (rows - rows.mean()) / rows.std()])
+    parts = {"numbers": numbers, "ranks": RANKS_WEIGH * ranks(both)}
+    x = np.concatenate([parts[name] for name in by], axis=1)
+    return x[len(real) :], family_weights(real["family"]) @ x[: len(real)]
 
 
-def inclusion(odds: np.ndarray, n: int, power: float) -> np.ndarray:
-    """Chances of being kept, shape (n_pool,), of sum n: min(1, c * odds ** power)."""
-    tilted = np.clip(odds, 1e-6, None) ** power
+def balanced(x: np.ndarray, target: np.ndarray, slack: float = SLACK) -> np.ndarray:
+    """Weights of the rows of x, shape (n,), of mean 1, whose weighted means are near the target.
+
+    Of all such weights those of most entropy: entropy balancing (Hainmueller, Political Analysis
+    20, 2012, equations 3-8), with a quadratic penalty on the multipliers for moments of noise.
+    """
+
+    def dual(multipliers: np.ndarray) -> tuple[float, np.ndarray]:
+        exponent = x @ multipliers
+        e = np.exp(exponent - exponent.max())
+        value = np.log(e.mean()) + exponent.max() - multipliers @ target
+        gradient = x.T @ e / e.sum() - target
+        return value + slack / 2 * multipliers @ multipliers, gradient + slack * multipliers
+
+    found = minimize(dual, np.zeros(x.shape[1]), jac=True, method="L-BFGS-B")
+    exponent = x @ found.x
+    weights = np.exp(exponent - exponent.max())
+    return weights / weights.mean()
+
+
+def balanced_chances(x: np.ndarray, target: np.ndarray, n: int, slack: float = SLACK) -> np.ndarray:
+    """Chances of being kept, shape (n_pool,), of sum n, whose weighted means are near the target.
+
+    As `balanced`, but no row can count more than once: of all such chances those of most entropy,
+    sum of -p ln p - (1 - p) ln(1 - p), so that their log-odds are linear in x.
+    """
+
+    def dual(multipliers: np.ndarray) -> tuple[float, np.ndarray]:
+        first, rest = multipliers[0], multipliers[1:]
+        log_odds = first + x @ rest
+        chances = expit(log_odds)
+        value = np.logaddexp(0, log_odds).sum() / n - first - rest @ target
+        gradient = np.append(chances.sum() / n - 1, x.T @ chances / n - target + slack * rest)
+        return value + slack / 2 * rest @ rest, gradient
+
+    start = np.zeros(x.shape[1] + 1)
+    start[0] = logit(n / len(x)) if n < len(x) else 10.0
+    options = {"maxiter": 2000}
+    found = minimize(dual, start, jac=True, method="L-BFGS-B", options=options).x
+    return expit(found[0] + x @ found[1:])
+
+
+def inclusion(odds: np.ndarray, n: int) -> np.ndarray:
+    """Chances of being kept, shape (n_pool,), of sum n: min(1, c * odds)."""
     low, high = 0.0, 1e9
     for _ in range(200):
         c = (low + high) / 2
-        low, high = (c, high) if np.minimum(1, c * tilted).sum() < n else (low, c)
-    return np.minimum(1, high * tilted)
+        low, high = (c, high) if np.minimum(1, c * odds).sum() < n else (low, c)
+    return np.minimum(1, high * odds)
 
 
 def keep(chances: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -63,34 +108,23 @@ def keep(chances: np.ndarray, seed: int = 0) -> np.ndarray:
     return np.sort(order[np.diff(steps, prepend=0.0) > 0])
 
 
-def ranks(trained: pd.DataFrame, keys: list, epoch: int = 27) -> np.ndarray:
+def ranks(table: pd.DataFrame) -> np.ndarray:
     """Rank of every architecture on every task, scaled to [0, 1], shape (tasks, architectures)."""
-    table = trained[trained.epoch == epoch].pivot(
-        index="key", columns="architecture", values="test_accuracy"
-    )
-    values = table.loc[keys].to_numpy()
-    return np.stack([(rankdata(row) - 1) / (len(row) - 1) for row in values])
+    values = table[architectures(table)].to_numpy(float)
+    return (rankdata(values, axis=1) - 1) / (values.shape[1] - 1)
 
 
 def agreement(static: np.ndarray, rank: np.ndarray) -> float:
     return float(spearmanr(static, rank).statistic)
 
 
-def leave_family_out(
-    rank: np.ndarray, families: pd.Series, others: tuple[np.ndarray, pd.Series] | None = None
-) -> np.ndarray:
-    """Spearman of each task with the mean ranking of the other families, shape (tasks,).
-
-    others: further tasks and families to take the mean over
-    """
-    all_rank = rank if others is None else np.concatenate([rank, others[0]])
-    all_families = families if others is None else pd.concat([families, others[1]])
-    all_families = all_families.reset_index(drop=True)
+def leave_family_out(rank: np.ndarray, families: pd.Series) -> np.ndarray:
+    """Spearman of each task with the mean ranking of the other families, shape (tasks,)."""
+    families = families.reset_index(drop=True)
     found = []
     for row, family in zip(rank, families, strict=True):
-        rest = (all_families != family).to_numpy()
-        weights = family_weights(all_families[rest])
-        found.append(agreement(weights @ all_rank[rest], row))
+        rest = (families != family).to_numpy()
+        found.append(agreement(family_weights(families[rest]) @ rank[rest], row))
     return np.array(found)
 
 

@@ -1,11 +1,12 @@
-"""Which draws of the generator's mix are kept: chosen on training families of real tasks.
+"""Which tasks of the generator are published: chosen by half of the families of real tasks.
 
-    python benchmarks/generator.py          # how hard to select: a table
-    python benchmarks/generator.py --fit    # and write the choice into the package
+    python benchmarks/generator.py               # what to choose by: a table
+    python benchmarks/generator.py --fit         # and write the choice into the package
+    python benchmarks/generator.py --candidates  # before: draw and train what is chosen among
 
-Writes benchmarks/results/generator.md. What is measured of a task is kept under
-benchmarks/cache/generator, so that a second run takes seconds. How the chosen draws compare with
-real tasks: benchmarks/generator_check.py.
+Writes benchmarks/results/generator.md. The candidates' training takes an hour and resumes; what is
+known of them is kept in benchmarks/results/generator_pool.parquet, so that the rest takes seconds.
+How the chosen tasks compare with real ones: benchmarks/generator_check.py.
 """
 
 from __future__ import annotations
@@ -13,143 +14,162 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-import _generator_measure as measure
 import numpy as np
 import pandas as pd
 from _common import RESULTS, ROOT, markdown, threads, write
 from _generator_fit import (
     agreement,
+    balanced,
+    balanced_chances,
     discrepancy,
     family_weights,
     inclusion,
     keep,
     leave_family_out,
-    likeness,
+    moments,
     ranks,
 )
+from _generator_pool import DRAWN, FILE, FIRST, MOST_ROWS, known, settings, synthetic
 
-from infoprior.tasks import FITTED_FAMILIES
-from infoprior.tasks._synthetic_mix import draw_recipe
+from infoprior import load_metadataset
+from infoprior.metadataset import FITTED_FAMILIES
 
-POOL = 2400
-KEPT = 1200
-PENALTY = 10.0
-POWERS = (0.0, 0.5, 1.0, 2.0)
-POWER = 1.0
-TRAINED = 57  # of the pool, to compare powers by
-# Factors on the odds, by the static ranking on training families: architectures rank otherwise
-# than on real tasks where the latent variables are not Gaussian, and where little can be learned.
-NOT_NORMAL, LITTLE, LITTLE_SKILL = 0.25, 0.5, 0.3
-KEPT_FILE = ROOT / "infoprior" / "tasks" / "_synthetic_kept.py"
-
-
-class Measured:
-    """Real tasks of training families, the pool, and the accuracies of the shared design."""
-
-    def __init__(self, pool: int = POOL, trained: int = TRAINED) -> None:
-        real = measure.described_real()
-        drawn = measure.described_concepts(range(pool))
-        self.pool = drawn[drawn.log_features.notna()].reset_index(drop=True)
-        self.training = real[real.family.isin(FITTED_FAMILIES)].reset_index(drop=True)
-        self.some = [k for k in self.pool.key if k < trained]
-        self.rank_pool = ranks(measure.trained([("concept", k) for k in self.some]), self.some)
-        keys = list(self.training.key)
-        self.rank_training = ranks(measure.trained([("real", k) for k in keys]), keys)
+DRAWN_ALIKE = 750  # by their settings, of which
+CANDIDATES = 400  # are candidates beside the first thousand
+SHARPER = 1.5  # settings tell little of the weights: their logarithms are stretched
+CHOSEN = 1000
+CHOICES = {
+    "nothing": (),
+    "numbers": ("numbers",),
+    "ranks": ("ranks",),
+    "numbers and ranks": ("numbers", "ranks"),
+}
+FOLDS = 5
+CHOSEN_FILE = ROOT / "infoprior" / "metadataset" / "_chosen.py"
 
 
-def tilted(real: pd.DataFrame, pool: pd.DataFrame, tilt: bool = True) -> np.ndarray:
-    """Odds of being kept: likeness to the real tasks, and the factors of the static ranking."""
-    odds = likeness(real, pool, PENALTY)
-    if not tilt:
-        return odds
-    latent = np.array([draw_recipe(int(k)).latent for k in pool.key])
-    odds = odds * np.where(latent == "normal", 1.0, NOT_NORMAL)
-    return odds * np.where(pool.best_skill < LITTLE_SKILL, LITTLE, 1.0)
+def candidates(fitted: pd.DataFrame, first: pd.DataFrame) -> list[int]:
+    """Indices of tasks that are likely to be chosen, by their settings alone.
+
+    A ridge regression learns from the first tasks how their balanced weights go with settings.
+    """
+    from sklearn.linear_model import RidgeCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    weights = balanced(*moments(fitted, first))
+    model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(0, 4, 9)))
+    model.fit(settings(range(FIRST)), np.log(weights))
+    drawn = settings(DRAWN)
+    odds = np.exp(SHARPER * model.predict(drawn))
+    odds[drawn["log_rows"] > np.log(MOST_ROWS)] = 1e-9
+    alike = keep(inclusion(odds / odds.mean(), DRAWN_ALIKE))
+    return [int(index) for index in drawn.index[alike]][:CANDIDATES]
 
 
-def compare_powers(m: Measured) -> list[dict[str, Any]]:
-    """How hard to select: over training families, each left out of the fit that judges it."""
-    real_static = leave_family_out(m.rank_training, m.training.family)
-    trained = m.pool.key.isin(m.some).to_numpy()
+def gather() -> None:
+    """Draw the candidates, train them, and write what is known of them and of real tasks."""
+    meta = load_metadataset()
+    here = known(meta, meta.tasks[meta.tasks["kind"] == "real"])
+    fitted = here[here["family"].isin(FITTED_FAMILIES)]
+    first = synthetic(range(FIRST))
+    more = synthetic(candidates(fitted, first))
+    pool = pd.concat([here, first, more], ignore_index=True)
+    numbers = pool.select_dtypes("number").columns
+    pool[numbers] = pool[numbers].astype(np.float32).round(4)
+    partial = FILE.with_suffix(".part")
+    pool.to_parquet(partial, index=False, compression="zstd")
+    partial.replace(FILE)
+    print(f"{len(here)} real tasks, {len(first)} + {len(more)} synthetic ones in {FILE}")
+
+
+def compare(fitted: pd.DataFrame, pool: pd.DataFrame) -> list[dict[str, Any]]:
+    """What to choose by: each fold of families is judged by a choice made from the others."""
+    families = fitted["family"].unique()
+    rank, weights = ranks(fitted), family_weights(fitted["family"])
+    other_real = float(weights @ leave_family_out(rank, fitted["family"]))
+    of_pool = ranks(pool)
     rows = []
-    settings = [(power, False) for power in POWERS] + [(POWER, True)]
-    for power, tilt in settings:
-        spearman = np.empty(len(m.training))
-        gaps = []
-        for family in m.training.family.unique():
-            out = (m.training.family == family).to_numpy()
-            odds = tilted(m.training[~out], m.pool, tilt)
-            chances = inclusion(odds, KEPT, power)
-            static = chances[trained] @ m.rank_pool / chances[trained].sum()
-            spearman[out] = [agreement(static, row) for row in m.rank_training[out]]
-        for fold in range(5):
-            families = m.training.family.unique()[fold::5]
-            out = m.training.family.isin(families).to_numpy()
-            odds = tilted(m.training[~out], m.pool, tilt)
-            gaps.append(discrepancy(m.training[out], m.pool, inclusion(odds, KEPT, power)))
-        weights = family_weights(m.training.family)
+    for name, by in CHOICES.items():
+        spearman, gaps, effective = np.empty(len(fitted)), [], []
+        for fold in range(FOLDS):
+            out = fitted["family"].isin(families[fold::FOLDS]).to_numpy()
+            chances = _chances(fitted[~out], pool, by)
+            static = chances @ of_pool / chances.sum()
+            spearman[out] = [agreement(static, row) for row in rank[out]]
+            gaps.append(discrepancy(fitted[out], pool, chances))
+            effective.append(chances.sum() ** 2 / (chances**2).sum())
         rows.append(
             {
-                "power": power,
-                "factors": "yes" if tilt else "no",
+                "chosen by": name,
+                "tasks in effect": round(float(np.mean(effective))),
                 "discrepancy": float(np.mean(gaps)),
                 "synthetic static": float(weights @ spearman),
-                "real static": float(weights @ real_static),
-                "difference": float(weights @ (spearman - real_static)),
+                "real static": other_real,
+                "difference": float(weights @ spearman) - other_real,
             }
         )
     return rows
 
 
-def fit(m: Measured) -> None:
-    """Write the numbers of the kept draws into the package."""
-    chances = inclusion(tilted(m.training, m.pool), KEPT, POWER)
-    kept = m.pool.key.to_numpy()[keep(chances)]
-    bits = sum(1 << int(k) for k in kept)
-    digits = f"{bits:0{POOL // 4}x}"
-    lines = "\n".join(f'    "{digits[i : i + 80]}"' for i in range(0, len(digits), 80))
-    head, _, tail = KEPT_FILE.read_text().partition("_POOL = ")
-    tail = tail[tail.index("NUMBERS = ") :]
-    body = f"_POOL = {POOL}\n_KEPT = int(\n{lines},\n    16,\n)\n\n"
-    write(KEPT_FILE, head + body + tail)
-    print(f"{len(kept)} of {POOL} draws are kept")
+def _chances(fitted: pd.DataFrame, pool: pd.DataFrame, by: tuple[str, ...]) -> np.ndarray:
+    if not by:
+        return np.full(len(pool), CHOSEN / len(pool))
+    return balanced_chances(*moments(fitted, pool, by), CHOSEN)
 
 
-PAGE = """# Which draws of the generator's mix to keep
+def fit(fitted: pd.DataFrame, pool: pd.DataFrame) -> None:
+    """Write the indices of the chosen tasks into the package."""
+    chances = _chances(fitted, pool, ("numbers", "ranks"))
+    indices = pool["task"].str.partition("/")[2].astype(int).to_numpy()[keep(chances)]
+    digits = f"{sum(1 << int(k) for k in indices):x}"
+    lines = "\n".join(f'    "{digits[i : i + 90]}"' for i in range(0, len(digits), 90))
+    head, _, tail = CHOSEN_FILE.read_text("utf-8").partition("_CHOSEN = ")
+    tail = tail[tail.index("FITTED_FAMILIES = ") :]
+    write(CHOSEN_FILE, f"{head}_CHOSEN = int(\n{lines},\n    16,\n)\n\n{tail}")
+    print(f"{len(indices)} of {len(pool)} tasks are chosen")
 
-`python benchmarks/generator.py` made this table; with `--fit` the choice goes into the
-package.
 
-Of the first {pool} draws from the mix {kept} are kept, with chances proportional to the odds (to
-the power {power}) that a logistic regression on meta-features takes a draw for a real task. The
-odds of draws whose latent variables are not Gaussian are then multiplied by {not_normal}, those of
-draws with a best landmarker's skill under {little_skill} by {little}: on the training families
-architectures rank otherwise there. "Static": Spearman of a task's final test accuracies
-({n_architectures} architectures, at most {max_train} training and {max_test} test rows) with a mean
-ranking over synthetic tasks, or over real ones; each family is left out of the fit that judges it.
-The powers and factors were chosen by this table, on these {n} families: {families}.
+PAGE = """# Which tasks of the generator are published
 
-{powers}
+`python benchmarks/generator.py` made this table; with `--fit` the choice goes into the package.
 
-How the chosen draws do on other families: [generator_check.md](generator_check.md).
+Of {pool} trained tasks {chosen} are chosen: of the first {first}, and of {more} more that were
+drawn for settings like those of the first tasks of most weight. Chances are such that the means
+over the chosen tasks are near those over real ones and their entropy is largest: means of the
+compared meta-features, their squares and the training rows ("numbers"), and of the ranks of the
+architectures of the shared design ("ranks"). Static: Spearman of a task's final test accuracies
+with the mean ranking over the choice, or over real tasks of other families; a fifth of the families
+at a time is left out of the choice that judges it. "Tasks in effect": by the sizes of the chances.
+All on the {n} families that the generator is fitted to: {families}.
+
+{choices}
+
+How the chosen tasks do on other families: [generator_check.md](generator_check.md).
 """
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fit", action="store_true", help="write the choice into the package")
-    threads(1)
+    parser.add_argument("--candidates", action="store_true", help="draw and train the candidates")
     arguments = parser.parse_args()
-    m = Measured()
+    threads(1)
+    if arguments.candidates:
+        gather()
+        return
+    table = pd.read_parquet(FILE)
+    fitted = table[table["family"].isin(FITTED_FAMILIES)].reset_index(drop=True)
+    pool = table[table["kind"] == "synthetic"].reset_index(drop=True)
+    pool = pool[pool["task"].str.startswith("synthetic/")].reset_index(drop=True)
     text = PAGE.format(
-        pool=POOL, kept=KEPT, power=POWER, not_normal=NOT_NORMAL, little=LITTLE,
-        little_skill=LITTLE_SKILL, n_architectures=measure.ARCHITECTURES, **measure.CAPS,
-        n=m.training.family.nunique(), families=", ".join(sorted(m.training.family.unique())),
-        powers=markdown(compare_powers(m)),
+        pool=len(pool), chosen=CHOSEN, first=FIRST, more=len(pool) - FIRST,
+        n=fitted["family"].nunique(), families=", ".join(sorted(fitted["family"].unique())),
+        choices=markdown(compare(fitted, pool)),
     )  # fmt: skip
     write(RESULTS / "generator.md", text)
     if arguments.fit:
-        fit(m)
+        fit(fitted, pool)
 
 
 if __name__ == "__main__":

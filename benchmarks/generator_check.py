@@ -3,7 +3,7 @@
     python benchmarks/generator_check.py
 
 Reads the published meta-dataset, trains nothing, and writes two figures and
-benchmarks/results/generator_check.{md,csv}. How the draws were chosen: benchmarks/generator.py.
+benchmarks/results/generator_check.{md,csv}. How the tasks were chosen: benchmarks/generator.py.
 """
 
 from __future__ import annotations
@@ -22,50 +22,27 @@ from _generator_fit import (
     leave_family_out,
     ranks,
 )
-from _generator_measure import with_skills
+from _generator_pool import EPOCH, known
 
-from infoprior import MetaDataset, load_metadataset
-from infoprior.tasks import FITTED_FAMILIES
-
-EPOCH = 27
-
-
-def described(meta: MetaDataset) -> pd.DataFrame:
-    """A row a table of data: key, family, kind, held_out and the numbers it is compared by."""
-    tasks = meta.tasks[(meta.tasks["source"] == "generator") | (meta.tasks["kind"] == "real")]
-    numbers = [
-        with_skills({k[3:]: v for k, v in row.items() if k.startswith("mf_")})
-        for row in tasks.to_dict("records")
-    ]
-    about = tasks[["task", "family", "kind", "n_train"]].rename(columns={"task": "key"})
-    out = ~about["family"].isin(FITTED_FAMILIES)
-    return pd.concat(
-        [about.assign(held_out=out).reset_index(drop=True), pd.DataFrame(numbers)], axis=1
-    )
-
-
-def ranked(meta: MetaDataset, keys: list[str]) -> np.ndarray:
-    """Ranks of the architectures of the shared design, by test accuracy, the mean over draws."""
-    curves = meta.curves
-    curves = curves[(curves["epoch"] == EPOCH) & ~curves["architecture"].str.contains("#")]
-    mean = curves.groupby(["task", "architecture", "epoch"], observed=True)["test_accuracy"].mean()
-    return ranks(mean.reset_index().rename(columns={"task": "key"}), keys, EPOCH)
+from infoprior import load_metadataset
+from infoprior.metadataset import FITTED_FAMILIES
 
 
 def main() -> None:
     threads(1)
     meta = load_metadataset()
-    tasks = described(meta)
-    real = tasks[tasks["kind"] == "real"].reset_index(drop=True)
-    synthetic = tasks[tasks["kind"] == "synthetic"].reset_index(drop=True)
-    of_real, of_synthetic = ranked(meta, list(real["key"])), ranked(meta, list(synthetic["key"]))
+    tasks = meta.tasks
+    real = known(meta, tasks[tasks["kind"] == "real"])
+    real["held_out"] = ~real["family"].isin(FITTED_FAMILIES)
+    synthetic = known(meta, tasks[tasks["source"] == "generator"])
+    of_real, of_synthetic = ranks(real), ranks(synthetic)
     static = of_synthetic.mean(0)
     other_real = leave_family_out(of_real, real["family"])
     fitted = ~real["held_out"].to_numpy()
     fitted_only = family_weights(real["family"][fitted]) @ of_real[fitted]
     rows = [
         {
-            "task": row.key, "family": row.family, "held_out": row.held_out,
+            "task": row.task, "family": row.family, "held_out": row.held_out,
             "spearman_synthetic": agreement(static, ranking),
             "spearman_other_real": other,
             "spearman_training_families": agreement(fitted_only, ranking) if row.held_out
@@ -121,9 +98,9 @@ def _transfer(table: pd.DataFrame, name: str) -> dict[str, Any]:
 PAGE = """# The generator against real tasks
 
 `python benchmarks/generator_check.py` made this page from the published meta-dataset (`{digest}`):
-{n_synthetic} synthetic tasks, and {n_real} real ones of {n_families} families. The generator was
-fitted to {n_fitted} of these ([generator.md](generator.md)), whose rows below flatter it; no choice
-saw the others.
+{n_synthetic} synthetic tasks, and {n_real} real ones of {n_families} families. The synthetic tasks
+were chosen by {n_fitted} of these ([generator.md](generator.md)), whose rows below flatter them; no
+choice saw the others.
 
 ## Static ranking of architectures
 
@@ -134,7 +111,7 @@ bootstrap over families.
 
 {transfer}
 
-"Fitted families only" is the mean ranking over the real tasks that the generator was fitted to.
+"Fitted families only" is the mean ranking over the real tasks that the choice was made by.
 The two mean rankings agree with Spearman {rho:.3f}.
 
 ![Mean ranks of architectures](generator_ranking.png)

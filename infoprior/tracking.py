@@ -85,6 +85,7 @@ class Tracker:
         mlflow.set_tracking_uri(self.uri)
         mlflow.set_registry_uri(self.uri)
         self._mlflow = mlflow
+        self._last_dataset: tuple[pd.DataFrame, tuple[str, str | None], Any] | None = None
         self.client = mlflow.MlflowClient(self.uri, self.uri)
         found = self.client.get_experiment_by_name(experiment)
         if found is None:
@@ -165,10 +166,7 @@ class Tracker:
             child_id = self._create(child, results, parent=run_id)
             self.client.set_terminated(child_id)
         if dataset is not None:
-            source = self._mlflow.data.from_pandas(  # type: ignore[attr-defined]
-                dataset, name=dataset_name, digest=(dataset_digest or "")[:36] or None
-            )
-            entity = source._to_mlflow_entity()
+            entity = self._dataset(dataset, dataset_name, (dataset_digest or "")[:36] or None)
             self.client.log_inputs(
                 run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])]
             )
@@ -176,6 +174,16 @@ class Tracker:
             self._log_model(run_id, model)
         self.client.set_terminated(run_id)
         return run_id
+
+    def _dataset(self, frame: pd.DataFrame, name: str, digest: str | None) -> Any:
+        """The entity of a data set. MLflow looks at every cell: done once for the runs of one."""
+        last, called = self._last_dataset, (name, digest)
+        if last is None or last[0] is not frame or last[1] != called:
+            source = self._mlflow.data.from_pandas(  # type: ignore[attr-defined]
+                frame, name=name, digest=digest
+            )
+            last = self._last_dataset = (frame, called, source._to_mlflow_entity())
+        return last[2]
 
     def register(self, run_id: str, name: str, alias: str) -> str:
         """Make the model of a run a version of the registered model `name`, under an alias.

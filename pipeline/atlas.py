@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infoprior.metadataset import _jobs
+from infoprior.metadataset import _jobs, chosen_tasks
 from infoprior.metadataset._atlas import ATLAS, INDEX, Atlas, read_atlas
 from infoprior.parallel import fingerprint, run_jobs, source_fingerprint
 from infoprior.tasks import catalogue, image_catalogue
@@ -51,7 +51,7 @@ def task_names(params: dict[str, Any], fraction: float = 1.0) -> list[str]:
     """Packaged tables and images, and synthetic tasks; a fraction, drawn by a hash of names."""
     packaged = [*(info.name for info in catalogue()), *(info.name for info in image_catalogue())]
     names = sorted(name for name in packaged if name not in params["exclude"])
-    names += [f"synthetic/{i}" for i in range(params["synthetic"])]
+    names += chosen_tasks(params["synthetic"])
     return [n for n in names if zlib.crc32(n.encode()) % 10_000 < round(fraction * 10_000)]
 
 
@@ -93,25 +93,33 @@ def plan(params: dict[str, Any], names: list[str]) -> tuple[dict[str, dict[str, 
         rows[draw] = describe([n for n in first if draws[n] > draw], params, draw)
     jobs: list[Job] = []
 
-    def add(kind: str, name: str, draw: int, *arguments: Any) -> None:
-        digest = rows[draw][name]["digest"]
-        key = f"{kind}.{file_name(name)}.d{draw}."
-        key += fingerprint(_jobs.VERSION, kind, digest, draw, *arguments)
-        jobs.append(Job(key, kind, name, draw, arguments))
-
     for draw, described in rows.items():
-        for name in described:
+        for name, row in described.items():
             space = "cnn" if name in images else "mlp"
-            add(space, name, draw, name, draw, space, *sizes(params, space), params["epochs"])
+            jobs.append(network_job(params, space, name, draw, row["digest"]))
         if draw == 0:
-            for name in described:
-                add("profiles", name, 0, name, params["epochs"], params["max_rows"])
-        for name in described:
+            probed = (params["epochs"], params["max_rows"])
+            jobs += [
+                _job("profiles", n, 0, row["digest"], n, *probed) for n, row in described.items()
+            ]
+        for name, row in described.items():
             real = name not in images and first[name]["columns"]["kind"] == "real"
             if real and draw < params["draws"]:
-                own = sizes(params, "thesis")
-                add("thesis", name, draw, name, draw, "thesis", *own, params["epochs"])
+                jobs.append(network_job(params, "thesis", name, draw, row["digest"]))
     return first, jobs
+
+
+def network_job(params: dict[str, Any], space: str, name: str, draw: int, digest: str) -> Job:
+    """The job that trains a task's networks of a space, on one draw."""
+    return _job(
+        space, name, draw, digest, name, draw, space, *sizes(params, space), params["epochs"]
+    )
+
+
+def _job(kind: str, name: str, draw: int, digest: str, *arguments: Any) -> Job:
+    key = f"{kind}.{file_name(name)}.d{draw}."
+    key += fingerprint(_jobs.VERSION, kind, digest, draw, *arguments)
+    return Job(key, kind, name, draw, arguments)
 
 
 def sizes(params: dict[str, Any], space: str) -> tuple[int, int]:

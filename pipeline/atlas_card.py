@@ -102,8 +102,9 @@ def card(atlas: Atlas, meta: MetaDataset) -> str:
         "",
         "## Known weaknesses",
         "",
-        "- Most tasks are synthetic. The generator was fitted to real families "
-        "(`benchmarks/results/generator_check.md`), but it makes no table wider than 60 columns.",
+        "- Most tasks are synthetic. They were chosen, among more that the generator gives, by "
+        "half of the real families (`benchmarks/results/generator.md`, `generator_check.md`); none "
+        "is wider than 60 columns.",
         "- Real sets come from packages, so they are the sets that teachers like: small, clean, "
         f"and {int((real['n_train'] < 300).sum())} of {len(real)} with fewer than 300 training "
         "rows.",

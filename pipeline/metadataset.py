@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import pandas as pd
 
-from infoprior.metadataset import MetaDataset, data_card, load_metadataset
+from infoprior.metadataset import MetaDataset, chosen_tasks, data_card, load_metadataset
 from infoprior.metadataset._atlas import ATLAS, read_atlas
 from infoprior.parallel import write_atomically
 from infoprior.spaces import get_space
@@ -55,8 +55,8 @@ def check_settings() -> None:
 def published(space: str, synthetic: int) -> MetaDataset:
     """The published tasks: all packaged ones, and so many synthetic ones."""
     meta = load_metadataset(space)
-    drawn = [f"synthetic/{i}" for i in range(synthetic)]
-    kinds = meta.tasks["kind"].isin(["real", "enumerated"]) | meta.tasks["task"].isin(drawn)
+    drawn = meta.tasks["task"].isin(chosen_tasks(synthetic))
+    kinds = meta.tasks["kind"].isin(["real", "enumerated"]) | drawn
     return meta.subset(list(meta.tasks["task"][kinds])).shared()
 
 

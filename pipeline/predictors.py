@@ -13,10 +13,9 @@ from functools import lru_cache
 import pandas as pd
 
 from infoprior.evaluation import family_folds, hold_out, predict_held_out
-from infoprior.metadataset import MetaDataset
+from infoprior.metadataset import FITTED_FAMILIES, MetaDataset
 from infoprior.parallel import fingerprint, run_jobs, write_atomically
 from infoprior.predictors import make_predictor
-from infoprior.tasks import FITTED_FAMILIES
 from pipeline.arms import Arm, arms
 
 CODE = (

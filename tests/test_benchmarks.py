@@ -82,3 +82,67 @@ def test_slope_of_a_power(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [{"n": n, "seconds": 3e-6 * n**2, "megabytes": 0.0} for n in (10, 100, 1000)]
     assert growth.slope(rows, "n", "seconds") == pytest.approx(2.0)
     assert np.isnan(growth.slope(rows, "n", "megabytes"))
+
+
+def test_balanced_weights_meet_the_means_and_are_as_even_as_they_can_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fit = load("_generator_fit", monkeypatch)
+    x = np.random.default_rng(0).normal(size=(2000, 2))
+    assert np.allclose(fit.balanced(x, x.mean(0), slack=0.0), 1.0, atol=1e-3)
+    # Of all weights that shift normal rows by mu the most even are exp(mu . x): closed form.
+    mu = np.array([0.5, -0.3])
+    weights = fit.balanced(x, mu, slack=0.0)
+    assert np.allclose(weights @ x / weights.sum(), mu, atol=1e-3)
+    assert np.corrcoef(np.log(weights), x @ mu)[0, 1] > 0.98
+    loose = fit.balanced(x, mu, slack=1.0)
+    assert 0.1 < (loose @ x / loose.sum())[0] < 0.4  # the penalty holds back
+
+
+def test_balanced_chances_meet_the_means_without_counting_a_row_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fit = load("_generator_fit", monkeypatch)
+    x = np.random.default_rng(0).normal(size=(2000, 2))
+    assert np.allclose(fit.balanced_chances(x, x.mean(0), 1200, slack=0.0), 0.6, atol=1e-3)
+    assert fit.balanced_chances(x, x.mean(0), 2000, slack=0.0).min() > 0.99
+    mu = np.array([0.3, -0.2])
+    chances = fit.balanced_chances(x, mu, 1200, slack=0.0)
+    assert chances.sum() == pytest.approx(1200, rel=1e-3)
+    assert np.allclose(chances @ x / chances.sum(), mu, atol=1e-3)
+    log_odds = np.log(chances / (1 - chances))
+    plane = np.column_stack([np.ones(len(x)), x])
+    assert np.allclose(plane @ np.linalg.lstsq(plane, log_odds)[0], log_odds, atol=1e-3)
+    # Few of many: as the weights that no bound holds back.
+    few = fit.balanced_chances(x, mu, 20, slack=0.0)
+    assert np.corrcoef(few, fit.balanced(x, mu, slack=0.0))[0, 1] > 0.99
+
+
+def test_chances_of_being_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    fit = load("_generator_fit", monkeypatch)
+    odds = np.random.default_rng(0).lognormal(sigma=1.5, size=400)
+    chances = fit.inclusion(odds, 150)
+    assert chances.sum() == pytest.approx(150)
+    assert chances.max() == 1.0
+    free = chances < 1.0
+    assert np.allclose(chances[free] / odds[free], (chances[free] / odds[free])[0])
+    kept = fit.keep(chances)
+    assert len(kept) == 150 == len(set(kept))
+    assert set(np.flatnonzero(chances == 1.0)) <= set(kept)
+    often = np.bincount(np.concatenate([fit.keep(chances, seed) for seed in range(400)]), None, 400)
+    assert np.abs(often / 400 - chances).max() < 0.12
+
+
+def test_mean_ranks_of_other_families(monkeypatch: pytest.MonkeyPatch) -> None:
+    fit = load("_generator_fit", monkeypatch)
+    import pandas as pd
+
+    families = pd.Series(["a", "a", "b", "c"])
+    assert fit.family_weights(families) == pytest.approx([1 / 6, 1 / 6, 1 / 3, 1 / 3])
+    table = pd.DataFrame({"a000": [0.1, 0.2, 0.9, 0.1], "a001": [0.2, 0.3, 0.7, 0.2],
+                          "a002": [0.3, 0.4, 0.8, 0.2], "other": 1.0})  # fmt: skip
+    rank = fit.ranks(table)
+    assert rank[0] == pytest.approx([0, 0.5, 1])
+    assert rank[3] == pytest.approx([0, 0.75, 0.75])  # ties share
+    found = fit.leave_family_out(rank, families)
+    assert found[2] == pytest.approx(-0.5)  # (0, 0.625, 0.875) against (1, 0, 0.5)

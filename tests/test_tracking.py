@@ -69,6 +69,27 @@ def test_the_run_shows_what_it_was_given(logged):
     assert names == ["figures/value.json"]
 
 
+def test_a_data_set_is_looked_at_once_for_all_its_runs(logged, monkeypatch):
+    import mlflow
+
+    tracker, _ = logged
+    made = []
+    make = mlflow.data.from_pandas
+    monkeypatch.setattr(
+        mlflow.data, "from_pandas", lambda *a, **k: made.append(k["digest"]) or make(*a, **k)
+    )
+    one, two = pd.DataFrame({"x": [1.0]}), pd.DataFrame({"x": [2.0]})
+    digests = []
+    for frame, digest in ((one, "a"), (one, "a"), (two, "a"), (two, "b")):
+        run_id = tracker.log(
+            Run(name="r"), results="data sets", dataset=frame, dataset_digest=digest
+        )
+        inputs = tracker.client.get_run(run_id).inputs.dataset_inputs
+        digests.append(inputs[0].dataset.digest)
+    assert digests == ["a", "a", "a", "b"]
+    assert made == ["a", "a", "b"]
+
+
 def test_folds_are_nested(logged):
     tracker, run_id = logged
     found = tracker.client.search_runs(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from infoprior.metadataset._atlas import load_metadataset
     from infoprior.metadataset._card import data_card
+    from infoprior.metadataset._chosen import FITTED_FAMILIES, chosen_tasks
     from infoprior.metadataset._dataset import MetaDataset
     from infoprior.metadataset._jobs import published_task
     from infoprior.metadataset._schema import MetaDatasetError
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
     from infoprior.metadataset._space_json import space_from_dict, space_to_dict
 
 __all__ = [
+    "FITTED_FAMILIES",
     "MetaDataset",
     "MetaDatasetError",
+    "chosen_tasks",
     "data_card",
     "load_metadataset",
     "published_task",
@@ -26,8 +29,10 @@ __all__ = [
 ]
 
 _HOME = {
+    "FITTED_FAMILIES": "_chosen",
     "MetaDataset": "_dataset",
     "MetaDatasetError": "_schema",
+    "chosen_tasks": "_chosen",
     "data_card": "_card",
     "load_metadataset": "_atlas",
     "published_task": "_jobs",

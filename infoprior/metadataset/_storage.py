@@ -99,10 +99,19 @@ def _hash_column(sha: Any, series: pd.Series) -> None:
         values = series.to_numpy(dtype=np.float64, na_value=np.nan) + 0.0
         values[np.isnan(values)] = np.nan
         sha.update(b"n" + values.astype("<f8").tobytes())
+    elif types.infer_dtype(series, skipna=True) in ("string", "categorical"):
+        codes, names = pd.factorize(series)  # names repeat: each is written out once
+        data = [_framed(name) for name in names] + [_framed(None)]  # code -1: missing
+        sha.update(b"".join([data[code] for code in codes]))
     else:
         for value in series:
-            data = json.dumps(None if pd.isna(value) else value, default=str).encode()
-            sha.update(struct.pack("<I", len(data)) + data)
+            sha.update(_framed(None if pd.isna(value) else value))
+
+
+def _framed(value: Any) -> bytes:
+    """As JSON, after its length."""
+    data = json.dumps(value, default=str).encode()
+    return struct.pack("<I", len(data)) + data
 
 
 def _read(path: Path) -> pd.DataFrame:

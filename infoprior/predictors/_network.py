@@ -121,8 +121,9 @@ def train_stack(
     weight = weight * mask.any(dim=1)
     out = torch.from_numpy(held_out)
     train_weight = weight * ~out
-    check_weight = _shares(weight * out) if held_out.any() else None
-    seen = torch.from_numpy(np.flatnonzero(held_out.any(axis=0)))  # by no member of all
+    # Each member is checked on what it holds out, laid side by side: (members, most held out).
+    seen = torch.argsort((~out).to(torch.int8), dim=1, stable=True)[:, : int(out.sum(1).max())]
+    check_weight = _shares((weight * out).gather(1, seen)) if held_out.any() else None
 
     generator = torch.Generator().manual_seed(seed)
     parameters = _initial(len(held_out), x.shape[1], encoded.shape[1], s.hidden, generator)
@@ -142,7 +143,7 @@ def train_stack(
             continue
         with torch.no_grad():
             losses = _losses(parameters, x[seen], encoded, goal[seen], mask[seen], 0.0, generator)
-        loss = (losses * check_weight[:, seen]).sum(dim=1)
+        loss = (losses * check_weight).sum(dim=1)
         better = loss < best_loss - 1e-4
         best_loss = torch.where(better, loss, best_loss)
         for name, p in parameters.items():
@@ -182,11 +183,12 @@ def _losses(
     parameters: Mapping[str, torch.Tensor], x: torch.Tensor, encoded: torch.Tensor,
     goal: torch.Tensor, mask: torch.Tensor, dropout: float, generator: torch.Generator,
 ) -> torch.Tensor:  # fmt: skip
-    """Cross-entropies, shape (members, n_tasks)."""
+    """Cross-entropies, shape (members, n_tasks); the tasks may be each member's own."""
     import torch
 
     members, hidden = parameters["bias_1"].shape[0], parameters["bias_1"].shape[2]
-    x = x.expand(members, *x.shape)
+    if x.ndim == 2:  # the same tasks for all members
+        x = x.expand(members, *x.shape)
     if dropout:
         keep = torch.rand(x.shape, generator=generator) >= dropout
         x = x * keep / (1.0 - dropout)
@@ -200,6 +202,6 @@ def _losses(
         # One mask per member and unit and step, the same for all rows: cheap.
         keep = torch.rand((members, 1, hidden), generator=generator) >= dropout
         second = second * keep / (1.0 - dropout)
-    outputs = (second @ parameters["weight_3"]).reshape(members, *goal.shape)
+    outputs = (second @ parameters["weight_3"]).reshape(members, *goal.shape[-2:])
     outputs = outputs.masked_fill(~mask, -1e9)
     return -(goal * torch.log_softmax(outputs, dim=2)).sum(dim=2)

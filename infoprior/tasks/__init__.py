@@ -16,12 +16,10 @@ if TYPE_CHECKING:
     from infoprior.tasks._metafeatures import METAFEATURES, metafeatures, task_columns
     from infoprior.tasks._packaged import TaskInfo, catalogue
     from infoprior.tasks._synthetic import synthetic_task
-    from infoprior.tasks._synthetic_kept import FITTED_FAMILIES
     from infoprior.tasks._tables import read_table
     from infoprior.tasks._task import Task, TaskError, TaskWarning
 
 __all__ = [
-    "FITTED_FAMILIES",
     "METAFEATURES",
     "ImageInfo",
     "Task",
@@ -38,7 +36,6 @@ __all__ = [
 ]
 
 _HOMES = {
-    "FITTED_FAMILIES": "_synthetic_kept",
     "METAFEATURES": "_metafeatures",
     "ImageInfo": "_images",
     "Task": "_task",

@@ -1,7 +1,8 @@
 """Which draws from the mix are behind the indices, chosen to resemble real tables.
 
-`python benchmarks/generator.py --fit` wrote it, from the training families of real tasks only.
-Bit k of `_KEPT`, counted from the lowest, says that draw k of the first `_POOL` is kept.
+A choice by meta-features of 22 families of real tasks; tasks are chosen for publication afterwards
+(`infoprior.metadataset.chosen_tasks`): this only says which concept an index means. Bit k of
+`_KEPT`, counted from the lowest, says that draw k of the first `_POOL` is kept.
 """
 
 _POOL = 2400
@@ -16,14 +17,6 @@ _KEPT = int(
     "384cb9300c9185a14d529be7bf4198b9af8c7952",
     16,
 )
-
-FITTED_FAMILIES = (
-    "abalone", "adult", "breast-cancer-wisconsin", "contraceptive", "credit-german", "hiva",
-    "hypothyroid", "letter", "maternal_health_risk", "page-blocks", "penbased", "phoneme", "pima",
-    "satimage", "segment", "splice", "stroke", "sylva", "texture", "vehicle", "vowel", "yeast",
-)  # fmt: skip
-"""The families of real tasks that the generator was fitted to: none of them may judge anything that
-learned from synthetic tasks."""
 
 NUMBERS = tuple(k for k in range(_POOL) if _KEPT >> k & 1)
 

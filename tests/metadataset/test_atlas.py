@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from infoprior import load_metadataset
-from infoprior.metadataset import MetaDatasetError, _jobs
+from infoprior.metadataset import FITTED_FAMILIES, MetaDatasetError, _jobs, chosen_tasks
 from infoprior.metadataset._assemble import (
     CURVE_COLUMNS,
     architecture_table,
@@ -171,6 +171,19 @@ def test_writing_that_is_killed_leaves_the_old_atlas_whole(
     assert (tmp_path / "mine.parquet").exists()
 
 
+def test_fewer_chosen_tasks_are_among_more_and_like_all_of_them() -> None:
+    whole = chosen_tasks()
+    assert chosen_tasks(50) == whole[:50]
+    assert len(set(whole)) == len(whole)
+    indices = [int(name.removeprefix("synthetic/")) for name in whole]
+    # In no order of the indices: the first half has as many low ones as the second.
+    low = sorted(indices)[len(indices) // 2]
+    assert 0.4 < sum(i < low for i in indices[: len(indices) // 2]) / (len(indices) // 2) < 0.6
+    for n in (-1, len(whole) + 1):
+        with pytest.raises(MetaDatasetError, match=f"are chosen, not {n}"):
+            chosen_tasks(n)
+
+
 class TestPublished:
     """What lies in the package."""
 
@@ -190,6 +203,14 @@ class TestPublished:
         assert (kinds.get_group("real")["draws"] >= 2).all()
         for space in ("thesis", "cnn"):
             assert len(load_metadataset(space).curves) > 1_000
+
+    def test_synthetic_tasks_are_the_chosen_ones(self) -> None:
+        tasks = load_metadataset().tasks
+        assert set(chosen_tasks()) == set(tasks["task"][tasks["source"] == "generator"])
+        assert len(chosen_tasks()) >= 1_000
+        fitted = tasks[tasks["family"].isin(FITTED_FAMILIES)]
+        assert set(fitted["family"]) == set(FITTED_FAMILIES)
+        assert set(fitted["kind"]) == {"real"}
 
     def test_size(self) -> None:
         assert sum(f.stat().st_size for f in ATLAS.iterdir()) <= 25e6

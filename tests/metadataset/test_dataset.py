@@ -148,6 +148,18 @@ def test_any_changed_value_changes_the_digest(meta: MetaDataset, table: str) -> 
     assert replace(meta, **{table: frame}).digest != meta.digest
 
 
+def test_texts_count_in_the_digest_not_how_they_are_kept(meta: MetaDataset) -> None:
+    plain = meta.tasks.assign(note=["a", "b", *[None] * (len(meta.tasks) - 2)])
+    kept = replace(meta, tasks=plain)
+    assert kept.digest != meta.digest
+    as_codes = plain.assign(note=plain["note"].astype("category"))
+    assert replace(meta, tasks=as_codes).digest == kept.digest
+    for row, value in ((0, "c"), (1, "a"), (0, None), (2, "null")):
+        other = plain.copy()
+        other.loc[row, "note"] = value
+        assert replace(meta, tasks=other).digest != kept.digest
+
+
 def test_loading_names_the_file_that_is_wrong(meta: MetaDataset, tmp_path: Path) -> None:
     with pytest.raises(MetaDatasetError, match="holds no finished meta-dataset"):
         MetaDataset.load(tmp_path)
