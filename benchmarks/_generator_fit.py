@@ -49,31 +49,12 @@ def moments(
     return x[len(real) :], family_weights(real["family"]) @ x[: len(real)]
 
 
-def balanced(x: np.ndarray, target: np.ndarray, slack: float = SLACK) -> np.ndarray:
-    """Weights of the rows of x, shape (n,), of mean 1, whose weighted means are near the target.
-
-    Of all such weights those of most entropy: entropy balancing (Hainmueller, Political Analysis
-    20, 2012, equations 3-8), with a quadratic penalty on the multipliers for moments of noise.
-    """
-
-    def dual(multipliers: np.ndarray) -> tuple[float, np.ndarray]:
-        exponent = x @ multipliers
-        e = np.exp(exponent - exponent.max())
-        value = np.log(e.mean()) + exponent.max() - multipliers @ target
-        gradient = x.T @ e / e.sum() - target
-        return value + slack / 2 * multipliers @ multipliers, gradient + slack * multipliers
-
-    found = minimize(dual, np.zeros(x.shape[1]), jac=True, method="L-BFGS-B")
-    exponent = x @ found.x
-    weights = np.exp(exponent - exponent.max())
-    return weights / weights.mean()
-
-
 def balanced_chances(x: np.ndarray, target: np.ndarray, n: int, slack: float = SLACK) -> np.ndarray:
     """Chances of being kept, shape (n_pool,), of sum n, whose weighted means are near the target.
 
-    As `balanced`, but no row can count more than once: of all such chances those of most entropy,
-    sum of -p ln p - (1 - p) ln(1 - p), so that their log-odds are linear in x.
+    Entropy balancing (Hainmueller, Political Analysis 20, 2012, section 3) where no row can count
+    more than once: of all such chances those of most entropy, sum of -p ln p - (1 - p) ln(1 - p),
+    whose log-odds are linear in x. A quadratic penalty on the multipliers is for moments of noise.
     """
 
     def dual(multipliers: np.ndarray) -> tuple[float, np.ndarray]:

@@ -1,17 +1,19 @@
-"""Which tasks of the generator are published: chosen by half of the families of real tasks.
+"""Which tasks of the generator are published: chosen by the families of real tasks to learn from.
 
     python benchmarks/generator.py               # what to choose by: a table
     python benchmarks/generator.py --fit         # and write the choice into the package
-    python benchmarks/generator.py --candidates  # before: draw and train what is chosen among
+    python benchmarks/generator.py --more 250    # before: train 250 more to choose among
 
-Writes benchmarks/results/generator.md. The candidates' training takes an hour and resumes; what is
-known of them is kept in benchmarks/results/generator_pool.parquet, so that the rest takes seconds.
+Writes benchmarks/results/generator.md. Training so many candidates takes a quarter of an hour and
+resumes; what is known of them is kept in benchmarks/results/generator_pool.parquet, so that the
+rest takes seconds.
 How the chosen tasks compare with real ones: benchmarks/generator_check.py.
 """
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,6 @@ import pandas as pd
 from _common import RESULTS, ROOT, markdown, threads, write
 from _generator_fit import (
     agreement,
-    balanced,
     balanced_chances,
     discrepancy,
     family_weights,
@@ -30,13 +31,13 @@ from _generator_fit import (
     ranks,
 )
 from _generator_pool import DRAWN, FILE, FIRST, MOST_ROWS, known, settings, synthetic
+from scipy.special import logit
 
 from infoprior import load_metadataset
 from infoprior.metadataset import FITTED_FAMILIES
+from infoprior.tasks import TaskError, synthetic_task
 
-DRAWN_ALIKE = 750  # by their settings, of which
-CANDIDATES = 400  # are candidates beside the first thousand
-SHARPER = 1.5  # settings tell little of the weights: their logarithms are stretched
+SHARPER = 0.5  # predicted log-odds times this are the odds: variety is kept
 CHOSEN = 1000
 CHOICES = {
     "nothing": (),
@@ -44,43 +45,70 @@ CHOICES = {
     "ranks": ("ranks",),
     "numbers and ranks": ("numbers", "ranks"),
 }
+BY = CHOICES["numbers and ranks"]
 FOLDS = 5
 CHOSEN_FILE = ROOT / "infoprior" / "metadataset" / "_chosen.py"
 
 
-def candidates(fitted: pd.DataFrame, first: pd.DataFrame) -> list[int]:
-    """Indices of tasks that are likely to be chosen, by their settings alone.
+def candidates(fitted: pd.DataFrame, pool: pd.DataFrame, n: int) -> list[int]:
+    """Indices of about n more tasks that are likely to be chosen, by their settings alone.
 
-    A ridge regression learns from the first tasks how their balanced weights go with settings.
+    A ridge regression learns from the pool how the log-odds of being chosen go with settings.
     """
     from sklearn.linear_model import RidgeCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    weights = balanced(*moments(fitted, first))
+    chances = _chances(fitted, pool, BY)
     model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(0, 4, 9)))
-    model.fit(settings(range(FIRST)), np.log(weights))
-    drawn = settings(DRAWN)
-    odds = np.exp(SHARPER * model.predict(drawn))
+    here = indices(pool)
+    model.fit(settings(here), logit(np.clip(chances, 1e-12, 1 - 1e-12)))
+    drawn = settings(sorted(set(DRAWN) - set(here)))
+    log_odds = SHARPER * model.predict(drawn)
+    odds = np.exp(log_odds - log_odds.max())
     odds[drawn["log_rows"] > np.log(MOST_ROWS)] = 1e-9
-    alike = keep(inclusion(odds / odds.mean(), DRAWN_ALIKE))
-    return [int(index) for index in drawn.index[alike]][:CANDIDATES]
+    alike = drawn.index[keep(inclusion(odds / odds.mean(), n))]
+    return [int(index) for index in alike if drawable(int(index))]
 
 
-def gather() -> None:
-    """Draw the candidates, train them, and write what is known of them and of real tasks."""
+def drawable(index: int) -> bool:
+    """Whether the task has as many different rows as it asks for."""
+    try:
+        synthetic_task(index)
+    except TaskError:
+        return False
+    return True
+
+
+def indices(pool: pd.DataFrame) -> list[int]:
+    """Of the pool's synthetic tasks."""
+    return [int(name.removeprefix("synthetic/")) for name in pool["task"]]
+
+
+def gather(n: int) -> None:
+    """Draw and train n more candidates, and write what is known of the pool and of real tasks."""
     meta = load_metadataset()
     here = known(meta, meta.tasks[meta.tasks["kind"] == "real"])
     fitted = here[here["family"].isin(FITTED_FAMILIES)]
-    first = synthetic(range(FIRST))
-    more = synthetic(candidates(fitted, first))
-    pool = pd.concat([here, first, more], ignore_index=True)
-    numbers = pool.select_dtypes("number").columns
-    pool[numbers] = pool[numbers].astype(np.float32).round(4)
+    before = indices(read(FILE)[1]) if FILE.exists() else list(range(FIRST))
+    pool = synthetic(before)
+    if n:
+        pool = pd.concat([pool, synthetic(candidates(fitted, pool, n))], ignore_index=True)
+    table = pd.concat([here, pool], ignore_index=True)
+    numbers = table.select_dtypes("number").columns
+    table[numbers] = table[numbers].astype(np.float32).round(4)
     partial = FILE.with_suffix(".part")
-    pool.to_parquet(partial, index=False, compression="zstd")
+    table.to_parquet(partial, index=False, compression="zstd")
     partial.replace(FILE)
-    print(f"{len(here)} real tasks, {len(first)} + {len(more)} synthetic ones in {FILE}")
+    print(f"{len(here)} real tasks and {len(pool)} synthetic ones in {FILE}")
+
+
+def read(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The real tasks of fitted families, and the synthetic tasks of the pool."""
+    table = pd.read_parquet(path)
+    fitted = table[table["family"].isin(FITTED_FAMILIES)]
+    pool = table[table["task"].str.startswith("synthetic/")]
+    return fitted.reset_index(drop=True), pool.reset_index(drop=True)
 
 
 def compare(fitted: pd.DataFrame, pool: pd.DataFrame) -> list[dict[str, Any]]:
@@ -120,14 +148,13 @@ def _chances(fitted: pd.DataFrame, pool: pd.DataFrame, by: tuple[str, ...]) -> n
 
 def fit(fitted: pd.DataFrame, pool: pd.DataFrame) -> None:
     """Write the indices of the chosen tasks into the package."""
-    chances = _chances(fitted, pool, ("numbers", "ranks"))
-    indices = pool["task"].str.partition("/")[2].astype(int).to_numpy()[keep(chances)]
-    digits = f"{sum(1 << int(k) for k in indices):x}"
+    chosen = np.array(indices(pool))[keep(_chances(fitted, pool, BY))]
+    digits = f"{sum(1 << int(k) for k in chosen):x}"
     lines = "\n".join(f'    "{digits[i : i + 90]}"' for i in range(0, len(digits), 90))
     head, _, tail = CHOSEN_FILE.read_text("utf-8").partition("_CHOSEN = ")
     tail = tail[tail.index("FITTED_FAMILIES = ") :]
     write(CHOSEN_FILE, f"{head}_CHOSEN = int(\n{lines},\n    16,\n)\n\n{tail}")
-    print(f"{len(indices)} of {len(pool)} tasks are chosen")
+    print(f"{len(chosen)} of {len(pool)} tasks are chosen")
 
 
 PAGE = """# Which tasks of the generator are published
@@ -135,8 +162,8 @@ PAGE = """# Which tasks of the generator are published
 `python benchmarks/generator.py` made this table; with `--fit` the choice goes into the package.
 
 Of {pool} trained tasks {chosen} are chosen: of the first {first}, and of {more} more that were
-drawn for settings like those of the first tasks of most weight. Chances are such that the means
-over the chosen tasks are near those over real ones and their entropy is largest: means of the
+drawn, in two rounds, for settings like those of tasks likely to be chosen. Chances are such that
+the means over the chosen tasks are near those over real ones, and their entropy is largest: of the
 compared meta-features, their squares and the training rows ("numbers"), and of the ranks of the
 architectures of the shared design ("ranks"). Static: Spearman of a task's final test accuracies
 with the mean ranking over the choice, or over real tasks of other families; a fifth of the families
@@ -152,16 +179,12 @@ How the chosen tasks do on other families: [generator_check.md](generator_check.
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fit", action="store_true", help="write the choice into the package")
-    parser.add_argument("--candidates", action="store_true", help="draw and train the candidates")
+    parser.add_argument("--more", type=int, metavar="N", help="draw and train N more candidates")
     arguments = parser.parse_args()
     threads(1)
-    if arguments.candidates:
-        gather()
-        return
-    table = pd.read_parquet(FILE)
-    fitted = table[table["family"].isin(FITTED_FAMILIES)].reset_index(drop=True)
-    pool = table[table["kind"] == "synthetic"].reset_index(drop=True)
-    pool = pool[pool["task"].str.startswith("synthetic/")].reset_index(drop=True)
+    if arguments.more is not None:
+        gather(arguments.more)
+    fitted, pool = read(FILE)
     text = PAGE.format(
         pool=len(pool), chosen=CHOSEN, first=FIRST, more=len(pool) - FIRST,
         n=fitted["family"].nunique(), families=", ".join(sorted(fitted["family"].unique())),

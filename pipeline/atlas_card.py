@@ -103,7 +103,7 @@ def card(atlas: Atlas, meta: MetaDataset) -> str:
         "## Known weaknesses",
         "",
         "- Most tasks are synthetic. They were chosen, among more that the generator gives, by "
-        "half of the real families (`benchmarks/results/generator.md`, `generator_check.md`); none "
+        "real families (`benchmarks/results/generator.md`, `generator_check.md`); none "
         "is wider than 60 columns.",
         "- Real sets come from packages, so they are the sets that teachers like: small, clean, "
         f"and {int((real['n_train'] < 300).sum())} of {len(real)} with fewer than 300 training "
