@@ -1,4 +1,4 @@
-"""The generator's fit: which draws of its mix to keep, and how well static rankings transfer."""
+"""Which of the generator's tasks to choose, and how well static rankings transfer."""
 
 from __future__ import annotations
 

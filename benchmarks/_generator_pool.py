@@ -1,7 +1,8 @@
-"""The synthetic tasks that the published ones are chosen from, and the real ones beside them.
+"""The synthetic tasks that are chosen from, and the real ones that they are to resemble.
 
 What is known of each is kept in benchmarks/results/generator_pool.parquet: meta-features, and the
-final test accuracies of the shared design (draw 0).
+final test accuracies of the shared design (synthetic tasks: draw 0; real ones: the mean over the
+draws that were published then).
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
     python benchmarks/more_tasks.py [--workers 2]
 
-Trees and the network learn from the published real tasks and the first n synthetic ones, and rank
-the architectures of real families that they have not seen (the folds of the stage `predictors`; the
-test families stay closed). What counts is Kendall's tau with the tasks' own test accuracies: own
+Trees and the network learn from the published real tasks and n of the synthetic ones, and rank
+the architectures of other real families (the folds of the stage `predictors`; the test families
+stay closed). The synthetic tasks were chosen by these families' mean ranking, which helps every
+method, the static prior too. What counts is Kendall's tau with the tasks' own test accuracies: own
 profiles against profiles of other tasks of the same kind (the mean over three shuffles), and both
 against the static prior at its strongest: that of real tasks alone. Intervals: bootstrap over
 families. A second table compares weights of real tasks (`real_weight`). Fits go to benchmarks/cache

@@ -178,7 +178,7 @@ class Tracker:
     def _dataset(self, frame: pd.DataFrame, name: str, digest: str | None) -> Any:
         """The entity of a data set. MLflow looks at every cell: done once for the runs of one."""
         last, called = self._last_dataset, (name, digest)
-        if last is None or last[0] is not frame or last[1] != called:
+        if last is None or digest is None or last[0] is not frame or last[1] != called:
             source = self._mlflow.data.from_pandas(  # type: ignore[attr-defined]
                 frame, name=name, digest=digest
             )

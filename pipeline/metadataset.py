@@ -55,8 +55,13 @@ def check_settings() -> None:
 def published(space: str, synthetic: int) -> MetaDataset:
     """The published tasks: all packaged ones, and so many synthetic ones."""
     meta = load_metadataset(space)
-    drawn = meta.tasks["task"].isin(chosen_tasks(synthetic))
-    kinds = meta.tasks["kind"].isin(["real", "enumerated"]) | drawn
+    chosen = chosen_tasks(synthetic)
+    if missing := sorted(set(chosen) - set(meta.tasks["task"])):
+        raise SystemExit(
+            f"{len(missing)} chosen tasks ({missing[0]}, ...) are not published; build and publish "
+            "them (python -m pipeline.atlas), or set metadataset.synthetic lower in params.yaml."
+        )
+    kinds = meta.tasks["kind"].isin(["real", "enumerated"]) | meta.tasks["task"].isin(chosen)
     return meta.subset(list(meta.tasks["task"][kinds])).shared()
 
 

@@ -67,7 +67,8 @@ def parts(meta: MetaDataset, params: dict) -> dict[str, tuple[list[str], list[st
     The test families are held out first; the folds cut the other real families. What is chosen is
     chosen on the folds, and the test tasks are predicted once, by predictors fitted on all the
     others. Tasks that are not real help to learn, in every split, and judge nothing. The families
-    that the synthetic tasks were chosen by are never held out for testing.
+    that the synthetic tasks were chosen by are never held out for testing; they are the folds, so
+    that synthetic tasks know a little of every fold: the mean ranking over all of them.
     """
     development, test = hold_out(
         meta.tasks, params["test_fraction"], params["seed"], kinds=("real",), keep=FITTED_FAMILIES

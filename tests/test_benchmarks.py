@@ -105,6 +105,22 @@ def test_balanced_chances_meet_the_means_without_counting_a_row_twice(
     assert 0.05 < (loose @ x / loose.sum())[0] < 0.25  # the penalty holds back
 
 
+def test_the_pool_gives_the_tasks_that_are_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = load("generator", monkeypatch)
+    from infoprior.metadataset import FITTED_FAMILIES, chosen_tasks
+
+    fitted, pool = generator.read(generator.FILE)
+    assert set(fitted["family"]) == set(FITTED_FAMILIES)  # and of no others are labels kept
+    chosen = generator.choose(fitted, pool)
+    assert {f"synthetic/{i}" for i in chosen} == set(chosen_tasks())
+    # The means that were asked for are nearer than those of the whole pool.
+    fit = load("_generator_fit", monkeypatch)
+    x, target = fit.moments(fitted, pool, ("ranks",))
+    kept = np.isin(generator.indices(pool), chosen)
+    gaps = [np.abs(rows.mean(0) - target).mean() for rows in (x, x[kept])]
+    assert gaps[1] < 0.5 * gaps[0]
+
+
 def test_chances_of_being_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     fit = load("_generator_fit", monkeypatch)
     odds = np.random.default_rng(0).lognormal(sigma=1.5, size=400)

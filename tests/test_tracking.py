@@ -79,15 +79,23 @@ def test_a_data_set_is_looked_at_once_for_all_its_runs(logged, monkeypatch):
         mlflow.data, "from_pandas", lambda *a, **k: made.append(k["digest"]) or make(*a, **k)
     )
     one, two = pd.DataFrame({"x": [1.0]}), pd.DataFrame({"x": [2.0]})
-    digests = []
-    for frame, digest in ((one, "a"), (one, "a"), (two, "a"), (two, "b")):
+
+    def logged_digest(frame, digest, name="data"):
         run_id = tracker.log(
-            Run(name="r"), results="data sets", dataset=frame, dataset_digest=digest
-        )
-        inputs = tracker.client.get_run(run_id).inputs.dataset_inputs
-        digests.append(inputs[0].dataset.digest)
-    assert digests == ["a", "a", "a", "b"]
-    assert made == ["a", "a", "b"]
+            Run(name="r"), results="data sets", dataset=frame, dataset_digest=digest,
+            dataset_name=name,
+        )  # fmt: skip
+        [found] = tracker.client.get_run(run_id).inputs.dataset_inputs
+        assert found.dataset.name == name
+        return found.dataset.digest
+
+    calls = ((one, "a"), (one, "a"), (two, "a"), (two, "b"))
+    assert [logged_digest(*call) for call in calls] == ["a", "a", "a", "b"]
+    logged_digest(two, "b", "another name")
+    assert made == ["a", "a", "b", "b"]
+    before = logged_digest(two, None)  # MLflow's own, of the content
+    two["x"] = 3.0
+    assert logged_digest(two, None) != before
 
 
 def test_folds_are_nested(logged):

@@ -51,7 +51,8 @@ FITTED_FAMILIES = (
     "windsor-houses", "wine-quality", "workinghours", "yeast",
 )  # fmt: skip
 """The families of real tasks that the choice was fitted to: all that the stages do not test on.
-What learned from synthetic tasks is reported on the others."""
+The choice has seen how architectures rank on their mean: only the other families have judged
+nothing that is learned from."""
 
 
 def chosen_tasks(n: int | None = None) -> list[str]:

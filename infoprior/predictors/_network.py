@@ -151,6 +151,10 @@ def train_stack(
         since = 0 if better.any() else since + 1
         if since >= s.patience:
             break
+    if check_weight is not None:
+        unchecked = check_weight.sum(1) == 0  # they hold out nothing, so that the last step stands
+        for name, p in parameters.items():
+            best[name][unchecked] = p.detach()[unchecked]
     chosen = parameters if check_weight is None else best
     return {name: p.detach().numpy().copy() for name, p in chosen.items()}
 

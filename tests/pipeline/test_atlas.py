@@ -176,6 +176,10 @@ def test_what_is_published_is_not_run_again_and_keeps_its_rows(folder: Path) -> 
     fewer = [job for job in jobs if job.task != part["tasks"]["task"].iloc[0]]
     with pytest.raises(SystemExit, match=r"1 published tasks .* would be lost"):
         publish(folder / "atlas", SMALL, first, fewer, published, left, shards)
+    of_generator = [t for t in part["tasks"]["task"] if t.startswith("synthetic/")]
+    fewer = [job for job in jobs if job.task != of_generator[0]]
+    with pytest.raises(SystemExit, match=r"1 published tasks \(synthetic/.* would be lost"):
+        publish(folder / "atlas", SMALL, first, fewer, published, left, shards)
     publish(folder / "atlas", SMALL, first, jobs, published, left, shards)
     whole = read_atlas(folder / "atlas").tables
     assert len(whole["tasks"]) == 6

@@ -203,6 +203,19 @@ def test_learning_from_a_part_at_a_time_is_as_good(meta: MetaDataset, train: Met
         assert held_out_tau(some, meta) > held_out_tau(full, meta) - 0.1
 
 
+def test_members_that_hold_out_nothing_learn_to_the_end(train: MetaDataset) -> None:
+    # Six families and ten members: four see all, and no check ever stops them.
+    few = train.subset([f"made/{i}" for i in range(12)])
+    few = replace(few, tasks=few.tasks.assign(family=[f"f{i % 6}" for i in range(12)]))
+    held = holdouts(few.tasks["family"], 10, seed=0).any(axis=1)
+    assert 0 < held.sum() < 10
+    last = [
+        fitted("network", few, members=10, steps=n, patience=99)._need().arrays for n in (5, 60)
+    ]
+    moved = np.abs(last[0]["weight_2"] - last[1]["weight_2"]).max(axis=(1, 2))
+    assert (moved[~held] > 0.05).all()
+
+
 def test_how_the_training_tasks_were_profiled_is_kept(train: MetaDataset, tmp_path: Path) -> None:
     profiles = train.profiles.copy()
     profiles.loc[profiles["task"] == "made/3", ["n", "epoch"]] = 640, 9
