@@ -45,7 +45,7 @@ def _folder(folder: Path, monkeypatch: pytest.MonkeyPatch | None = None) -> Path
 
 def test_small_tasks_have_more_draws() -> None:
     rows = (150, 299, 300, 999, 1000, 5000)
-    assert [atlas.draws_of("synthetic", n, 2) for n in rows] == [5, 5, 4, 4, 2, 2]
+    assert [atlas.draws_of("synthetic", n, 2) for n in rows] == [6, 6, 4, 4, 2, 2]
     assert [atlas.draws_of("real", n, 2) for n in (300, 1499, 1500, 2000)] == [6, 6, 4, 4]
     assert atlas.draws_of("enumerated", 150, 2) == 2
     assert atlas.draws_of("real", 5000, 5) == 5
