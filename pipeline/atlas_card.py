@@ -102,9 +102,11 @@ def card(atlas: Atlas, meta: MetaDataset) -> str:
         "",
         "## Known weaknesses",
         "",
-        "- Most tasks are synthetic. They were chosen, among more that the generator gives, by "
-        "real families (`benchmarks/results/generator.md`, `generator_check.md`); none "
-        "is wider than 60 columns.",
+        "- Most tasks are synthetic; none is wider than 60 columns. They were chosen so that "
+        "meta-features and the mean ranking of architectures resemble those of the families in "
+        "`infoprior.metadataset.FITTED_FAMILIES` (`benchmarks/results/generator.md`, "
+        "`generator_check.md`): whoever judges something that learned from them should do so on "
+        "other families.",
         "- Real sets come from packages, so they are the sets that teachers like: small, clean, "
         f"and {int((real['n_train'] < 300).sum())} of {len(real)} with fewer than 300 training "
         "rows.",
