@@ -19,18 +19,23 @@ from infoprior.report import differences_figure, save_figure
 from pipeline.arms import CONTROL, REFERENCE
 
 GROUP = ["predictor", "inputs"]
+TRUTH = ["validation_accuracy", "test_accuracy"]
 
 
 def judge(meta: MetaDataset, predictions: pd.DataFrame, params: dict[str, Any]) -> pd.DataFrame:
     """One row per (arm, shuffle, task): its metrics, its family, whether it is a test task."""
-    final = meta.final().set_index(["task", "architecture"])
+    final = meta.final().set_index("architecture")[["task", *TRUTH]]
+    final = final[final["task"].isin(predictions["task"].unique())]
+    truths = {str(task): frame for task, frame in final.groupby("task", observed=True)}
     family = meta.tasks.set_index("task")["family"]
     kind = meta.tasks.set_index("task")["kind"]
-    rows = []
-    for (*arm, split, task), frame in groups(predictions, [*GROUP, "shuffle", "split", "task"]):
+    rows = {}
+    named = enumerate(groups(predictions, [*GROUP, "shuffle", "split", "task"]))
+    # Task by task, because all arms of a task share the draws that judge them.
+    for position, ((*arm, split, task), frame) in sorted(named, key=lambda item: item[1][0][-1]):
         if kind[task] != "real":
             continue  # synthetic tasks help to learn, they do not judge
-        truth = final.loc[task].loc[frame["architecture"]]
+        truth = truths[task].loc[frame["architecture"]]
         metrics = task_metrics(
             frame["log_ratio"],
             truth["validation_accuracy"],
@@ -42,8 +47,9 @@ def judge(meta: MetaDataset, predictions: pd.DataFrame, params: dict[str, Any]) 
         )
         labels = dict(zip([*GROUP, "shuffle"], arm, strict=True))
         part = "test" if split == "test" else "development"
-        rows.append({**labels, "part": part, "task": task, "family": family[task], **metrics})
-    return pd.DataFrame(rows)
+        about = {**labels, "part": part, "task": task, "family": family[task]}
+        rows[position] = {**about, **metrics}
+    return pd.DataFrame([rows[position] for position in sorted(rows)])
 
 
 def comparisons(table: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
