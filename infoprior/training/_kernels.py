@@ -39,11 +39,17 @@ inlined: Any = njit(**OPTIONS, inline="always")
 
 
 def jit(function: Any) -> Any:
-    """Compiled when it is first called, and kept on disk where there is a folder for it."""
+    """Compiled when it is first called, and kept on disk where there is a folder for it.
+
+    What others call, names that start with "_", becomes part of its callers: a process that
+    compiles would otherwise call the functions as they stand alone, one that loads what is kept
+    would call those within the callers, and their sums are taken in other orders.
+    """
+    options = OPTIONS | {"forceinline": function.__name__.startswith("_")}
     try:
-        return njit(**OPTIONS, cache=True)(function)
+        return njit(**options, cache=True)(function)
     except RuntimeError:  # no folder can be written to: compiled again by every process
-        return njit(**OPTIONS)(function)
+        return njit(**options)(function)
 
 
 @inlined
