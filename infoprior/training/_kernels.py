@@ -144,6 +144,16 @@ def _column_sums(d: Any, out: Any) -> None:
             out[j] += d[i, j]
 
 
+@njit(fastmath={"contract"}, error_model="numpy", nogil=True, forceinline=True)
+def _move_statistics(stats: Any, mean: Any, var: Any, bias: Any, n: Any) -> None:
+    """Running means and variances move towards a batch's, in an order of sums that is fixed."""
+    width = len(mean)
+    unbiased = f32(n) / f32(max(n - 1, 1))
+    for j in range(width):
+        stats[j] += MOMENTUM * ((mean[j] - stats[j]) + bias[j])
+        stats[width + j] += MOMENTUM * (var[j] * unbiased - stats[width + j])
+
+
 @jit
 def _normalize_rows(h: Any, normal: Any, scale: Any, stats: Any, bias: Any, training: Any) -> None:
     """Batch normalization, less gain and shift, of h into `normal`; keeps running statistics."""
@@ -157,10 +167,7 @@ def _normalize_rows(h: Any, normal: Any, scale: Any, stats: Any, bias: Any, trai
                 c = h[i, j] - mean[j]
                 var[j] += c * c
         var /= f32(n)
-        unbiased = f32(n) / f32(max(n - 1, 1))
-        for j in range(width):
-            stats[j] += MOMENTUM * (mean[j] + bias[j] - stats[j])
-            stats[width + j] += MOMENTUM * (var[j] * unbiased - stats[width + j])
+        _move_statistics(stats, mean, var, bias, n)
     else:
         for j in range(width):
             mean[j] = stats[j] - bias[j]
