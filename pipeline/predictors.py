@@ -8,7 +8,10 @@ from pipeline.common import (  # isort: skip
 
 import json
 import shutil
+from base64 import b64decode, b64encode
 from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 
@@ -51,14 +54,16 @@ def fit_one(
     }
 
 
-def fit_final(folder: str, arm: Arm, settings: dict, target: str) -> str:
-    """Fit an arm on every task and save it: what `infoprior suggest` loads."""
+def fit_final(folder: str, arm: Arm, settings: dict) -> dict[str, str]:
+    """Fit an arm on every task: the files that it is saved as, each as base64."""
     import torch
 
     torch.set_num_threads(1)
     predictor = make_predictor(arm.predictor, arm.input_names, **settings)
-    predictor.fit(read_meta(folder, -1)).save(target)
-    return target
+    predictor.fit(read_meta(folder, -1))
+    with TemporaryDirectory() as saved:
+        predictor.save(saved)
+        return {f.name: b64encode(f.read_bytes()).decode() for f in sorted(Path(saved).iterdir())}
 
 
 def parts(meta: MetaDataset, params: dict) -> dict[str, tuple[list[str], list[str]]]:
@@ -115,10 +120,19 @@ def main() -> None:
     columns = ["predictor", "inputs", "shuffle", "split", "task", "architecture", "log_ratio"]
     write_parquet(predictions[columns], DATA / "predictions" / "predictions.parquet")
 
+    fitted = {
+        f"{arm.name}.final.{fingerprint(meta.digest, code, arm.name, settings)}": arm
+        for arm in arms(params)
+        if not arm.control
+    }
+    saved = run_jobs(
+        fit_final, {key: (str(METADATASET), arm, settings) for key, arm in fitted.items()},
+        directory=SHARDS / "predictors", description="predictors of all tasks", **fan_out(),
+    )  # fmt: skip
     shutil.rmtree(MODELS / "fitted", ignore_errors=True)
-    for arm in arms(params):
-        if not arm.control:
-            fit_final(str(METADATASET), arm, settings, str(MODELS / "fitted" / arm.name))
+    for key, arm in fitted.items():
+        for name, content in saved[key].items():
+            write_atomically(MODELS / "fitted" / arm.name / name, b64decode(content))
     n_test = len(splits["test"][1])
     print(f"{len(arms(params))} arms, {len(results)} fits; {n_test} test tasks held out")
 

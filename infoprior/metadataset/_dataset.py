@@ -185,7 +185,7 @@ class MetaDataset:
             for name in TABLES
             if name != "architectures"
         }
-        return replace(self, **kept)
+        return self._with(kept)
 
     def shared(self) -> MetaDataset:
         """The meta-dataset of the architectures that were run on every task.
@@ -201,7 +201,16 @@ class MetaDataset:
             name: (frame := getattr(self, name))[frame["architecture"].isin(everywhere)]
             for name in ("architectures", "curves")
         }
-        return replace(self, **kept)
+        return self._with(kept)
+
+    def _with(self, kept: Mapping[str, pd.DataFrame]) -> MetaDataset:
+        """The same with some rows of its tables: they have been checked, and are not again."""
+        part = object.__new__(type(self))
+        for name in ("space", *TABLES):
+            here = getattr(self, name)
+            value = kept[name].reset_index(drop=True) if name in kept else here
+            object.__setattr__(part, name, value)
+        return part
 
     def join(self, other: MetaDataset) -> MetaDataset:
         """The tasks of both; where both have a task, `other`'s rows stand for it.

@@ -20,6 +20,8 @@ _SEARCHES = {
     "live_free": "Optuna training networks, priors for free",
     "live": "Optuna training networks, cost charged",
 }
+CROWD = 100
+"""Tasks above which a figure shows no task by itself."""
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
@@ -118,9 +120,14 @@ def information_plane_figure(profiles: pd.DataFrame) -> Figure:
     """I(X; T + sigma Z) against I(T;Y)/H(Y) of every layer of the probes, one panel a probe.
 
     Args:
-        profiles: the profile table (nats); each grey line is one task's probe, from its first
-            layer to its last; the markers are the layers.
+        profiles: the profile table (nats), of which the last epoch of each probe is shown. Markers
+            are the layers; a grey line is one task's probe, from its first layer to its last (left
+            out where there are many tasks), the black one joins the medians over tasks.
     """
+    last = profiles.groupby(["task", "architecture"], observed=True)["epoch"].transform("max")
+    profiles = profiles[profiles["epoch"] == last]
+    crowded = profiles["task"].nunique() > CROWD
+    style = {"s": 5, "alpha": 0.35, "lw": 0} if crowded else {"s": 16, "alpha": 0.85}
     probes = sorted(profiles["architecture"].unique())
     figure = new_figure(3.7 * len(probes), 3.8)
     axes = figure.subplots(1, len(probes), squeeze=False, sharey=True)[0]
@@ -128,7 +135,8 @@ def information_plane_figure(profiles: pd.DataFrame) -> Figure:
     for ax, probe in zip(axes, probes, strict=True):
         rows = profiles[profiles["architecture"] == probe]
         share = rows["mi_ty"] / rows["h_y"].clip(lower=1e-9)
-        for _, task in rows.assign(share=share).groupby("task", sort=True):
+        rows = rows.assign(share=share)
+        for _, task in () if crowded else rows.groupby("task", sort=True):
             path = task.sort_values("layer_index")
             ax.plot(path["mi_xt"], path["share"], color="0.8", lw=0.7, zorder=1)
         for layer in layers:
@@ -136,8 +144,11 @@ def information_plane_figure(profiles: pd.DataFrame) -> Figure:
             if not at.any():
                 continue
             colour = COLOURS[1 + int(layer) % (len(COLOURS) - 1)]
-            ax.scatter(rows.loc[at, "mi_xt"], share[at], s=16, color=colour, zorder=2,
-                       label=f"layer {int(layer) + 1}", alpha=0.85)  # fmt: skip
+            ax.scatter(rows.loc[at, "mi_xt"], share[at], color=colour, zorder=2,
+                       label=f"layer {int(layer) + 1}", **style)  # fmt: skip
+        middle = rows.groupby("layer_index")[["mi_xt", "share"]].median()
+        ax.plot(middle["mi_xt"], middle["share"], "o-", color="black", ms=5, mec="white", lw=1.2,
+                zorder=3, label="median task")  # fmt: skip
         ax.set_title(probe, fontsize=10)
         ax.set_xlabel("I(X; T + σZ) (nats)")
         ax.axhline(1, color="black", lw=0.6, ls=":")
@@ -145,8 +156,10 @@ def information_plane_figure(profiles: pd.DataFrame) -> Figure:
     axes[0].set_ylabel("I(T;Y) / H(Y)")
     most = max(range(len(axes)), key=lambda i: len(axes[i].get_legend_handles_labels()[1]))
     handles, labels = axes[most].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8,
-                  frameon=False)  # fmt: skip
+    legend = figure.legend(handles, labels, loc="outside lower center", ncols=len(labels),
+                           fontsize=8, frameon=False, markerscale=2 if crowded else 1)  # fmt: skip
+    for handle in legend.legend_handles:
+        handle.set_alpha(1.0)
     low = float(np.nanmin(profiles["mi_ty"] / profiles["h_y"].clip(lower=1e-9)))
     axes[0].set_ylim(min(low, 0.0) - 0.05, 1.1)
     return figure

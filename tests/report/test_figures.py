@@ -12,6 +12,7 @@ from infoprior.report import (
     regret_figure,
     save_figure,
 )
+from infoprior.report._figures import CROWD
 from infoprior.spaces import get_space
 
 
@@ -56,15 +57,21 @@ def test_differences_figure_leaves_the_reference_out_and_marks_significance():
 
 def test_information_plane_has_a_panel_a_probe_and_a_colour_a_layer():
     rows = [
-        {"task": task, "architecture": probe, "layer_index": layer, "mi_xt": 2.0 - layer,
-         "mi_ty": 0.5 + 0.1 * layer, "h_y": 1.0}
+        {"task": task, "architecture": probe, "epoch": epoch, "layer_index": layer,
+         "mi_xt": 2.0 - layer, "mi_ty": epoch / 54 + 0.1 * layer, "h_y": 1.0}
         for task in ("a", "b") for probe, depth in (("p1", 1), ("p2", 2)) for layer in range(depth)
+        for epoch in (3, 27)
     ]  # fmt: skip
     figure = information_plane_figure(pd.DataFrame(rows))
     assert [ax.get_title() for ax in figure.axes] == ["p1", "p2"]
     assert [len(ax.collections) for ax in figure.axes] == [1, 2]
     points = np.concatenate([c.get_offsets() for c in figure.axes[1].collections])
     assert np.allclose(np.sort(points[:, 1]), [0.5, 0.5, 0.6, 0.6])
+    # One line a task, and the median's.
+    assert [len(ax.get_lines()) - 1 for ax in figure.axes] == [3, 3]
+    many = pd.concat([pd.DataFrame(rows).assign(task=f"t{i}") for i in range(CROWD + 1)])
+    crowded = information_plane_figure(many.drop_duplicates())
+    assert [len(ax.get_lines()) - 1 for ax in crowded.axes] == [1, 1]
 
 
 def test_marginals_of_the_uniform_prior_are_flat_at_one():
