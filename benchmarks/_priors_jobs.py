@@ -29,8 +29,8 @@ from infoprior.parallel import fingerprint, run_jobs
 
 SHARDS = ROOT / "benchmarks" / "cache" / "priors"
 PEER = ROOT / ".venv-peers" / "neps" / "bin" / "python"
-PRIORBAND = "priorband"
-ALL_METHODS = (*METHODS, PRIORBAND)
+PRIORBAND = {"priorband": "medium", "priorband-high": "high"}  # method -> NePS' confidence
+ALL_METHODS = (*METHODS, *PRIORBAND)
 AT = tuple(range(1, 33))  # full trainings at which the incumbent is kept
 BLOCK = 10  # seeds a job
 
@@ -44,7 +44,9 @@ def search_block(method: str, bench: str, task: str, arm: str, first: int) -> li
     ]
 
 
-def priorband_block(bench: str, task: str, arm: str, first: int) -> list[list[int]]:
+def priorband_block(
+    confidence: str, bench: str, task: str, arm: str, first: int
+) -> list[list[int]]:
     """The same by NePS, in its own environment."""
     data = table(bench, task)
     job = {
@@ -53,6 +55,7 @@ def priorband_block(bench: str, task: str, arm: str, first: int) -> list[list[in
         "budgets": list(AT),
         "seeds": [seed_of(task, seed) for seed in range(first, first + BLOCK)],
         "mode": None if arm == "none" else prior_for(bench, task, arm).mode(),
+        "confidence": confidence,
     }
     with tempfile.TemporaryDirectory() as folder:
         question, answer = Path(folder, "job.npz"), Path(folder, "answers.json")
@@ -77,8 +80,9 @@ def jobs(
                 for first in range(0, seeds, BLOCK):
                     key = f"{bench}.{task.replace('/', '--')}.{method}.{arm}.{first:03d}.{version}"
                     what = (task, method, arm, first)
-                    if method == PRIORBAND:
-                        found[key] = what, priorband_block, (bench, task, arm, first)
+                    if method in PRIORBAND:
+                        asked = (PRIORBAND[method], bench, task, arm, first)
+                        found[key] = what, priorband_block, asked
                     else:
                         prior = "none" if arm == "any" else arm
                         found[key] = what, search_block, (method, bench, task, prior, first)
@@ -97,9 +101,9 @@ def results(
 
     Methods without a prior have the same rows in every arm.
     """
-    if PRIORBAND in methods and not PEER.exists():
+    if PRIORBAND.keys() & set(methods) and not PEER.exists():
         print("PriorBand is left out: run `make bench-peers` first.")
-        methods = [m for m in methods if m != PRIORBAND]
+        methods = [m for m in methods if m not in PRIORBAND]
     planned = jobs(bench, tasks, methods, arms, seeds)
     done = run_jobs(
         _call,
@@ -131,7 +135,7 @@ def _call(function: Any, arguments: tuple[Any, ...]) -> Any:
 def _version(bench: str, task: str, method: str, arm: str) -> str:
     here = ROOT / "benchmarks"
     parts: list[Any] = [AT, BLOCK, table(bench, task).digest, _hash(here / "_priors_trace.py")]
-    if method == PRIORBAND:
+    if method in PRIORBAND:
         mode = None if arm == "none" else prior_for(bench, task, arm).mode()
         return fingerprint(*parts, _hash(here / "peer_priorband.py"), mode)
     parts += [_hash(here / "_priors_search.py"), optuna.__version__]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from _common import markdown
+from _priors_jobs import PRIORBAND
 from _priors_trace import BUDGETS
 
 from infoprior.evaluation import bootstrap_interval
@@ -16,11 +17,13 @@ from infoprior.evaluation import bootstrap_interval
 COLOURS = {
     "random": "#999999", "tpe": "#56B4E9", "bohb": "#009E73", "static": "#CC79A7",
     "ours": "#D55E00", "ours-no-valve": "#E69F00", "priorband": "#0072B2",
+    "priorband-high": "#332288",
 }  # fmt: skip
 LABELS = {
     "random": "random", "tpe": "TPE", "bohb": "BOHB-style TPE", "static": "static prior",
     "ours": "PriorSampler", "ours-no-valve": "PriorSampler, valve off",
-    "priorband": "PriorBand (NePS)",
+    "priorband": "PriorBand (NePS), medium confidence",
+    "priorband-high": "PriorBand (NePS), high confidence",
 }  # fmt: skip
 BENCH_TITLES = {"hpobench": "HPOBench, no fidelities", "curves": "recorded curves, Hyperband"}
 
@@ -81,7 +84,7 @@ def bars(tasks: pd.DataFrame, bench: str) -> list[str]:
     lines = []
     if "good" in arms and {"ours", "random"} <= there:
         target = float(_matrix(tasks, bench, "good", "random")[32].mean())
-        for method in ("ours", "ours-no-valve", "static", "priorband", "tpe", "bohb"):
+        for method in ("ours", "ours-no-valve", "static", *PRIORBAND, "tpe", "bohb"):
             if method in there:
                 mean = _matrix(tasks, bench, "good", method).mean()
                 reached = mean.index[mean <= target]
@@ -92,7 +95,7 @@ def bars(tasks: pd.DataFrame, bench: str) -> list[str]:
                     f"{LABELS[method]} {when} full trainings{wanted}"
                 )
     if "bad" in arms and {"ours", "tpe"} <= there:
-        for method in ("ours", "ours-no-valve", "static", "priorband"):
+        for method in ("ours", "ours-no-valve", "static", *PRIORBAND):
             if method in there:
                 mine = _matrix(tasks, bench, "bad", method)[32]
                 base = _matrix(tasks, bench, "bad", "tpe")[32]
@@ -104,13 +107,13 @@ def bars(tasks: pd.DataFrame, bench: str) -> list[str]:
                     f"bad prior: final regret of {LABELS[method]} is {ratio:.3f} "
                     f"[{low:.3f}, {high:.3f}] times TPE's without a prior{wanted}"
                 )
-    if {"ours", "priorband"} <= there:
-        for arm in _arms(tasks[tasks.bench == bench]):
+    for peer in PRIORBAND:
+        for arm in _arms(tasks[tasks.bench == bench]) if {"ours", peer} <= there else ():
             mine = _matrix(tasks, bench, arm, "ours").mean()
-            behind = mine - _matrix(tasks, bench, arm, "priorband").mean()
+            behind = mine - _matrix(tasks, bench, arm, peer).mean()
             worse = [f"{b} ({behind[b]:+.3f})" for b in BUDGETS if behind[b] > 0]
             lines.append(
-                f"{arm} prior: PriorSampler's mean regret is above PriorBand's at "
+                f"{arm} prior: PriorSampler's mean regret is above that of {LABELS[peer]} at "
                 f"{', '.join(worse) or 'no budget'} (wanted: no budget)"
             )
     return lines

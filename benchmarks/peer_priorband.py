@@ -4,10 +4,12 @@
 
 NePS' `priorband` (Mallik et al., NeurIPS 2023) with Hyperband as its base, by its ask-and-tell
 class. The file holds the recorded points encoded (`features`), their validation accuracy
-(`observed`, shape (n, rungs)) and `job`, a JSON text: space, rungs, budgets, seeds and `mode`, the
-point that NePS takes as its prior, at its confidence "medium" (null: no prior). The answer is,
-for each seed, the incumbents at the budgets. An evaluation that goes on from a lower rung is
-charged its new epochs only, and one that starts at a higher rung passes the lower ones on its way.
+(`observed`, shape (n, rungs)) and `job`, a JSON text: space, rungs, budgets, seeds, `mode`, the
+point that NePS takes as its prior (null: no prior), and `confidence`, how closely: NePS draws
+numbers from normal distributions whose standard deviation is half ("medium") or a quarter ("high")
+of the range. The answer is, for each seed, the incumbents at the budgets. An evaluation that goes
+on from a lower rung is charged its new epochs only, and one that starts at a higher rung passes the
+lower ones on its way.
 
 On a table with one rung there are no fidelities. NePS wants one; it gets 1 to 27 epochs of which
 only the most conservative of Hyperband's brackets is run, over and over: four full trainings. There
@@ -40,12 +42,14 @@ from neps.optimizers.utils.brackets import Hyperband, Rung, Sync, calculate_hb_b
 FULL, ETA = 27, 3
 
 
-def space_of(axes: list[dict[str, Any]], mode: dict[str, Any] | None, first: int) -> Any:
+def space_of(
+    axes: list[dict[str, Any]], mode: dict[str, Any] | None, confidence: str, first: int
+) -> Any:
     """NePS' search space: the table's parameters and the epochs."""
     elements: dict[str, Any] = {}
     for axis in axes:
         name = axis["name"]
-        belief = {} if mode is None else {"prior": mode[name], "prior_confidence": "medium"}
+        belief = {} if mode is None else {"prior": mode[name], "prior_confidence": confidence}
         if "choices" in axis:
             elements[name] = neps.HPOCategorical(axis["choices"], **belief)
         else:
@@ -95,7 +99,8 @@ class Patient(PriorBandSampler):
 
 def optimizer(job: dict[str, Any], quick: bool) -> Any:
     """NePS' PriorBand for a job."""
-    found = neps.algorithms.priorband(space_of(job["space"], job["mode"], 1), eta=ETA)
+    space = space_of(job["space"], job["mode"], job["confidence"], 1)
+    found = neps.algorithms.priorband(space, eta=ETA)
     _, layouts = calculate_hb_bracket_layouts((1, FULL), ETA)
     found.sampler = Patient(**vars(found.sampler))
     if len(job["rungs"]) == 1:

@@ -9,8 +9,8 @@ Two tabular benchmarks (`_priors_tables.py` says what they and the priors are):
 (b) curves: thirteen data sets, searched with Optuna's HyperbandPruner from 1 to 27 epochs.
 
 Methods: random, TPE, BOHB-style TPE; the prior alone (static); PriorSampler (ours) over TPE, as it
-comes and with the valve off; PriorBand from neural-pipeline-search, given the prior's mode (after
-`make bench-peers`). On (b) all of them run under Hyperband.
+comes and with the valve off; PriorBand from neural-pipeline-search, given the prior's mode, at the
+confidences "medium" and "high" (after `make bench-peers`). On (b) all run under Hyperband.
 
 What is measured: regret of the incumbent, the best accuracy at the highest rung reached so far, as
 (best − its accuracy) / (best − median) over the recorded configurations, after a full training.

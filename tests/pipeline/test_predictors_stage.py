@@ -1,0 +1,77 @@
+"""The stage `predictors` on a few published tasks: what it writes, and a second run's bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from infoprior.metadataset import FITTED_FAMILIES
+from infoprior.predictors import load_predictor
+from pipeline import metadataset, predictors
+from pipeline.arms import arms
+
+PARAMS = {
+    "baselines": ["static"],
+    "learned": ["nearest"],
+    "inputs": ["nothing", "mi", "mi-shuffled"],
+    "shuffles": 2,
+    "folds": 2,
+    "test_fraction": 0.25,
+    "seed": 0,
+    "settings": {"bandwidth": 0.2},
+}
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    meta = metadataset.published("mlp", 6)
+    real = meta.tasks[meta.tasks["kind"] == "real"]
+    fitted = real["family"].isin(FITTED_FAMILIES)
+    names = [*real[fitted]["task"].iloc[:12], *real[~fitted]["task"].iloc[:5]]
+    names += list(meta.tasks[meta.tasks["kind"] == "synthetic"]["task"])
+    meta.subset(names).shared().save(tmp_path / "metadataset")
+    for name in ("DATA", "MODELS", "SHARDS"):
+        monkeypatch.setattr(predictors, name, tmp_path / name.lower())
+    monkeypatch.setattr(predictors, "METADATASET", tmp_path / "metadataset")
+    monkeypatch.setattr(predictors, "read_params", lambda section: PARAMS)
+    monkeypatch.setattr(predictors, "fan_out", dict)
+    return tmp_path
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_every_arm_is_fitted_on_each_split_and_saved_under_its_name(place: Path) -> None:
+    predictors.main()
+    table = pd.read_parquet(place / "data" / "predictions" / "predictions.parquet")
+    splits = predictors.parts(metadataset.MetaDataset.load(place / "metadataset"), PARAMS)
+    expected = {
+        (arm.predictor, arm.inputs, shuffle, split, task)
+        for arm in arms(PARAMS)
+        for shuffle in arm.shuffles(2)
+        for split, (_, held_out) in splits.items()
+        for task in held_out
+    }
+    columns = ["predictor", "inputs", "shuffle", "split", "task"]
+    assert set(table[columns].itertuples(index=False, name=None)) == expected
+    plain = {arm.name: arm for arm in arms(PARAMS) if not arm.control}
+    assert {p.name for p in (place / "models" / "fitted").iterdir()} == set(plain)
+    for name, arm in plain.items():
+        predictor = load_predictor(place / "models" / "fitted" / name)
+        assert (predictor.name, predictor.inputs) == (arm.predictor, arm.input_names)
+    priors = {p.relative_to(place / "data" / "priors").parts for p in place.rglob("priors/*/*")}
+    tasks = [task.replace("/", "--") for task in splits["test"][1]]
+    assert priors == {(task, f"{name}.json") for task in tasks for name in plain}
+
+    # A second run finds its results, or makes them again: the same bytes.
+    outputs = ("data", "models")
+    before = {name: files(place / name) for name in outputs}
+    predictors.main()
+    assert {name: files(place / name) for name in outputs} == before
+    for kept in sorted((place / "shards" / "predictors").iterdir())[::3]:
+        kept.unlink()
+    predictors.main()
+    assert {name: files(place / name) for name in outputs} == before
