@@ -76,6 +76,8 @@ def jobs(
     for task in tasks:
         for method in methods:
             for arm in ("any",) if method in PLAIN else arms:
+                if arm == "none" and method in PRIORBAND and method != next(iter(PRIORBAND)):
+                    continue  # without a prior there is no confidence in it
                 version = _version(bench, task, method, arm)
                 for first in range(0, seeds, BLOCK):
                     key = f"{bench}.{task.replace('/', '--')}.{method}.{arm}.{first:03d}.{version}"
@@ -137,7 +139,7 @@ def _version(bench: str, task: str, method: str, arm: str) -> str:
     parts: list[Any] = [AT, BLOCK, table(bench, task).digest, _hash(here / "_priors_trace.py")]
     if method in PRIORBAND:
         mode = None if arm == "none" else prior_for(bench, task, arm).mode()
-        return fingerprint(*parts, _hash(here / "peer_priorband.py"), mode)
+        return fingerprint(*parts, _hash(here / "peer_priorband.py"), mode, PRIORBAND[method])
     parts += [_hash(here / "_priors_search.py"), optuna.__version__]
     if method == "bohb":
         parts.append(_hash(here / "_priors_bohb.py"))

@@ -22,8 +22,8 @@ COLOURS = {
 LABELS = {
     "random": "random", "tpe": "TPE", "bohb": "BOHB-style TPE", "static": "static prior",
     "ours": "PriorSampler", "ours-no-valve": "PriorSampler, valve off",
-    "priorband": "PriorBand (NePS), medium confidence",
-    "priorband-high": "PriorBand (NePS), high confidence",
+    "priorband": "PriorBand (NePS), medium",
+    "priorband-high": "PriorBand (NePS), high",
 }  # fmt: skip
 BENCH_TITLES = {"hpobench": "HPOBench, no fidelities", "curves": "recorded curves, Hyperband"}
 
@@ -217,7 +217,7 @@ def figure(tasks: pd.DataFrame, path: Path) -> None:
         handles,
         labels,
         loc="outside lower center",
-        ncols=7 if len(grid[0]) > 2 else 4,
+        ncols=4 if len(grid[0]) > 2 else 3,
         frameon=False,
         fontsize=9,
     )

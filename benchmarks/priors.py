@@ -6,7 +6,7 @@
 Two tabular benchmarks (`_priors_tables.py` says what they and the priors are):
 
 (a) hpobench: eight data sets, no fidelities: an evaluation is a full training.
-(b) curves: thirteen data sets, searched with Optuna's HyperbandPruner from 1 to 27 epochs.
+(b) curves: recorded data sets, searched with Optuna's HyperbandPruner from 1 to 27 epochs.
 
 Methods: random, TPE, BOHB-style TPE; the prior alone (static); PriorSampler (ours) over TPE, as it
 comes and with the valve off; PriorBand from neural-pipeline-search, given the prior's mode, at the

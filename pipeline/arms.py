@@ -12,11 +12,17 @@ REFERENCE = ("static", "nothing")
 """The opponent: the same prior for every data set."""
 CONTROL = "-shuffled"
 """Suffix of the inputs whose MI profiles are those of other tasks."""
+DRAWN = ("trees", "network")
+"""Predictors that draw random numbers when they are fitted: another seed, another ranking."""
 
 
 @dataclass(frozen=True)
 class Arm:
-    """A predictor with an input set; controls are fitted once per shuffle."""
+    """A predictor with an input set.
+
+    Controls are fitted once per shuffle, each with a seed of its own, and so often are what they
+    control: were that fitted once, its luck would count as an effect of its inputs.
+    """
 
     predictor: str
     inputs: str
@@ -33,9 +39,12 @@ class Arm:
     def input_names(self) -> tuple[str, ...]:
         return INPUTS[self.inputs.removesuffix(CONTROL)]
 
-    def shuffles(self, n: int) -> list[int]:
-        """Numbers of the shuffles to fit on; -1 stands for the real profiles."""
-        return list(range(n)) if self.control else [-1]
+    def fits(self, n: int) -> list[tuple[int, int]]:
+        """n fits, or one: the shuffle (-1: the real profiles), what is added to the seed."""
+        if self.control:
+            return [(i, i) for i in range(n)]
+        again = self.predictor in DRAWN and "mi" in self.input_names
+        return [(-1, i) for i in range(n if again else 1)]
 
     def start_cost(self, costs: dict[str, Any]) -> float:
         """What a user pays before this prior is there, in full trainings."""

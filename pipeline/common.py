@@ -92,7 +92,8 @@ def code_version(*modules: str) -> list[str]:
     """What a job's result depends on beside its arguments: sources, and the engine's version."""
     from importlib.metadata import version
 
-    engines = [f"{name} {version(name).split('+')[0]}" for name in ("torch", "scikit-learn")]
+    used = ("torch", "scikit-learn", "numba")
+    engines = [f"{name} {version(name).split('+')[0]}" for name in used]
     return [source_fingerprint(*modules), *engines]
 
 

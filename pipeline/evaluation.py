@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.common import (  # isort: skip
-    DATA, MODELS, REPORTS, groups, read_params, write_csv, write_parquet,
+    DATA, MODELS, REPORTS, groups, read_params, workers, write_csv, write_parquet,
 )  # fmt: skip
 
 import json
@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
+from tqdm import tqdm
 
 from infoprior.evaluation import compare, holm, task_metrics, task_seed
 from infoprior.metadataset import MetaDataset
@@ -23,33 +25,43 @@ TRUTH = ["validation_accuracy", "test_accuracy"]
 
 
 def judge(meta: MetaDataset, predictions: pd.DataFrame, params: dict[str, Any]) -> pd.DataFrame:
-    """One row per (arm, shuffle, task): its metrics, its family, whether it is a test task."""
+    """A row per (arm, shuffle, refit, task): its metrics, its family, whether it is a test task."""
+    tasks = meta.tasks.set_index("task")
     final = meta.final().set_index("architecture")[["task", *TRUTH]]
     final = final[final["task"].isin(predictions["task"].unique())]
     truths = {str(task): frame for task, frame in final.groupby("task", observed=True)}
-    family = meta.tasks.set_index("task")["family"]
-    kind = meta.tasks.set_index("task")["kind"]
-    rows = {}
-    named = enumerate(groups(predictions, [*GROUP, "shuffle", "split", "task"]))
-    # Task by task, because all arms of a task share the draws that judge them.
-    for position, ((*arm, split, task), frame) in sorted(named, key=lambda item: item[1][0][-1]):
-        if kind[task] != "real":
-            continue  # synthetic tasks help to learn, they do not judge
-        truth = truths[task].loc[frame["architecture"]]
+    calls = (
+        delayed(judge_task)(task, frame, truths[task], tasks.loc[task, "family"], params)
+        for (task,), frame in groups(predictions, ["task"])
+        if tasks.loc[task, "kind"] == "real"  # synthetic tasks help to learn, they do not judge
+    )
+    finished = Parallel(n_jobs=workers(), return_as="generator")(calls)
+    tables = list(tqdm(finished, desc="tasks", unit="task", mininterval=1))
+    table = pd.concat(tables, ignore_index=True).sort_values("place", ignore_index=True)
+    return table.drop(columns="place")
+
+
+def judge_task(
+    task: str, predictions: pd.DataFrame, truth: pd.DataFrame, family: str, params: dict[str, Any]
+) -> pd.DataFrame:
+    """The rows of one task, by fit; `place` says where a fit stands among the predictions."""
+    fits = [*GROUP, "shuffle", "refit"]
+    rows = []
+    for (*fit, split), frame in groups(predictions, [*fits, "split"]):
+        found = truth.loc[frame["architecture"]]
         metrics = task_metrics(
             frame["log_ratio"],
-            truth["validation_accuracy"],
-            truth["test_accuracy"],
+            found["validation_accuracy"],
+            found["test_accuracy"],
             ks=params["ks"],
             n_draws=params["draws"],
             seed=task_seed(params["seed"], task),
             min_gap=params["min_gap"],
         )
-        labels = dict(zip([*GROUP, "shuffle"], arm, strict=True))
         part = "test" if split == "test" else "development"
-        about = {**labels, "part": part, "task": task, "family": family[task]}
-        rows[position] = {**about, **metrics}
-    return pd.DataFrame([rows[position] for position in sorted(rows)])
+        about = {**dict(zip(fits, fit, strict=True)), "part": part, "task": task, "family": family}
+        rows.append({"place": frame.index[0], **about, **metrics})
+    return pd.DataFrame(rows)
 
 
 def comparisons(table: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
@@ -168,4 +180,7 @@ def _rounded(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    # Under its own name, so that worker processes find its functions.
+    from pipeline import evaluation
+
+    evaluation.main()

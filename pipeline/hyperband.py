@@ -56,8 +56,9 @@ def replay_task(curves: pd.DataFrame, predictions: pd.DataFrame, params: dict) -
     if not recorded.scale.discriminating:
         return pd.DataFrame()
     found = []
-    for (*arm, shuffle, split), frame in groups(predictions, [*GROUP, "shuffle", "split"]):
-        predictor, inputs = arm
+    fits = [*GROUP, "shuffle", "refit"]
+    for (*fit, split), frame in groups(predictions, [*fits, "split"]):
+        predictor, inputs, *_ = fit
         log_ratio = frame.set_index("architecture")["log_ratio"]
         cost = Arm(predictor, inputs).start_cost(params["costs"])
         for search, charged in (("replay", cost), ("replay_free", 0.0)):
@@ -73,8 +74,8 @@ def replay_task(curves: pd.DataFrame, predictions: pd.DataFrame, params: dict) -
             # The network in hand, as in a live study: a rung's winner is not trained on for free.
             mean = rows.groupby("budget")["regret_in_hand"].mean().rename("regret").reset_index()
             part = "test" if split == "test" else "development"
-            about = {"predictor": predictor, "inputs": inputs, "shuffle": shuffle, "part": part}
-            found.append(label(mean, **about, search=search, task=recorded.task))
+            about = dict(zip(fits, fit, strict=True)) | {"part": part, "search": search}
+            found.append(label(mean, **about, task=recorded.task))
     return pd.concat(found, ignore_index=True)
 
 

@@ -27,6 +27,9 @@ CODE = (
     "infoprior.priors",
     "infoprior.metadataset",
     "infoprior.evaluation",
+    "infoprior.profiles",
+    "infoprior.spaces",
+    "infoprior.tasks",
 )
 METADATASET = DATA / "metadataset"
 
@@ -96,28 +99,31 @@ def main() -> None:
     code = code_version(*CODE)
     jobs, labels = {}, {}
     for arm in arms(params):
-        for shuffle in arm.shuffles(params["shuffles"]):
+        for shuffle, refit in arm.fits(params["shuffles"]):
+            seeded = settings | {"seed": settings["seed"] + refit}
             for split, (train, held_out) in splits.items():
-                arguments = (str(METADATASET), arm, shuffle, train, held_out, settings)
-                key = f"{arm.name}.{split}.{shuffle + 1}."
+                arguments = (str(METADATASET), arm, shuffle, train, held_out, seeded)
+                key = f"{arm.name}.{split}.{shuffle + 1}.{refit}."
                 key += fingerprint(meta.digest, code, arm.name, shuffle, *arguments[3:])
                 jobs[key] = arguments
-                labels[key] = (arm, shuffle, split)
+                labels[key] = (arm, shuffle, refit, split)
     results = run_jobs(
         fit_one, jobs, directory=SHARDS / "predictors", description="predictors", **fan_out()
     )
     tables = []
     shutil.rmtree(DATA / "priors", ignore_errors=True)
     for key, result in results.items():
-        arm, shuffle, split = labels[key]
-        labelled = {"predictor": arm.predictor, "inputs": arm.inputs, "shuffle": shuffle}
-        tables.append(label(pd.DataFrame(result["rows"]), **labelled, split=split))
-        if split == "test" and not arm.control:
+        arm, shuffle, refit, split = labels[key]
+        about = {"shuffle": shuffle, "refit": refit, "split": split}
+        rows = pd.DataFrame(result["rows"])
+        tables.append(label(rows, predictor=arm.predictor, inputs=arm.inputs, **about))
+        if split == "test" and not arm.control and not refit:
             for task, prior in result["priors"].items():
                 path = DATA / "priors" / task.replace("/", "--") / f"{arm.name}.json"
                 write_atomically(path, json.dumps(prior, indent=1) + "\n")
     predictions = pd.concat(tables, ignore_index=True)
-    columns = ["predictor", "inputs", "shuffle", "split", "task", "architecture", "log_ratio"]
+    first = ["predictor", "inputs", "shuffle", "refit", "split"]
+    columns = [*first, "task", "architecture", "log_ratio"]
     write_parquet(predictions[columns], DATA / "predictions" / "predictions.parquet")
 
     fitted = {

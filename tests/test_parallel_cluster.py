@@ -20,6 +20,12 @@ NO_DASK = clusters.missing("distributed")
 dask_only = pytest.mark.skipif(NO_DASK is not None, reason=f"a real Dask cluster: {NO_DASK}")
 
 
+def test_the_guide_exports_every_setting_that_a_worker_is_compared_in() -> None:
+    guide = (Path(__file__).parents[1] / "docs" / "cluster.md").read_text("utf-8")
+    lines = guide[guide.index("$ export ") :].split("```")[0]
+    assert {word.split("=")[0] for word in lines.split() if "=" in word} == set(_engines._SETTINGS)
+
+
 def count(i: int, log: str) -> dict:
     time.sleep(0.08)
     with open(log, "a") as file:

@@ -42,7 +42,7 @@ class NetworkSettings:
 
     members: int = 4
     hidden: int = 32
-    batch: int = 96
+    batch: int = 64
     steps: int = 150
     patience: int = 8
     learning_rate: float = 0.02

@@ -159,7 +159,8 @@ def information_plane_figure(profiles: pd.DataFrame) -> Figure:
     legend = figure.legend(handles, labels, loc="outside lower center", ncols=len(labels),
                            fontsize=8, frameon=False, markerscale=2 if crowded else 1)  # fmt: skip
     for handle in legend.legend_handles:
-        handle.set_alpha(1.0)
+        if handle is not None:
+            handle.set_alpha(1.0)
     low = float(np.nanmin(profiles["mi_ty"] / profiles["h_y"].clip(lower=1e-9)))
     axes[0].set_ylim(min(low, 0.0) - 0.05, 1.1)
     return figure

@@ -3,6 +3,8 @@
 Everything is float32. A network's parameters are one flat vector; what its layers are stands in
 an int64 array `layers` of one row a hidden layer and one for the output, with the columns below,
 and in a float32 array `keeps`, the chance to keep a unit (1: no dropout).
+
+All of it in one file: what numba keeps of a function does not see changes of another file.
 """
 
 from __future__ import annotations
@@ -144,6 +146,8 @@ def _column_sums(d: Any, out: Any) -> None:
             out[j] += d[i, j]
 
 
+# No sums in any order here: which one the compiler takes hangs on the code around it, and published
+# rows on which one it is.
 @njit(fastmath={"contract"}, error_model="numpy", nogil=True, forceinline=True)
 def _move_statistics(stats: Any, mean: Any, var: Any, bias: Any, n: Any) -> None:
     """Running means and variances move towards a batch's, in an order of sums that is fixed."""
@@ -352,7 +356,7 @@ def _norm_parameters(d: Any, normal: Any, gradients: Any, layer: Any) -> None:
 
 
 @jit
-def write_gradients(
+def _gradients(
     values: Any, gradients: Any, layers: Any, keeps: Any, stats: Any, work: Any, rows: Any,
     x: Any, y: Any, start: Any, stop: Any,
 ) -> None:  # fmt: skip
@@ -400,7 +404,16 @@ def write_gradients(
 
 
 @jit
-def adamw(
+def write_gradients(
+    values: Any, gradients: Any, layers: Any, keeps: Any, stats: Any, work: Any, rows: Any,
+    x: Any, y: Any, start: Any, stop: Any,
+) -> None:  # fmt: skip
+    """What a step begins with, alone (see `_gradients`)."""
+    _gradients(values, gradients, layers, keeps, stats, work, rows, x, y, start, stop)
+
+
+@jit
+def _adamw(
     values: Any, gradients: Any, first: Any, second: Any, steps: Any, rate: Any, decay: Any
 ) -> None:
     """AdamW's step number `steps` (Loshchilov & Hutter, ICLR 2019, algorithm 2)."""
@@ -425,7 +438,7 @@ def train_epoch(
         steps: made before; one is added a batch.
     """
     for b in range(len(bounds)):
-        write_gradients(
+        _gradients(
             values, gradients, layers, keeps, stats, work, rows, x, y, bounds[b, 0], bounds[b, 1]
         )
-        adamw(values, gradients, first, second, steps + b + 1, rate, decay)
+        _adamw(values, gradients, first, second, steps + b + 1, rate, decay)

@@ -18,9 +18,13 @@ def test_every_learned_predictor_runs_with_every_input_and_its_control():
     controls = [arm for arm in found if arm.control]
     assert {arm.inputs for arm in controls} == {"mi-shuffled", "all-shuffled"}
     for arm in controls:
-        assert arm.shuffles(3) == [0, 1, 2]
-        assert arm.input_names == Arm(arm.predictor, arm.inputs[: -len("-shuffled")]).input_names
-    assert Arm("trees", "mi").shuffles(3) == [-1]
+        assert arm.fits(3) == [(0, 0), (1, 1), (2, 2)]
+        own = Arm(arm.predictor, arm.inputs[: -len("-shuffled")])
+        assert arm.input_names == own.input_names
+        # Whatever its draws are worth, both sides have the same ones.
+        expected = [(-1, 0)] if arm.predictor == "nearest" else [(-1, 0), (-1, 1), (-1, 2)]
+        assert own.fits(3) == expected
+    assert Arm("trees", "accuracy").fits(3) == [(-1, 0)]
 
 
 @pytest.mark.parametrize(

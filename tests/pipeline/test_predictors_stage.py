@@ -49,13 +49,13 @@ def test_every_arm_is_fitted_on_each_split_and_saved_under_its_name(place: Path)
     table = pd.read_parquet(place / "data" / "predictions" / "predictions.parquet")
     splits = predictors.parts(metadataset.MetaDataset.load(place / "metadataset"), PARAMS)
     expected = {
-        (arm.predictor, arm.inputs, shuffle, split, task)
+        (arm.predictor, arm.inputs, shuffle, refit, split, task)
         for arm in arms(PARAMS)
-        for shuffle in arm.shuffles(2)
+        for shuffle, refit in arm.fits(2)
         for split, (_, held_out) in splits.items()
         for task in held_out
     }
-    columns = ["predictor", "inputs", "shuffle", "split", "task"]
+    columns = ["predictor", "inputs", "shuffle", "refit", "split", "task"]
     assert set(table[columns].itertuples(index=False, name=None)) == expected
     plain = {arm.name: arm for arm in arms(PARAMS) if not arm.control}
     assert {p.name for p in (place / "models" / "fitted").iterdir()} == set(plain)
