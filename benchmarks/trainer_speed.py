@@ -1,6 +1,6 @@
 """Networks trained per second and core: `train_many` against its peers and a floor.
 
-    python benchmarks/trainer_speed.py [--repeats 3] [--tasks 10] [--write-only]
+    python benchmarks/trainer_speed.py [--repeats 2] [--tasks 6] [--write-only]
 
 Cases: six networks (depth 2, ReLU or tanh, nothing else) of one width, 16 to 256, on a task of
 1,000 training rows; and the meta-dataset's own mix, 36 points of the space `mlp` on each of several
@@ -329,8 +329,8 @@ def figure(table: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--tasks", type=int, default=10)
+    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--tasks", type=int, default=6)
     parser.add_argument("--write-only", action="store_true")
     arguments = parser.parse_args()
     threads(1)
