@@ -20,8 +20,8 @@ DRAWN = ("trees", "network")
 class Arm:
     """A predictor with an input set.
 
-    Controls are fitted once per shuffle, each with a seed of its own, and so often are what they
-    control: were that fitted once, its luck would count as an effect of its inputs.
+    Controls are fitted once per shuffle, each with a seed of its own, and so often is whatever
+    draws random numbers: fitted once, its luck would count as an effect of its inputs.
     """
 
     predictor: str
@@ -43,8 +43,7 @@ class Arm:
         """n fits, or one: the shuffle (-1: the real profiles), what is added to the seed."""
         if self.control:
             return [(i, i) for i in range(n)]
-        again = self.predictor in DRAWN and "mi" in self.input_names
-        return [(-1, i) for i in range(n if again else 1)]
+        return [(-1, i) for i in range(n if self.predictor in DRAWN else 1)]
 
     def start_cost(self, costs: dict[str, Any]) -> float:
         """What a user pays before this prior is there, in full trainings."""

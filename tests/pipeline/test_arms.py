@@ -24,7 +24,8 @@ def test_every_learned_predictor_runs_with_every_input_and_its_control():
         # Whatever its draws are worth, both sides have the same ones.
         expected = [(-1, 0)] if arm.predictor == "nearest" else [(-1, 0), (-1, 1), (-1, 2)]
         assert own.fits(3) == expected
-    assert Arm("trees", "accuracy").fits(3) == [(-1, 0)]
+    assert Arm("trees", "accuracy").fits(2) == [(-1, 0), (-1, 1)]
+    assert Arm("static", "nothing").fits(2) == [(-1, 0)]
 
 
 @pytest.mark.parametrize(
