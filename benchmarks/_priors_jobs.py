@@ -21,7 +21,7 @@ import numpy as np
 import optuna
 import pandas as pd
 from _common import ROOT
-from _priors_search import METHODS, PLAIN, search, seed_of
+from _priors_search import METHODS, NO_PRIOR, PROMOTING, search, seed_of
 from _priors_tables import prior_for, table
 from _priors_trace import incumbents
 
@@ -75,7 +75,9 @@ def jobs(
     found = {}
     for task in tasks:
         for method in methods:
-            for arm in ("any",) if method in PLAIN else arms:
+            if method in PROMOTING and len(table(bench, task).rungs) == 1:
+                continue  # nothing to stop at
+            for arm in ("any",) if method in NO_PRIOR else arms:
                 if arm == "none" and method in PRIORBAND and method != next(iter(PRIORBAND)):
                     continue  # without a prior there is no confidence in it
                 version = _version(bench, task, method, arm)
@@ -143,8 +145,10 @@ def _version(bench: str, task: str, method: str, arm: str) -> str:
     parts += [_hash(here / "_priors_search.py"), optuna.__version__]
     if method == "bohb":
         parts.append(_hash(here / "_priors_bohb.py"))
-    if method not in PLAIN:
-        parts += [_sampler_version(), json.dumps(prior_for(bench, task, arm).to_dict())]
+    if method in PROMOTING:
+        parts += [_sampler_version("_promote"), _sampler_version("_steps")]
+    if method not in NO_PRIOR:
+        parts += [_sampler_version("_sampler"), json.dumps(prior_for(bench, task, arm).to_dict())]
     return fingerprint(*parts)
 
 
@@ -152,12 +156,12 @@ def _hash(path: Path) -> int:
     return zlib.crc32(path.read_bytes())
 
 
-@lru_cache(maxsize=1)
-def _sampler_version() -> list[tuple[str, int]]:
-    """Hashes of PriorSampler's module and of all modules of its room that it imports."""
+@lru_cache(maxsize=4)
+def _sampler_version(module: str) -> list[tuple[str, int]]:
+    """Hashes of a sampler's module and of all modules of its room that it imports."""
     room = ROOT / "infoprior" / "priors"
     files: dict[str, int] = {}
-    waiting = ["_sampler"]
+    waiting = [module]
     while waiting:
         path = room / f"{waiting.pop()}.py"
         if path.name in files or not path.exists():

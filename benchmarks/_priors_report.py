@@ -3,6 +3,7 @@ averaged over seeds first, intervals resample tasks."""
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,16 @@ from infoprior.evaluation import bootstrap_interval
 COLOURS = {
     "random": "#999999", "tpe": "#56B4E9", "bohb": "#009E73", "static": "#CC79A7",
     "ours": "#D55E00", "ours-no-valve": "#E69F00", "priorband": "#0072B2",
-    "priorband-high": "#332288",
+    "priorband-high": "#332288", "ours-promoted": "#882255", "random-promoted": "#444444",
 }  # fmt: skip
 LABELS = {
     "random": "random", "tpe": "TPE", "bohb": "BOHB-style TPE", "static": "static prior",
     "ours": "PriorSampler", "ours-no-valve": "PriorSampler, valve off",
+    "ours-promoted": "PriorSampler, promoting", "random-promoted": "random, promoting",
     "priorband": "PriorBand (NePS), medium",
     "priorband-high": "PriorBand (NePS), high",
 }  # fmt: skip
+OURS = ("ours", "ours-promoted")  # what the bars are for
 BENCH_TITLES = {"hpobench": "HPOBench, no fidelities", "curves": "recorded curves, Hyperband"}
 
 
@@ -84,36 +87,42 @@ def bars(tasks: pd.DataFrame, bench: str) -> list[str]:
     lines = []
     if "good" in arms and {"ours", "random"} <= there:
         target = float(_matrix(tasks, bench, "good", "random")[32].mean())
-        for method in ("ours", "ours-no-valve", "static", *PRIORBAND, "tpe", "bohb"):
+        others = ("ours-no-valve", "static", *PRIORBAND, "random-promoted", "tpe", "bohb")
+        for method in (*OURS, *others):
             if method in there:
                 mean = _matrix(tasks, bench, "good", method).mean()
                 reached = mean.index[mean <= target]
                 when = f"at {reached[0]}" if len(reached) else "not within 32"
-                wanted = " (wanted: at most 8)" if method == "ours" else ""
+                wanted = " (wanted: at most 8)" if method in OURS else ""
                 lines.append(
                     f"good prior: random's regret at 32 ({target:.3f}) is reached by "
                     f"{LABELS[method]} {when} full trainings{wanted}"
                 )
     if "bad" in arms and {"ours", "tpe"} <= there:
-        for method in ("ours", "ours-no-valve", "static", *PRIORBAND):
+        for method in (*OURS, "ours-no-valve", "static", *PRIORBAND):
             if method in there:
                 mine = _matrix(tasks, bench, "bad", method)[32]
                 base = _matrix(tasks, bench, "bad", "tpe")[32]
                 low, high = _ratio_interval(mine.to_numpy(), base.to_numpy())
                 ratio, wanted = mine.mean() / base.mean(), ""
-                if method == "ours":
+                if method in OURS:
                     wanted = " (wanted: at most 1.10)"
                 lines.append(
                     f"bad prior: final regret of {LABELS[method]} is {ratio:.3f} "
                     f"[{low:.3f}, {high:.3f}] times TPE's without a prior{wanted}"
                 )
-    for peer in PRIORBAND:
-        for arm in _arms(tasks[tasks.bench == bench]) if {"ours", peer} <= there else ():
-            mine = _matrix(tasks, bench, arm, "ours").mean()
-            behind = mine - _matrix(tasks, bench, arm, peer).mean()
-            worse = [f"{b} ({behind[b]:+.3f})" for b in BUDGETS if behind[b] > 0]
+    for method, peer in itertools.product(OURS, PRIORBAND):
+        for arm in _arms(tasks[tasks.bench == bench]) if {method, peer} <= there else ():
+            mine, its = (_matrix(tasks, bench, arm, m) for m in (method, peer))
+            if not len(its):
+                continue
+            worse = [
+                f"{b} ({_interval((mine - its)[b].to_numpy(), signed=True)})"
+                for b in BUDGETS
+                if (mine - its)[b].mean() > 0
+            ]
             lines.append(
-                f"{arm} prior: PriorSampler's mean regret is above that of {LABELS[peer]} at "
+                f"{arm} prior: {LABELS[method]}'s mean regret is above that of {LABELS[peer]} at "
                 f"{', '.join(worse) or 'no budget'} (wanted: no budget)"
             )
     return lines
@@ -158,9 +167,10 @@ def text(tasks: pd.DataFrame, seeds: int) -> str:
         n = tasks[tasks.bench == bench].task.nunique()
         lines += ["", f"## {BENCH_TITLES.get(bench, bench)} ({n} tasks)", ""]
         lines += [f"- {line}" for line in bars(tasks, bench)]
-        if "ours" in set(tasks.method):
-            lines += ["", "### PriorSampler's regret minus the others', paired by task", ""]
-            lines += [markdown(against(tasks, bench))]
+        for method in OURS:
+            if method in set(tasks[tasks.bench == bench].method):
+                lines += ["", f"### {LABELS[method]}: regret minus the others', paired by task", ""]
+                lines += [markdown(against(tasks, bench, method))]
         for arm in _arms(tasks):
             for column in ("regret", "rank"):
                 lines += ["", f"### {arm} prior: {column}", ""]
@@ -186,10 +196,10 @@ def figure(tasks: pd.DataFrame, path: Path) -> None:
                 matrix = _matrix(tasks, bench, arm, method)
                 if not len(matrix):
                     continue
-                colour, front = COLOURS.get(method, "black"), method == "ours"
+                colour, front = COLOURS.get(method, "black"), method in OURS
                 ax.plot(
                     matrix.columns, matrix.mean(), color=colour, lw=2.4 if front else 1.3,
-                    ls="--" if method == "ours-no-valve" else "-",
+                    ls={"ours-no-valve": "--", "random-promoted": ":"}.get(method, "-"),
                     zorder=3 if front else 2, label=LABELS.get(method, method),
                 )  # fmt: skip
                 if front:

@@ -1,9 +1,9 @@
 """One search of the priors benchmark: an Optuna study over a table, by any of the methods.
 
 Costs are epochs. A trial is told its validation value at each rung it passes and goes on until
-Optuna's HyperbandPruner (1 to 27 epochs, eta 3) stops it, so only new epochs are ever charged;
-where the table has one rung, there is no pruner and each trial is a full training. All methods get
-the same seed for a (task, seed).
+Optuna's HyperbandPruner (1 to 27 epochs, eta 3) stops it; where trials are promoted, they go on
+from a paused one. So only new epochs are ever charged. Where the table has one rung, there is no
+pruner and each trial is a full training. All methods get the same seed for a (task, seed).
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import optuna
 from _priors_bohb import BOHBSampler
-from _priors_tables import Table, prior_for, table
+from _priors_tables import RUNGS, Table, prior_for, table
 from _priors_trace import BUDGETS, Encoder, Event, Nearest, incumbents
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage, InMemoryStorage
 
-from infoprior.priors import Prior, PriorSampler
+from infoprior.priors import Prior, PriorSampler, continues
+from infoprior.priors._promote import PromotingSampler, RungPruner
+from infoprior.priors._steps import make_steps
 
+ETA = 3  # of Hyperband
 Space = dict[str, BaseDistribution]
 Make = Callable[[Space, Prior, int, BaseStorage], BaseSampler]
 
@@ -41,7 +44,17 @@ WITH_PRIOR: dict[str, Make] = {
         prior, seed=seed, valve=False, storage=storage
     ),
 }
-METHODS: dict[str, Make] = {**PLAIN, **WITH_PRIOR}
+# As `hyperband_study(..., promote=True)` has it: only where there are fidelities.
+PROMOTING: dict[str, Make] = {
+    "random-promoted": lambda space, prior, seed, storage: PromotingSampler(
+        RandomSampler(seed=seed), RUNGS, ETA, storage
+    ),
+    "ours-promoted": lambda space, prior, seed, storage: PromotingSampler(
+        PriorSampler(prior, make_steps, seed=seed, storage=storage), RUNGS, ETA, storage
+    ),
+}
+METHODS: dict[str, Make] = {**PLAIN, **WITH_PRIOR, **PROMOTING}
+NO_PRIOR = (*PLAIN, "random-promoted")
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -83,7 +96,9 @@ def search(
     full = data.rungs[-1]
     pruner: optuna.pruners.BasePruner = optuna.pruners.NopPruner()
     if len(data.rungs) > 1:
-        pruner = optuna.pruners.HyperbandPruner(data.rungs[0], full, reduction_factor=3)
+        pruner = optuna.pruners.HyperbandPruner(data.rungs[0], full, reduction_factor=ETA)
+    if isinstance(sampler, PromotingSampler):
+        pruner = RungPruner(full)
     study = optuna.create_study(
         storage=storage,
         study_name=f"{data.task}/{seed}",  # Hyperband's brackets hang on it
@@ -91,7 +106,7 @@ def search(
         sampler=sampler,
         pruner=pruner,
     )
-    # Until its first call the pruner takes every trial for bracket 0.
+    # Until its first call Hyperband's takes every trial for bracket 0.
     pruner.prune(study, optuna.trial.create_trial(value=0.0))
     if isinstance(sampler, BOHBSampler):
         sampler.whole = study
@@ -100,9 +115,12 @@ def search(
     spent = 0
     while spent < budget * full:
         trial = study.ask(data.space)
-        row, before = nearest(trial.params), 0
+        paused = continues(trial)
+        row, before = nearest(trial.params), 0 if paused is None else paused.step
         curve = data.observed[row].tolist()
         for rung, (epochs, value) in enumerate(zip(data.rungs, curve, strict=True)):
+            if epochs <= before:
+                continue
             spent, before = spent + epochs - before, epochs
             events.append((spent, rung, value, row))
             trial.report(value, step=epochs)

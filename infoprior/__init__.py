@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from infoprior._face import Suggestion, profile, suggest
     from infoprior.metadataset import MetaDataset, load_metadataset
     from infoprior.predictors import load_predictor
-    from infoprior.priors import Prior, PriorSampler, fail_stale, hyperband_study, optimize
+    from infoprior.priors import (
+        Prior,
+        PriorSampler,
+        continues,
+        fail_stale,
+        hyperband_study,
+        optimize,
+    )
     from infoprior.spaces import SearchSpace, get_space
     from infoprior.tasks import Task, load_task, read_table
 
@@ -27,6 +34,7 @@ _HOME = {
     "SearchSpace": "infoprior.spaces",
     "Suggestion": "infoprior._face",
     "Task": "infoprior.tasks",
+    "continues": "infoprior.priors",
     "fail_stale": "infoprior.priors",
     "get_space": "infoprior.spaces",
     "hyperband_study": "infoprior.priors",
@@ -46,6 +54,7 @@ __all__ = [
     "SearchSpace",
     "Suggestion",
     "Task",
+    "continues",
     "fail_stale",
     "get_space",
     "hyperband_study",

@@ -9,6 +9,7 @@ from ._expert import from_expert
 from ._marginal import Marginal
 from ._optimize import fail_stale, optimize
 from ._prior import Prior
+from ._promote import Paused, continues
 from ._sampler import PriorSampler
 from ._studies import from_studies
 from ._study import hyperband_study
@@ -17,9 +18,11 @@ from ._trials import from_trials
 __all__ = [
     "Entropy",
     "Marginal",
+    "Paused",
     "Prior",
     "PriorError",
     "PriorSampler",
+    "continues",
     "fail_stale",
     "from_expert",
     "from_studies",

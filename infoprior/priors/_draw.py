@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from optuna.distributions import BaseDistribution
 
-from ._axes import Axis
+from ._axes import Axis, make_axis
 from ._errors import PriorError
 from ._kernels import Kernels
 from ._normal import Array
@@ -98,6 +98,16 @@ def draw(given: Given, name: str, live: BaseDistribution, u: float, v: float) ->
     found = target.find(part.axis.values(position)[0])
     # The target's own value: an int where the prior has floats, and the choice as it was given.
     return NOTHING if found is None else target.values(np.array([found]))[0]
+
+
+def own_value(name: str, live: BaseDistribution, value: Any) -> Any:
+    """A value as `live` has it (an int for 3.0, the choice as it was given), or NOTHING."""
+    try:
+        axis = make_axis(name, live)
+        found = axis.find(value)
+    except PriorError:  # of another kind, or choices that are objects
+        return NOTHING
+    return NOTHING if found is None else axis.values(np.array([found]))[0]
 
 
 def _pick(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
+CONTINUES = "infoprior:continues"  # a trial's user attribute: the number of the one it goes on from
 ENQUEUED = "enqueued"  # the source of trials with values of the user's own
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
@@ -58,6 +59,7 @@ class Evidence:
         self._prior, self._start, self._source = prior, start, source
         self._study_name: str | None = None
         self._seen: dict[int, Outcome] = {}
+        self._later: dict[int, int] = {}  # trial number -> of the one that went on from it
         self._latest: tuple[int, Shares | None] = (-1, None)  # up to a milestone
 
     def add(
@@ -71,18 +73,24 @@ class Evidence:
         if trial.number not in self._seen or not feasible(trial):
             found = outcome(trial, state, values, study.directions, self._parts(trial))
             self._seen[trial.number] = found
+            if CONTINUES in trial.user_attrs and state != TrialState.FAIL:
+                self._later[trial.user_attrs[CONTINUES]] = trial.number
 
     def shares(self, study: Study, number: int) -> Shares:
         """Which share of the trials about this number each source gets."""
         self._open(study)
         if number == 0 and self._seen:  # another study of this name
-            self._seen, self._all = {}, None
+            self._seen, self._later, self._all = {}, {}, None
         point = milestone(number)
         at, found = self._latest
         if at != point or found is None or number == 0:
             for trial in self._finished(study):
                 self.add(study, trial, trial.state, trial.values)
-            before = sorted(k for k in [*self._seen] if k < point)
+            # What went on counts once, by how it ended last.
+            later = self._later
+            before = sorted(
+                k for k in [*self._seen] if k < point and later.get(k, math.inf) >= point
+            )
             found = shares([self._seen[k] for k in before], self._start)
             self._latest = (point, found)
         return found
@@ -96,8 +104,8 @@ class Evidence:
 
     def _open(self, study: Study) -> None:
         if study.study_name != self._study_name:
-            self._study_name, self._seen, self._latest = study.study_name, {}, (-1, None)
-            self._all = None
+            self._study_name, self._latest = study.study_name, (-1, None)
+            self._seen, self._later, self._all = {}, {}, None
 
     def _parts(self, trial: FrozenTrial) -> tuple[float, float, float]:
         """All of it for the source that proposed it; by density where that is not known.

@@ -146,9 +146,11 @@ def fail_stale(study: optuna.Study, *, older_than: float | None = None) -> list[
 
 def _mark_stale(study: optuna.Study, number: int) -> None:
     # Optuna lets one write into another worker's trial by the storage only.
+    from ._promote import PromotingSampler
     from ._sampler import PriorSampler
 
-    storage = study.sampler._storage if isinstance(study.sampler, PriorSampler) else None
+    sampler = study.sampler
+    storage = sampler._storage if isinstance(sampler, (PriorSampler, PromotingSampler)) else None
     if storage is not None:
         of_study = storage.get_study_id_from_name(study.study_name)
         trial = storage.get_trial_id_from_study_id_trial_number(of_study, number)

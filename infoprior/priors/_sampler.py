@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 
 from ._axes import make_axis
-from ._draw import NOTHING, Given, draw
+from ._draw import NOTHING, Given, draw, own_value
 from ._errors import PriorError
 from ._evidence import ENQUEUED, Evidence
 from ._file import number
@@ -35,11 +36,12 @@ def _turn(number: int, shift: float) -> float:
     return (int(f"{number & 0xFFFFFFFF:032b}"[::-1], 2) / 2**32 + shift) % 1.0
 
 
-def _fixed(trial: FrozenTrial) -> dict[str, Any]:
+def fixed(trial: FrozenTrial) -> dict[str, Any]:
     """The values an enqueued trial is to have."""
     return dict(trial.system_attrs.get("fixed_params") or {})
 
 
+_SOON = 64  # trials within which the mode has its turn, or else it has none
 _RUNNING = 1024  # trials of which it is remembered what is known
 
 
@@ -54,9 +56,10 @@ class PriorSampler(BaseSampler):
 
     With the valve (the default) the share is learned. There are three sources then: the prior's
     kernels, uniform sampling (which takes the place of the prior's floor) and the base sampler. The
-    kernels' share starts at `weight` times one minus the floor; the finished trials are ranked, and
-    the share rises while the kernels' trials do better than the others and falls while they do
-    worse, between 0.03 and 0.8. So a bad prior is left after a few trials. What you enqueue keeps
+    kernels' share starts at `weight` times one minus the floor, and their first trial is the
+    prior's mode; the finished trials are ranked, and the share rises while the kernels' trials do
+    better than the others and falls while they do worse, between 0.03 and 0.8. So a good prior
+    shows soon what it is worth, and a bad one is left after a few trials. What you enqueue keeps
     its values, is completed by the prior, and counts for no source ("enqueued").
 
     A trial's draw hangs on the seed, the trial's number, the values it has and the trials that
@@ -72,7 +75,8 @@ class PriorSampler(BaseSampler):
             base sampler is alone.
         seed: of this sampler's draws and of the base samplers made here; taken from the system's
             entropy where None.
-        valve: whether the share is learned; False keeps it at `weight`.
+        valve: whether the share is learned; False keeps it at `weight`, and every draw is one
+            from the prior, the first one too.
         storage: the study's storage, the same object that the study was created with. With it
             the attributes below are written into it, and under Hyperband the valve learns from all
             brackets from the first trial on.
@@ -102,7 +106,7 @@ class PriorSampler(BaseSampler):
         self,
         prior: Prior,
         base: BaseSampler | MakeSampler | None = None,
-        weight: float = 0.8,
+        weight: float = 0.5,
         seed: int | None = None,
         *,
         valve: bool = True,
@@ -137,6 +141,11 @@ class PriorSampler(BaseSampler):
         )
         self._storage = storage
         self._begun: dict[int, Given] = {}  # trial number -> what is known of it
+        # The prior's share is its starting one until a trial of its own has finished.
+        shift = self._uniforms(-1, "")[0]
+        mode = self._evidence is not None and prior.n_components > 0
+        turns = (n for n in range(_SOON) if mode and _turn(n, shift) < start)
+        self._mode_trial = next(turns, None)
 
     def __str__(self) -> str:
         valve = "" if self._evidence is None else ", valve=True"
@@ -176,7 +185,7 @@ class PriorSampler(BaseSampler):
         """The source of a trial that is beginning, noted in it."""
         shares = self._shares(study, trial.number)
         v, _ = self._uniforms(trial.number, "")
-        if _fixed(trial) and self._weight > 0.0:
+        if fixed(trial) and self._weight > 0.0:
             source = ENQUEUED
         elif _turn(trial.number, self._uniforms(-1, "")[0]) < shares.prior:
             source = "prior"
@@ -210,11 +219,23 @@ class PriorSampler(BaseSampler):
         u, _ = self._uniforms(trial.number, f"/{name}")
         return axis.values(axis.from_unit(np.array([u])))[0]
 
+    def _proposed(self, trial: FrozenTrial, given: Given, name: str, live: BaseDistribution) -> Any:
+        """The prior's value of a parameter it knows, or NOTHING."""
+        if trial.number == self._mode_trial and not fixed(trial):
+            value = own_value(name, live, self._mode[name])
+            if value is not NOTHING:
+                return value
+        return draw(given, name, live, *self._uniforms(trial.number, f"/{name}"))
+
+    @cached_property
+    def _mode(self) -> dict[str, Any]:
+        return self._prior.mode()
+
     def _given(self, trial: FrozenTrial, name: str = "") -> Given:
         """The prior given what the trial has, or is going to have, of other names than this."""
         found = self._begun.get(trial.number)
         if found is None or (name in found.names and name not in trial.params):
-            known = {**_fixed(trial), **trial.params}
+            known = {**fixed(trial), **trial.params}
             known = {n: value for n, value in known.items() if n in self._names and n != name}
             found = Given(self._prior, known, floor=self._evidence is None)
             self._begun[trial.number] = found
@@ -253,7 +274,7 @@ class PriorSampler(BaseSampler):
         given, drawn = self._given(trial), {}
         for name, live in search_space.items():
             if name in self._names:
-                value = draw(given, name, live, *self._uniforms(trial.number, f"/{name}"))
+                value = self._proposed(trial, given, name, live)
                 if value is not NOTHING:
                     drawn[name] = value
                     given.add(name, value)
@@ -271,9 +292,8 @@ class PriorSampler(BaseSampler):
         if source == "uniform":
             value = self._uniform(trial, param_name, param_distribution)
         elif source in ("prior", ENQUEUED) and param_name in self._names:
-            uniforms = self._uniforms(trial.number, f"/{param_name}")
             given = self._given(trial, param_name)
-            value = draw(given, param_name, param_distribution, *uniforms)
+            value = self._proposed(trial, given, param_name, param_distribution)
         if value is not NOTHING:
             return value
         return self._base.sample_independent(study, trial, param_name, param_distribution)

@@ -55,6 +55,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "random base": {"base": lambda seed: RandomSampler(seed=seed)},
     "multivariate": {"base": lambda seed: TPESampler(seed=seed, multivariate=True)},
     "no prior": {"prior": None},
+    "promote": {"promote": True},
+    "promote, TPE": {"promote": True, "base": lambda seed: TPESampler(seed=seed)},
+    "promote, no prior": {"promote": True, "prior": None},
 }
 
 
@@ -66,7 +69,8 @@ def test_same_seed_same_trials(variant: str, tmp_path: Path) -> None:
     assert first == run(40, tmp_path / "a.journal" if variant == "prior" else "memory", **more)
     assert {row[1] for row in first} == {TrialState.COMPLETE, TrialState.PRUNED}
     other = run(40, **{**more, "seed": 8})
-    assert all(a[2] != b[2] for a, b in zip(first, other, strict=True))
+    # Of two seeds the prior's first trial may be the same, its mode.
+    assert sum(a[2] == b[2] for a, b in zip(first, other, strict=True)) <= 1
 
 
 def test_sources_are_noted() -> None:
