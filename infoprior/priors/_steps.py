@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 UNIFORM = 0.5  # of the trials
 BEST = 5  # a step begins at one of so many
-CHANGED = 0.5  # of the parameters
+CHANGED = 0.5  # of the parameters, at least one
 STEP = 0.25  # standard deviation, in units of the range
 
 
@@ -50,7 +50,7 @@ class StepSampler(BaseSampler):
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._uniform = RandomSampler(seed=seed)
-        self._parents: dict[int, Mapping[str, Any]] = {}
+        self._begun: dict[int, tuple[Mapping[str, Any], frozenset[str]]] = {}
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
@@ -72,16 +72,16 @@ class StepSampler(BaseSampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         """The parent's value or a step from it; a uniform one where there is no parent."""
-        parent = self._parent(study, trial.number)
+        parent, changed = self._begin(study, trial.number)
         value = NOTHING
         if param_name in parent:
             value = own_value(param_name, param_distribution, parent[param_name])
         if value is NOTHING:
             return self._uniform.sample_independent(study, trial, param_name, param_distribution)
+        if param_name not in changed:
+            return value
         name = zlib.crc32(param_name.encode("utf-8", "surrogatepass"))
         rng = np.random.default_rng([self._seed, trial.number, name])
-        if rng.random() >= CHANGED:
-            return value
         if isinstance(param_distribution, CategoricalDistribution):
             choices = param_distribution.choices
             others = [c for c in choices if own_value(param_name, param_distribution, c) != value]
@@ -91,12 +91,18 @@ class StepSampler(BaseSampler):
         )
         return near.sample(1, rng)[0][param_name]
 
-    def _parent(self, study: Study, number: int) -> Mapping[str, Any]:
-        if number not in self._parents:
+    def _begin(self, study: Study, number: int) -> tuple[Mapping[str, Any], frozenset[str]]:
+        """The parent's parameters, none of them in a uniform trial, and which of them change."""
+        if number not in self._begun:
             rng = np.random.default_rng([self._seed, number])
             best = [] if rng.random() < UNIFORM else best_trials(study, BEST)
-            self._parents = {number: best[rng.integers(len(best))].params if best else {}}
-        return self._parents[number]
+            parent = best[rng.integers(len(best))].params if best else {}
+            names = sorted(parent)
+            changed = {n for n, u in zip(names, rng.random(len(names)), strict=True) if u < CHANGED}
+            if names and not changed:  # the parent once more would say nothing new
+                changed = {names[rng.integers(len(names))]}
+            self._begun = {number: (parent, frozenset(changed))}
+        return self._begun[number]
 
     def after_trial(
         self,

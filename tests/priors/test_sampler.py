@@ -102,7 +102,7 @@ def test_the_same_seed_gives_the_same_trials() -> None:
     first, second, other = (run(PriorSampler(TIGHT, seed=s), 25) for s in (7, 7, 8))
     assert [t.params for t in first.trials] == [t.params for t in second.trials]
     assert [t.params for t in first.trials] != [t.params for t in other.trials]
-    unseeded = [run(PriorSampler(TIGHT, weight=1.0), 5).trials[0].params for _ in range(2)]
+    unseeded = [run(PriorSampler(TIGHT, weight=1.0), 5).trials[1].params for _ in range(2)]
     assert unseeded[0] != unseeded[1]
 
 
@@ -418,3 +418,38 @@ def test_bases_that_have_a_space_of_their_own(base: str) -> None:
     study = run(PriorSampler(TIGHT, BASES[base](), weight=0.5, seed=0), 12, steps)
     assert {t.user_attrs[PriorSampler.SOURCE] for t in study.trials} >= {"prior", "base"}
     assert all(t.state.name == "COMPLETE" for t in study.trials)
+
+
+# ---- the prior's first trial
+
+
+def first_own(sampler: PriorSampler, space: dict[str, Any], n: int = 12) -> Any:
+    """Parameters of the first trial that is the prior's, and of the later ones."""
+    study = optuna.create_study(sampler=sampler)
+    for _ in range(n):
+        study.tell(study.ask(space), 0.0)
+    own = [t.params for t in study.trials if sampler.source(t) == "prior"]
+    return own[0], own[1:]
+
+
+@pytest.mark.parametrize("base", [RandomSampler, TPESampler])
+def test_the_prior_begins_with_its_mode(base: Any) -> None:
+    for seed in range(4):
+        sampler = PriorSampler(TIGHT, base(seed=0), seed=seed)
+        first, later = first_own(sampler, dict(TIGHT.space))
+        assert first == TIGHT.mode()
+        assert all(params != first for params in later)
+
+
+def test_with_the_valve_off_every_draw_is_from_the_prior() -> None:
+    sampler = PriorSampler(TIGHT, RandomSampler(seed=0), weight=1.0, valve=False, seed=0)
+    assert TIGHT.mode() not in first_own(sampler, dict(TIGHT.space))[:1]
+
+
+def test_a_mode_outside_the_range_is_drawn_instead() -> None:
+    space = {"x": FloatDistribution(0, 1), "n": IntDistribution(1, 9)}
+    prior = Prior.from_points(space, [{"x": 0.2, "n": 7}])
+    live = {"x": FloatDistribution(0.5, 1.0), "n": IntDistribution(1, 9)}
+    first, _ = first_own(PriorSampler(prior, RandomSampler(seed=0), seed=0), live)
+    assert first["n"] == 7
+    assert 0.5 <= first["x"] <= 1.0

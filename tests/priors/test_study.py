@@ -133,7 +133,7 @@ OTHERS: list[tuple[dict[str, Any], str]] = [
     ({"max_resource": 27}, "max_resource is 9 there and 27 here"),
     ({"min_resource": 2}, "min_resource is 1 there"),
     ({"reduction_factor": 2}, "reduction_factor is 3 there"),
-    ({"weight": 0.5}, "weight is 0.8 there and 0.5 here"),
+    ({"weight": 0.6}, "weight is 0.5 there and 0.6 here"),
     ({"valve": False}, "valve is True there and False here"),
     ({"base": lambda seed: RandomSampler(seed=seed)}, "base is 'TPESampler' there"),
     ({"base": TPESampler(seed=7)}, "base is 'TPESampler' there"),

@@ -17,6 +17,7 @@ import pytest
 from optuna.trial import TrialState
 
 from infoprior.priors import PriorError
+from infoprior.priors._evidence import CONTINUES
 from infoprior.priors._optimize import fail_stale, finished, optimize
 from tests import postgres
 from tests.priors.workers import objective, open_study
@@ -109,8 +110,13 @@ def kill_one_halfway(storage: str, n_trials: int, tmp_path: Path, name: str) -> 
     for worker in noted:  # each did its part, the others after the kill too
         assert sum("finished" in note for note in worker) >= n_trials // 40
     # Seeds differ by trial: no two workers proposed the same point.
-    points = {tuple(sorted(trial.params.items())) for trial in trials if trial.params}
-    assert len(points) >= len(trials) - 1
+    own = [trial for trial in trials if CONTINUES not in trial.user_attrs]
+    points = {tuple(sorted(trial.params.items())) for trial in own if trial.params}
+    assert len(points) >= len(own) - 1
+    # Nor did two go on from the same trial, but where one read while the other was writing.
+    taken = [t.user_attrs[CONTINUES] for t in trials if CONTINUES in t.user_attrs]
+    assert len(taken) - len(set(taken)) <= 2
+    assert bool(taken) == name.startswith("promoting")
     return study
 
 
@@ -134,16 +140,18 @@ def go_on(study: optuna.Study, storage: str, tmp_path: Path, more: int) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["shared", "promoting"])
 @pytest.mark.parametrize("n_trials", [160, pytest.param(400, marks=pytest.mark.slow)])
-def test_four_workers_one_killed(n_trials: int, tmp_path: Path) -> None:
+def test_four_workers_one_killed(n_trials: int, name: str, tmp_path: Path) -> None:
     storage = str(tmp_path / "study.journal")
-    study = kill_one_halfway(storage, n_trials, tmp_path, "shared")
+    study = kill_one_halfway(storage, n_trials, tmp_path, name)
     go_on(study, storage, tmp_path, more=10)
 
 
 @pytest.mark.slow
-def test_four_workers_one_killed_postgres(tmp_path: Path, database: str) -> None:
-    study = kill_one_halfway(database, 400, tmp_path, "four hundred")
+@pytest.mark.parametrize("name", ["four hundred", "promoting"])
+def test_four_workers_one_killed_postgres(tmp_path: Path, database: str, name: str) -> None:
+    study = kill_one_halfway(database, 400, tmp_path, name)
     go_on(study, database, tmp_path, more=10)
 
 

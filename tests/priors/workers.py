@@ -42,8 +42,9 @@ def objective(trial: optuna.Trial) -> float:
 
 
 def open_study(storage: Any, name: str, **more: Any) -> optuna.Study:
-    """The study all workers share."""
-    more = {"prior": PRIOR, "max_resource": 9, "seed": 7, **more}
+    """The study all workers share; one whose name begins so promotes."""
+    promote = name.startswith("promoting")
+    more = {"prior": PRIOR, "max_resource": 9, "seed": 7, "promote": promote, **more}
     return hyperband_study(name=name, storage=storage, **more)
 
 

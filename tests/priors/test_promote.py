@@ -1,0 +1,255 @@
+"""Hyperband by promotion: what each trial is for, what it goes on from, and who may do so."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.samplers import RandomSampler
+from optuna.storages import InMemoryStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from infoprior.priors import Paused, Prior, PriorError, PriorSampler, continues
+from infoprior.priors._evidence import CONTINUES
+from infoprior.priors._optimize import STALE, fail_stale, optimize
+from infoprior.priors._promote import RUNG, PromotingSampler, RungPruner, rungs, slots
+from infoprior.priors._study import hyperband_study
+from tests.priors.workers import PRIOR, SPACE, objective, open_study
+
+State = TrialState
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> None:
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+
+
+def study_of(n_rungs: int = 3, direction: str = "minimize", **more: Any) -> optuna.Study:
+    """Promoting, with random configurations."""
+    return hyperband_study(
+        name="study",
+        max_resource=3 ** (n_rungs - 1),
+        promote=True,
+        storage="memory",
+        direction=direction,  # type: ignore[arg-type]
+        **{"base": lambda seed: RandomSampler(seed=seed), **more},
+    )
+
+
+def told(study: optuna.Study, value: float, upto: int = 10**9) -> FrozenTrial:
+    """Ask for a trial whose value is the same at every step, and tell it as an objective would."""
+    trial = study.ask({"x": optuna.distributions.FloatDistribution(0, 1)})
+    for step in (1, 3, 9):
+        if step > upto:
+            return study.tell(trial, state=State.PRUNED)
+        trial.report(value, step)
+        if trial.should_prune():
+            return study.tell(trial, state=State.PRUNED)
+    return study.tell(trial, value)
+
+
+# ---- the plan
+
+
+def test_rungs_and_one_cycle_of_brackets() -> None:
+    assert rungs(1, 27, 3) == [1, 3, 9, 27]
+    assert rungs(2, 30, 3) == [2, 6, 30]  # the last one is the top
+    assert rungs(1, 1, 3) == [1]
+    # Four rungs: 27 > 9 > 3 > 1, 9 > 3 > 1, 6 > 2, 4.
+    found = [(s.bottom, s.rung, s.promotes) for s in slots(4, 3)]
+    plan = [(0, [27, 9, 3, 1]), (1, [9, 3, 1]), (2, [6, 2]), (3, [4])]
+    by_hand = [
+        (bottom, bottom + k, k > 0)
+        for bottom, sizes in plan
+        for k, size in enumerate(sizes)
+        for _ in range(size)
+    ]
+    assert found == by_hand
+
+
+def test_the_best_go_on() -> None:
+    study = study_of()
+    values = [0.5, 0.1, 0.9, 0.3, 0.8, 0.2, 0.7, 0.6, 0.4]
+    for value in values:
+        assert told(study, value).state == State.PRUNED
+    first = [told(study, 0.0 + value) for value in (0.11, 0.21, 0.05)]
+    assert [t.user_attrs[CONTINUES] for t in first] == [1, 5, 3]
+    assert all(t.params == study.trials[t.user_attrs[CONTINUES]].params for t in first)
+    assert [t.last_step for t in first] == [3, 3, 3]
+    top = told(study, 0.04)  # from the one that is best at the second rung, not at the first
+    assert (top.user_attrs[CONTINUES], top.state, top.last_step) == (11, State.COMPLETE, 9)
+    # The second bracket begins a rung higher with new ones, and then takes what is best of all
+    # that wait there: 0.11 and not its own.
+    assert [continues(told(study, v)) for v in (0.6, 0.12, 0.7)] == [None, None, None]
+    assert continues(told(study, 0.1)) == Paused(9, 3)
+
+
+def test_maximize_takes_the_largest_and_nan_never() -> None:
+    study = study_of(2, "maximize")
+    for value in (0.2, math.nan, 0.7):
+        told(study, value)
+    assert continues(told(study, 0.7)) == Paused(2, 1)
+
+
+def test_who_stops_early_or_fails_does_not_go_on() -> None:
+    study = study_of(2)
+    told(study, 0.0, upto=0)  # its objective pruned it before the rung
+    study.tell(study.ask(), state=State.FAIL)
+    assert told(study, 0.9).number == 2
+    assert continues(told(study, 0.9)) == Paused(2, 1)
+
+
+def test_nothing_to_promote_is_a_new_configuration() -> None:
+    study = study_of(2)
+    asked = [study.ask() for _ in range(4)]  # four workers: the fourth would promote
+    assert [continues(trial) for trial in asked] == [None] * 4
+    assert asked[3].user_attrs[RUNG] == 1
+
+
+def test_workers_that_choose_at_once_choose_differently() -> None:
+    study = study_of()
+    for value in (0.3, 0.1, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
+        told(study, value)
+    ahead = study._storage.create_new_trial(study._study_id)  # begun, and has not chosen yet
+    assert study._storage.get_trial(ahead).number == 9
+    assert continues(study.ask()) == Paused(2, 1)  # it leaves the best to the one before it
+    third = study.ask()
+    assert third.number == 11
+    assert continues(third) == Paused(0, 1)
+
+
+def test_a_promotion_whose_worker_was_killed_is_free_again() -> None:
+    study = study_of()
+    for value in (0.3, 0.1, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
+        told(study, value)
+    assert continues(study.ask()) == Paused(1, 1)  # and is never heard of again
+    assert fail_stale(study) == [9]
+    assert study.trials[9].user_attrs[STALE] is True
+    assert continues(study.ask()) == Paused(1, 1)
+
+
+def test_points_of_the_user_s_own_are_no_promotions() -> None:
+    study = study_of(2)
+    for value in (0.2, 0.1, 0.3):
+        told(study, value)
+    study.enqueue_trial({"x": 0.25})
+    mine = told(study, 0.5)
+    assert continues(mine) is None
+    assert mine.params == {"x": 0.25}
+    assert mine.user_attrs[RUNG] == 1
+
+
+def test_a_range_that_has_moved_keeps_what_it_can() -> None:
+    study = study_of(2)
+    for _ in range(3):
+        trial = study.ask()
+        trial.suggest_float("x", 0.0, 1.0)
+        trial.suggest_categorical("kind", ["a", "b"])
+        trial.report(float(trial.number), 1)
+        study.tell(trial, state=State.PRUNED)
+    old, trial = study.trials[0], study.ask()
+    assert continues(trial) == Paused(0, 1)
+    assert trial.suggest_categorical("kind", ["a", "b"]) == old.params["kind"]
+    assert 2.0 <= trial.suggest_float("x", 2.0, 3.0) <= 3.0
+    assert 0 <= trial.suggest_int("new", 0, 5) <= 5
+
+
+# ---- with a prior
+
+
+def test_a_promotion_counts_once_for_the_source_of_its_configuration() -> None:
+    study = open_study("memory", "study", promote=True)
+    optimize(study, objective, 60)
+    promoted = [t for t in study.trials if CONTINUES in t.user_attrs]
+    assert {t.user_attrs[PriorSampler.SOURCE] for t in promoted} >= {"prior", "base"}
+    for trial in promoted:
+        old = study.trials[trial.user_attrs[CONTINUES]]
+        assert trial.params == old.params
+        for name in (PriorSampler.SOURCE, PriorSampler.TRUST):
+            assert trial.user_attrs[name] == old.user_attrs[name]
+    assert len({t.user_attrs[CONTINUES] for t in promoted}) == len(promoted)
+    # What has gone on is not weighed a second time.
+    evidence = study.sampler.sampler._evidence  # type: ignore[attr-defined]
+    assert evidence._later == {t.user_attrs[CONTINUES]: t.number for t in promoted}
+
+
+def test_the_valve_leaves_out_what_has_gone_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    from infoprior.priors import _evidence
+
+    study, seen = open_study("memory", "study", promote=True), []
+    real = _evidence.shares
+    monkeypatch.setattr(
+        _evidence, "shares", lambda o, s: (seen.append([x.number for x in o]), real(o, s))[1]
+    )
+    optimize(study, objective, 14)
+    # Trials 9 to 11 go on from three of the first nine, 12 from one of them.
+    gone = {t.user_attrs[CONTINUES] for t in study.trials if CONTINUES in t.user_attrs}
+    assert seen[-1] == [n for n in range(13) if n not in gone]
+
+
+def test_what_it_costs_to_resume() -> None:
+    """An objective that resumes trains each configuration's epochs once."""
+    epochs = {"resumed": 0, "again": 0}
+    study = open_study("memory", "study", promote=True)
+    optimize(study, objective, 20)
+    for trial in study.trials:
+        before = continues(trial)
+        epochs["again"] += trial.last_step or 0
+        epochs["resumed"] += (trial.last_step or 0) - (before.step if before else 0)
+    # 9 + 3 (3 - 1) + (9 - 3); 3 * 3 + (9 - 3); 3 * 9
+    assert epochs == {"resumed": 9 + 6 + 6 + 9 + 6 + 27, "again": 9 + 9 + 9 + 9 + 9 + 27}
+
+
+def test_settings_tell_it_apart(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    optimize(open_study(path, "study"), objective, 3)
+    with pytest.raises(PriorError, match=r"promote is None there and True here"):
+        open_study(path, "study", promote=True)
+    with pytest.raises(PriorError, match=r"^promote: needs to be True or False, got 'yes'"):
+        open_study("memory", "study", promote="yes")
+
+
+def test_it_wraps_any_sampler_by_itself() -> None:
+    storage = InMemoryStorage()
+    sampler = PromotingSampler(RandomSampler(seed=0), [1, 3, 9], 3, storage)
+    study = optuna.create_study(storage=storage, sampler=sampler, pruner=RungPruner(9))
+    study.optimize(objective, n_trials=20)
+    assert sum(t.state == State.COMPLETE for t in study.trials) == 1 + 1 + 3
+    assert str(sampler).startswith("PromotingSampler(RandomSampler")
+
+
+def test_finds_more_in_the_same_epochs_than_optuna_s_pruner() -> None:
+    """On a bowl whose fog lifts: the mean over seeds of the best after three full trainings."""
+
+    def best(promote: bool, seed: int) -> float:
+        study = hyperband_study(
+            Prior.uniform(SPACE), name=f"s{seed}", max_resource=9, promote=promote, seed=seed,
+            storage="memory", base=lambda s: RandomSampler(seed=s),
+        )  # fmt: skip
+        spent, found = 0, math.inf
+        while spent < 27:
+            trial = study.ask()
+            before = continues(trial)
+            state, value = State.COMPLETE, None
+            try:
+                value = objective(trial)
+            except optuna.TrialPruned:
+                state = State.PRUNED
+            ended = study.tell(trial, value, state=state)
+            spent += (ended.last_step or 0) - (before.step if before else 0)
+            if value is not None and spent <= 27:
+                found = min(found, value)
+        return found
+
+    gaps = [best(True, seed) - best(False, seed) for seed in range(12)]
+    assert sum(gaps) < 0.0
+
+
+def test_the_prior_s_mode_is_tried_early() -> None:
+    study = open_study("memory", "study", promote=True)
+    optimize(study, objective, 9)
+    own = [t for t in study.trials if t.user_attrs[PriorSampler.SOURCE] == "prior"]
+    assert own[0].params == PRIOR.mode()

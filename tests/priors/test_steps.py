@@ -1,0 +1,121 @@
+"""StepSampler: half uniform draws, half steps from the best points."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import TrialState, create_trial
+from scipy import stats
+
+from infoprior.priors._evidence import CONTINUES
+from infoprior.priors._seeded import SeededSampler
+from infoprior.priors._steps import STEP, best_trials, make_steps
+
+SPACE: dict[str, Any] = {
+    "x": FloatDistribution(0.0, 1.0),
+    "n": IntDistribution(1, 9),
+    "kind": CategoricalDistribution(["a", "b", "c"]),
+}
+BEST = {"x": 0.5, "n": 5, "kind": "b"}
+P, C = TrialState.PRUNED, TrialState.COMPLETE
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> None:
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+
+
+def draws(n: int, params: dict[str, Any] = BEST) -> list[dict[str, Any]]:
+    study = optuna.create_study(sampler=SeededSampler(make_steps, 3))
+    study.add_trial(create_trial(params=params, distributions=SPACE, value=0.0))
+    return [study.ask(SPACE).params for _ in range(n)]
+
+
+def test_half_uniform_and_half_of_the_parameters_kept() -> None:
+    found = draws(4000)
+    # A parameter keeps its value in half of the half that steps, but for its third of the eighth
+    # in which all three would have kept theirs.
+    kept = 0.5 * (0.5 - 0.5**3 / 3)
+    assert np.mean([p["x"] == BEST["x"] for p in found]) == pytest.approx(kept, abs=0.025)
+    # The choice is uniform in the other half; an int's step may come back to where it was.
+    assert np.mean([p["kind"] == "b" for p in found]) == pytest.approx(kept + 0.5 / 3, abs=0.025)
+    # Something always changes: only the int's step can come back to the parent.
+    same = np.mean([p == BEST for p in found])
+    assert same < 0.5 * 2 * 0.5**3 * 0.3
+
+
+def test_one_parameter_always_steps() -> None:
+    study = optuna.create_study(sampler=SeededSampler(make_steps, 3))
+    space = {"x": SPACE["x"]}
+    study.add_trial(create_trial(params={"x": 0.5}, distributions=space, value=0.0))
+    assert all(study.ask(space).params["x"] != 0.5 for _ in range(200))
+
+
+def test_the_step_is_a_truncated_normal_one() -> None:
+    moved = [p["x"] for p in draws(4000) if p["x"] != BEST["x"]]
+    steps = 0.5 * (0.5 + 0.5**3 / 3)
+    part = steps / (steps + 0.5)
+    normal = stats.truncnorm(-0.5 / STEP, 0.5 / STEP, loc=0.5, scale=STEP)
+    result = stats.kstest(moved, lambda v: part * normal.cdf(v) + (1 - part) * np.asarray(v))
+    assert result.pvalue > 1e-3
+
+
+def test_the_same_seed_the_same_draws_whatever_the_order_of_the_parameters() -> None:
+    assert draws(20) == draws(20)
+    reversed_space = dict(reversed(SPACE.items()))
+    study = optuna.create_study(sampler=SeededSampler(make_steps, 3))
+    study.add_trial(create_trial(params=BEST, distributions=SPACE, value=0.0))
+    steps = [study.ask(reversed_space).params for _ in range(40)]
+    both = [(a, b) for a, b in zip(steps, draws(40), strict=True) if a["x"] == 0.5]
+    assert len(both) > 3
+    assert all(a == b for a, b in both)
+
+
+def test_without_trials_uniform() -> None:
+    study = optuna.create_study(sampler=SeededSampler(make_steps, 0))
+    found = [study.ask(SPACE).params["x"] for _ in range(500)]
+    assert stats.kstest(found, "uniform").pvalue > 1e-3
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_the_best_are_those_trained_longest(direction: str) -> None:
+    sign = 1.0 if direction == "minimize" else -1.0
+    study = optuna.create_study(direction=direction)
+
+    def add(state: TrialState, *curve: float, **attributes: Any) -> None:
+        reports = {3**k: sign * v for k, v in enumerate(curve)}
+        value = sign * curve[-1] if state == C else None
+        study.add_trial(
+            create_trial(state=state, value=value, intermediate_values=reports,
+                         user_attrs=attributes)
+        )  # fmt: skip
+
+    add(P, 0.1)  # 0
+    add(P, 0.9, 0.8)  # 1
+    add(P, 0.5, 0.4)  # 2: goes on as 4
+    add(P)  # 3: reported nothing
+    add(C, 0.5, 0.4, 0.7, **{CONTINUES: 2})  # 4
+    add(P, 0.05)  # 5
+    add(P, math.nan)  # 6
+    assert [t.number for t in best_trials(study, 9)] == [4, 1, 5, 0]
+    assert [t.number for t in best_trials(study, 2)] == [4, 1]
+
+
+def test_a_value_that_the_range_no_longer_has_is_drawn_anew() -> None:
+    study = optuna.create_study(sampler=SeededSampler(make_steps, 1))
+    study.add_trial(create_trial(params=BEST, distributions=SPACE, value=0.0))
+    for _ in range(20):
+        trial = study.ask()
+        assert 0.6 <= trial.suggest_float("x", 0.6, 0.9) <= 0.9
+        assert trial.suggest_categorical("only", ["one"]) == "one"
+
+
+def test_several_objectives_are_uniform() -> None:
+    study = optuna.create_study(directions=["minimize"] * 2, sampler=SeededSampler(make_steps, 0))
+    study.optimize(lambda t: (t.suggest_float("x", 0, 1), 1.0), n_trials=30)
+    assert len({t.params["x"] for t in study.trials}) == 30
