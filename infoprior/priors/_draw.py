@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, FloatDistribution
 
-from ._axes import Axis, make_axis
+from ._axes import Axis, as_number, make_axis
 from ._errors import PriorError
 from ._kernels import Kernels
 from ._normal import Array
@@ -101,8 +101,14 @@ def draw(given: Given, name: str, live: BaseDistribution, u: float, v: float) ->
 
 
 def own_value(name: str, live: BaseDistribution, value: Any) -> Any:
-    """A value as `live` has it (an int for 3.0, the choice as it was given), or NOTHING."""
+    """A value as `live` has it (an int for 3.0, the choice as it was given), or NOTHING.
+
+    A float of a range without steps stays as it is, to the last bit.
+    """
     try:
+        if isinstance(live, FloatDistribution) and live.step is None:
+            number = as_number(name, value)
+            return number if live.low <= number <= live.high else NOTHING
         axis = make_axis(name, live)
         found = axis.find(value)
     except PriorError:  # of another kind, or choices that are objects

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +35,15 @@ def milestone(number: int) -> int:
         return number
     step = 2 ** (number.bit_length() - 5)  # 2 from 32 on, 4 from 64 on, ...
     return number - number % step
+
+
+def _joined(before: Outcome | None, after: Outcome) -> Outcome:
+    """What a trial reached, and before it the paused trial that it went on from."""
+    if before is None or not before.steps or not after.steps:
+        return after
+    n = sum(step < after.steps[0] for step in before.steps)
+    steps, values = before.steps[:n] + after.steps, before.values[:n] + after.values
+    return replace(after, steps=steps, values=values)
 
 
 class Evidence:
@@ -72,9 +82,11 @@ class Evidence:
         # A base sampler may have found only after the trial ended that it breaks a constraint.
         if trial.number not in self._seen or not feasible(trial):
             found = outcome(trial, state, values, study.directions, self._parts(trial))
+            old = trial.user_attrs.get(CONTINUES)
+            if old is not None and state != TrialState.FAIL:
+                self._later[old] = trial.number
+                found = _joined(self._seen.get(old), found)
             self._seen[trial.number] = found
-            if CONTINUES in trial.user_attrs and state != TrialState.FAIL:
-                self._later[trial.user_attrs[CONTINUES]] = trial.number
 
     def shares(self, study: Study, number: int) -> Shares:
         """Which share of the trials about this number each source gets."""

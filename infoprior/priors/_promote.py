@@ -27,8 +27,9 @@ from optuna.trial import TrialState
 
 from ._draw import NOTHING, own_value
 from ._evidence import CONTINUES
-from ._optimize import STALE
+from ._optimize import ERROR
 from ._sampler import PriorSampler, fixed
+from ._valve import feasible
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
 RUNG = "infoprior:rung"  # a trial's user attribute: the step it stops at
 STEP = "infoprior:step"  # another, of promotions: the last step of the trial it goes on from
 _COPIED = PriorSampler.SOURCE, PriorSampler.TRUST
-_RUNNING = 1024  # promotions whose parameters are remembered
+_RUNNING = 1024  # promotions of which it is remembered what they go on from
+_CHOOSING = 32  # trials after which one that has not chosen is taken for dead
 
 
 class Paused(NamedTuple):
@@ -54,7 +56,8 @@ def continues(trial: Trial | FrozenTrial) -> Paused | None:
     paused trial and train from the step after; one that does not care trains from the start.
 
     Args:
-        trial: the trial that an objective is called with, or a finished one.
+        trial: the trial that an objective is called with, once it has its parameters, or a
+            finished one. (A parameter whose range has changed since may make it a new one.)
 
     Returns:
         None where the trial is a new configuration.
@@ -112,7 +115,7 @@ class PromotingSampler(BaseSampler):
     ) -> None:
         self.sampler, self._rungs, self._storage = sampler, list(rungs), storage
         self._slots = slots(len(self._rungs), eta)
-        self._promoted: dict[int, dict[str, Any]] = {}  # trial number -> its parameters
+        self._promoted: dict[int, FrozenTrial] = {}  # trial number -> the paused one
 
     def __str__(self) -> str:
         return f"{type(self).__name__}({self.sampler})"
@@ -123,26 +126,39 @@ class PromotingSampler(BaseSampler):
     def _best(self, study: Study, number: int, rung: int) -> FrozenTrial | None:
         """The best paused trial at a rung that no trial went on from."""
         sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
-        taken, waiting, ahead = set(), [], 0
+        taken: set[int] = set()
+        lost: set[int] = set()
+        waiting, ahead = [], 0
         for trial in study.get_trials(deepcopy=False):
-            attributes = trial.user_attrs
+            attributes, old = trial.user_attrs, trial.user_attrs.get(CONTINUES)
             if trial.number == number:
                 continue
-            if CONTINUES in attributes and STALE not in attributes:
-                taken.add(attributes[CONTINUES])
-            if trial.state == TrialState.RUNNING and RUNG not in attributes:
+            if old is not None:
+                # One that ended without an error of its objective's was killed or interrupted;
+                # who loses two such is the cause.
+                killed = trial.state == TrialState.FAIL and ERROR not in attributes
+                (lost if killed and old not in lost else taken).add(old)
+            elif trial.state == TrialState.RUNNING and RUNG not in attributes:
                 # Another worker's, which is choosing now, and comes first.
                 slot = self._slot(trial.number)
-                ahead += trial.number < number and slot.promotes and slot.rung == rung + 1
+                recent = 0 < number - trial.number <= _CHOOSING and not fixed(trial)
+                ahead += recent and slot.promotes and slot.rung == rung + 1
             if trial.state == TrialState.PRUNED and attributes.get(RUNG) == self._rungs[rung]:
                 step = trial.last_step
-                if step is not None and step >= self._rungs[rung]:
+                if step is not None and step >= self._rungs[rung] and feasible(trial):
                     value = sign * trial.intermediate_values[step]
                     if not math.isnan(value):
                         waiting.append((value, trial.number, trial))
         # Equal values in the order of their numbers.
         free = sorted(entry for entry in waiting if entry[1] not in taken)
         return free[ahead][2] if ahead < len(free) else None
+
+    def _note(self, study: Study, trial: FrozenTrial, notes: dict[str, Any]) -> None:
+        of_study = self._storage.get_study_id_from_name(study.study_name)
+        key = self._storage.get_trial_id_from_study_id_trial_number(of_study, trial.number)
+        for name, value in notes.items():
+            trial.set_user_attr(name, value)
+            self._storage.set_trial_user_attr(key, name, value)
 
     # ---- Optuna's interface
 
@@ -152,23 +168,28 @@ class PromotingSampler(BaseSampler):
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Decides what the trial is for."""
+        if trial.params and RUNG in trial.user_attrs:  # a failed one that Optuna tries again
+            return
         slot, old = self._slot(trial.number), None
-        if slot.promotes and not fixed(trial):
+        if slot.promotes and not fixed(trial) and not trial.params:
             old = self._best(study, trial.number, slot.rung - 1)
-        rung = slot.bottom if slot.promotes and old is None else slot.rung
-        notes: dict[str, Any] = {RUNG: self._rungs[rung]}
+        notes: dict[str, Any] = {}
+        rung = slot.rung
         if old is not None:
-            notes |= {name: old.user_attrs[name] for name in _COPIED if name in old.user_attrs}
+            last = len(self._rungs) - 1
+            while rung < last and self._rungs[rung] <= (old.last_step or 0):
+                rung += 1  # its objective reports at other steps, and has passed this one
+            notes = {name: old.user_attrs[name] for name in _COPIED if name in old.user_attrs}
             notes |= {CONTINUES: old.number, STEP: old.last_step}
-            self._promoted[trial.number] = dict(old.params)
+            self._promoted[trial.number] = old
             while len(self._promoted) > _RUNNING:
                 self._promoted.pop(next(iter(self._promoted)), None)
-        of_study = self._storage.get_study_id_from_name(study.study_name)
-        key = self._storage.get_trial_id_from_study_id_trial_number(of_study, trial.number)
+        else:
+            rung = slot.bottom
+            if CONTINUES in trial.user_attrs:  # copied from another trial's
+                notes = {CONTINUES: None}
         # The rung last: until then another worker takes this one for choosing.
-        for name, value in [*notes.items()][::-1]:
-            trial.set_user_attr(name, value)
-            self._storage.set_trial_user_attr(key, name, value)
+        self._note(study, trial, {**notes, RUNG: self._rungs[rung]})
         if old is None:
             self.sampler.before_trial(study, trial)
 
@@ -196,11 +217,15 @@ class PromotingSampler(BaseSampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         """A promotion's value; the other sampler's for what the paused trial did not have."""
-        known = self._promoted.get(trial.number, {})
-        if param_name in known:
-            value = own_value(param_name, param_distribution, known[param_name])
+        old = self._promoted.get(trial.number)
+        if old is not None and param_name in old.params:
+            if param_distribution == old.distributions[param_name]:
+                return old.params[param_name]
+            value = own_value(param_name, param_distribution, old.params[param_name])
             if value is not NOTHING:
                 return value
+            # Another configuration than the one that was paused: there is nothing to take up.
+            self._note(study, trial, {CONTINUES: None})
         return self.sampler.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(

@@ -16,11 +16,11 @@ from optuna.storages import BaseStorage
 from ._axes import make_axis
 from ._draw import NOTHING, Given, draw, own_value
 from ._errors import PriorError
-from ._evidence import ENQUEUED, Evidence
+from ._evidence import CONTINUES, ENQUEUED, Evidence
 from ._file import number
 from ._prior import Prior
 from ._seeded import MakeSampler, SeededSampler, make_tpe
-from ._valve import Shares
+from ._valve import LEAST, MOST, Shares
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -56,8 +56,8 @@ class PriorSampler(BaseSampler):
 
     With the valve (the default) the share is learned. There are three sources then: the prior's
     kernels, uniform sampling (which takes the place of the prior's floor) and the base sampler. The
-    kernels' share starts at `weight` times one minus the floor, and their first trial is the
-    prior's mode; the finished trials are ranked, and the share rises while the kernels' trials do
+    kernels' share starts at `weight` times one minus the floor, and the first of their trials is
+    the prior's mode; the finished trials are ranked, and the share rises while the kernels' trials do
     better than the others and falls while they do worse, between 0.03 and 0.8. So a good prior
     shows soon what it is worth, and a bad one is left after a few trials. What you enqueue keeps
     its values, is completed by the prior, and counts for no source ("enqueued").
@@ -142,10 +142,11 @@ class PriorSampler(BaseSampler):
         self._storage = storage
         self._begun: dict[int, Given] = {}  # trial number -> what is known of it
         # The prior's share is its starting one until a trial of its own has finished.
-        shift = self._uniforms(-1, "")[0]
+        first = min(max(start, LEAST), MOST)
         mode = self._evidence is not None and prior.n_components > 0
-        turns = (n for n in range(_SOON) if mode and _turn(n, shift) < start)
-        self._mode_trial = next(turns, None)
+        shift = self._uniforms(-1, "")[0]
+        self._turns = [n for n in range(_SOON) if mode and _turn(n, shift) < first]
+        self._modes: set[int] = set()  # numbers of trials that are to have the mode
 
     def __str__(self) -> str:
         valve = "" if self._evidence is None else ", valve=True"
@@ -191,6 +192,10 @@ class PriorSampler(BaseSampler):
             source = "prior"
         else:
             source = "uniform" if v * (1.0 - shares.prior) < shares.uniform else "base"
+        if trial.number == 0:
+            self._modes = set()  # another study
+        if source == "prior" and self._is_mode(study, trial.number):
+            self._modes.add(trial.number)
         trial.set_user_attr(self.SOURCE, source)
         trial.set_user_attr(self.TRUST, round(shares.prior, 4))
         if self._storage is not None:
@@ -199,6 +204,23 @@ class PriorSampler(BaseSampler):
             for name in (self.SOURCE, self.TRUST):
                 self._storage.set_trial_user_attr(key, name, trial.user_attrs[name])
         return source
+
+    def _is_mode(self, study: Study, number: int) -> bool:
+        """Whether all turns of the prior before this one were somebody else's."""
+        before = self._turns[: self._turns.index(number)] if number in self._turns else [number]
+        if not before:
+            return True
+        if self._storage is None:
+            trials = study.get_trials(deepcopy=False)
+        else:
+            of_study = self._storage.get_study_id_from_name(study.study_name)
+            trials = self._storage.get_all_trials(of_study, deepcopy=False)
+        others = {
+            trial.number
+            for trial in trials
+            if trial.user_attrs.get(self.SOURCE) == ENQUEUED or CONTINUES in trial.user_attrs
+        }
+        return others.issuperset(before)
 
     def _uniforms(self, number: int, name: str) -> tuple[float, float]:
         """Two uniform numbers in [0, 1), a function of the seed, trial number and parameter.
@@ -221,7 +243,7 @@ class PriorSampler(BaseSampler):
 
     def _proposed(self, trial: FrozenTrial, given: Given, name: str, live: BaseDistribution) -> Any:
         """The prior's value of a parameter it knows, or NOTHING."""
-        if trial.number == self._mode_trial and not fixed(trial):
+        if trial.number in self._modes:
             value = own_value(name, live, self._mode[name])
             if value is not NOTHING:
                 return value

@@ -20,6 +20,7 @@ from optuna.trial import TrialState
 from ._draw import NOTHING, own_value
 from ._evidence import CONTINUES
 from ._prior import Prior
+from ._valve import feasible
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -73,7 +74,7 @@ class StepSampler(BaseSampler):
     ) -> Any:
         """The parent's value or a step from it; a uniform one where there is no parent."""
         parent, changed = self._begin(study, trial.number)
-        value = NOTHING
+        value: Any = NOTHING
         if param_name in parent:
             value = own_value(param_name, param_distribution, parent[param_name])
         if value is NOTHING:
@@ -84,7 +85,8 @@ class StepSampler(BaseSampler):
         rng = np.random.default_rng([self._seed, trial.number, name])
         if isinstance(param_distribution, CategoricalDistribution):
             choices = param_distribution.choices
-            others = [c for c in choices if own_value(param_name, param_distribution, c) != value]
+            here = param_distribution.to_internal_repr(value)  # its index
+            others = [c for i, c in enumerate(choices) if i != here]
             return others[rng.integers(len(others))] if others else value
         near = Prior.from_points(
             {param_name: param_distribution}, [{param_name: value}], bandwidth=STEP, floor=1e-6
@@ -121,9 +123,9 @@ def best_trials(study: Study, n: int) -> list[FrozenTrial]:
     sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
     states = (TrialState.COMPLETE, TrialState.PRUNED)
     finished = study.get_trials(deepcopy=False, states=states)
-    continued = {t.user_attrs[CONTINUES] for t in finished if CONTINUES in t.user_attrs}
+    continued = {t.user_attrs.get(CONTINUES) for t in finished}
     ranked = []
-    for trial in finished:
+    for trial in filter(feasible, finished):
         if trial.state == TrialState.COMPLETE:
             step, value = math.inf, trial.value
         elif trial.last_step is not None:

@@ -74,10 +74,11 @@ def hyperband_study(
         valve: whether that is learned during the study, see `PriorSampler`.
         promote: False is Optuna's HyperbandPruner, which stops a trial at a rung for good. True
             stops every trial at a rung, and goes on from the best of them in trials of their own,
-            with the same parameters: what each trial is for hangs on its number, see `continues`,
-            which tells an objective what it may resume. The default base is then `StepSampler`,
-            half uniform and half steps from the best points, and the brackets share what was
-            trained. An objective needs no change; one that resumes saves a quarter of the epochs.
+            with the same parameters; `continues` tells an objective what it may take up again, and
+            one that does not ask trains a third more epochs. What a trial is for hangs on its
+            number: with resources from 1 to 27, a round of brackets has 65 trials, of which the
+            40th is the first to be trained to the end. The default base is then `StepSampler`,
+            half uniform and half steps from the best points.
         seed: everything random.
         heartbeat: for a URL only: running trials give a sign of life every so many seconds, and
             one that gave none for twice as long is failed by the next worker that begins a trial.

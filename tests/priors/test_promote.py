@@ -153,8 +153,136 @@ def test_a_range_that_has_moved_keeps_what_it_can() -> None:
     old, trial = study.trials[0], study.ask()
     assert continues(trial) == Paused(0, 1)
     assert trial.suggest_categorical("kind", ["a", "b"]) == old.params["kind"]
+    assert continues(trial) == Paused(0, 1)
     assert 2.0 <= trial.suggest_float("x", 2.0, 3.0) <= 3.0
+    assert continues(trial) is None  # another configuration: there is nothing to take up
+    assert study.trials[3].user_attrs[CONTINUES] is None
     assert 0 <= trial.suggest_int("new", 0, 5) <= 5
+
+
+CHOICES = [(64, 64), (128,), None, True, 1, 2.5, math.inf]
+
+
+def test_a_promotion_is_the_same_configuration_to_the_last_bit() -> None:
+    study = study_of(2, base=None)
+    study.enqueue_trial({"x": 0.0123456789, "big": 2**59 + 1, "c": (128,)})
+
+    def function(trial: optuna.Trial) -> float:
+        trial.suggest_float("x", 1e-4, 1.0, log=True)
+        trial.suggest_int("big", 0, 2**60)
+        trial.suggest_categorical("c", CHOICES)  # type: ignore[arg-type]
+        return objective_of(trial, float(trial.number if continues(trial) is None else 0))
+
+    study.optimize(function, n_trials=20)
+    promoted = [t for t in study.trials if CONTINUES in t.user_attrs]
+    assert promoted[0].user_attrs[CONTINUES] == 0
+    assert len(promoted) == 3
+    for trial in promoted:
+        old = study.trials[trial.user_attrs[CONTINUES]]
+        assert repr(trial.params) == repr(old.params)
+
+
+def objective_of(trial: optuna.Trial, value: float, *steps: int) -> float:
+    for step in steps or (1, 3, 9):
+        trial.report(value, step)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+    return value
+
+
+def nine(**more: Any) -> optuna.Study:
+    """A study whose next trial is the first promotion; trial 1 is the best, then 2 and 0."""
+    study = study_of(**more)
+    for value in (0.3, 0.1, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
+        told(study, value)
+    return study
+
+
+def test_a_worker_that_died_while_choosing_is_not_waited_for_forever() -> None:
+    study = nine()
+    study._storage.create_new_trial(study._study_id)
+    assert continues(study.ask()) == Paused(2, 1)
+    taken = [continues(told(study, 0.95)) for _ in range(50)]
+    # At first the best is left to it; from trial 42 on nobody waits.
+    assert Paused(1, 1) not in taken[: 42 - 11]
+    assert Paused(1, 1) in taken[42 - 11 :]
+
+
+def test_interrupted_once_it_is_taken_up_again_and_not_for_ever() -> None:
+    study = nine()
+    for _ in range(2):
+        trial = study.ask()
+        assert continues(trial) == Paused(1, 1)
+        study.tell(trial, state=State.FAIL)
+    assert continues(study.ask()) == Paused(2, 1)
+
+
+def test_an_objective_s_error_is_final() -> None:
+    study = nine()
+
+    def broken(trial: optuna.Trial) -> float:
+        raise ValueError("no")
+
+    optimize(study, broken, 10, catch=ValueError)
+    assert study.trials[9].user_attrs[CONTINUES] == 1
+    assert continues(study.ask()) == Paused(2, 1)
+
+
+def test_a_failed_trial_that_optuna_tries_again_stays_what_it_was() -> None:
+    study = nine()
+    failed = study.tell(
+        study.ask({"x": optuna.distributions.FloatDistribution(0, 1)}), state=State.FAIL
+    )
+    study.add_trial(
+        optuna.trial.create_trial(
+            state=State.WAITING, params=failed.params, distributions=failed.distributions,
+            user_attrs=failed.user_attrs,
+        )
+    )  # fmt: skip
+    again = study.ask()
+    assert again.params == failed.params
+    assert continues(again) == Paused(1, 1)
+    study.add_trial(
+        optuna.trial.create_trial(
+            state=State.WAITING, params={"x": 0.99}, distributions=failed.distributions
+        )
+    )
+    other = study.ask()
+    assert (other.params, continues(other)) == ({"x": 0.99}, None)
+
+
+def test_attributes_that_were_copied_do_not_make_a_promotion() -> None:
+    study = nine()
+    first = study.ask()
+    assert continues(first) == Paused(1, 1)
+    study.enqueue_trial({"x": 0.9}, user_attrs=first.user_attrs)
+    assert continues(study.ask()) is None
+
+
+@pytest.mark.skipif(
+    not hasattr(optuna.trial.Trial, "set_constraint"), reason="Optuna 4 keeps them elsewhere"
+)
+def test_what_breaks_a_constraint_does_not_go_on() -> None:
+    study = study_of(2)
+    for value in (0.1, 0.2, 0.3):
+        trial = study.ask()
+        trial.set_constraint("c", 0.25 - value)
+        trial.report(value, 1)
+        study.tell(trial, state=State.PRUNED)
+    assert continues(study.ask()) == Paused(2, 1)
+
+
+def test_a_rung_that_was_passed_is_left_out() -> None:
+    """An objective that reports every fifth step stops at 5 for rung 1, and then goes to 9."""
+    study = study_of()
+    steps = (5, 9)
+    for number in range(9):
+        with pytest.raises(optuna.TrialPruned):
+            objective_of(trial := study.ask(), float(number), *steps)
+        study.tell(trial, state=State.PRUNED)
+    trial = study.ask()
+    assert continues(trial) == Paused(0, 5)
+    assert trial.user_attrs[RUNG] == 9
 
 
 # ---- with a prior

@@ -453,3 +453,24 @@ def test_a_mode_outside_the_range_is_drawn_instead() -> None:
     first, _ = first_own(PriorSampler(prior, RandomSampler(seed=0), seed=0), live)
     assert first["n"] == 7
     assert 0.5 <= first["x"] <= 1.0
+
+
+@pytest.mark.parametrize("weight", [0.02, 0.3, 1.0])
+def test_the_mode_comes_first_whatever_the_weight(weight: float) -> None:
+    for seed in range(12):
+        sampler = PriorSampler(TIGHT, RandomSampler(seed=0), weight=weight, seed=seed)
+        study = run(sampler, 45)
+        own = [t.params for t in study.trials if sampler.source(t) == "prior"]
+        assert own[:1] in ([], [TIGHT.mode()])
+
+
+def test_the_mode_waits_for_what_is_enqueued() -> None:
+    for seed in range(8):
+        sampler = PriorSampler(TIGHT, RandomSampler(seed=0), seed=seed)
+        study = optuna.create_study(sampler=sampler)
+        for rate in (2e-4, 3e-4, 5e-4):
+            study.enqueue_trial({"rate": rate})
+        study.optimize(objective, n_trials=12)
+        own = [t.params for t in study.trials if sampler.source(t) == "prior"]
+        assert own[0] == TIGHT.mode()
+        assert all(params != own[0] for params in own[1:])
