@@ -57,8 +57,8 @@ class PriorSampler(BaseSampler):
     With the valve (the default) the share is learned. There are three sources then: the prior's
     kernels, uniform sampling (which takes the place of the prior's floor) and the base sampler. The
     kernels' share starts at `weight` times one minus the floor, and the first of their trials is
-    the prior's mode; the finished trials are ranked, and the share rises while the kernels' trials do
-    better than the others and falls while they do worse, between 0.03 and 0.8. So a good prior
+    the prior's mode; the finished trials are ranked, and the share rises while the kernels' trials
+    do better than the others and falls while they do worse, between 0.03 and 0.8. So a good prior
     shows soon what it is worth, and a bad one is left after a few trials. What you enqueue keeps
     its values, is completed by the prior, and counts for no source ("enqueued").
 
