@@ -318,6 +318,50 @@ def test_the_valve_leaves_out_what_has_gone_on(monkeypatch: pytest.MonkeyPatch) 
     assert seen[-1] == [n for n in range(13) if n not in gone]
 
 
+def test_stopped_where_the_valve_looks_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials 128 to 135 are told of those before 128; of them 129 to 132 are promotions."""
+    from infoprior.priors import _evidence
+
+    told_of: list[list[int]] = []
+    real = _evidence.shares
+    monkeypatch.setattr(
+        _evidence, "shares", lambda o, s: (told_of.append([x.number for x in o]), real(o, s))[1]
+    )
+    whole = optimize(open_study("memory", "study", promote=True), objective, 136)
+    uncut, storage = told_of[-1], InMemoryStorage()
+    for n in (133, 136):
+        study = optimize(open_study(storage, "study", promote=True), objective, n)
+    assert told_of[-1] == uncut
+    assert uncut[-1] == 127
+    about = [[(t.params, t.user_attrs) for t in s.trials] for s in (whole, study)]
+    assert about[0] == about[1]
+
+
+def test_a_resumed_trial_is_compared_by_what_the_paused_one_reported_too() -> None:
+    from infoprior.priors._evidence import _joined
+    from infoprior.priors._valve import Outcome
+
+    parts = (1.0, 0.0, 0.0)
+    paused = Outcome(3, parts, (1.0, 3.0), (0.1, 0.2))
+    went_on = Outcome(9, parts, (3.0, 9.0), (0.25, 0.4))
+    assert _joined(paused, went_on) == Outcome(9, parts, (1.0, 3.0, 9.0), (0.1, 0.25, 0.4))
+    assert _joined(None, went_on) == went_on
+    # In a study: an objective that reports from where it goes on.
+    study = open_study("memory", "study", promote=True)
+
+    def resuming(trial: optuna.Trial) -> float:
+        rate = trial.suggest_float("rate", 1e-4, 1.0, log=True)
+        before = continues(trial)
+        steps = [step for step in (1, 3, 9) if before is None or step > before.step]
+        return objective_of(trial, rate, *steps)
+
+    optimize(study, resuming, 13)
+    top = study.trials[12]
+    assert list(top.intermediate_values) == [9]
+    evidence = study.sampler.sampler._evidence  # type: ignore[attr-defined]
+    assert evidence._seen[12].steps == (1.0, 3.0, 9.0, math.inf)
+
+
 def test_what_it_costs_to_resume() -> None:
     """An objective that resumes trains each configuration's epochs once."""
     epochs = {"resumed": 0, "again": 0}
