@@ -165,7 +165,7 @@ def test_a_version_follows_the_samplers_imports(
 
     def version() -> Any:
         jobs._sampler_version.cache_clear()
-        return jobs._sampler_version()
+        return jobs._sampler_version("_sampler")
 
     first = version()
     assert [name for name, _ in first] == ["_axes.py", "_draw.py", "_sampler.py"]
