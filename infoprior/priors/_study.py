@@ -75,7 +75,7 @@ def hyperband_study(
         promote: False is Optuna's HyperbandPruner, which stops a trial at a rung for good. True
             stops every trial at a rung, and goes on from the best of them in trials of their own,
             with the same parameters; `continues` tells an objective what it may take up again, and
-            one that does not ask trains a third more epochs. What a trial is for hangs on its
+            one that does not ask trains a fifth more epochs. What a trial is for hangs on its
             number: with resources from 1 to 27, a round of brackets has 65 trials, of which the
             40th is the first to be trained to the end. The default base is then `StepSampler`,
             half uniform and half steps from the best points.
