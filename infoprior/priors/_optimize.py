@@ -14,6 +14,7 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ._errors import PriorError
+from ._notes import note
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -152,9 +153,7 @@ def _mark_stale(study: optuna.Study, number: int) -> None:
     sampler = study.sampler
     storage = sampler._storage if isinstance(sampler, (PriorSampler, PromotingSampler)) else None
     if storage is not None:
-        of_study = storage.get_study_id_from_name(study.study_name)
-        trial = storage.get_trial_id_from_study_id_trial_number(of_study, number)
-        storage.set_trial_user_attr(trial, STALE, True)
+        note(storage, study, number, {STALE: True})
 
 
 def _saying_why(objective: Callable[[Trial], float], n_values: int) -> Callable[[Trial], float]:

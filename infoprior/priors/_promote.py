@@ -27,6 +27,7 @@ from optuna.trial import TrialState
 
 from ._draw import NOTHING, own_value
 from ._evidence import CONTINUES
+from ._notes import note
 from ._optimize import ERROR
 from ._sampler import PriorSampler, fixed
 from ._valve import feasible
@@ -154,11 +155,9 @@ class PromotingSampler(BaseSampler):
         return free[ahead][2] if ahead < len(free) else None
 
     def _note(self, study: Study, trial: FrozenTrial, notes: dict[str, Any]) -> None:
-        of_study = self._storage.get_study_id_from_name(study.study_name)
-        key = self._storage.get_trial_id_from_study_id_trial_number(of_study, trial.number)
         for name, value in notes.items():
             trial.set_user_attr(name, value)
-            self._storage.set_trial_user_attr(key, name, value)
+        note(self._storage, study, trial.number, notes)
 
     # ---- Optuna's interface
 

@@ -18,6 +18,7 @@ from ._draw import NOTHING, Given, draw, own_value
 from ._errors import PriorError
 from ._evidence import CONTINUES, ENQUEUED, Evidence
 from ._file import number
+from ._notes import note
 from ._prior import Prior
 from ._seeded import MakeSampler, SeededSampler, make_tpe
 from ._valve import LEAST, MOST, Shares
@@ -199,10 +200,8 @@ class PriorSampler(BaseSampler):
         trial.set_user_attr(self.SOURCE, source)
         trial.set_user_attr(self.TRUST, round(shares.prior, 4))
         if self._storage is not None:
-            of_study = self._storage.get_study_id_from_name(study.study_name)
-            key = self._storage.get_trial_id_from_study_id_trial_number(of_study, trial.number)
-            for name in (self.SOURCE, self.TRUST):
-                self._storage.set_trial_user_attr(key, name, trial.user_attrs[name])
+            notes = {name: trial.user_attrs[name] for name in (self.SOURCE, self.TRUST)}
+            note(self._storage, study, trial.number, notes)
         return source
 
     def _is_mode(self, study: Study, number: int) -> bool:
