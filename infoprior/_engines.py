@@ -12,6 +12,7 @@ import logging
 import os
 import platform
 import re
+import shlex
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -35,7 +36,7 @@ _PACKAGES = (
 # on a worker is before the project's own code can set them, and perhaps too late.
 _SETTINGS = (
     *("ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "OPENBLAS_CORETYPE"),
-    "NUMBA_CPU_NAME",
+    *("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NPY_DISABLE_CPU_FEATURES"),
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
 )
 _ENVIRONMENT = {name: os.environ.get(name, "unset") for name in _SETTINGS}
@@ -290,7 +291,7 @@ def compare(mine: Facts, other: Facts | BaseException, worker: str) -> None:
             f"{', '.join(told)}. Give it what this machine has, and restart it."
         )
     if settings:
-        lines = " ".join(f"{name}={value}" for name, value in settings.items())
+        lines = " ".join(f"{name}={shlex.quote(value)}" for name, value in settings.items())
         raise EngineError(
             f"The worker {worker} would compute results that differ in their last digits: start it "
             f"with the environment {lines}."

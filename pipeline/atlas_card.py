@@ -116,8 +116,10 @@ def card(atlas: Atlas, meta: MetaDataset) -> str:
         "over what longer training would.",
         "- I(X;T) is I(X; T + sigma Z): it hangs on sigma and saturates at log n (the column "
         "`flags`); I(T;Y) falls short where layers are wide and rows few.",
-        "- Rows were computed with one thread and AVX2; other processors and versions round "
-        "otherwise, and a few networks with large learning rates then end elsewhere.",
+        "- Rows were computed with one thread and AVX2, those of networks with normalization with "
+        "a processor's own estimate of 1 / sqrt(x), which the trainer no longer asks for; they are "
+        "made again up to rounding only, and a few networks with large learning rates then end "
+        "elsewhere.",
         "",
         "## Build it again",
         "",

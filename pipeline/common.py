@@ -9,6 +9,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+_X86 = {
+    "NUMBA_CPU_NAME": "haswell",
+    "NUMBA_CPU_FEATURES": "",  # those that Haswell has; unset: those of this processor
+    # As they are called in NumPy up to 2.3, and since.
+    "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL "
+    "AVX512_SPR X86_V4",
+}
 # Set before numpy and torch load: one instruction set and one thread, so that the same sources and
 # parameters give the same bytes on different x86 machines. Workers inherit the environment.
 for _name, _value in {
@@ -16,7 +23,7 @@ for _name, _value in {
     "DNNL_MAX_CPU_ISA": "AVX2",
     "MKL_CBWR": "COMPATIBLE",
     "OPENBLAS_CORETYPE": "Haswell",
-    **({"NUMBA_CPU_NAME": "haswell"} if platform.machine() in ("x86_64", "AMD64") else {}),
+    **(_X86 if platform.machine() in ("x86_64", "AMD64") else {}),
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",

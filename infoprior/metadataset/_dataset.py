@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -215,6 +216,8 @@ class MetaDataset:
     def join(self, other: MetaDataset) -> MetaDataset:
         """The tasks of both; where both have a task, `other`'s rows stand for it.
 
+        Architectures of one name are one where their points agree up to rounding.
+
         Raises:
             MetaDatasetError: the spaces differ, or an architecture has another point in each.
         """
@@ -224,7 +227,8 @@ class MetaDataset:
                 "be joined; build both of one space."
             )
         mine, theirs = self.points(), other.points()
-        if differing := [name for name in theirs if mine.get(name, theirs[name]) != theirs[name]]:
+        both = [name for name in theirs if name in mine]
+        if differing := [name for name in both if not _agree(mine[name], theirs[name])]:
             raise MetaDatasetError(
                 f"The architecture {differing[0]!r} has another point in each meta-dataset; give "
                 "the architectures of one of them other names."
@@ -234,8 +238,11 @@ class MetaDataset:
         for name in TABLES:
             key = "architecture" if name == "architectures" else "task"
             before, after = getattr(self, name), getattr(other, name)
-            gone = set(after[key]) if name == "architectures" else replaced
-            joined[name] = pd.concat([before[~before[key].isin(gone)], after], ignore_index=True)
+            if name == "architectures":
+                after = after[~after[key].isin(both)]
+            else:
+                before = before[~before[key].isin(replaced)]
+            joined[name] = pd.concat([before, after], ignore_index=True)
         return replace(self, **joined)
 
     def shuffle_profiles(self, seed: int) -> MetaDataset:
@@ -342,6 +349,16 @@ def check_tables(
     )  # fmt: skip
     points_of(space, checked["architectures"], files.get("architectures", ""))
     return checked
+
+
+def _agree(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two points are the same one; exp rounds differently on different machines."""
+    return one.keys() == other.keys() and all(
+        math.isclose(value, other[name], rel_tol=1e-9)
+        if isinstance(value, float) and isinstance(other[name], float)
+        else value == other[name]
+        for name, value in one.items()
+    )
 
 
 def points_of(

@@ -221,6 +221,11 @@ def _contains(distribution: BaseDistribution, value: Any) -> bool:
     return distribution._contains(float(value))
 
 
+def _exp(x: np.ndarray) -> np.ndarray:
+    """The C library's: NumPy's own rounds by the instructions a processor has."""
+    return np.array([math.exp(v) for v in x.tolist()], dtype=np.float64)
+
+
 def _value(distribution: BaseDistribution, u: np.ndarray) -> list[Any]:
     """Quantiles of the distribution as Python scalars; u: shape (n,), in [0, 1)."""
     if isinstance(distribution, CategoricalDistribution):
@@ -231,7 +236,7 @@ def _value(distribution: BaseDistribution, u: np.ndarray) -> list[Any]:
         if distribution.log:
             # Each integer owns the cell half a unit around it, as in Optuna's own sampling.
             a, b = math.log(low - 0.5), math.log(high + 0.5)
-            x = np.clip(np.rint(np.exp(a + u * (b - a))), low, high)
+            x = np.clip(np.rint(_exp(a + u * (b - a))), low, high)
         else:
             x = low + step * np.floor(u * ((high - low) // step + 1))
         return [int(v) for v in x]
@@ -241,7 +246,7 @@ def _value(distribution: BaseDistribution, u: np.ndarray) -> list[Any]:
         k = np.floor(u * (round((high_f - low_f) / distribution.step) + 1))
         return [float(min(low_f + distribution.step * i, high_f)) for i in k]
     if distribution.log:
-        x = np.exp(math.log(low_f) + u * (math.log(high_f) - math.log(low_f)))
+        x = _exp(math.log(low_f) + u * (math.log(high_f) - math.log(low_f)))
     else:
         x = low_f + u * (high_f - low_f)
     return [float(v) for v in np.clip(x, low_f, high_f)]

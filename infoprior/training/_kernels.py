@@ -33,9 +33,10 @@ EPS = f32(1e-5)
 MOMENTUM = f32(0.1)
 BETA_1, BETA_2, ADAM_EPS = f32(0.9), f32(0.999), f32(1e-8)
 
-# Sums may be taken in any order, but NaN stays NaN: that is how a diverged network is known.
+# Sums may be taken in any order, but NaN stays NaN: that is how a diverged network is known. No
+# reciprocals ("arcp"): a processor's estimate of 1 / sqrt(x) is its maker's own.
 OPTIONS: Any = {
-    "fastmath": {"reassoc", "contract", "arcp", "nsz"}, "error_model": "numpy", "nogil": True,
+    "fastmath": {"reassoc", "contract", "nsz"}, "error_model": "numpy", "nogil": True,
 }  # fmt: skip
 inlined: Any = njit(**OPTIONS, inline="always")
 

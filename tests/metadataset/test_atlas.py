@@ -215,6 +215,13 @@ class TestPublished:
     def test_size(self) -> None:
         assert sum(f.stat().st_size for f in ATLAS.iterdir()) <= 25e6
 
+    def test_the_design_is_the_published_one(self) -> None:
+        settings = read_atlas(ATLAS).about["settings"]
+        published = load_metadataset().points()
+        for task in ("keel/letter", "synthetic/1"):
+            points = _jobs.design(get_space("mlp"), task, settings["shared"], settings["own"])
+            assert {name: published[name] for name in points} == points
+
     def test_the_code_still_gives_the_published_rows(self) -> None:
         """Where this fails the code trains otherwise: raise `_jobs.VERSION` and build again."""
         atlas = read_atlas(ATLAS)

@@ -275,6 +275,14 @@ def test_join_takes_the_others_rows_for_a_task_that_both_have(meta: MetaDataset)
     assert (final.loc["made/0"] != 0.25).any()
     assert joined.points() == meta.points()
     assert one.join(two).digest == meta.subset(["made/0", "made/1", "made/2"]).digest
+    # A machine that rounds otherwise means the same architectures; the first table's points stand.
+    rates = two.architectures["learning_rate"]
+    off = replace(two, architectures=two.architectures.assign(learning_rate=rates * (1 + 1e-15)))
+    assert off.points() != two.points()
+    assert one.join(off).points() == meta.points()
+    further = replace(two, architectures=off.architectures.assign(learning_rate=rates * 1.00001))
+    with pytest.raises(MetaDatasetError, match="'a000' has another point in each"):
+        one.join(further)
     other = replace(two, architectures=two.architectures.assign(width=17))
     with pytest.raises(MetaDatasetError, match="'a000' has another point in each"):
         one.join(other)

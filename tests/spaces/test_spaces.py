@@ -59,6 +59,16 @@ def test_design_is_the_same_every_time_and_a_prefix_of_a_longer_one():
     assert space.design(10, seed=3) != space.design(10, seed=4)
 
 
+def test_points_hang_on_no_processors_exp():
+    """They are keys of what is published: NumPy's exp would round them as each machine does."""
+    space = get_space("mlp")
+    unit = np.random.default_rng(0).random((20_000, len(space)))
+    low, high = math.log(1e-6), math.log(1e-1)
+    column = unit[:, list(space).index("weight_decay")]
+    expected = [math.exp(low + u * (high - low)) for u in column.tolist()]
+    assert [p["weight_decay"] for p in space.from_unit(unit)] == expected
+
+
 def test_design_covers_better_than_chance():
     space = get_space("mlp")
     depths = np.bincount([p["depth"] for p in space.design(64)], minlength=6)[1:]

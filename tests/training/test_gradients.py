@@ -1,9 +1,12 @@
 """Compiled passes and steps against autograd and PyTorch's AdamW."""
 
 import itertools
+import re
 
+import numpy as np
 import pytest
 import torch
+from numba import njit
 from torch.nn import functional
 
 from infoprior.spaces._mlp import ACTIVATIONS, MLP, NORMALIZATIONS
@@ -197,3 +200,17 @@ def test_without_a_folder_to_keep_it_in_code_is_compiled_all_the_same(monkeypatc
 
     monkeypatch.setattr(_kernels, "njit", njit)
     assert _kernels.jit(abs)(-1) == 1
+
+
+def test_kernels_use_no_estimates_of_reciprocals():
+    """1 / sqrt(x) by a processor's estimate is another number on each maker's processors."""
+
+    def scales(x):
+        for i in range(len(x)):
+            x[i] = _kernels.ONE / np.sqrt(x[i] + _kernels.EPS)
+
+    compiled = njit(**_kernels.OPTIONS)(scales)
+    compiled(np.ones(64, np.float32))
+    assembly = "".join(compiled.inspect_asm().values())
+    assert "sqrt" in assembly
+    assert not re.search(r"rsqrt|rcp|frecpe|frsqrte", assembly)
