@@ -44,7 +44,7 @@ WITH_PRIOR: dict[str, Make] = {
         prior, seed=seed, valve=False, storage=storage
     ),
 }
-# As `hyperband_study(..., promote=True)` has it: only where there are fidelities.
+# As `hyperband_study` has it: only where there are fidelities.
 PROMOTING: dict[str, Make] = {
     "random-promoted": lambda space, prior, seed, storage: PromotingSampler(
         RandomSampler(seed=seed), RUNGS, ETA, storage

@@ -11,7 +11,7 @@ Two tabular benchmarks (`_priors_tables.py` says what they and the priors are):
 Methods: random, TPE, BOHB-style TPE; the prior alone (static); PriorSampler (ours) over TPE, as it
 comes and with the valve off; PriorBand from neural-pipeline-search, given the prior's mode, at the
 confidences "medium" and "high" (after `make bench-peers`). On (b) all run under Hyperband: Optuna's
-pruner, or, "promoting", as `hyperband_study(..., promote=True)` does, where trials go on from
+pruner, or, "promoting", as `hyperband_study` does, where trials go on from
 paused ones; so does PriorBand.
 
 What is measured: regret of the incumbent, the best accuracy at the highest rung reached so far, as

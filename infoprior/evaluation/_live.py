@@ -110,6 +110,7 @@ def live_study(
             base=_BASES[base],
             weight=weight,
             valve=valve,
+            promote=False,
             seed=seed,
         )
     except PriorError as error:

@@ -85,6 +85,12 @@ def optimize(
             catch=catch,
             callbacks=[*callbacks, after],
         )
+    first = getattr(study.sampler, "first_full", None)
+    if first is not None and not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        optuna.logging.get_logger("optuna").warning(
+            f"No trial of the study {study.study_name!r} was trained to the end yet, so it has no "
+            f"best one: trial {first} is the first that is. Call optimize with a larger n_trials."
+        )
     return study
 
 

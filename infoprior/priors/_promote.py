@@ -159,6 +159,11 @@ class PromotingSampler(BaseSampler):
             trial.set_user_attr(name, value)
         note(self._storage, study, trial.number, notes)
 
+    @property
+    def first_full(self) -> int:
+        """The number of the first trial that is trained to the end."""
+        return [slot.rung for slot in self._slots].index(len(self._rungs) - 1)
+
     # ---- Optuna's interface
 
     def reseed_rng(self) -> None:

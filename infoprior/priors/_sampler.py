@@ -58,9 +58,10 @@ class PriorSampler(BaseSampler):
     With the valve (the default) the share is learned. There are three sources then: the prior's
     kernels, uniform sampling (which takes the place of the prior's floor) and the base sampler. The
     kernels' share starts at `weight` times one minus the floor, and the first of their trials is
-    the prior's mode; the finished trials are ranked, and the share rises while the kernels' trials
-    do better than the others and falls while they do worse, between 0.03 and 0.8. So a good prior
-    shows soon what it is worth, and a bad one is left after a few trials. What you enqueue keeps
+    the prior's mode. Once a trial of theirs has finished beside another source's, the trials are
+    ranked, and the share is the probability that the kernels' are the better ones, from even odds
+    (or `weight`, if that is more), between 0.03 and 0.8. So a good prior shows soon what it is
+    worth, and a bad one costs few trials. What you enqueue keeps
     its values, is completed by the prior, and counts for no source ("enqueued").
 
     A trial's draw hangs on the seed, the trial's number, the values it has and the trials that
@@ -107,7 +108,7 @@ class PriorSampler(BaseSampler):
         self,
         prior: Prior,
         base: BaseSampler | MakeSampler | None = None,
-        weight: float = 0.5,
+        weight: float = 0.25,
         seed: int | None = None,
         *,
         valve: bool = True,

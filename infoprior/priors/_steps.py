@@ -1,14 +1,14 @@
 """An Optuna sampler that takes steps from the best points so far, and uniform draws otherwise.
 
 PriorBand (Mallik et al., NeurIPS 2023, section 5.1) searches around its incumbent so: half of the
-parameters change, by a normal step or to another choice.
+parameters change, by a normal step or to another choice; and the more a trial costs before anything
+is known of it, the less often it is a uniform one.
 """
 
 from __future__ import annotations
 
 import math
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,27 +18,32 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from ._draw import NOTHING, own_value
+from ._errors import PriorError
 from ._evidence import CONTINUES
 from ._prior import Prior
+from ._promote import RUNG
 from ._valve import feasible
 
 if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-UNIFORM = 0.5  # of the trials
 BEST = 5  # a step begins at one of so many
 CHANGED = 0.5  # of the parameters, at least one
 STEP = 0.25  # standard deviation, in units of the range
+_TRIES = 16  # steps of which the first that leads to a point not yet tried is taken
 
 
-def make_steps(seed: int) -> BaseSampler:
+def make_steps(seed: int, first: int = 1) -> BaseSampler:
     """A `StepSampler`."""
-    return StepSampler(seed)
+    return StepSampler(seed, first)
 
 
 class StepSampler(BaseSampler):
-    """Half of the trials are uniform, the others a step from one of the five best points.
+    """Some trials are uniform, the others a step from one of the five best points.
+
+    Half of the trials that stop at the first rung are uniform, 1 / (1 + r / first) of those that
+    stop at step r (PriorBand's share), and half where trials have no rung.
 
     The best are those that were trained longest, and among these those of the best value; a trial
     that another one went on from does not count beside it. In a study of several objectives all
@@ -46,12 +51,13 @@ class StepSampler(BaseSampler):
 
     Args:
         seed: of one trial's draws, see `SeededSampler`.
+        first: the step of the lowest rung.
     """
 
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
+    def __init__(self, seed: int, first: int = 1) -> None:
+        self._seed, self._first = seed, first
         self._uniform = RandomSampler(seed=seed)
-        self._begun: dict[int, tuple[Mapping[str, Any], frozenset[str]]] = {}
+        self._begun: dict[int, dict[str, Any]] = {}
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
@@ -72,39 +78,30 @@ class StepSampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """The parent's value or a step from it; a uniform one where there is no parent."""
-        parent, changed = self._begin(study, trial.number)
-        value: Any = NOTHING
-        if param_name in parent:
-            value = own_value(param_name, param_distribution, parent[param_name])
-        if value is NOTHING:
-            return self._uniform.sample_independent(study, trial, param_name, param_distribution)
-        if param_name not in changed:
+        """The step's value; a uniform one where there is no step or its value is not to be had."""
+        if trial.number not in self._begun:
+            self._begun = {trial.number: self._begin(study, trial)}
+        point, value = self._begun[trial.number], NOTHING
+        if param_name in point:
+            value = own_value(param_name, param_distribution, point[param_name])
+        if value is not NOTHING:
             return value
-        name = zlib.crc32(param_name.encode("utf-8", "surrogatepass"))
-        rng = np.random.default_rng([self._seed, trial.number, name])
-        if isinstance(param_distribution, CategoricalDistribution):
-            choices = param_distribution.choices
-            here = param_distribution.to_internal_repr(value)  # its index
-            others = [c for i, c in enumerate(choices) if i != here]
-            return others[rng.integers(len(others))] if others else value
-        near = Prior.from_points(
-            {param_name: param_distribution}, [{param_name: value}], bandwidth=STEP, floor=1e-6
-        )
-        return near.sample(1, rng)[0][param_name]
+        return self._uniform.sample_independent(study, trial, param_name, param_distribution)
 
-    def _begin(self, study: Study, number: int) -> tuple[Mapping[str, Any], frozenset[str]]:
-        """The parent's parameters, none of them in a uniform trial, and which of them change."""
-        if number not in self._begun:
-            rng = np.random.default_rng([self._seed, number])
-            best = [] if rng.random() < UNIFORM else best_trials(study, BEST)
-            parent = best[rng.integers(len(best))].params if best else {}
-            names = sorted(parent)
-            changed = {n for n, u in zip(names, rng.random(len(names)), strict=True) if u < CHANGED}
-            if names and not changed:  # the parent once more would say nothing new
-                changed = {names[rng.integers(len(names))]}
-            self._begun = {number: (parent, frozenset(changed))}
-        return self._begun[number]
+    def _begin(self, study: Study, trial: FrozenTrial) -> dict[str, Any]:
+        """A point one step away from one of the best; empty for a uniform trial."""
+        rng = np.random.default_rng([self._seed, trial.number])
+        uniform = 1.0 / (1.0 + trial.user_attrs.get(RUNG, self._first) / self._first)
+        best = [] if rng.random() < uniform else best_trials(study, BEST)
+        if not best:
+            return {}
+        parent = best[rng.integers(len(best))]
+        point = dict(parent.params)
+        for _ in range(_TRIES):
+            point, new = _step(parent, rng)
+            if new or all(t.params != point for t in study.get_trials(deepcopy=False)):
+                break
+        return point
 
     def after_trial(
         self,
@@ -114,6 +111,33 @@ class StepSampler(BaseSampler):
         values: Sequence[float] | None,
     ) -> None:
         """Nothing: it learns from the study's trials."""
+
+
+def _step(parent: FrozenTrial, rng: np.random.Generator) -> tuple[dict[str, Any], bool]:
+    """A point beside the parent, and whether it is new for certain: a float without steps moved."""
+    names = sorted(parent.params)
+    changed = [n for n, u in zip(names, rng.random(len(names)), strict=True) if u < CHANGED]
+    if names and not changed:  # the parent once more would say nothing new
+        changed = [names[rng.integers(len(names))]]
+    point, new = dict(parent.params), False
+    for name in changed:
+        value, distribution = parent.params[name], parent.distributions[name]
+        if isinstance(distribution, CategoricalDistribution):
+            here = distribution.to_internal_repr(value)  # its index
+            others = [c for i, c in enumerate(distribution.choices) if i != here]
+            if others:
+                point[name] = others[rng.integers(len(others))]
+            continue
+        try:
+            near = Prior.from_points(
+                {name: distribution}, [{name: value}], bandwidth=STEP, floor=1e-6
+            )
+        except PriorError:  # e.g. ints beyond 2**53: uniform
+            del point[name]
+            continue
+        point[name] = near.sample(1, rng)[0][name]
+        new |= getattr(distribution, "step", None) is None and point[name] != value
+    return point, new
 
 
 def best_trials(study: Study, n: int) -> list[FrozenTrial]:

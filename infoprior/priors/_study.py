@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -37,9 +38,9 @@ def hyperband_study(
     direction: Literal["minimize", "maximize"] = "minimize",
     storage: str | Path | BaseStorage | None = None,
     base: BaseSampler | MakeSampler | None = None,
-    weight: float = 0.5,
+    weight: float = 0.25,
     valve: bool = True,
-    promote: bool = False,
+    promote: bool = True,
     seed: int = 0,
     heartbeat: int | None = None,
 ) -> optuna.Study:
@@ -69,16 +70,16 @@ def hyperband_study(
             "postgresql+psycopg://user@host/database": an SQL database, for a cluster. "memory":
             none. Or an Optuna storage. None: the file NAME.journal in the working directory.
         base: what proposes where the prior doesn't: a function seed -> Optuna sampler, called
-            anew for each trial; None for TPE; or an Optuna sampler.
+            anew for each trial; or an Optuna sampler. None is `StepSampler`, uniform points and
+            steps from the best ones; TPE where nothing is promoted.
         weight: how much of the sampling the prior gets at first, see `PriorSampler`.
         valve: whether that is learned during the study, see `PriorSampler`.
-        promote: False is Optuna's HyperbandPruner, which stops a trial at a rung for good. True
-            stops every trial at a rung, and goes on from the best of them in trials of their own,
-            with the same parameters; `continues` tells an objective what it may take up again, and
-            one that does not ask trains a fifth more epochs. What a trial is for hangs on its
-            number: with resources from 1 to 27, a round of brackets has 65 trials, of which the
-            40th is the first to be trained to the end. The default base is then `StepSampler`,
-            half uniform and half steps from the best points.
+        promote: True stops every trial at a rung, and goes on from the best of them in trials of
+            their own, with the same parameters; `continues` tells an objective what it may take up
+            again, and one that does not ask trains a fifth more epochs. What a trial is for hangs
+            on its number: with resources from 1 to 27, a round of brackets has 65 trials, of which
+            the 40th is the first to be trained to the end. False is Optuna's HyperbandPruner, which
+            stops a trial at a rung for good, and lets the first ones run to their end.
         seed: everything random.
         heartbeat: for a URL only: running trials give a sign of life every so many seconds, and
             one that gave none for twice as long is failed by the next worker that begins a trial.
@@ -122,7 +123,7 @@ def hyperband_study(
             raise PriorError(f"{what}: needs to be True or False, got {value!r}.")
     backend = open_storage(storage, name, heartbeat)
     if base is None and promote:
-        base = make_steps
+        base = functools.partial(make_steps, first=min_resource)
     sampler = _sampler(prior, base, weight, valve, seed, backend)
     settings: dict[str, Any] = {
         "prior": fingerprint(prior),
@@ -253,5 +254,5 @@ def _describe(base: BaseSampler | MakeSampler | None) -> str:
         )
     kind, name = type(made).__name__, getattr(base, "__qualname__", "<lambda>")
     # Not its module, which is another one where it is run as a script.
-    own = base in (None, make_tpe, make_steps) or name.endswith("<lambda>")
+    own = base in (None, make_tpe) or name.endswith("<lambda>")
     return kind if own else f"{kind} of {name}"

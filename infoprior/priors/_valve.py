@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # The prior's share stays within these: one trial in five is something to compare it with, also
 # where the first comparison happened to favour a bad prior, and a wronged prior gets a chance.
 LEAST, MOST = 0.03, 0.8
+EVEN = 0.5  # the odds that the prior is the better source, before a trial of its own says more
 UNIFORM = 0.1  # of the other trials at first, the rest being the base sampler's
 _UNIFORM_WITHIN = 0.1, 0.9
 _BEST = 1.0 / 3.0  # of the finalists are ranked: as many as Hyperband's default factor keeps
@@ -194,20 +195,24 @@ def stronger(share: Array, start: float, ranked: int) -> float:
 def shares(outcomes: Sequence[Outcome], start: float) -> Shares:
     """Which share of the next trials each source gets.
 
-    The prior's is the probability that its trials are stronger than the others, within `LEAST`
-    and `MOST`; the others' is divided between uniform and base in the same way. From eight
-    finalists on the starting share counts less and less, since the base sampler learns and the
-    prior does not (as the prior's exponent beta / n in πBO, Hvarfner et al., ICLR 2022).
+    Until trials of the prior can be told from others the prior's is `start`. Then it is the
+    probability that its trials are stronger than the others, even odds at first, or `start` where
+    that is more: so a prior may begin with a small share, which costs little if it is a bad one,
+    without being taken for a bad one. It stays within `LEAST` and `MOST`. The others' share is
+    divided between uniform and base in the same way. From eight finalists on the odds count less
+    and less, since the base sampler learns and the prior does not (as the prior's exponent
+    beta / n in πBO, Hvarfner et al., ICLR 2022).
 
     Args:
         outcomes: of the trials that have ended.
-        start: the prior's share before any has.
+        start: the prior's share at first.
     """
     order, finalists = ranking(outcomes)
-    start = min(max(start, 0.001), 0.999) * min(1.0, _TRUSTED / max(finalists, 1))
     parts = np.array([outcomes[i].parts for i in order]).reshape(-1, 3)
-    ranked = max(2, math.ceil(_BEST * finalists))
-    prior = min(max(stronger(parts[:, 0], start, ranked), LEAST), MOST)
+    if len(parts) and parts[:, 0].min() < 0.5 < parts[:, 0].max():
+        odds = min(max(start, EVEN), 0.999) * min(1.0, _TRUSTED / max(finalists, 1))
+        start = stronger(parts[:, 0], odds, max(2, math.ceil(_BEST * finalists)))
+    prior = min(max(start, LEAST), MOST)
     others = parts[parts[:, 0] < 0.5]
     ranked = max(2, math.ceil(_BEST * finalists * len(others) / max(len(parts), 1)))
     low, high = _UNIFORM_WITHIN

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from infoprior.spaces import SearchSpace
     from infoprior.tasks import Task
 
+_CONTINUES = "infoprior:continues"  # of `infoprior.priors`: the trial that a promotion goes on from
+
 
 def objective(
     task: Task, space: SearchSpace, *, epochs: int = RUNGS[-1], seed: int = 0
@@ -25,7 +27,9 @@ def objective(
         task: what to learn.
         space: what is searched; its parameters are suggested under their own names.
         epochs: of a full training: `HyperbandPruner`'s max_resource.
-        seed: trial t trains with the seed (seed, t).
+        seed: trial t trains with the seed (seed, t), and a promotion (see
+            `infoprior.hyperband_study`) with that of the trial it goes on from: it is that
+            network, trained from the start and further.
 
     Returns:
         an objective to *maximise*: validation accuracy after the last epoch. The trial's user
@@ -40,9 +44,18 @@ def objective(
                 raise optuna.TrialPruned(f"pruned after epoch {epoch}")
 
         # A seed of its own: trials of the same point differ as retrained networks do.
-        own = int(np.random.SeedSequence([seed, trial.number]).generate_state(1)[0])
         params = space.suggest(trial)
+        own = int(np.random.SeedSequence([seed, _first(trial)]).generate_state(1)[0])
         curve = train(task, params, space=space, seed=own, epochs=epochs, report=report).curve
         return float(curve[-1]["validation_accuracy"])
 
     return run
+
+
+def _first(trial: optuna.Trial) -> int:
+    """The number of the trial that this one goes on from in the end, or its own."""
+    number, paused = trial.number, trial.user_attrs.get(_CONTINUES)
+    trials = trial.study.get_trials(deepcopy=False) if paused is not None else []
+    while paused is not None:
+        number, paused = int(paused), trials[int(paused)].user_attrs.get(_CONTINUES)
+    return number

@@ -424,3 +424,36 @@ def test_the_prior_s_mode_is_tried_early() -> None:
     optimize(study, objective, 9)
     own = [t for t in study.trials if t.user_attrs[PriorSampler.SOURCE] == "prior"]
     assert own[0].params == PRIOR.mode()
+
+
+def test_a_study_promotes_unless_it_is_told_not_to() -> None:
+    study = hyperband_study(name="s", min_resource=3, max_resource=81, storage="memory")
+    assert isinstance(study.sampler, PromotingSampler)
+    assert study.sampler.first_full == 39
+    assert study.sampler.sampler._make(0)._first == 3
+    plain = hyperband_study(name="p", max_resource=27, promote=False, storage="memory")
+    assert isinstance(plain.pruner, optuna.pruners.HyperbandPruner)
+
+
+def _long(trial: optuna.Trial) -> float:
+    x = trial.suggest_float("x", 0.0, 1.0)
+    for epoch in range(1, 28):
+        trial.report(x, epoch)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+    return x
+
+
+def test_a_study_without_a_trial_trained_to_the_end_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(optuna.logging.get_logger("optuna"), "warning", said.append)
+    for promote, n, told in ((True, 39, True), (True, 40, False), (False, 3, False)):
+        study = hyperband_study(
+            name=f"{promote}/{n}", max_resource=27, promote=promote, storage="memory"
+        )
+        said.clear()
+        optimize(study, _long, n)
+        assert bool(said) == told
+        assert not told or "trial 39 is the first" in said[0]

@@ -1,4 +1,4 @@
-"""StepSampler: half uniform draws, half steps from the best points."""
+"""StepSampler: uniform draws, and steps from the best points."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from optuna.trial import TrialState, create_trial
 from scipy import stats
 
 from infoprior.priors._evidence import CONTINUES
+from infoprior.priors._promote import RUNG
 from infoprior.priors._seeded import SeededSampler
 from infoprior.priors._steps import STEP, best_trials, make_steps
 
@@ -30,10 +31,14 @@ def _quiet() -> None:
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
 
 
-def draws(n: int, params: dict[str, Any] = BEST) -> list[dict[str, Any]]:
-    study = optuna.create_study(sampler=SeededSampler(make_steps, 3))
-    study.add_trial(create_trial(params=params, distributions=SPACE, value=0.0))
-    return [study.ask(SPACE).params for _ in range(n)]
+def draws(n: int, space: dict[str, Any] = SPACE) -> list[dict[str, Any]]:
+    """A second trial beside the best, in each of so many studies."""
+    found = []
+    for seed in range(n):
+        study = optuna.create_study(sampler=SeededSampler(make_steps, seed))
+        study.add_trial(create_trial(params=BEST, distributions=SPACE, value=0.0))
+        found.append(study.ask(space).params)
+    return found
 
 
 def test_half_uniform_and_half_of_the_parameters_kept() -> None:
@@ -47,6 +52,25 @@ def test_half_uniform_and_half_of_the_parameters_kept() -> None:
     # Something always changes: only the int's step can come back to the parent.
     same = np.mean([p == BEST for p in found])
     assert same < 0.5 * 2 * 0.5**3 * 0.3
+
+
+@pytest.mark.parametrize("first", [1, 3])
+@pytest.mark.parametrize("rung", [0, 1, 2, 3])
+def test_trials_that_cost_more_are_less_often_uniform(first: int, rung: int) -> None:
+    """PriorBand's share, 1 / (1 + eta^r), at eta 3."""
+    study = optuna.create_study()
+    study.add_trial(create_trial(params=BEST, distributions=SPACE, value=0.0))
+    sampler = make_steps(0, first)
+    n = 2000
+    found = 0
+    for number in range(n):
+        trial = create_trial(
+            state=TrialState.RUNNING, user_attrs={} if not rung else {RUNG: first * 3**rung}
+        )
+        trial.number = number
+        found += not sampler._begin(study, trial)
+    share = 1 / (1 + 3**rung)
+    assert found / n == pytest.approx(share, abs=4 * math.sqrt(share * (1 - share) / n))
 
 
 def test_one_parameter_always_steps() -> None:
@@ -66,14 +90,31 @@ def test_the_step_is_a_truncated_normal_one() -> None:
 
 
 def test_the_same_seed_the_same_draws_whatever_the_order_of_the_parameters() -> None:
-    assert draws(20) == draws(20)
+    assert draws(40) == draws(40)
     reversed_space = dict(reversed(SPACE.items()))
-    study = optuna.create_study(sampler=SeededSampler(make_steps, 3))
-    study.add_trial(create_trial(params=BEST, distributions=SPACE, value=0.0))
-    steps = [study.ask(reversed_space).params for _ in range(40)]
-    both = [(a, b) for a, b in zip(steps, draws(40), strict=True) if a["x"] == 0.5]
+    pairs = zip(draws(40, reversed_space), draws(40), strict=True)
+    both = [(a, b) for a, b in pairs if a["x"] == 0.5]
     assert len(both) > 3
     assert all(a == b for a, b in both)
+
+
+def test_no_point_is_tried_twice_while_there_are_others() -> None:
+    """Where a step leaves every float where it was."""
+    grid = {name: SPACE[name] for name in ("n", "kind")}
+    start = {"n": 5, "kind": "b"}
+    study = optuna.create_study()
+    study.add_trial(create_trial(params=start, distributions=grid, value=0.0))
+    sampler = make_steps(0)
+    points = [start]
+    for number in range(1, 200):
+        trial = create_trial(state=TrialState.RUNNING)
+        trial.number = number
+        if point := sampler._begin(study, trial):
+            points.append(point)
+            study.add_trial(create_trial(state=TrialState.FAIL, params=point, distributions=grid))
+        if len(points) == 24:
+            break
+    assert len({tuple(p.values()) for p in points}) == 24  # of 27
 
 
 def test_without_trials_uniform() -> None:

@@ -98,7 +98,7 @@ def test_resumed_in_a_new_process(tmp_path: Path) -> None:
 
 def test_brackets_hang_on_the_name() -> None:
     def states(name: str) -> list[TrialState]:
-        study = hyperband_study(PRIOR, name=name, max_resource=9, storage="memory")
+        study = hyperband_study(PRIOR, name=name, max_resource=9, promote=False, storage="memory")
         return [t.state for t in optimize(study, objective, 40).trials]
 
     assert states("one") == states("one")
@@ -133,7 +133,7 @@ OTHERS: list[tuple[dict[str, Any], str]] = [
     ({"max_resource": 27}, "max_resource is 9 there and 27 here"),
     ({"min_resource": 2}, "min_resource is 1 there"),
     ({"reduction_factor": 2}, "reduction_factor is 3 there"),
-    ({"weight": 0.6}, "weight is 0.5 there and 0.6 here"),
+    ({"weight": 0.6}, "weight is 0.25 there and 0.6 here"),
     ({"valve": False}, "valve is True there and False here"),
     ({"base": lambda seed: RandomSampler(seed=seed)}, "base is 'TPESampler' there"),
     ({"base": TPESampler(seed=7)}, "base is 'TPESampler' there"),

@@ -158,6 +158,30 @@ def test_milestones() -> None:
     assert len(set(points[1000:])) < 50
 
 
+def _reached(number: int, parts: tuple[float, float, float], value: float) -> Outcome:
+    return Outcome(number, parts, (math.inf,), (value,))
+
+
+@pytest.mark.parametrize("others", [UNIFORM, BASE])
+def test_the_start_is_caution_and_no_disbelief(others: tuple[float, float, float]) -> None:
+    """The starting share holds until trials can be compared; then the odds are even."""
+    for start in (0.1, 0.25, 0.7):
+        assert shares([], start).prior == start
+        alone = [_reached(i, others, 0.1 * i) for i in range(6)]
+        assert shares(alone, start).prior == start
+        own = [_reached(i, PRIOR, 0.1 * i) for i in range(6)]
+        assert shares(own, start).prior == start
+        odds = max(start, 0.5)
+        won = stronger(np.array([1.0, 0.0]), odds, 2)
+        better = [_reached(0, PRIOR, 0.9), _reached(1, others, 0.1)]
+        assert shares(better, start).prior == min(won, 0.8)
+        assert won > odds
+        worse = shares([_reached(0, PRIOR, 0.1), _reached(1, others, 0.9)], start).prior
+        assert worse == stronger(np.array([0.0, 1.0]), odds, 2) < odds
+    assert shares([], 0.9).prior == 0.8
+    assert shares([], 0.0).prior == 0.03
+
+
 def test_a_bad_prior_is_left_and_a_good_one_kept() -> None:
     def trusts(prior: str, seed: int) -> list[float]:
         sampler = PriorSampler(PRIORS[prior], lambda s: RandomSampler(seed=s), seed=seed)
@@ -166,7 +190,7 @@ def test_a_bad_prior_is_left_and_a_good_one_kept() -> None:
         return [t.user_attrs[PriorSampler.TRUST] for t in study.trials]
 
     good, bad = (np.mean([trusts(p, s) for s in range(6)], axis=0) for p in ("good", "bad"))
-    start = 0.5 * (1 - PRIORS["good"].floor)
+    start = 0.25 * (1 - PRIORS["good"].floor)
     assert good[0] == bad[0] == pytest.approx(start)
     assert good[12:].mean() > 0.75
     assert bad[12:].mean() < 0.12
@@ -253,7 +277,7 @@ def test_a_study_of_its_own_each() -> None:
     for _ in range(2):
         study = optuna.create_study(sampler=sampler)
         study.optimize(valley, n_trials=12)
-        assert study.trials[0].user_attrs[PriorSampler.TRUST] == pytest.approx(0.45)
+        assert study.trials[0].user_attrs[PriorSampler.TRUST] == pytest.approx(0.225)
         assert sampler.trust(study) < 0.3
 
 

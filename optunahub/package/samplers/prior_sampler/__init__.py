@@ -58,7 +58,7 @@ class PriorSampler(_PriorSampler):
         self,
         prior: Prior | Mapping[str, Any] | str | os.PathLike[str],
         base: BaseSampler | Callable[[int], BaseSampler] | None = None,
-        weight: float = 0.5,
+        weight: float = 0.25,
         seed: int | None = None,
         *,
         valve: bool = True,
