@@ -207,7 +207,9 @@ class PriorSampler(BaseSampler):
 
     def _is_mode(self, study: Study, number: int) -> bool:
         """Whether all turns of the prior before this one were somebody else's."""
-        before = self._turns[: self._turns.index(number)] if number in self._turns else [number]
+        if number not in self._turns:
+            return False
+        before = self._turns[: self._turns.index(number)]
         if not before:
             return True
         if self._storage is None:

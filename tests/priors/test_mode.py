@@ -64,3 +64,12 @@ def test_the_mode_waits_for_what_is_enqueued() -> None:
         own = [t.params for t in study.trials if sampler.source(t) == "prior"]
         assert own[0] == TIGHT.mode()
         assert all(params != own[0] for params in own[1:])
+
+
+def test_trials_that_cannot_have_the_mode_look_at_no_others() -> None:
+    """Or the cost of a trial would grow with their number."""
+    for options in ({"valve": False}, {"weight": 1.0, "valve": False}, {}):
+        sampler = PriorSampler(TIGHT, seed=0, **options)
+        nobody: Any = None
+        assert not sampler._is_mode(nobody, 64)
+        assert not sampler._is_mode(nobody, 1000)
