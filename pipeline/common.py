@@ -12,7 +12,8 @@ from typing import Any
 _X86 = {
     "NUMBA_CPU_NAME": "haswell",
     "NUMBA_CPU_FEATURES": "",  # those that Haswell has; unset: those of this processor
-    # As they are called in NumPy up to 2.3, and since.
+    # As they are called in NumPy up to 2.3, and since; what one of them does not know it passes by
+    # with an ImportWarning, which Python hides.
     "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL "
     "AVX512_SPR X86_V4",
 }

@@ -216,7 +216,8 @@ class MetaDataset:
     def join(self, other: MetaDataset) -> MetaDataset:
         """The tasks of both; where both have a task, `other`'s rows stand for it.
 
-        Architectures of one name are one where their points agree up to rounding.
+        Architectures of one name are one where their points agree up to rounding; this table's
+        points stand.
 
         Raises:
             MetaDatasetError: the spaces differ, or an architecture has another point in each.

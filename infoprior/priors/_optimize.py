@@ -45,7 +45,8 @@ def optimize(
     their user attribute ``infoprior:error``. Those that a killed worker left behind do not count:
     see `fail_stale`.
 
-    Ctrl-C and exceptions leave a study that can be gone on with.
+    Ctrl-C and exceptions leave a study that can be gone on with. Where trials are promoted and none
+    is trained to the end within `n_trials`, a warning of Optuna's logger says so at once.
 
     Args:
         study: `hyperband_study`'s, or any other.
@@ -67,6 +68,7 @@ def optimize(
     n_trials = whole("n_trials", n_trials, 0)
     n_jobs = whole("n_jobs", n_jobs, 1, -1)
     done = len(finished(study))
+    _warn_of_none_full(study, max(done, n_trials))
     if done >= n_trials:
         return study
     with _bar(progress, done, n_trials) as bar:
@@ -85,13 +87,21 @@ def optimize(
             catch=catch,
             callbacks=[*callbacks, after],
         )
-    first = getattr(study.sampler, "first_full", None)
-    if first is not None and not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-        optuna.logging.get_logger("optuna").warning(
-            f"No trial of the study {study.study_name!r} was trained to the end yet, so it has no "
-            f"best one: trial {first} is the first that is. Call optimize with a larger n_trials."
-        )
+    if len(finished(study)) < n_trials:  # the timeout's doing
+        _warn_of_none_full(study, len(finished(study)))
     return study
+
+
+def _warn_of_none_full(study: optuna.Study, n_trials: int) -> None:
+    """Say that a study which promotes has no best trial within so many."""
+    first = getattr(study.sampler, "first_full", None)
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if first is not None and n_trials <= first and not complete:
+        optuna.logging.get_logger("optuna").warning(
+            f"The study {study.study_name!r} will have no best trial within {n_trials} trials: "
+            f"trial {first} is the first to be trained to the end. Ask for n_trials of "
+            f"{first + 1} or more."
+        )
 
 
 def whole(what: str, value: Any, least: int, *others: int) -> int:

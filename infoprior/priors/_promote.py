@@ -51,7 +51,7 @@ class Paused(NamedTuple):
 
 
 def continues(trial: Trial | FrozenTrial) -> Paused | None:
-    """What a trial goes on from, in a study of `hyperband_study(..., promote=True)`.
+    """What a trial goes on from, in a study that promotes, as `hyperband_study`'s does.
 
     An objective that keeps a checkpoint for each trial, under its number, can load that of the
     paused trial and train from the step after; one that does not care trains from the start.

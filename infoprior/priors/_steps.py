@@ -8,11 +8,13 @@ is known of it, the less often it is a uniform one.
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
@@ -34,6 +36,17 @@ STEP = 0.25  # standard deviation, in units of the range
 _TRIES = 16  # steps of which the first that leads to a point not yet tried is taken
 
 
+@dataclass(frozen=True)
+class _Step:
+    """Where a trial goes: a point (empty: anywhere), from which trial, what moves, and whether it
+    is new for certain, since a float without steps moved."""
+
+    point: dict[str, Any] = field(default_factory=dict)
+    parent: FrozenTrial | None = None
+    changed: frozenset[str] = frozenset()
+    new: bool = False
+
+
 def make_steps(seed: int, first: int = 1) -> BaseSampler:
     """A `StepSampler`."""
     return StepSampler(seed, first)
@@ -43,7 +56,8 @@ class StepSampler(BaseSampler):
     """Some trials are uniform, the others a step from one of the five best points.
 
     Half of the trials that stop at the first rung are uniform, 1 / (1 + r / first) of those that
-    stop at step r (PriorBand's share), and half where trials have no rung.
+    stop at step r (PriorBand's share), and half where trials have no rung. Steps to a point that a
+    trial has had already are taken again (in conditional spaces, as far as the point is foreseen).
 
     The best are those that were trained longest, and among these those of the best value; a trial
     that another one went on from does not count beside it. In a study of several objectives all
@@ -57,7 +71,7 @@ class StepSampler(BaseSampler):
     def __init__(self, seed: int, first: int = 1) -> None:
         self._seed, self._first = seed, first
         self._uniform = RandomSampler(seed=seed)
-        self._begun: dict[int, dict[str, Any]] = {}
+        self._begun: dict[int, _Step] = {}
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
@@ -78,30 +92,45 @@ class StepSampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """The step's value; a uniform one where there is no step or its value is not to be had."""
+        """The step's value; a uniform one where there is no step, or nothing to begin it at."""
         if trial.number not in self._begun:
             self._begun = {trial.number: self._begin(study, trial)}
-        point, value = self._begun[trial.number], NOTHING
-        if param_name in point:
-            value = own_value(param_name, param_distribution, point[param_name])
+        step, value = self._begun[trial.number], NOTHING
+        if param_name in step.point:
+            value = self._value(step, trial.number, param_name, param_distribution)
         if value is not NOTHING:
             return value
         return self._uniform.sample_independent(study, trial, param_name, param_distribution)
 
-    def _begin(self, study: Study, trial: FrozenTrial) -> dict[str, Any]:
-        """A point one step away from one of the best; empty for a uniform trial."""
+    def _value(self, step: _Step, number: int, name: str, live: BaseDistribution) -> Any:
+        """The step's value, or NOTHING; the step is taken anew where the range is another one."""
+        assert step.parent is not None
+        if live == step.parent.distributions[name]:
+            return own_value(name, live, step.point[name])
+        value = own_value(name, live, step.parent.params[name])
+        if value is NOTHING or name not in step.changed:
+            return value
+        key = zlib.crc32(name.encode("utf-8", "surrogatepass"))
+        return _moved(name, live, value, np.random.default_rng([self._seed, number, key]))
+
+    def _begin(self, study: Study, trial: FrozenTrial) -> _Step:
+        """A step away from one of the best; an empty one for a uniform trial."""
         rng = np.random.default_rng([self._seed, trial.number])
         uniform = 1.0 / (1.0 + trial.user_attrs.get(RUNG, self._first) / self._first)
         best = [] if rng.random() < uniform else best_trials(study, BEST)
         if not best:
-            return {}
+            return _Step()
         parent = best[rng.integers(len(best))]
-        point = dict(parent.params)
+        step, tried = _Step(), None
         for _ in range(_TRIES):
-            point, new = _step(parent, rng)
-            if new or all(t.params != point for t in study.get_trials(deepcopy=False)):
+            step = _step(parent, rng)
+            if step.new:
                 break
-        return point
+            if tried is None:
+                tried = [t.params for t in study.get_trials(deepcopy=False)]
+            if step.point not in tried:
+                break
+        return step
 
     def after_trial(
         self,
@@ -113,8 +142,8 @@ class StepSampler(BaseSampler):
         """Nothing: it learns from the study's trials."""
 
 
-def _step(parent: FrozenTrial, rng: np.random.Generator) -> tuple[dict[str, Any], bool]:
-    """A point beside the parent, and whether it is new for certain: a float without steps moved."""
+def _step(parent: FrozenTrial, rng: np.random.Generator) -> _Step:
+    """A point beside the parent."""
     names = sorted(parent.params)
     changed = [n for n, u in zip(names, rng.random(len(names)), strict=True) if u < CHANGED]
     if names and not changed:  # the parent once more would say nothing new
@@ -122,22 +151,24 @@ def _step(parent: FrozenTrial, rng: np.random.Generator) -> tuple[dict[str, Any]
     point, new = dict(parent.params), False
     for name in changed:
         value, distribution = parent.params[name], parent.distributions[name]
-        if isinstance(distribution, CategoricalDistribution):
-            here = distribution.to_internal_repr(value)  # its index
-            others = [c for i, c in enumerate(distribution.choices) if i != here]
-            if others:
-                point[name] = others[rng.integers(len(others))]
-            continue
-        try:
-            near = Prior.from_points(
-                {name: distribution}, [{name: value}], bandwidth=STEP, floor=1e-6
-            )
-        except PriorError:  # e.g. ints beyond 2**53: uniform
-            del point[name]
-            continue
-        point[name] = near.sample(1, rng)[0][name]
-        new |= getattr(distribution, "step", None) is None and point[name] != value
-    return point, new
+        point[name] = _moved(name, distribution, value, rng)
+        floats = isinstance(distribution, FloatDistribution) and distribution.step is None
+        new |= floats and point[name] not in (value, NOTHING)
+    return _Step(point, parent, frozenset(changed), new)
+
+
+def _moved(name: str, distribution: BaseDistribution, value: Any, rng: np.random.Generator) -> Any:
+    """Another choice, or a number a normal step away; NOTHING where a prior can't have it."""
+    if isinstance(distribution, CategoricalDistribution):
+        choices = distribution.choices
+        here = distribution.to_internal_repr(value)  # its index
+        others = [c for i, c in enumerate(choices) if i != here]
+        return others[rng.integers(len(others))] if others else value
+    try:
+        near = Prior.from_points({name: distribution}, [{name: value}], bandwidth=STEP, floor=1e-6)
+    except PriorError:  # e.g. ints beyond 2**53
+        return NOTHING
+    return near.sample(1, rng)[0][name]
 
 
 def best_trials(study: Study, n: int) -> list[FrozenTrial]:

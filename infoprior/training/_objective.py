@@ -43,8 +43,8 @@ def objective(
             if trial.should_prune():
                 raise optuna.TrialPruned(f"pruned after epoch {epoch}")
 
-        # A seed of its own: trials of the same point differ as retrained networks do.
         params = space.suggest(trial)
+        # A seed of its own, unless it goes on: trials of one point differ as retrained networks do.
         own = int(np.random.SeedSequence([seed, _first(trial)]).generate_state(1)[0])
         curve = train(task, params, space=space, seed=own, epochs=epochs, report=report).curve
         return float(curve[-1]["validation_accuracy"])
@@ -56,6 +56,6 @@ def _first(trial: optuna.Trial) -> int:
     """The number of the trial that this one goes on from in the end, or its own."""
     number, paused = trial.number, trial.user_attrs.get(_CONTINUES)
     trials = trial.study.get_trials(deepcopy=False) if paused is not None else []
-    while paused is not None:
+    while paused is not None and paused < number:  # not one that was copied from another study
         number, paused = int(paused), trials[int(paused)].user_attrs.get(_CONTINUES)
     return number

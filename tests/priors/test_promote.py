@@ -449,11 +449,38 @@ def test_a_study_without_a_trial_trained_to_the_end_says_so(
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr(optuna.logging.get_logger("optuna"), "warning", said.append)
-    for promote, n, told in ((True, 39, True), (True, 40, False), (False, 3, False)):
+    for promote, n, told in ((True, 39, 1), (True, 40, 0), (False, 3, 0)):
         study = hyperband_study(
             name=f"{promote}/{n}", max_resource=27, promote=promote, storage="memory"
         )
-        said.clear()
         optimize(study, _long, n)
-        assert bool(said) == told
-        assert not told or "trial 39 is the first" in said[0]
+        assert len(said) == told
+        optimize(study, _long, n)  # nothing left to do
+        assert len(said) == 2 * told
+        assert all(f"within {n} trials: trial 39 is the first" in text for text in said)
+        said.clear()
+    study = hyperband_study(name="late", max_resource=27, storage="memory")
+    optimize(study, _long, 100, timeout=0.0)
+    assert len(said) == 1
+    assert "within 0 trials" in said[0]
+
+
+def test_the_base_sees_the_rung_of_every_trial() -> None:
+    """Its share of uniform trials hangs on it."""
+    seen: dict[int, Any] = {}
+
+    class Spy(RandomSampler):
+        def sample_independent(self, study: Any, trial: FrozenTrial, *rest: Any) -> Any:
+            seen[trial.number] = trial.user_attrs.get(RUNG)
+            return super().sample_independent(study, trial, *rest)
+
+    for prior in (None, PRIOR):
+        seen.clear()
+        study = hyperband_study(
+            prior, name="s", max_resource=27, storage="memory", base=lambda seed: Spy(seed=seed)
+        )
+        optimize(study, objective, 65)
+        bottoms = [3**slot.bottom for slot in slots(4, 3)]
+        assert len(seen) > 8
+        assert len(set(seen.values())) > 2
+        assert all(rung == bottoms[number] for number, rung in seen.items())

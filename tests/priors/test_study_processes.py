@@ -112,8 +112,7 @@ def kill_one_halfway(storage: str, n_trials: int, tmp_path: Path, name: str) -> 
     # Seeds differ by trial: no two workers proposed the same point.
     own = [trial for trial in trials if CONTINUES not in trial.user_attrs]
     points = {tuple(sorted(trial.params.items())) for trial in own if trial.params}
-    # (A step that changes an int alone may round back to where it began.)
-    assert len(points) >= len(own) - (len(own) // 20 if name.startswith("promoting") else 1)
+    assert len(points) >= len(own) - 1
     # Nor did two go on from the same trial, but where one read while the other was writing.
     taken = [t.user_attrs[CONTINUES] for t in trials if CONTINUES in t.user_attrs]
     assert len(taken) - len(set(taken)) <= 2

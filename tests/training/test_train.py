@@ -192,3 +192,11 @@ def test_a_promotion_is_the_same_network_trained_further():
     for trial in again:
         before = study.trials[continues(trial).number].intermediate_values
         assert before == {step: trial.intermediate_values[step] for step in before}
+
+
+def test_an_attribute_copied_from_another_study_says_nothing():
+    study = optuna.create_study(direction="maximize")
+    for number in (0, 7):
+        study.enqueue_trial({}, user_attrs={"infoprior:continues": number})
+    study.optimize(objective(ring_task(), SPACE, epochs=1), n_trials=2)
+    assert all(t.state == optuna.trial.TrialState.COMPLETE for t in study.trials)
