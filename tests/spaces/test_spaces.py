@@ -60,7 +60,8 @@ def test_design_is_the_same_every_time_and_a_prefix_of_a_longer_one():
 
 
 def test_points_hang_on_no_processors_exp():
-    """They are keys of what is published: NumPy's exp would round them as each machine does."""
+    """They are keys of what is published. (NumPy's exp rounds otherwise with AVX-512 only: there,
+    this fails with it.)"""
     space = get_space("mlp")
     unit = np.random.default_rng(0).random((20_000, len(space)))
     low, high = math.log(1e-6), math.log(1e-1)
