@@ -36,14 +36,14 @@ def rows(study: optuna.Study) -> list[Any]:
     ]
 
 
-def run(n: int, storage: Any = "memory", **more: Any) -> list[Any]:
-    return rows(optimize(open_study(storage, "study", **more), objective, n))
+def run(n: int, storage: Any = "memory", name: str = "study", **more: Any) -> list[Any]:
+    return rows(optimize(open_study(storage, name, **more), objective, n))
 
 
-def worker(storage: Path, n: int) -> None:
+def worker(storage: Path, n: int, name: str) -> None:
     """Go on to n trials in a process of its own."""
     command = [sys.executable, "-W", "ignore", "-m", "tests.priors.workers"]
-    arguments = [str(storage), "study", str(n), f"{storage}.log"]
+    arguments = [str(storage), name, str(n), f"{storage}.log"]
     subprocess.run([*command, *arguments], cwd=ROOT, check=True)
 
 
@@ -88,12 +88,13 @@ def test_stopped_and_resumed_as_if_it_had_not_been(variant: str) -> None:
     assert run(50, storage, **more) == run(50, **more)
 
 
-def test_resumed_in_a_new_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["study", "promoting"])
+def test_resumed_in_a_new_process(tmp_path: Path, name: str) -> None:
     storage = tmp_path / "a.journal"
-    worker(storage, 30)
-    assert len(rows(open_study(storage, "study"))) == 30
-    worker(storage, 60)
-    assert rows(open_study(storage, "study")) == run(60)
+    worker(storage, 30, name)
+    assert len(rows(open_study(storage, name))) == 30
+    worker(storage, 60, name)
+    assert rows(open_study(storage, name)) == run(60, name=name)
 
 
 def test_brackets_hang_on_the_name() -> None:
