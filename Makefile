@@ -1,4 +1,4 @@
-# make repro | test | test-all | lint | ui | atlas | clean-shards | bench-peers ; `make help` says what each does.
+# make repro | test | test-all | lint | ui | atlas | ship | clean-shards | bench-peers ; `make help` says what each does.
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -14,7 +14,7 @@ export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
 unexport PYTHONPATH
 
-.PHONY: help install repro test test-all lint ui atlas clean-shards bench-peers
+.PHONY: help install repro test test-all lint ui atlas ship clean-shards bench-peers
 .DEFAULT_GOAL := help
 
 help:            ## what there is
@@ -63,6 +63,9 @@ FRACTION ?= 1.0
 atlas: install   ## build the published meta-dataset, or FRACTION=0.01 of it
 	$(BIN)/python -m pipeline.atlas build --fraction $(FRACTION) $(if $(filter-out 1 1.0,$(FRACTION)),--afresh)
 	$(BIN)/python -m pipeline.atlas publish --fraction $(FRACTION) $(if $(filter-out 1 1.0,$(FRACTION)),--afresh --out data/atlas)
+
+ship: install    ## put the chosen predictor and the static one, fitted on published rows, into the package
+	$(BIN)/python -m pipeline.ship
 
 clean-shards:    ## forget finished jobs: the next run measures everything anew
 	rm -rf data/shards

@@ -22,12 +22,13 @@ class Suggestion:
     Attributes:
         prior: the distribution over good architectures; `PriorSampler(prior)` feeds it to Optuna.
         architectures: points of the search space, the most probable first (each a params dict).
-        profile: the probes' information profile and learning curves that the prior was made from.
+        profile: the probes' information profile and learning curves that the prior was made from;
+            None where the predictor reads nothing of a task.
     """
 
     prior: Prior
     architectures: list[dict[str, Any]]
-    profile: TaskProfile
+    profile: TaskProfile | None
 
 
 def profile(task: Task, network: Any = None, *, seed: int = 0) -> pd.DataFrame:
@@ -55,8 +56,8 @@ def profile(task: Task, network: Any = None, *, seed: int = 0) -> pd.DataFrame:
 
 
 def suggest(
-    task: Task,
-    predictor: Predictor | str | os.PathLike[str] = "models",
+    task: Task | None,
+    predictor: Predictor | str | os.PathLike[str] | None = None,
     *,
     n: int = 10,
     seed: int = 0,
@@ -64,26 +65,41 @@ def suggest(
     """Architectures to try first on a task: train the probes, profile them, predict the prior.
 
     The task is profiled as the predictor's training tasks were (`predictor.profiled`): by the same
-    recipe, on as many rows at most, after as many epochs.
+    recipe, on as many rows at most, after as many epochs. A predictor that reads nothing of a task
+    (`load_predictor(static=True)`) answers at once, and needs no task.
 
     Args:
-        task: the data; its test rows are not learned from.
-        predictor: a fitted predictor, or the folder it was saved to.
+        task: the data; its test rows are not learned from. None where the predictor reads nothing.
+        predictor: a fitted predictor, or the folder it was saved to; None: the one that comes with
+            the package (`load_predictor`).
         n: how many architectures.
         seed: of the rows, the probes, the estimators and the draw.
 
     Raises:
         ValueError: `n` is less than one; the folder holds no predictor; it was fitted on profiles
-            of a recipe that this version does not have; fewer than 50 training and validation rows.
+            of a recipe that this version does not have; it reads a task and there is none, or one
+            of fewer than 50 training and validation rows.
     """
     import numpy as np
 
-    from infoprior import predictors, profiles
+    from infoprior import predictors
 
     if n < 1:
         raise ValueError(f"n = {n}: ask for at least one architecture.")
-    if isinstance(predictor, str | os.PathLike):
+    if predictor is None or isinstance(predictor, str | os.PathLike):
         predictor = predictors.load_predictor(predictor)
+    task_profile = _read(task, predictor, seed) if task is not None and predictor.inputs else None
+    prior = predictor.predict(task_profile)
+    # Distinct draws, best first: a list to try by hand shows the prior's spread, not one peak.
+    drawn = prior.sample(max(20 * n, 200), np.random.default_rng(seed))
+    order = np.argsort(-np.asarray(prior.log_ratio(drawn)), kind="stable")
+    return Suggestion(prior, [drawn[i] for i in order[:n]], task_profile)
+
+
+def _read(task: Task, predictor: Predictor, seed: int) -> TaskProfile:
+    """The profile of a task, made as those of the predictor's training tasks were."""
+    from infoprior import profiles
+
     check_rows(task)
     how: dict[str, Any] = {}
     profiled = predictor.profiled
@@ -91,12 +107,7 @@ def suggest(
         how["recipe"] = replace(profiles.get_recipe(profiled.recipe), max_rows=profiled.rows)
     if profiled.epochs is not None:
         how["epochs"] = profiled.epochs
-    task_profile = profiles.profile_task(as_profiled(task, predictor, seed=seed), seed=seed, **how)
-    prior = predictor.predict(task_profile)
-    # Distinct draws, best first: a list to try by hand shows the prior's spread, not one peak.
-    drawn = prior.sample(max(20 * n, 200), np.random.default_rng(seed))
-    order = np.argsort(-np.asarray(prior.log_ratio(drawn)), kind="stable")
-    return Suggestion(prior, [drawn[i] for i in order[:n]], task_profile)
+    return profiles.profile_task(as_profiled(task, predictor, seed=seed), seed=seed, **how)
 
 
 def as_profiled(task: Task, predictor: Predictor, *, seed: int = 0) -> Task:

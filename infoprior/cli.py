@@ -42,23 +42,54 @@ SEPARATOR = Annotated[
     typer.Option(callback=_separator, help="Of a CSV's columns; found in its first line if left."),
 ]
 SEED = Annotated[int, typer.Option(min=0, help="Of the splits, the probes and the draw.")]
-MODELS = Annotated[Path, typer.Option(help="Folder of fitted predictors, or of one.")]
+MODELS = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of fitted predictors, or of one.",
+        show_default="the predictor that comes with infoprior",
+    ),
+]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from infoprior import __version__
+
+        print(f"infoprior {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
-def _about() -> None:
+def _about(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print it, and end."),
+    ] = False,
+) -> None:
     """Architectures to try first on your data, from the mutual information of small networks."""
 
 
 @app.command()
 def suggest(
-    data: DATA,
-    target: TARGET,
+    data: Annotated[
+        Path | None,
+        typer.Argument(help="A CSV or parquet file, one row an example.", show_default=False),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option("--target", "-y", help="The column to predict.", show_default=False),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write the prior there, as JSON.")
     ] = None,
     n: Annotated[int, typer.Option("--n", min=1, help="How many architectures to print.")] = 10,
-    models: MODELS = Path("models"),
+    static: Annotated[
+        bool,
+        typer.Option(
+            "--static", help="What is good on average over many data sets: at once, without data."
+        ),
+    ] = False,
+    models: MODELS = None,
     drop: DROP = None,
     categorical: CATEGORICAL = None,
     max_categories: MAX_CATEGORIES = 50,
@@ -76,12 +107,36 @@ def suggest(
     The prior file goes into a search: PriorSampler(Prior.load("prior.json")).
     """
     _check_out(out)
-    from infoprior._face import as_profiled
     from infoprior._face import suggest as run
     from infoprior.predictors import load_predictor
 
-    predictor = load_predictor(models)
-    task = _read(data, target, drop, categorical, max_categories, separator, seed, max_train)
+    if static and models is not None:
+        raise ValueError("--static: is infoprior's own predictor; leave out --models")
+    predictor = load_predictor(models, static=static)
+    task = None
+    if predictor.inputs:
+        if data is None or target is None:
+            missing = "DATA" if data is None else "--target"
+            raise ValueError(
+                f"{missing}: is missing; give a table and --target COLUMN, or --static for the "
+                "prior that is the same for every data set"
+            )
+        read = (data, target, drop, categorical, max_categories, separator, seed, max_train)
+        task = _as_profiled(_read(*read), predictor, max_train, seed)
+    elif data is not None:
+        _say(f"This predictor says the same of every data set: {data} is not read.")
+    suggestion = run(task, predictor, n=n, seed=seed)
+    print(_table(suggestion.architectures))
+    print(_marginals(suggestion.prior))
+    if out is not None:
+        suggestion.prior.save(out)
+        _say(f'Prior written to {out}: PriorSampler(Prior.load("{out}")) samples from it.')
+
+
+def _as_profiled(task: Any, predictor: Any, max_train: int | None, seed: int) -> Any:
+    """The task as the predictor's training tasks were, said aloud."""
+    from infoprior._face import as_profiled
+
     most = predictor.profiled.train
     if max_train is not None and len(task.train) > most:
         _say(
@@ -90,12 +145,67 @@ def suggest(
         )
     task = as_profiled(task, predictor, seed=seed)
     _say(f"{task.name}: {_shape(task)}. Training and profiling the probes ...")
-    found = run(task, predictor, n=n, seed=seed)
-    print(_table(found.architectures))
-    print(_marginals(found.prior))
-    if out is not None:
-        found.prior.save(out)
-        _say(f'Prior written to {out}: PriorSampler(Prior.load("{out}")) samples from it.')
+    return task
+
+
+@app.command()
+def fit(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write the predictor to.")],
+    rows: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Folder of a meta-dataset of your own, as the pipeline leaves in "
+            "data/metadataset (repeat)."
+        ),
+    ] = None,
+    published: Annotated[bool, typer.Option(help="Learn from the published rows, too.")] = True,
+    predictor: Annotated[
+        str, typer.Option(help="network, trees, nearest, static, gaussian or uniform.")
+    ] = "network",
+    inputs: Annotated[
+        str, typer.Option(help="What it reads: all, mi, accuracy, meta-features or nothing.")
+    ] = "all",
+    space: Annotated[str, typer.Option(help="Whose published rows: mlp, thesis or cnn.")] = "mlp",
+    temperature: Annotated[
+        float | None, typer.Option(help="Lower: a more peaked prior.", show_default="0.2")
+    ] = None,
+    bandwidth: Annotated[
+        float | None, typer.Option(help="Of the prior's kernels.", show_default="0.15")
+    ] = None,
+    floor: Annotated[
+        float | None, typer.Option(help="The prior's uniform share.", show_default="0.1")
+    ] = None,
+    real_weight: Annotated[
+        float | None,
+        typer.Option(help="Of a real task against another one.", show_default="16"),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the fit.")] = 0,
+) -> None:
+    """Fit a predictor on the published rows, and on rows of your own.
+
+    The folder goes into: infoprior suggest data.csv --target y --models FOLDER.
+    """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"--out {out}: is a file; name a folder")
+    if not published and not rows:
+        raise ValueError("--no-published: then give rows of your own, with --rows FOLDER")
+    from infoprior.metadataset import MetaDataset
+    from infoprior.predictors import fit_predictor
+
+    given = {
+        "temperature": temperature,
+        "bandwidth": bandwidth,
+        "floor": floor,
+        "real_weight": real_weight,
+    }
+    settings = {name: value for name, value in given.items() if value is not None}
+    own = [MetaDataset.load(folder) for folder in rows or []]
+    fitted = fit_predictor(
+        predictor, inputs, rows=own, published=published, space=space, seed=seed, **settings
+    )
+    fitted.save(out)
+    reads = ", ".join(fitted.inputs) or "nothing"
+    print(f"Predictor {fitted.name}, which reads {reads} of a task: written to {out}")
 
 
 @app.command()

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import pandas as pd
 
-from infoprior.metadataset import MetaDataset, chosen_tasks, data_card, load_metadataset
+from infoprior.metadataset import MetaDataset, data_card, training_rows
 from infoprior.metadataset._atlas import ATLAS, read_atlas
 from infoprior.parallel import write_atomically
 from infoprior.spaces import get_space
@@ -52,19 +52,6 @@ def check_settings() -> None:
             )
 
 
-def published(space: str, synthetic: int) -> MetaDataset:
-    """The published tasks: all packaged ones, and so many synthetic ones."""
-    meta = load_metadataset(space)
-    chosen = chosen_tasks(synthetic)
-    if missing := sorted(set(chosen) - set(meta.tasks["task"])):
-        raise SystemExit(
-            f"{len(missing)} chosen tasks ({missing[0]}, ...) are not published; build and publish "
-            "them (python -m pipeline.atlas), or set metadataset.synthetic lower in params.yaml."
-        )
-    kinds = meta.tasks["kind"].isin(["real", "enumerated"]) | meta.tasks["task"].isin(chosen)
-    return meta.subset(list(meta.tasks["task"][kinds])).shared()
-
-
 def main() -> None:
     params, settings = read_params("networks"), read_params("metadataset")
     meta = MetaDataset(
@@ -77,7 +64,8 @@ def main() -> None:
     )
     if settings["published"]:
         check_settings()
-        meta = published(params["space"], settings["synthetic"]).join(meta).shared()
+        published = training_rows(params["space"], settings["synthetic"])
+        meta = published.join(meta).shared()
     folder = DATA / "metadataset"
     meta.save(folder)
     card = data_card(meta, seed=params["seed"], versions=versions())

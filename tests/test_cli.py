@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import runpy
 import sys
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from infoprior import Prior, cli
+from infoprior import Prior, __version__, cli, load_predictor
 from infoprior.predictors import make_predictor
 from tests.factories import make_metadataset
 
@@ -23,8 +24,8 @@ def models(tmp_path_factory):
     meta = make_metadataset(n_tasks=8, n_architectures=16, seed=0)
     tasks = meta.tasks.assign(n_train=100, n_validation=50)
     meta = replace(meta, tasks=tasks, profiles=meta.profiles.assign(n=ROWS))
-    make_predictor("gaussian", (), seed=0).fit(meta).save(folder / "fitted" / "gaussian")
-    (folder / "best.json").write_text('{"predictor": "fitted/gaussian"}')
+    make_predictor("nearest", "mi", seed=0).fit(meta).save(folder / "fitted" / "nearest")
+    (folder / "best.json").write_text('{"predictor": "fitted/nearest"}')
     return folder
 
 
@@ -125,6 +126,69 @@ def test_tasks_lists_the_catalogue(monkeypatch, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.split()[1] == "real" for line in lines) >= 40
     assert any(line.startswith("keel/letter") for line in lines)
+
+
+def test_the_static_prior_needs_no_data(monkeypatch, capsys, tmp_path, table, models):
+    out = tmp_path / "static.json"
+    assert not run(monkeypatch, "suggest", "--static", "--n", 3, "--out", out)
+    alone = capsys.readouterr()
+    assert "Training" not in alone.err
+    assert Prior.load(out).metadata["predictor"] == "static"
+    assert not run(monkeypatch, "suggest", table, "-y", "kind", "--static", "--n", 3)
+    beside = capsys.readouterr()
+    assert beside.out == alone.out
+    assert "data.csv is not read" in beside.err
+    assert run(monkeypatch, "suggest", "--static", "--models", models) == 2
+    assert "--models" in last_line(capsys)
+
+
+def test_what_is_missing_for_a_suggestion_is_named(monkeypatch, capsys, table):
+    assert run(monkeypatch, "suggest") == 2
+    assert last_line(capsys).startswith("infoprior: DATA: is missing")
+    assert run(monkeypatch, "suggest", table) == 2
+    assert last_line(capsys).startswith("infoprior: --target: is missing")
+
+
+def test_a_fitted_predictor_is_written_and_suggests(monkeypatch, capsys, tmp_path):
+    own = make_metadataset(n_tasks=6, n_architectures=12, seed=0)
+    own.save(tmp_path / "rows")
+    out = tmp_path / "mine"
+    call = ["fit", "--out", out, "--rows", tmp_path / "rows", "--no-published"]
+    assert not run(monkeypatch, *call, "--predictor", "static", "--temperature", "0.5")
+    assert str(out) in capsys.readouterr().out
+    predictor = load_predictor(out)
+    assert predictor.prior_settings.temperature == 0.5
+    assert predictor.points == list(own.points().values())
+    assert not run(monkeypatch, "suggest", "--models", out, "--n", 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--no-published"], ["--no-published", "--rows"]),
+        (["--predictor", "tree"], ["'tree'", "trees"]),
+        (["--inputs", "mii"], ["'mii'", "'mi'"]),
+        (["--temperature", "-1"], ["temperature = -1"]),
+        (["--space", "foo"], ["'foo'", "mlp"]),
+        (["--rows", "nowhere"], ["nowhere"]),
+    ],
+)
+def test_a_fit_that_cannot_be_is_refused_in_one_line(
+    monkeypatch, capsys, tmp_path, arguments, words
+):
+    out = tmp_path / "mine"
+    assert run(monkeypatch, "fit", "--out", out, *arguments) == 2
+    message = last_line(capsys)
+    assert all(word in message for word in words)
+    assert not out.exists()
+
+
+def test_the_version_is_printed_by_the_module_too(monkeypatch, capsys):
+    assert not run(monkeypatch, "--version")
+    assert capsys.readouterr().out == f"infoprior {__version__}\n"
+    with pytest.raises(SystemExit):
+        runpy.run_module("infoprior", run_name="__main__")
+    assert capsys.readouterr().out == f"infoprior {__version__}\n"
 
 
 def last_line(capsys):

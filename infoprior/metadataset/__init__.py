@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from infoprior.metadataset._chosen import FITTED_FAMILIES, chosen_tasks
     from infoprior.metadataset._dataset import MetaDataset
     from infoprior.metadataset._jobs import published_task
+    from infoprior.metadataset._published import training_rows
     from infoprior.metadataset._schema import MetaDatasetError
     from infoprior.metadataset._score import score
     from infoprior.metadataset._space_json import space_from_dict, space_to_dict
@@ -26,6 +27,7 @@ __all__ = [
     "score",
     "space_from_dict",
     "space_to_dict",
+    "training_rows",
 ]
 
 _HOME = {
@@ -39,6 +41,7 @@ _HOME = {
     "score": "_score",
     "space_from_dict": "_space_json",
     "space_to_dict": "_space_json",
+    "training_rows": "_published",
 }
 
 

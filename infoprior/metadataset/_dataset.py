@@ -220,7 +220,8 @@ class MetaDataset:
         points stand.
 
         Raises:
-            MetaDatasetError: the spaces differ, or an architecture has another point in each.
+            MetaDatasetError: the spaces differ, an architecture has another point in each, or the
+                tasks have other metafeatures.
         """
         if dict(self.space) != dict(other.space):
             raise MetaDatasetError(
@@ -233,6 +234,12 @@ class MetaDataset:
             raise MetaDatasetError(
                 f"The architecture {differing[0]!r} has another point in each meta-dataset; give "
                 "the architectures of one of them other names."
+            )
+        measured = [set(meta.metafeatures().columns) for meta in (self, other)]
+        if alone := sorted(measured[0] ^ measured[1]):
+            raise MetaDatasetError(
+                f"Only one of the meta-datasets has the metafeature {alone[0]!r}; measure the "
+                "tasks of both with infoprior.tasks.metafeatures of one version."
             )
         replaced = set(other.tasks["task"])
         joined = {}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from infoprior.predictors._features import INPUTS, features
     from infoprior.predictors._make import PREDICTORS, make_predictor
     from infoprior.predictors._settings import PriorSettings
+    from infoprior.predictors._shipped import fit_predictor
     from infoprior.predictors._storage import load_predictor
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "PredictorError",
     "PriorSettings",
     "features",
+    "fit_predictor",
     "load_predictor",
     "make_predictor",
 ]
@@ -36,6 +38,7 @@ _HOME = {
     "PredictorError": "_errors",
     "PriorSettings": "_settings",
     "features": "_features",
+    "fit_predictor": "_shipped",
     "load_predictor": "_storage",
     "make_predictor": "_make",
 }

@@ -215,13 +215,18 @@ class Predictor(ABC):
         )
         return self
 
-    def predict(self, profile: TaskProfile) -> Prior:
+    def predict(self, profile: TaskProfile | None = None) -> Prior:
         """The prior over good architectures for a task, from what its probes showed.
+
+        Args:
+            profile: of the task; not needed by a predictor without inputs, which says the same of
+                every task.
 
         Raises:
             PredictorError: the predictor is not fitted, or the profile lacks what it reads.
         """
-        return self._described(self._prior(self._need(), self.scores(profile)), profile.task)
+        task = "any" if profile is None else profile.task
+        return self._described(self._prior(self._need(), self.scores(profile)), task)
 
     def predict_tasks(self, meta: MetaDataset, tasks: Sequence[str]) -> dict[str, Prior]:
         """What `predict` answers for tasks of a meta-dataset, by their names, in one go.
@@ -249,15 +254,20 @@ class Predictor(ABC):
             space=self._need().space.name,
         )
 
-    def scores(self, profile: TaskProfile) -> np.ndarray:
+    def scores(self, profile: TaskProfile | None = None) -> np.ndarray:
         """Predicted scores of `points`, shape (n,), in normal quantiles; higher is better.
 
         Raises:
             PredictorError: as `predict`.
         """
         fitted = self._need()
-        values = features(profile, self.inputs)
-        x = fitted.standardizer.transform(pd.DataFrame([values], index=[profile.task]))[0]
+        if profile is None and self.inputs:
+            raise PredictorError(
+                f"profile: the predictor {self.name!r} reads {', '.join(self.inputs)} of a task; "
+                "give its profile (infoprior.profiles.profile_task)."
+            )
+        values = {} if profile is None else features(profile, self.inputs)
+        x = fitted.standardizer.transform(pd.DataFrame([values]))[0]
         return self._score(fitted.arrays, x, fitted.space.encode(fitted.points))
 
     @property

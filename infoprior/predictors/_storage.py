@@ -16,6 +16,7 @@ from infoprior.predictors._base import Fitted, Predictor, Profiled
 from infoprior.predictors._errors import PredictorError
 from infoprior.predictors._features import Standardizer
 from infoprior.predictors._make import make_predictor
+from infoprior.predictors._shipped import SHIPPED, STATIC
 
 VERSION = 3
 HEADER, ARRAYS, CHOICE = "predictor.json", "arrays.safetensors", "best.json"
@@ -48,27 +49,40 @@ def save(predictor: Predictor, fitted: Fitted, directory: Path) -> None:
     write_atomically(directory / HEADER, text)
 
 
-def load_predictor(directory: str | os.PathLike[str] = "models") -> Predictor:
-    """The predictor that `Predictor.save` wrote: it answers exactly as before.
+def load_predictor(
+    directory: str | os.PathLike[str] | None = None, *, static: bool = False
+) -> Predictor:
+    """A fitted predictor: the one that comes with the package, or one that was saved.
 
     Args:
-        directory: of one predictor, or of several with a best.json that says which one is meant
-            ({"predictor": "<folder below>"}), as the pipeline leaves them in models/.
+        directory: what `Predictor.save` wrote: of one predictor, or of several with a best.json
+            that says which one is meant ({"predictor": "<folder below>"}), as the pipeline leaves
+            them in models/. None: the package's own, fitted on the published rows (`fit_predictor`
+            makes others).
+        static: the package's static prior, which is the same for every data set and costs nothing.
+
+    Returns:
+        a predictor that answers exactly as the saved one did.
 
     Raises:
-        PredictorError: there is none, its version is unknown, or a file is damaged.
+        PredictorError: there is none, its version is unknown, or a file is damaged; or both a
+            directory and `static` are given.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
+    if static and directory is not None:
+        raise PredictorError("static: is the package's own predictor; give no directory with it.")
+    if directory is None:
+        directory = SHIPPED / STATIC if static else SHIPPED
     directory = _chosen(Path(directory))
     path = directory / HEADER
     try:
         header: Any = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise PredictorError(
-            f"{directory} holds no predictor ({path} does not exist); `make repro` fits them into "
-            f"models/, or name the folder of a saved one."
+            f"{directory} holds no predictor ({path} does not exist); name the folder of a saved "
+            f"one, or none for the predictor that comes with infoprior."
         ) from None
     except ValueError as error:
         raise PredictorError(f"{path} is not JSON: {error}") from error

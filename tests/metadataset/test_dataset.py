@@ -288,6 +288,9 @@ def test_join_takes_the_others_rows_for_a_task_that_both_have(meta: MetaDataset)
         one.join(other)
     with pytest.raises(MetaDatasetError, match="'mlp' and 'mine' cannot be joined"):
         one.join(_of_another_space())
+    without = replace(two, tasks=two.tasks.drop(columns="mf_noise_1"))
+    with pytest.raises(MetaDatasetError, match="'noise_1'; measure the tasks of both"):
+        one.join(without)
 
 
 def test_the_score_pays_for_every_unit(meta: MetaDataset) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from infoprior.metadataset import FITTED_FAMILIES
+from infoprior.metadataset import FITTED_FAMILIES, MetaDataset, training_rows
 from infoprior.predictors import load_predictor
-from pipeline import metadataset, predictors
+from pipeline import predictors
 from pipeline.arms import arms
 
 PARAMS = {
@@ -26,7 +26,7 @@ PARAMS = {
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    meta = metadataset.published("mlp", 6)
+    meta = training_rows("mlp", 6)
     real = meta.tasks[meta.tasks["kind"] == "real"]
     fitted = real["family"].isin(FITTED_FAMILIES)
     names = [*real[fitted]["task"].iloc[:12], *real[~fitted]["task"].iloc[:5]]
@@ -47,7 +47,7 @@ def files(folder: Path) -> dict[str, bytes]:
 def test_every_arm_is_fitted_on_each_split_and_saved_under_its_name(place: Path) -> None:
     predictors.main()
     table = pd.read_parquet(place / "data" / "predictions" / "predictions.parquet")
-    splits = predictors.parts(metadataset.MetaDataset.load(place / "metadataset"), PARAMS)
+    splits = predictors.parts(MetaDataset.load(place / "metadataset"), PARAMS)
     expected = {
         (arm.predictor, arm.inputs, shuffle, refit, split, task)
         for arm in arms(PARAMS)

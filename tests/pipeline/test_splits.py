@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 import yaml
 
-from infoprior.metadataset import FITTED_FAMILIES, chosen_tasks
-from pipeline import metadataset
+from infoprior.metadataset import FITTED_FAMILIES, chosen_tasks, training_rows
 from pipeline.predictors import parts
 
 TOP = Path(__file__).parents[2]
@@ -16,7 +14,7 @@ PARAMS = yaml.safe_load((TOP / "params.yaml").read_text())
 
 
 def test_no_test_family_was_seen_by_the_choice_of_synthetic_tasks() -> None:
-    meta = metadataset.published("mlp", 20)
+    meta = training_rows("mlp", 20)
     families = meta.tasks.set_index("task")["family"]
     splits = parts(meta, PARAMS["predictors"])
     development, test = splits["test"]
@@ -28,12 +26,6 @@ def test_no_test_family_was_seen_by_the_choice_of_synthetic_tasks() -> None:
     folds = [set(held) for name, (_, held) in splits.items() if name != "test"]
     assert set().union(*folds) <= set(development)
     assert sum(map(len, folds)) == len(set().union(*folds))
-
-
-def test_chosen_tasks_that_are_not_published_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metadataset, "chosen_tasks", lambda n: ["synthetic/5000001"])
-    with pytest.raises(SystemExit, match=r"1 chosen tasks \(synthetic/5000001, \.\.\.\)"):
-        metadataset.published("mlp", 1)
 
 
 def test_tasks_that_are_measured_here_are_not_the_published_ones() -> None:

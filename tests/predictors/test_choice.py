@@ -38,5 +38,5 @@ def test_a_choice_that_cannot_be_followed_is_refused(models, text, word):
 
 
 def test_a_folder_without_predictors_says_what_to_do(tmp_path):
-    with pytest.raises(PredictorError, match="make repro"):
+    with pytest.raises(PredictorError, match="name the folder of a saved one, or none"):
         load_predictor(tmp_path)

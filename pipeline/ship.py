@@ -1,0 +1,34 @@
+"""`make ship`: put the chosen predictor and the static one into the package.
+
+They are fitted anew, on the published rows alone: what the installed package holds is what
+`infoprior fit` makes anywhere, whatever tasks were measured here.
+"""
+
+from __future__ import annotations
+
+from pipeline.common import MODELS, read_params  # isort: skip
+
+import json
+from pathlib import Path
+
+from infoprior.parallel import write_atomically
+from infoprior.predictors import fit_predictor, load_predictor
+from infoprior.predictors._shipped import CHOSEN, SHIPPED, STATIC
+
+
+def main(folder: Path = SHIPPED) -> None:
+    """Fit both and write them to `folder`; best.json, which names the chosen one, last."""
+    import torch
+
+    torch.set_num_threads(1)
+    best = load_predictor(MODELS)
+    params = read_params("predictors")
+    for where, name in ((CHOSEN, best.name), (STATIC, "static")):
+        predictor = fit_predictor(name, best.inputs, seed=params["seed"], **params["settings"])
+        predictor.save(folder / where)
+        print(f"{name}, which reads {', '.join(predictor.inputs) or 'nothing'}: {folder / where}")
+    write_atomically(folder / "best.json", json.dumps({"predictor": CHOSEN}) + "\n")
+
+
+if __name__ == "__main__":
+    main()
