@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from infoprior.information._face import METHODS, Method, estimate
     from infoprior.information._inputs import InformationError, choose_rows
     from infoprior.information._result import FLAGS, Estimate, Estimates
+    from infoprior.information._samples import without_rounding_noise
     from infoprior.information._statistics import (
         activation_entropy,
         dead_units,
@@ -44,6 +45,7 @@ _HOMES = {
     "entropy": "_entropy",
     "entropy_functional": "_statistics",
     "estimate": "_face",
+    "without_rounding_noise": "_samples",
 }
 
 __all__ = [
@@ -60,6 +62,7 @@ __all__ = [
     "entropy",
     "entropy_functional",
     "estimate",
+    "without_rounding_noise",
 ]
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from infoprior.information._elliptical import RIDGE, fit_copula
 from infoprior.information._inputs import InformationError, generator
-from infoprior.information._ranks import normal_scores
+from infoprior.information._ranks import break_ties, dither, normal_scores
 from infoprior.information._result import Estimate
 
 RANK = 1e-9
@@ -31,11 +31,12 @@ def copula(x: Sequence[Tensor], y: Sequence[Tensor], *, seed: int = 0) -> list[E
     correlations, -1/2 log(|R| / (|Rx| |Ry|)), less its bias (`cca`). Exact where the dependence is
     Gaussian whatever the margins; blind to dependence that correlations of ranks do not see.
     Ince et al., "A statistical framework for neuroimaging data analysis based on mutual
-    information estimated via a Gaussian copula", Human Brain Mapping 38, 2017.
+    information estimated via a Gaussian copula", Human Brain Mapping 38, 2017. Equal values are
+    ranked in random order (`break_ties`), and flagged `ties`.
 
     Args:
         x, y: K pairs of shapes (n, p) and (n, q), float64.
-        seed: unused; the estimate is no random number.
+        seed: of the order of equal values.
 
     Returns:
         K estimates in nats. `saturated`: some direction of y is a function of x.
@@ -43,9 +44,17 @@ def copula(x: Sequence[Tensor], y: Sequence[Tensor], *, seed: int = 0) -> list[E
     Raises:
         InformationError: as many columns as rows.
     """
-    return [
-        _gaussian(normal_scores(a), normal_scores(b), "copula") for a, b in zip(x, y, strict=True)
-    ]
+    answers = []
+    for a, b in zip(x, y, strict=True):
+        a, b, tied = _both_untied(a, b, seed)
+        answers.append(_gaussian(normal_scores(a), normal_scores(b), "copula", tied))
+    return answers
+
+
+def _both_untied(x: Tensor, y: Tensor, seed: int) -> tuple[Tensor, Tensor, bool]:
+    """Each side with its ties broken, by draws of its own; and whether there were any."""
+    (x, tied_x), (y, tied_y) = break_ties(x, seed, "x"), break_ties(y, seed, "y")
+    return x, y, tied_x or tied_y
 
 
 def cca(x: Sequence[Tensor], y: Sequence[Tensor], *, seed: int = 0) -> list[Estimate]:
@@ -54,12 +63,13 @@ def cca(x: Sequence[Tensor], y: Sequence[Tensor], *, seed: int = 0) -> list[Esti
     I = -1/2 sum log(1 - rho_i^2). Its expectation is too high by that of the log-determinants of
     Wishart matrices, sums of digamma functions that are known exactly (Goodman, Annals of
     Mathematical Statistics 34, 1963; Misra, Singh & Demchuk, Journal of Multivariate Analysis 92,
-    2005, theorem 2.1) and taken off, so that independent Gaussians give 0 on average.
+    2005, theorem 2.1) and taken off, so that independent Gaussians give 0 on average. Columns with
+    many equal values are spread between their neighbours (`dither`), and flagged `ties`.
 
     Args:
         x, y: K pairs of shapes (n, p) and (n, q), float64. Columns that repeat, or follow linearly
             from others of the same side, count once.
-        seed: unused; the estimate is no random number.
+        seed: of what spreads equal values.
 
     Returns:
         K estimates in nats. `saturated`: some direction of y is a linear function of x.
@@ -67,7 +77,11 @@ def cca(x: Sequence[Tensor], y: Sequence[Tensor], *, seed: int = 0) -> list[Esti
     Raises:
         InformationError: as many columns as rows.
     """
-    return [_gaussian(_standardize(a), _standardize(b), "cca") for a, b in zip(x, y, strict=True)]
+    answers = []
+    for a, b in zip(x, y, strict=True):
+        (a, tied_x), (b, tied_y) = dither(a, seed, "x"), dither(b, seed, "y")
+        answers.append(_gaussian(_standardize(a), _standardize(b), "cca", tied_x or tied_y))
+    return answers
 
 
 def _standardize(samples: Tensor) -> Tensor:
@@ -78,7 +92,7 @@ def _standardize(samples: Tensor) -> Tensor:
     return centred / torch.where(spread > 0.0, spread, 1.0)
 
 
-def _gaussian(x: Tensor, y: Tensor, method: str) -> Estimate:
+def _gaussian(x: Tensor, y: Tensor, method: str, tied: bool = False) -> Estimate:
     n = len(x)
     x, y = x - x.mean(dim=0), y - y.mean(dim=0)
     white_x, white_y = _whitening(x), _whitening(y)
@@ -87,9 +101,13 @@ def _gaussian(x: Tensor, y: Tensor, method: str) -> Estimate:
     squared = torch.linalg.svdvals(white_x.mT @ (x.mT @ y) @ white_y).square()
     saturated = bool((squared > CLOSEST).any())
     nats = -0.5 * torch.log1p(-squared.clamp(max=CLOSEST)).sum().item()
-    flags = ("saturated",) if saturated else ()
     value = nats - wishart_bias(n, p, q)
-    return Estimate(value, method, n, flags=(*flags, "below_zero") if value < 0.0 else flags)
+    return Estimate(value, method, n, flags=_raised(saturated, value, tied))
+
+
+def _raised(saturated: bool, nats: float, tied: bool) -> tuple[str, ...]:
+    flags = {"saturated": saturated, "below_zero": nats < 0.0, "ties": tied}
+    return tuple(flag for flag, up in flags.items() if up)
 
 
 def check_rows(fitted: int, p: int, q: int, method: str) -> None:
@@ -131,8 +149,9 @@ def student_copula(
 ) -> list[Estimate]:
     """Mutual information of the elliptical Student-t copula.
 
-    Columns are mapped to t scores, scatter and degrees of freedom fitted by maximum likelihood
-    (`fit_copula`), and log t_{p+q} - log t_p - log t_q averaged over the rows. With few degrees of
+    Columns are mapped to t scores (equal values in random order, see `break_ties`), scatter and
+    degrees of freedom fitted by maximum likelihood (`fit_copula`), and
+    log t_{p+q} - log t_p - log t_q averaged over the rows. With few degrees of
     freedom x and y share their scale, so that there is information without any correlation
     (Arellano-Valle, Contreras-Reyes & Genton, Scandinavian Journal of Statistics 40, 2013,
     section 3); with infinitely many it is the Gaussian copula. The mean over the rows that were
@@ -142,13 +161,14 @@ def student_copula(
 
     Args:
         x, y: K pairs of shapes (n, p) and (n, q), float64.
-        seed: deals the rows to folds; `nats` does not depend on it.
+        seed: deals the rows to folds, and orders equal values; without these `nats` does not
+            depend on it.
         nu: degrees of freedom, from 0.5 up; None chooses from 1 to infinity by likelihood.
         ridge: share of the identity in the correlation matrix.
 
     Returns:
         K estimates in nats; `test` is too low by about as much as `train` is too high.
-        `saturated`: columns determine each other, and the ridge the value.
+        `saturated`: columns determine each other, and the ridge the value; `ties`: equal values.
 
     Raises:
         InformationError: nu or ridge out of range; as many columns as fitted rows.
@@ -163,16 +183,27 @@ def student_copula(
         at_once = max(1, BLOCK // (n * (p + q)))
         for first in range(0, len(members), at_once):
             part = members[first : first + at_once]
-            z_x = normal_scores(torch.stack([x[k] for k in part]))
-            z_y = normal_scores(torch.stack([y[k] for k in part]))
+            untied = [_both_untied(x[k], y[k], seed) for k in part]
+            z_x = normal_scores(torch.stack([a for a, _, _ in untied]))
+            z_y = normal_scores(torch.stack([b for _, b, _ in untied]))
             fit = fit_copula(z_x, z_y, nu=nu, ridge=ridge)
             train = fit.log_ratio(z_x, z_y).mean(-1)
             test = _left_out(z_x[:, order], z_y[:, order], fit.nu, ridge)
             singular = torch.linalg.eigvalsh(fit.correlation)[:, 0] < SINGULAR * ridge
-            for k, inside, p_k, q_k, outside, flat in zip(
-                part, train, *fit.widths, test, singular.tolist(), strict=True
+            tied = [ties for _, _, ties in untied]
+            for k, inside, p_k, q_k, outside, flat, ties in zip(
+                part, train, *fit.widths, test, singular.tolist(), tied, strict=True
             ):
-                answers[k] = _student_estimate(inside.item(), n, int(p_k), int(q_k), outside, flat)
+                nats = inside.item() - wishart_bias(n, int(p_k), int(q_k))
+                answers[k] = Estimate(
+                    nats,
+                    "t-copula",
+                    n,
+                    train=inside.item(),
+                    test=outside.mean().item(),
+                    fold_spread=outside.std().item(),
+                    flags=_raised(flat, nats, ties),
+                )
     return [answers[k] for k in range(len(x))]
 
 
@@ -186,18 +217,3 @@ def _left_out(x: Tensor, y: Tensor, nu: Tensor, ridge: float) -> Tensor:
         fit = fit_copula(fitted_x, fitted_y, nu=nu, ridge=ridge)
         values.append(fit.log_ratio(x[:, test], y[:, test]).mean(-1))
     return torch.stack(values, dim=1)
-
-
-def _student_estimate(
-    train: float, n: int, p: int, q: int, test: Tensor, singular: bool
-) -> Estimate:
-    nats = train - wishart_bias(n, p, q)
-    return Estimate(
-        nats,
-        "t-copula",
-        n,
-        train=train,
-        test=test.mean().item(),
-        fold_spread=test.std().item(),
-        flags=tuple(f for f, up in (("saturated", singular), ("below_zero", nats < 0.0)) if up),
-    )

@@ -13,7 +13,7 @@ from infoprior.information._copula import FOLDS, check_rows, wishart_bias
 from infoprior.information._elliptical import Copula, fit_copula, from_correlation
 from infoprior.information._inputs import InformationError, generator
 from infoprior.information._neighbors import ksg
-from infoprior.information._ranks import normal_scores, ranks
+from infoprior.information._ranks import break_ties, normal_scores, ranks
 from infoprior.information._result import Estimate
 
 
@@ -25,23 +25,25 @@ def corrected_ksg(
     Nearest neighbours see any dependence in a few columns and next to none in many; a copula sees
     only elliptical dependence, in however many columns. So a copula is fitted (`fit_copula`), its
     correlations between x and y shrunk until they carry no more information than is left after
-    the fit's own bias (`wishart_bias`), `draws` samples of the same n rows and the same margins,
-    ties included, are drawn from it, and
+    the fit's own bias (`wishart_bias`), `draws` samples of the same n rows and the same margins are
+    drawn from it, and
 
         I = KSG(data) - [KSG(drawn) - mean log-ratio of the drawn rows].
 
     On elliptical copulas that is right up to noise whatever the dimensions; on others, KSG's bias
-    is corrected as far as the copula resembles the data. The bootstrap's correction of bias is
-    Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 10.
+    is corrected as far as the copula resembles the data. Equal values come in random order first
+    (`break_ties`): a copula has continuous margins, and this changes no information. The
+    bootstrap's correction of bias is Efron & Tibshirani, "An Introduction to the Bootstrap", 1993,
+    chapter 10.
 
     Args:
         x, y: K pairs of shapes (n, p) and (n, q), float64.
-        seed: draws the samples, and the noise that breaks ties.
+        seed: draws the samples, and the order of equal values.
         k: neighbours, from 1 to n - 1.
         draws: samples drawn, each as much work as the estimate itself.
 
     Returns:
-        K estimates in nats; `ties` and `sigma` as for `ksg`.
+        K estimates in nats; `ties`: equal values.
 
     Raises:
         InformationError: k or draws out of range; about as many columns as rows.
@@ -53,6 +55,7 @@ def corrected_ksg(
 
 def _corrected(x: Tensor, y: Tensor, seed: int, k: int, draws: int) -> Estimate:
     n = len(x)
+    (x, tied_x), (y, tied_y) = break_ties(x, seed, "x"), break_ties(y, seed, "y")
     [plain] = ksg([x], [y], seed=seed, k=k)
     z_x, z_y = normal_scores(x)[None], normal_scores(y)[None]
     p, q = (int((z != 0.0).any(dim=1).sum()) for z in (z_x, z_y))
@@ -68,10 +71,12 @@ def _corrected(x: Tensor, y: Tensor, seed: int, k: int, draws: int) -> Estimate:
         like_x, like_y = _with_margins(drawn_x, x), _with_margins(drawn_y, y)
         bias += (ksg([like_x], [like_y], seed=seed, k=k)[0].nats - truth) / draws
     nats = plain.nats - bias
-    flags = [flag for flag in plain.flags if flag != "below_zero"]
-    if nats < 0.0:
-        flags.insert(0, "below_zero")
-    return Estimate(nats, "ksg-copula", n, sigma=plain.sigma, flags=tuple(flags))
+    flags = {
+        "saturated": "saturated" in plain.flags,
+        "below_zero": nats < 0.0,
+        "ties": tied_x or tied_y,
+    }
+    return Estimate(nats, "ksg-copula", n, flags=tuple(flag for flag, up in flags.items() if up))
 
 
 def _shrunk(copula: Copula, dx: int, excess: float) -> Copula:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from infoprior.information._inputs import InformationError
+from infoprior.information._inputs import InformationError, positive
 from infoprior.information._ranks import student_scores
 
 NU = (math.inf, 32.0, 16.0, 10.0, 7.0, 5.0, 4.0, 3.0, 2.5, 2.0, 1.5, 1.25, 1.0)
@@ -134,17 +134,20 @@ def fit_copula(
     Raises:
         InformationError: nu below 0.5 or of another shape; ridge outside (0, 1].
     """
-    if not 0.0 < ridge <= 1.0:
+    if positive(ridge, "ridge", "a share") > 1.0:
         raise InformationError(f"ridge is {ridge}; give a share above 0, at most 1.")
     z = torch.cat([x, y], dim=-1).double()
     if nu is None:
         chosen, start = _choose(z, ridge)
     else:
-        chosen = torch.as_tensor(nu, dtype=torch.float64, device=z.device)
+        try:
+            chosen = torch.as_tensor(nu, dtype=torch.float64, device=z.device)
+        except (TypeError, ValueError, RuntimeError):
+            chosen = torch.full((len(z),), math.nan)  # refused below
         if chosen.ndim == 0:
             chosen = chosen.expand(len(z)).clone()
         if chosen.shape != (len(z),) or bool((chosen < 0.5).any()) or bool(chosen.isnan().any()):
-            raise InformationError(f"nu is {nu}; give one number from 0.5 up, or one a pair.")
+            raise InformationError(f"nu is {nu!r}; give one number from 0.5 up, or one a pair.")
         start = _correlate(z, None, ridge)
     varies, dx = _varying(z), x.shape[-1]
     widths = varies[:, :dx].sum(-1).double(), varies[:, dx:].sum(-1).double()

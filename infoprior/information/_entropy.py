@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from infoprior.information._inputs import as_labels
+from infoprior.information._inputs import InformationError
+from infoprior.information._samples import as_classes
 
 
 def entropy(y: Any) -> float:
@@ -21,6 +22,9 @@ def entropy(y: Any) -> float:
     Raises:
         InformationError: y is empty, has another shape, or holds other than whole numbers.
     """
-    _, counts = np.unique(as_labels(y, "y"), return_counts=True)
+    classes, stacked = as_classes(y, "y")
+    if stacked:
+        raise InformationError("y holds labels of several stacks; give one of shape (rows,).")
+    counts = np.bincount(classes[0].cpu().numpy())
     shares = counts / counts.sum()
     return abs(float(-(shares * np.log(shares)).sum()))  # abs: no -0.0 for a single class

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
 from numbers import Integral
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from infoprior.information._crossfit import Training
 from infoprior.information._inputs import InformationError
-from infoprior.information._result import Estimate, Estimates, constant_estimate
+from infoprior.information._result import FLAGS, Estimate, Estimates, constant_estimate
 from infoprior.information._samples import (
     as_classes,
     as_side,
@@ -24,6 +24,8 @@ from infoprior.information._samples import (
     check_lengths,
     is_constant,
 )
+
+T = TypeVar("T")
 
 LOW_DIMENSION = 3
 """Up to so many columns of both sides together, nearest neighbours beat critics (see
@@ -121,18 +123,28 @@ def estimate(
     seed = int(seed)
     start = time.perf_counter()
     left = as_side(x, "x")
+    rounding = left.rounding
     if _labels(y, discrete_y, method, len(left.samples) if left.stacked else None):
-        found, stacked = _with_labels(left.samples, y, method, seed, options, left.stacked)
+        estimates, stacked = _with_labels(left.samples, y, method, seed, options, left.stacked)
     else:
         right = as_side(y, "y")
         check_lengths(left.n, right.n)
         stacked = left.stacked or right.stacked
         xs, ys = _pair_up(left.samples, right.samples)
         ys = [b.to(a.device) for a, b in zip(xs, ys, strict=True)]
-        found = _continuous(xs, ys, method, seed, options)
-    share = (time.perf_counter() - start) / len(found)
-    found = [replace(e, seconds=share) for e in found]
-    return Estimates(found) if stacked else found[0]
+        estimates = _continuous(xs, ys, method, seed, options)
+        rounding = [a or b for a, b in zip(*_pair_up(rounding, right.rounding), strict=True)]
+    rounding = rounding * (len(estimates) // len(rounding))
+    share = (time.perf_counter() - start) / len(estimates)
+    estimates = [
+        replace(e, seconds=share, flags=_with_rounding(e.flags) if coarse else e.flags)
+        for e, coarse in zip(estimates, rounding, strict=True)
+    ]
+    return Estimates(estimates) if stacked else estimates[0]
+
+
+def _with_rounding(flags: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(flag for flag in FLAGS if flag in flags or flag == "rounding")
 
 
 def _labels(y: Any, discrete_y: bool | None, method: str, stack: int | None) -> bool:
@@ -141,6 +153,8 @@ def _labels(y: Any, discrete_y: bool | None, method: str, stack: int | None) -> 
     Raises:
         InformationError: the method does not take such y, or whole numbers could be either.
     """
+    if discrete_y is not None and not isinstance(discrete_y, bool | np.bool_):
+        raise InformationError(f"discrete_y is {discrete_y!r}; give True, False or None.")
     kind = METHODS[method].y if method != "auto" else "any"
     if discrete_y is None:
         shape, whole = _look(y)
@@ -172,13 +186,14 @@ def _labels(y: Any, discrete_y: bool | None, method: str, stack: int | None) -> 
 
 
 def _refuse_float_labels(y: Any) -> None:
-    values = as_tensor(y, "y").flatten()
+    values, dtype = as_tensor(y, "y").flatten(), as_tensor(y, "y").dtype
+    values = values.double()
     if not bool((values.isfinite() & (values == values.round())).all()):
         return
     distinct = len(values.unique())
     if distinct <= len(values) * FEW:
         raise InformationError(
-            f"y holds {distinct} different whole numbers as {values.dtype}; say discrete_y=True if "
+            f"y holds {distinct} different whole numbers as {dtype}; say discrete_y=True if "
             "they are labels, discrete_y=False if they are numbers."
         )
 
@@ -206,7 +221,7 @@ def _look(y: Any) -> tuple[tuple[int, ...], bool]:
     return tuple(tensor.shape), not tensor.is_floating_point()
 
 
-def _pair_up(x: list[Tensor], y: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+def _pair_up(x: list[T], y: list[T]) -> tuple[list[T], list[T]]:
     if len(x) != len(y) and 1 not in (len(x), len(y)):
         raise InformationError(
             f"x is a stack of {len(x)}, but y of {len(y)}; give as many, or one to be shared."
@@ -289,4 +304,7 @@ def _checked(name: str, options: dict[str, Any]) -> Callable[..., list[Estimate]
     unknown = [option for option in options if option not in known]
     if unknown:
         raise InformationError(f"{name} has no option {unknown[0]!r}; it has {known}.")
+    for option in (p.name for p in parameters if isinstance(p.default, bool)):
+        if not isinstance(options.get(option, True), bool | np.bool_):
+            raise InformationError(f"{option} is {options[option]!r}; give True or False.")
     return function

@@ -1,12 +1,13 @@
-"""What every estimator shares: the error, labels, seeds, and the rows that are read."""
+"""What every estimator shares: the error, checks, seeds, and the rows that are read."""
 
 from __future__ import annotations
 
 import hashlib
+import math
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 MIN_ROWS = 50
 """Fewer rows leave ten to report on: refused."""
@@ -16,20 +17,16 @@ class InformationError(ValueError):
     """Samples from which no information can be estimated, and why."""
 
 
-def as_labels(values: Any, name: str) -> np.ndarray:
-    """Labels as int64, shape (n,).
+def positive(value: Any, name: str, what: str) -> float:
+    """A finite number above 0.
 
     Raises:
-        InformationError: another shape, empty, or other than whole numbers.
+        InformationError: it is none; `what` says what to give.
     """
-    if isinstance(values, Tensor):
-        values = values.detach().cpu().numpy()
-    array = np.asarray(values)
-    if array.ndim != 1 or array.size == 0:
-        raise InformationError(f"{name} has shape {array.shape}; give labels of shape (rows,).")
-    if array.dtype.kind not in "iub":
-        raise InformationError(f"{name} holds {array.dtype}; give labels as whole numbers.")
-    return array.astype(np.int64)
+    number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+    if not number or not 0.0 < float(value) < math.inf:
+        raise InformationError(f"{name} is {value!r}; give {what} above 0.")
+    return float(value)
 
 
 def generator(seed: int, purpose: str) -> np.random.Generator:
@@ -39,7 +36,15 @@ def generator(seed: int, purpose: str) -> np.random.Generator:
 
 
 def choose_rows(n: int, max_rows: int | None, seed: int) -> np.ndarray:
-    """At most `max_rows` of n rows, drawn by the seed, in ascending order; int64."""
+    """At most `max_rows` of n rows, drawn by the seed, in ascending order; int64.
+
+    Raises:
+        InformationError: an argument is no whole number, or below 0 (`max_rows`: 1).
+    """
+    for name, value, least in (("n", n, 0), ("max_rows", max_rows, 1), ("seed", seed, 0)):
+        whole = isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
+        if not (name == "max_rows" and value is None) and not (whole and value >= least):  # type: ignore[operator]
+            raise InformationError(f"{name} is {value!r}; give a whole number from {least}.")
     if max_rows is None or n <= max_rows:
         return np.arange(n, dtype=np.int64)
     chosen = generator(seed, "rows").choice(n, max_rows, replace=False)

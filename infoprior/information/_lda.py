@@ -94,7 +94,10 @@ def _shrinkage(squares: Tensor, trace: Tensor, width: Tensor, freedom: Tensor) -
     """The oracle-approximating share, in [0, 1], from tr S^2, tr S, p and n."""
     excess = (squares - trace.square() / width).clamp(min=torch.finfo(squares.dtype).tiny)
     numerator = (1.0 - 2.0 / width) * squares + trace.square()
-    return (numerator / ((freedom + 1.0 - 2.0 / width) * excess)).clamp(0.0, 1.0)
+    weight = freedom + 1.0 - 2.0 / width
+    share = numerator / (weight.clamp(min=torch.finfo(squares.dtype).tiny) * excess)
+    # One column and one degree of freedom: the covariance is a multiple of the identity anyway.
+    return torch.where(weight > 0.0, share.clamp(0.0, 1.0), 1.0)
 
 
 def log_ratios(scores: Tensor, log_shares: Tensor) -> Tensor:

@@ -9,13 +9,11 @@ import torch
 from torch import Tensor
 
 from infoprior.information._inputs import InformationError, generator
-from infoprior.information._ranks import normal_scores
-from infoprior.information._result import Estimate
+from infoprior.information._ranks import normal_scores, tied_columns
+from infoprior.information._result import Estimate, constant_estimate
 
 TIE_NOISE = 1e-6
 """Noise that breaks ties, as a share of the column's standard deviation."""
-DISTINCT = 0.99
-"""A column with a smaller share of distinct values is tied; below float32's own collisions."""
 SATURATED = 0.95
 """`saturated` above this share of psi(n) - psi(k), KSG's value of a column beside itself."""
 BLOCK = 2_000_000
@@ -123,7 +121,8 @@ def ross(x: Sequence[Tensor], y: Tensor, *, seed: int, k: int = 3) -> list[Estim
         k: neighbours, from 1 to n - 1.
 
     Returns:
-        K estimates in nats; n is the number of rows that are not alone in their class.
+        K estimates in nats; n is the number of rows that are not alone in their class; `constant`
+        where these are of one class, or a layer does not vary over them.
 
     Raises:
         InformationError: k out of range, or every row is alone in its class.
@@ -135,7 +134,12 @@ def ross(x: Sequence[Tensor], y: Tensor, *, seed: int, k: int = 3) -> list[Estim
         raise InformationError("Every class has one row only; ross needs two of a class.")
     order = kept[y[kept].argsort(stable=True)]
     shared = sizes[sizes > 1].tolist()
-    return [_ross(side[order], shared, seed, k) for side in x]
+    return [
+        constant_estimate(len(order), "ross")
+        if len(shared) == 1 or bool((side[order] == side[order[0]]).all())
+        else _ross(side[order], shared, seed, k)
+        for side in x
+    ]
 
 
 def _ross(x: Tensor, sizes: list[int], seed: int, k: int) -> Estimate:
@@ -173,9 +177,7 @@ def _prepare(samples: Tensor, ranks: bool, seed: int, side: str) -> tuple[Tensor
     largest = samples.abs().amax(dim=0)
     samples = (samples / largest)[:, largest > 0.0]  # so that squares of huge values stay finite
     samples = samples / samples.std(dim=0)
-    ordered = samples.sort(dim=0).values
-    distinct = (ordered[1:] > ordered[:-1]).sum(dim=0) + 1
-    tied = (distinct < DISTINCT * len(samples)).nonzero()[:, 0]
+    tied = tied_columns(samples)
     if len(tied):
         noise = generator(seed, f"ties {side}").normal(size=(len(samples), len(tied)))
         samples[:, tied] += TIE_NOISE * torch.from_numpy(noise).to(samples)

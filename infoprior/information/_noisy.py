@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from infoprior.information._inputs import InformationError, generator
+from infoprior.information._inputs import InformationError, generator, positive
 from infoprior.information._result import Estimate
 
 RELATIVE = 0.5
@@ -96,8 +96,8 @@ def noisy(
 
 def _check(sigma: float | None, relative: float, draws: int, bounds: str) -> None:
     for name, value in (("sigma", sigma), ("relative", relative)):
-        if value is not None and not (value > 0.0 and math.isfinite(value)):
-            raise InformationError(f"{name} is {value}; give a standard deviation above 0.")
+        if value is not None or name == "relative":
+            positive(value, name, "a standard deviation")
     if isinstance(draws, bool) or not isinstance(draws, int) or draws < 1:
         raise InformationError(f"draws is {draws}; give a whole number from 1 up.")
     if bounds not in ("sample", "pairwise"):

@@ -9,6 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from infoprior.information._inputs import generator
+
+DISTINCT = 0.99
+"""A column with a smaller share of distinct values is tied; below float32's own collisions."""
 KNOTS = 4096
 REACH = 8.25
 """Normal scores are tabulated from 0 to here: beyond the reach of 10^15 rows."""
@@ -38,6 +42,61 @@ def ranks(samples: Tensor) -> Tensor:
         last = torch.where(ends, number, float(n)).flip(-1).cummin(dim=-1).values.flip(-1)
         middle = (first + last) / 2.0
     return torch.empty_like(ordered, dtype=torch.float64).scatter_(-1, place, middle).mT
+
+
+def break_ties(samples: Tensor, seed: int, purpose: str) -> tuple[Tensor, bool]:
+    """Columns with many equal values by rank, equal ones in random order; and whether any has.
+
+    The distributional transform (Rueschendorf, Journal of Statistical Planning and Inference 139,
+    2009): a column is a function of its ranks so drawn, and what they add is independent noise. So
+    no mutual information changes, and a copula, which needs continuous margins, has them.
+
+    Args:
+        samples: shape (n, d), finite. Constant columns and those of (nearly) distinct values stay.
+        seed, purpose: of the random order.
+
+    Returns:
+        same shape, float64.
+    """
+    tied = tied_columns(samples)
+    if len(tied) == 0:
+        return samples, False
+    n, answer = len(samples), samples.double().clone()
+    noise = generator(seed, f"order of ties {purpose}").random((n, len(tied)))
+    order = np.lexsort((noise, samples[:, tied].cpu().numpy()), axis=0)
+    place = np.empty_like(order)
+    np.put_along_axis(place, order, np.arange(n)[:, None], axis=0)
+    answer[:, tied] = torch.from_numpy(place).to(answer)
+    return answer, True
+
+
+def dither(samples: Tensor, seed: int, purpose: str) -> tuple[Tensor, bool]:
+    """Columns with many equal values spread evenly over what is nearest to each value.
+
+    As `break_ties`, for methods that read distances and not only order: a value becomes uniform
+    between the middles to its neighbours, from which it can be read again.
+    """
+    tied = tied_columns(samples)
+    if len(tied) == 0:
+        return samples, False
+    answer = samples.double().clone()
+    noise = generator(seed, f"order of ties {purpose}").random((len(samples), len(tied)))
+    for i, j in enumerate(tied.tolist()):
+        values, where = answer[:, j].unique(return_inverse=True)
+        middles = (values[1:] + values[:-1]) / 2.0
+        edges = torch.cat(
+            [2.0 * values[:1] - middles[:1], middles, 2.0 * values[-1:] - middles[-1:]]
+        )
+        share = torch.from_numpy(noise[:, i]).to(edges)
+        answer[:, j] = edges[where] + share * (edges[where + 1] - edges[where])
+    return answer, True
+
+
+def tied_columns(samples: Tensor) -> Tensor:
+    """Numbers of the columns that vary and have many equal values; samples of shape (n, d)."""
+    ordered = samples.sort(dim=0).values
+    distinct = (ordered[1:] > ordered[:-1]).sum(dim=0) + 1
+    return ((distinct > 1) & (distinct < DISTINCT * len(samples))).nonzero()[:, 0]
 
 
 def _sort(columns: Tensor) -> tuple[Tensor, Tensor]:

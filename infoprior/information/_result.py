@@ -17,6 +17,7 @@ FLAGS = (
     "bounds_disagree",
     "vacuous",
     "ties",
+    "rounding",
     "constant",
 )
 """Every warning an `Estimate` can carry, in the order in which they are written."""
@@ -52,7 +53,9 @@ class Estimate:
             labels); `below_zero`; `bounds_disagree`: `lower` and `upper`, or `train` and `test`
             where `nats` lies between them, are too far apart to trust it; `vacuous`: the value
             follows from n alone (binning a wide layer); `ties`: equal values were broken by
-            noise; `constant`: a side does not vary, 0.0 by definition.
+            noise; `rounding`: a column varies by at most 16 roundings of its dtype, so that where
+            it was computed it may be rounding alone, or float64 doesn't hold all its digits;
+            `constant`: a side does not vary, 0.0 by definition.
     """
 
     nats: float

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from infoprior.information._inputs import InformationError
+from infoprior.information._samples import as_tensor, float64
 
 CONSTANT = 1e-6
-"""A unit whose range is at most this share of its largest magnitude is rounding noise."""
+"""A unit in float32 whose range is at most this share of its largest magnitude is rounding noise;
+in float64, as many roundings. Other dtypes have too few digits to tell: any difference counts."""
 
 
 def entropy_functional(z: Any) -> Tensor:
@@ -61,7 +62,7 @@ def activation_entropy(t: Any) -> float:
     Args:
         t: activations (before the nonlinearity, for the functional's own reading), shape (n, d).
     """
-    return entropy_functional(_layer(t)).mean().item()
+    return entropy_functional(_matrix(t)).mean().item()
 
 
 def effective_rank(t: Any) -> float:
@@ -73,11 +74,10 @@ def effective_rank(t: Any) -> float:
     Args:
         t: activations, shape (n, d).
     """
-    t = _layer(t)
-    largest = t.abs().amax()
-    if largest == 0.0 or bool((_range(t) <= CONSTANT * _size(t)).all()):
+    t, dead = _layer(t)
+    if bool(dead.all()):
         return 0.0
-    t = t / largest  # so that squares of huge values stay finite
+    t = t / t.abs().amax()  # so that squares of huge values stay finite
     values = torch.linalg.svdvals(t - t.mean(dim=0))
     shares = values / values.sum()
     return torch.exp(torch.special.entr(shares).sum()).item()
@@ -89,22 +89,13 @@ def dead_units(t: Any) -> float:
     Args:
         t: activations, shape (n, d).
     """
-    t = _layer(t)
-    return (_range(t) <= CONSTANT * _size(t)).double().mean().item()
-
-
-def _range(t: Tensor) -> Tensor:
-    return t.amax(dim=0) - t.amin(dim=0)
-
-
-def _size(t: Tensor) -> Tensor:
-    return t.abs().amax(dim=0)
+    return _layer(t)[1].double().mean().item()
 
 
 def _as_tensor(values: Any) -> Tensor:
-    tensor = values if isinstance(values, Tensor) else torch.as_tensor(np.asarray(values))
-    if tensor.is_complex():
-        raise InformationError(f"The activations are {tensor.dtype}; give real numbers.")
+    # A tensor keeps its gradient; the other one refuses what holds no numbers.
+    plain = as_tensor(values, "The layer")
+    tensor = values if isinstance(values, Tensor) else plain
     if not tensor.is_floating_point():
         tensor = tensor.double()
     if not bool(tensor.isfinite().all()):
@@ -112,10 +103,24 @@ def _as_tensor(values: Any) -> Tensor:
     return tensor
 
 
-def _layer(values: Any) -> Tensor:
-    tensor = _as_tensor(values).detach()
+def _matrix(values: Any) -> Tensor:
+    tensor = as_tensor(values, "The layer")
     if tensor.ndim != 2 or 0 in tensor.shape:
         raise InformationError(
             f"The activations have shape {tuple(tensor.shape)}; give (rows, units)."
         )
-    return tensor.double()
+    return tensor
+
+
+def _layer(values: Any) -> tuple[Tensor, Tensor]:
+    """(rows, units) in float64, those far from zero shifted; and which units don't vary."""
+    tensor = _matrix(values)
+    share = 0.0
+    if tensor.dtype in (torch.float32, torch.float64):
+        share = CONSTANT / torch.finfo(torch.float32).eps * torch.finfo(tensor.dtype).eps
+    plain = _as_tensor(tensor).double()
+    dead = plain.amax(dim=0) - plain.amin(dim=0) <= share * plain.abs().amax(dim=0)
+    numbers = float64(tensor)[0]
+    if not tensor.is_floating_point():  # of whole numbers float64 may not tell the largest apart
+        dead = (numbers == numbers[:1]).all(dim=0)
+    return numbers, dead

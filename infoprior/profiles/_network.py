@@ -19,6 +19,7 @@ from infoprior.information import (
     effective_rank,
     entropy,
     estimate,
+    without_rounding_noise,
 )
 from infoprior.profiles._recipe import RECIPES, Recipe, check_recipe, recipe_for
 from infoprior.profiles._schema import (
@@ -210,6 +211,7 @@ def _measure(
     x: np.ndarray, y: np.ndarray, layers: list[np.ndarray], seed: int, recipe: Recipe
 ) -> list[tuple[Estimate, Estimate]]:
     """I(T; Y) and I(X; T + sigma Z) of each layer; all layers are one stack."""
+    layers = [without_rounding_noise(t) for t in layers]
     ty = estimate(
         layers, y, method=recipe.ty_method, discrete_y=True, seed=seed, **recipe.ty_options
     )

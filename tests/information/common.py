@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 from infoprior.information._crossfit import Fits
 
+QUICK: dict[str, Any] = {"steps": 10, "hidden": 8, "folds": 3}
+TRAINED = ["hybrid", "mine", "nwj", "infonce", "smile", "hybrid-labels", "enumerated", "mlp-probe",
+           "linear-probe"]  # fmt: skip
 NO_GPU = not torch.cuda.is_available()
 needs_cuda = pytest.mark.skipif(NO_GPU, reason="compares CUDA with the CPU: needs a CUDA GPU")
 
@@ -18,3 +23,8 @@ def assert_only_tested_rows_differ(before: Fits, after: Fits) -> None:
             float(getattr(after, name)[0, 0]), abs=1e-5
         )
     assert after.test[0, 0] < before.test[0, 0] - 0.3
+
+
+def options(method: str) -> dict[str, Any]:
+    quick: dict[str, Any] = QUICK if method in TRAINED else {}
+    return quick | ({"hidden": 0} if method == "linear-probe" else {})

@@ -92,10 +92,19 @@ def test_effective_rank_of_unequal_directions():
 
 
 def test_nothing_varies():
-    t = np.full((10, 4), 0.1) * (1 + 1e-12 * np.random.default_rng(0).normal(size=(10, 4)))
-    assert effective_rank(t) == 0.0
-    assert dead_units(t) == 1.0
+    noise = np.random.default_rng(0).normal(size=(10, 4))
+    for dtype, size in ((np.float32, 1e-7), (np.float64, 1e-16)):
+        t = (np.full((10, 4), 0.1) * (1 + size * noise)).astype(dtype)
+        assert effective_rank(t) == 0.0
+        assert dead_units(t) == 1.0
     assert effective_rank(np.zeros((10, 4))) == 0.0
+
+
+def test_units_far_from_zero_vary_in_the_digits_that_their_dtype_has():
+    steps = np.arange(40).reshape(10, 4) % 7
+    for t in (1e9 + 1e-3 * steps, 10**18 + steps, (2**10 + steps).astype(np.float16)):
+        assert dead_units(t) == 0.0
+        assert effective_rank(t) == pytest.approx(effective_rank(1.0 * steps), rel=1e-3)
 
 
 def test_dead_units_are_counted():
