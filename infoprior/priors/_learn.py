@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 
 from ._algebra import MAX_COMPONENTS
+from ._checks import number
 from ._errors import PriorError
-from ._file import number
 from ._held_out import FLOOR_OF_FEW, NARROWEST, NARROWEST_OF_FEW, HeldOut, Points
 from ._held_out import bandwidths as rule
 from ._held_out import kernels as around

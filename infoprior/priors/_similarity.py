@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._checks import number
 from ._errors import PriorError
-from ._file import number
 
 Array = NDArray[np.float64]
 Features = Sequence[float] | Mapping[str, float] | Array
