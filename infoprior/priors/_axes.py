@@ -305,14 +305,14 @@ def make_axis(name: Any, distribution: BaseDistribution) -> Axis:
     if isinstance(distribution, CategoricalDistribution):
         return CategoricalAxis(name, distribution)
     # Optuna's deprecated subclasses hold the same attributes under other constructors.
-    low, high, log = (getattr(distribution, key, None) for key in ("low", "high", "log"))
     if isinstance(distribution, IntDistribution):
-        plain = IntDistribution(low, high, log=bool(log), step=distribution.step)
-        return GridAxis(name, plain)
+        low, high, log = distribution.low, distribution.high, bool(distribution.log)
+        return GridAxis(name, IntDistribution(low, high, log=log, step=distribution.step))
     if isinstance(distribution, FloatDistribution):
-        flat = float_distribution(low, high, log=bool(log), step=distribution.step)
-        grid = low == high or distribution.step is not None
-        return GridAxis(name, flat) if grid else ContinuousAxis(name, flat)
+        bounds, log = (distribution.low, distribution.high), bool(distribution.log)
+        plain = float_distribution(*bounds, log=log, step=distribution.step)
+        grid = plain.low == plain.high or plain.step is not None
+        return GridAxis(name, plain) if grid else ContinuousAxis(name, plain)
     raise PriorError(
         f"space: parameter {short(name)} needs an Optuna float, int or categorical distribution, "
         f"got {type(distribution).__name__}."

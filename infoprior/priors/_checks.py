@@ -35,15 +35,16 @@ def short(value: Any) -> str:
 
 def listed(names: Iterable[Any]) -> str:
     """Names as a list is shown, the first few of many."""
-    shown = [short(name) for name in names]
-    if len(shown) > _LISTED:
-        shown = [*shown[:_LISTED], f"... and {len(shown) - _LISTED} more"]
+    every = list(names)
+    shown = [short(name) for name in every[:_LISTED]]
+    if len(every) > _LISTED:
+        shown.append(f"... and {len(every) - _LISTED} more")
     return f"[{', '.join(shown)}]"
 
 
 def number(where: str, value: Any) -> float:
     """`value` as a finite float; PriorError with `where` for a bool, text, NaN or infinity."""
-    if isinstance(value, (np.bool_, np.str_, np.bytes_)) or not _is_number(value):
+    if isinstance(value, (np.bool_, np.str_, np.bytes_)) or not is_number(value):
         raise PriorError(f"{where}: needs a number, got {short(value)}.")
     try:
         result = float(value)
@@ -54,9 +55,20 @@ def number(where: str, value: Any) -> float:
     return result
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """An int or float, Python's or NumPy's, and no bool."""
     kinds = (int, float, np.integer, np.floating)
     return isinstance(value, kinds) and not isinstance(value, bool)
+
+
+def is_missing(value: Any) -> bool:
+    """None, NaN, NaT, or pandas' NA, which compares as itself only."""
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):
+        return type(value).__name__ == "NAType"
 
 
 def numbers(where: str, values: Any) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from optuna.distributions import (
 )
 
 from ._axes import Axis, CategoricalAxis, float_distribution, make_axis
-from ._checks import json_numbers, listed, mapping, number, short
+from ._checks import Array, json_numbers, listed, mapping, number, short
 from ._errors import PriorError
 from ._kernels import LARGEST_WIDTH, Kernels
 
@@ -28,7 +28,8 @@ FORMAT, VERSION = "infoprior.prior", 2
 # Version 2 adds, and is written only for, centres further out and tables of probabilities: what
 # restricting a prior to a narrower range or a coarser grid makes of them.
 PLAIN_VERSION = 1
-# Of a file: enough for 10,000 components on 60 parameters. Reading that takes 5 s and 1 GB.
+# Of a file: enough for 10,000 components on 60 parameters. Reading takes 0.1 s and 10 MB a megabyte,
+# and at worst, of a file that was made to, 0.25 s and 27 MB.
 MAX_BYTES = 64 * 1024 * 1024
 _FIELDS = ("format", "version", "space", "floor", "components", "metadata")
 _CLASSES = {c.__name__: c for c in (FloatDistribution, IntDistribution, CategoricalDistribution)}
@@ -44,10 +45,10 @@ def _keys(where: str, value: Any, expected: tuple[str, ...]) -> dict[str, Any]:
     return value
 
 
-def _difference(value: Mapping[str, Any], expected: Iterable[str]) -> str:
+def _difference(value: Mapping[str, Any], expected: Sequence[str]) -> str:
     names = set(expected)
-    missing = listed(sorted(names - value.keys()))
-    return f"keys missing: {missing}, unknown: {listed(sorted(map(str, value.keys() - names)))}"
+    missing = [name for name in expected if name not in value]
+    return f"keys missing: {listed(missing)}, unknown: {listed(k for k in value if k not in names)}"
 
 
 def check_metadata(metadata: Any) -> dict[str, str | float | int]:
@@ -162,35 +163,31 @@ def _at(i: int, name: str) -> str:
     return f"components[{i}]: kernels: {short(name)}"
 
 
-def _table(axis: Axis, kernels: list[Any]) -> list[Any]:
+def _table(axis: Axis, kernels: list[Any]) -> list[Array]:
     """The probabilities of every component, a row each."""
     rows = []
     for i, kernel in enumerate(kernels):
-        row = _keys(_at(i, axis.name), kernel, ("probabilities",))["probabilities"]
+        at = _at(i, axis.name)
+        row = _keys(at, kernel, ("probabilities",))["probabilities"]
         if not isinstance(row, list) or len(row) != axis.n_values:
-            raise PriorError(f"{_at(i, axis.name)}: probabilities needs a list of {axis.n_values}.")
-        rows.append(json_numbers(row, lambda _, i=i: f"{_at(i, axis.name)}: probabilities"))
+            raise PriorError(f"{at}: probabilities needs a list of {axis.n_values}.")
+        rows.append(json_numbers(row, lambda _: at + ": probabilities"))  # noqa: B023, called here
     return rows
 
 
-def _gaussians(axis: Axis, kernels: list[Any], *, plain: bool) -> tuple[Any, Any]:
+def _gaussians(axis: Axis, kernels: list[Any], *, plain: bool) -> tuple[Array, Array]:
     """(centers, widths) of every component."""
     for i, kernel in enumerate(kernels):
         _keys(_at(i, axis.name), kernel, ("center", "width"))
-    centers, widths = (
-        json_numbers([k[key] for k in kernels], lambda i, key=key: f"{_at(i, axis.name)}: {key}")
-        for key in ("center", "width")
-    )
-    outside = np.flatnonzero((centers < 0.0) | (centers > 1.0))
-    if plain and len(outside):
-        i = int(outside[0])
-        raise PriorError(f"{_at(i, axis.name)}: center {centers[i]:.17g} is outside [0, 1].")
-    wide = np.flatnonzero(widths > LARGEST_WIDTH)
-    if plain and len(wide):
-        i = int(wide[0])
-        raise PriorError(
-            f"{_at(i, axis.name)}: width {widths[i]:.17g} is more than {LARGEST_WIDTH:g}."
-        )
+    centers = json_numbers([k["center"] for k in kernels], lambda i: _at(i, axis.name) + ": center")
+    widths = json_numbers([k["width"] for k in kernels], lambda i: _at(i, axis.name) + ": width")
+    if plain:
+        for i in np.flatnonzero((centers < 0.0) | (centers > 1.0)).tolist():
+            raise PriorError(f"{_at(i, axis.name)}: center {centers[i]:.17g} is outside [0, 1].")
+        for i in np.flatnonzero(widths > LARGEST_WIDTH).tolist():
+            raise PriorError(
+                f"{_at(i, axis.name)}: width {widths[i]:.17g} is more than {LARGEST_WIDTH:g}."
+            )
     return centers, widths
 
 
@@ -221,7 +218,7 @@ def from_document(document: Any, max_components: int) -> dict[str, Any]:
     weights = json_numbers(
         [component["weight"] for component in components], lambda i: f"components[{i}]: weight"
     )
-    for i in np.flatnonzero(weights < 0.0):
+    for i in np.flatnonzero(weights < 0.0).tolist():
         raise PriorError(f"components[{i}]: weight is negative.")
     tabled = _tabled(components, axes) if version > PLAIN_VERSION else set()
     columns: dict[str, Any] = {}

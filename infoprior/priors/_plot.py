@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._axes import Axis, CategoricalAxis, ContinuousAxis, GridAxis
+from ._checks import mapping, short
 from ._errors import PriorError
 from ._normal import Array
 
@@ -31,6 +32,17 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def labelled(prior: Prior, label: str, others: Mapping[str, Prior] | None) -> dict[str, Prior]:
+    """`Prior.plot`'s priors by their labels, its own first."""
+    others = {} if others is None else mapping("plot: others", others, "labels and priors")
+    for name, other in others.items():
+        if name == label:
+            raise PriorError(f"plot: label: {short(name)} is one of the others' too.")
+        if not isinstance(other, type(prior)):
+            raise PriorError(f"plot: others: {short(name)} needs a Prior, got {short(other)}.")
+    return {label: prior, **others}
+
+
 def marginals_figure(priors: Mapping[str, Prior], title: str = "") -> Figure:
     """Marginals of priors over the same names, relative to uniform (1 = as likely as uniform).
 
@@ -48,6 +60,10 @@ def marginals_figure(priors: Mapping[str, Prior], title: str = "") -> Figure:
     names = list(next(iter(priors.values())).space)
     if any(prior._axes.keys() != set(names) for prior in priors.values()):
         raise PriorError("plot: the priors are of different spaces; restrict them to one first.")
+    for name in names:
+        kinds = {isinstance(prior._axes[name], CategoricalAxis) for prior in priors.values()}
+        if len(kinds) > 1:
+            raise PriorError(f"plot: {short(name)} is a number in one prior, a choice in another.")
     n_columns = min(5, len(names))
     n_rows = math.ceil(len(names) / n_columns)
     figure = new_figure(max(2.5 * n_columns, 4.0), 2.2 * n_rows + 0.6)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._errors import PriorError
+from ._choices import choice_key
 
 Array = NDArray[np.float64]
 
@@ -60,13 +60,6 @@ class Best:
         return (self.n_ranked - 1) / (self.n_ranked + 1)
 
 
-def check_top(top: float) -> float:
-    """`top` in (0, 1]."""
-    if isinstance(top, bool) or not isinstance(top, (int, float)) or not 0.0 < top <= 1.0:
-        raise PriorError(f"top: needs to be in (0, 1], got {top!r}.")
-    return float(top)
-
-
 def n_best(n: int, top: float) -> int:
     """How many of n ranked trials are the best: the top share, 3 to 25 of them, half at most."""
     return max(1, min(max(int(np.ceil(top * n)), FEWEST), MOST, (n + 1) // 2))
@@ -99,9 +92,16 @@ def best(name: str, tried: Sequence[Tried], top: float, counts: dict[str, int]) 
     return Best(name, [merged[i].params for i in order[chosen]], share, len(merged), counts)
 
 
-def _key(params: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    # repr tells True from 1 and 1.0 apart, and takes what cannot be hashed.
-    return tuple(sorted((name, repr(value)) for name, value in params.items()))
+def _key(params: Mapping[str, Any]) -> Any:
+    """What equal settings have in common, whether a value is 1, 1.0 or True."""
+    return tuple((name, _value_key(params[name])) for name in sorted(params))
+
+
+def _value_key(value: Any) -> Any:
+    try:
+        return choice_key(value)
+    except TypeError:  # lists and the like, which no prior has, but a study may
+        return repr(value)
 
 
 def _merge(tried: Sequence[Tried]) -> list[Tried]:
