@@ -87,7 +87,7 @@ class ContinuousAxis(_Axis):
 
     def __init__(self, name: str, distribution: FloatDistribution) -> None:
         _check_range(name, distribution.low, distribution.high, integer=False)
-        self.name, self.distribution = name, distribution
+        self.name, self.distribution = str.__str__(name), distribution
         self.low, self.high, self.log = distribution.low, distribution.high, distribution.log
         self._start = math.log(self.low) if self.log else self.low
         self._span = (math.log(self.high) if self.log else self.high) - self._start
@@ -134,7 +134,7 @@ class GridAxis(_Axis):
     def __init__(self, name: str, distribution: FloatDistribution | IntDistribution) -> None:
         integer = isinstance(distribution, IntDistribution)
         _check_range(name, distribution.low, distribution.high, integer=integer)
-        self.name, self.distribution = name, distribution
+        self.name, self.distribution = str.__str__(name), distribution
         self.low, self.high = distribution.low, distribution.high
         self.log, self.integer = distribution.log, integer
         self.step: float = (distribution.step or 1) if self.low < self.high else 1
@@ -248,7 +248,7 @@ class CategoricalAxis(_Axis):
     discrete = True
 
     def __init__(self, name: str, distribution: CategoricalDistribution) -> None:
-        self.name = name
+        self.name = str.__str__(name)
         # Python's own in place of NumPy's scalars, which no file and no database holds.
         self.choices = tuple(
             c.item() if isinstance(c, np.generic) else c for c in distribution.choices
@@ -336,7 +336,8 @@ def make_axes(space: Any) -> dict[str, Axis]:
     """name -> axis; PriorError for what is no space, an empty one, or no distribution."""
     if not mapping("space", space, "names and Optuna distributions"):
         raise PriorError("space: needs at least one parameter.")
-    return {name: make_axis(name, distribution) for name, distribution in space.items()}
+    axes = [make_axis(name, distribution) for name, distribution in space.items()]
+    return {axis.name: axis for axis in axes}
 
 
 def locate(axis: Axis, values: Iterable[Any]) -> tuple[Array, NDArray[np.bool_]]:

@@ -27,7 +27,7 @@ _repr.maxstring = _repr.maxother = _SHOWN
 def short(value: Any) -> str:
     """`repr`, cut to 60 characters."""
     try:
-        text = _repr.repr(value)
+        text = _repr.repr(value.item() if isinstance(value, np.generic) else value)
     except Exception:  # an int of thousands of digits, an object whose own repr fails
         return f"a value of type {type(value).__name__}"
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."

@@ -35,17 +35,18 @@ def check_choice(name: str, choice: Any) -> None:
     """PriorError where a choice is of a kind that a file cannot hold."""
     try:
         choice_key(choice)
-        str(choice)
+        finite = not isinstance(choice, (int, float)) or math.isfinite(choice)
     except TypeError:
         raise PriorError(
             f"space: parameter {short(name)} has the choice {short(choice)}, which is "
             "not None, bool, int, float or str."
         ) from None
-    except ValueError:  # Python's own limit, for a file's sake
+    except OverflowError:
         raise PriorError(
-            f"space: parameter {short(name)} has an int of thousands of digits as a choice."
+            f"space: parameter {short(name)} has an int beyond the largest float as a choice, "
+            "which Optuna cannot compare; use text for it."
         ) from None
-    if isinstance(choice, float) and not math.isfinite(choice):
+    if not finite:
         raise PriorError(
             f"space: parameter {short(name)} has the choice {choice!r}, which JSON does not have; "
             "use text or None for it."

@@ -28,8 +28,8 @@ FORMAT, VERSION = "infoprior.prior", 2
 # Version 2 adds, and is written only for, centres further out and tables of probabilities: what
 # restricting a prior to a narrower range or a coarser grid makes of them.
 PLAIN_VERSION = 1
-# Of a file: enough for 10,000 components on 60 parameters. Reading takes 0.1 s and 10 MB a megabyte,
-# and at worst, of a file that was made to, 0.25 s and 27 MB.
+# Of a file: enough for 10,000 components on 60 parameters. A megabyte takes 0.1 s and 10 MB to
+# read; of a file made to be slow, 0.25 s and 27 MB.
 MAX_BYTES = 64 * 1024 * 1024
 _FIELDS = ("format", "version", "space", "floor", "components", "metadata")
 _CLASSES = {c.__name__: c for c in (FloatDistribution, IntDistribution, CategoricalDistribution)}
