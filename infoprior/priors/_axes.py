@@ -30,6 +30,7 @@ from ._errors import PriorError
 Array = NDArray[np.float64]
 Params = Mapping[str, Any]
 _LARGEST_INT = 2**53  # beyond this a float no longer holds every int
+_FEW_VALUES = 2**20  # up to here the difference of a cell's edges has nine digits or more
 _TOLERANCE = 1e-8  # in steps: with which Optuna says what a stepped distribution contains
 
 
@@ -203,8 +204,10 @@ class GridAxis(_Axis):
             return np.clip(lower, 0.0, 1.0), np.clip(upper, 0.0, 1.0)
         return index / self.n_values, (index + 1.0) / self.n_values
 
-    def cell_widths(self, index: Array) -> Array:
-        """Each cell's width in unit coordinates, which the difference of its edges rounds."""
+    def cell_widths(self, index: Array) -> Array | None:
+        """Each cell's width in unit coordinates; None where the edges' difference is as good."""
+        if self.n_values <= _FEW_VALUES:
+            return None
         if self._scaled:
             return self._log_widths(index) / self._span
         return np.full(np.shape(index), 1.0 / self.n_values)

@@ -67,7 +67,7 @@ def is_missing(value: Any) -> bool:
         return True
     try:
         return bool(value != value)
-    except (TypeError, ValueError):
+    except Exception:  # NA itself, and arrays and tensors, which are no single value
         return type(value).__name__ == "NAType"
 
 
@@ -78,6 +78,8 @@ def numbers(where: str, values: Any) -> Array:
     """
     if np.ma.is_masked(values):
         raise PriorError(f"{where}: has masked entries; fill them or leave them out.")
+    if isinstance(values, (list, tuple)) and any(isinstance(v, (bool, np.bool_)) for v in values):
+        raise PriorError(f"{where}: needs numbers, got {short(values)}.")
     try:
         array = np.asarray(values)
         if array.dtype == np.object_:  # big ints, gaps, or objects
@@ -144,12 +146,21 @@ def mapping(where: str, value: Any, of: str) -> Mapping[Any, Any]:
     return value
 
 
+def items(where: str, values: Any, what: str) -> list[Any]:
+    """A list of what an iterable gives; PriorError for text, sets, and what gives nothing."""
+    try:
+        if isinstance(values, (str, bytes, set, frozenset)):
+            raise TypeError
+        return list(values)
+    except Exception:  # arrays and tensors without dimensions have their own errors
+        raise PriorError(f"{where}: needs {what}, got {short(values)}.") from None
+
+
 def dicts(where: str, values: Any) -> list[Mapping[str, Any]]:
     """A list of dicts, of any iterable that gives them."""
-    one = isinstance(values, Mapping) or hasattr(values, "columns")  # iterating gives its names
-    if one or isinstance(values, str) or not isinstance(values, Iterable):
+    if isinstance(values, Mapping) or hasattr(values, "columns"):  # iterating gives its names
         raise PriorError(f"{where}: needs a list of dicts, got {type(values).__name__}.")
-    result = list(values)
+    result = items(where, values, "a list of dicts")
     for i, point in enumerate(result):
         if not isinstance(point, Mapping):
             raise PriorError(f"{where}: needs dicts, got {short(point)} as number {i}.")

@@ -24,13 +24,14 @@ from ._restrict import shared
 if TYPE_CHECKING:
     from ._prior import Prior
 
+_MOST = 10**9  # points at once
 _TRACE = -30.0  # log of what is left of a floor that is left out
 NOTHING = object()  # the prior has no value for this distribution (None may be a choice)
 
 
 def sample(prior: Prior, n: int, rng: np.random.Generator | int) -> list[dict[str, Any]]:
     """`Prior.sample`."""
-    n = whole("sample: n", n, 0)
+    n = whole("sample: n", n, 0, _MOST)
     # One uniform number for the component and one for each parameter, always.
     q = generator("sample: rng", rng).random((n, len(prior._axes) + 1))
     chances = np.concatenate([[prior.floor], (1.0 - prior.floor) * prior.weights])

@@ -18,6 +18,7 @@ from ._normal import Array
 if TYPE_CHECKING:
     from ._prior import Prior
 
+_MOST = 10**9  # samples of an estimate
 _MAX_POINTS = 100_000  # the most points of a discrete space that are summed over
 # A continuous parameter's integral: panels as wide as the narrowest kernel, four nodes in each.
 _PANELS, _NODES = 1000, 4
@@ -51,7 +52,7 @@ def entropy(
         raise PriorError(
             f"entropy: parameter {short(name)} is unknown; there are {listed(prior._axes)}."
         )
-    n = whole("entropy: n", n, 2)
+    n = whole("entropy: n", n, 2, _MOST)
     rng = None if rng is None else generator("entropy: rng", rng)
     axes = prior._axes if name is None else {name: prior._axes[name]}
     if len(axes) > 1 and not prior._kernels:  # a product: its parameters' entropies add up

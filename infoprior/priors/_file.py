@@ -262,6 +262,10 @@ def as_path(path: Any) -> Path:
     """`path` as a Path; PriorError for anything else."""
     if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str):
         raise PriorError(f"path: needs a path, got {short(path)}.")
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        raise PriorError(f"path: {short(path)} cannot be the name of a file.") from None
     return Path(path)
 
 

@@ -32,15 +32,20 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def labelled(prior: Prior, label: str, others: Mapping[str, Prior] | None) -> dict[str, Prior]:
-    """`Prior.plot`'s priors by their labels, its own first."""
+def plot(prior: Prior, others: Mapping[str, Prior] | None, label: str, title: str) -> Figure:
+    """`Prior.plot`."""
+    for where, text in (("label", label), ("title", title)):
+        if not isinstance(text, str):
+            raise PriorError(f"plot: {where}: needs text, got {short(text)}.")
     others = {} if others is None else mapping("plot: others", others, "labels and priors")
     for name, other in others.items():
+        if not isinstance(name, str):
+            raise PriorError(f"plot: others: labels need to be text, got {short(name)}.")
         if name == label:
             raise PriorError(f"plot: label: {short(name)} is one of the others' too.")
         if not isinstance(other, type(prior)):
             raise PriorError(f"plot: others: {short(name)} needs a Prior, got {short(other)}.")
-    return {label: prior, **others}
+    return marginals_figure({label: prior, **others}, title)
 
 
 def marginals_figure(priors: Mapping[str, Prior], title: str = "") -> Figure:

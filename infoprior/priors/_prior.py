@@ -407,9 +407,9 @@ class Prior:
             PriorError: where the priors have different names, or two the same label.
             ImportError: where matplotlib is not installed.
         """
-        from ._plot import labelled, marginals_figure
+        from ._plot import plot
 
-        return marginals_figure(labelled(self, label, others), title)
+        return plot(self, others, label, title)
 
     # ---- files
 

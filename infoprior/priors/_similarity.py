@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._checks import is_missing, listed, number, short
+from ._checks import is_missing, items, listed, number, short
 from ._errors import PriorError
 
 Array = NDArray[np.float64]
@@ -35,9 +35,7 @@ def _vectors(where: str, features: Any) -> Any:
     """The features as a dict, or as a list whose length can be compared."""
     if isinstance(features, Mapping):
         return features
-    if isinstance(features, str) or not isinstance(features, Iterable):
-        raise PriorError(f"{where}: needs a vector or a dict of numbers, got {short(features)}.")
-    return list(features)
+    return items(where, features, "a vector or a dict of numbers")
 
 
 def _vectors_agree(metafeatures: Mapping[str, Any], target: Any) -> None:

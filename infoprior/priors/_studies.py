@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from ._axes import make_axes
-from ._checks import one_of, share, short, whole
+from ._checks import items, one_of, share, short, whole
 from ._errors import PriorError
 from ._learn import check_settings, learn
 from ._ranking import TOP, Best, Tried, best
@@ -200,12 +200,10 @@ def _studies(source: Source, names: Names | None, exclude: Names) -> Iterator[St
         return
     if isinstance(source, Study):
         source = [source]
-    elif isinstance(source, Mapping) or not isinstance(source, Iterable):
-        raise PriorError(
-            "studies: needs a study, a list of studies, a storage or its URL, "
-            f"got {type(source).__name__}."
-        )
-    listed = list(source)
+    what = "a study, a list of studies, a storage, or its URL or path"
+    if isinstance(source, Mapping):
+        raise PriorError(f"studies: needs {what}, got a dict.")
+    listed = items("studies", source, what)
     for study in listed:
         if not isinstance(study, Study):
             raise PriorError(
@@ -224,12 +222,10 @@ def _studies(source: Source, names: Names | None, exclude: Names) -> Iterator[St
 
 def _matching(every: Sequence[str], where: str, patterns: Names) -> list[str]:
     """The names that the patterns mean, in order; one of `names` that means none is refused."""
-    patterns = [patterns] if isinstance(patterns, str) else patterns
-    if not isinstance(patterns, Iterable):
-        raise PriorError(f"{where}: needs names or patterns, got {short(patterns)}.")
+    listed = [patterns] if isinstance(patterns, str) else items(where, patterns, "names")
     matched: set[str] = set()
     known = set(every)
-    for pattern in patterns:
+    for pattern in listed:
         if not isinstance(pattern, str):
             raise PriorError(f"{where}: needs names or patterns, got {short(pattern)}.")
         hits = [pattern] if pattern in known else fnmatch.filter(every, pattern)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from optuna.distributions import (
 from optuna.study import StudyDirection
 
 from ._axes import Axis, CategoricalAxis
-from ._checks import is_missing, is_number, listed, short
+from ._checks import is_missing, is_number, items, listed, short
 from ._choices import distinct
 from ._errors import PriorError
 
@@ -110,9 +110,9 @@ def inferred(name: str, column: Sequence[Any]) -> BaseDistribution:
     gaps = len(seen) < len(column)  # pandas turns an int column with gaps into floats
     if all(isinstance(v, int) or (gaps and v.is_integer()) for v in seen):
         if max(abs(low), abs(high)) > _LARGEST_INT:
-            return IntDistribution(int(low), int(high))  # which no prior can be put on, and says so
+            raise PriorError(f"frame: column {short(name)} holds ints beyond 2**53.")
         return IntDistribution(int(low), int(high), log=low > 0 and high / low >= _LOG_RATIO)
-    low, high = float(low), float(high)
+    low, high = _as_float(low), _as_float(high)
     return FloatDistribution(low, high, log=low > 0 and high / low >= _LOG_RATIO)
 
 
@@ -157,10 +157,7 @@ def losses_of(
 
 def _listed(where: str, value: Any, what: str, kinds: Any) -> list[Any]:
     """One or several as a list."""
-    listed = [value] if isinstance(value, kinds) else value
-    if not isinstance(listed, Iterable):
-        raise PriorError(f"{where}: needs {what}, or several, got {short(value)}.")
-    listed = list(listed)
+    listed = [value] if isinstance(value, kinds) else items(where, value, f"{what}, or several")
     if not listed:
         raise PriorError(f"{where}: needs {what}, or several, got none.")
     return listed
@@ -192,4 +189,4 @@ def _as_float(value: Any) -> float:
     try:
         return float(value)
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf

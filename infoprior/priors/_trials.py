@@ -192,7 +192,7 @@ def _try(
 
 def _satisfied(name: str, limit: Any) -> bool:
     """Whether a constraint, or each of a list, is at most zero; a missing one is."""
-    if isinstance(limit, (list, tuple, np.ndarray)):
+    if isinstance(limit, (list, tuple)) or (isinstance(limit, np.ndarray) and limit.ndim):
         return all([_satisfied(name, x) for x in limit])
     if is_missing(limit):
         return True
