@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode
 
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 _RECORD = b'{"op_code":'  # how a journal begins
 _SQLITE = b"SQLite format 3\x00"
 _TABLES = {"studies", "trials", "version_info"}
-_PATIENCE = "10"  # s, for a server that does not answer
-_WITH_PATIENCE = ("psycopg", "psycopg2", "pymysql", "mysqldb")  # drivers that take it in the URL
+_SQLITE_OPTIONS = ("mode", "cache", "vfs", "immutable", "nolock", "psow")  # of its own URLs
+_PATIENCE = 10  # s, for a server that does not answer
+_WITH_PATIENCE = ("psycopg", "psycopg2", "pymysql", "mysqldb")  # drivers that know patience
 
 
 @contextmanager
@@ -66,24 +67,28 @@ def reading(what: str, source: Any = None) -> Iterator[None]:
         raise PriorError(message) from (None if url else error)
 
 
-def _reason(error: Exception, url: str = "") -> str:
-    """The error's first line, without what may be a password."""
-    original = getattr(error, "orig", None) or error  # SQLAlchemy's errors show the statement too
-    lines = str(original).strip().splitlines() or [""]
-    reason = f"{type(original).__name__}: {lines[0]}".rstrip(": .")
-    if "@" in url:  # a password may hold the characters that end it
-        login = url.split("://", 1)[1].rsplit("@", 1)[0]
-        for part in (login, *re.split("[:@/]", login)[1:], *re.split("[:@/]", unquote(login))[1:]):
-            if part:
-                reason = reason.replace(part, "***")
+def _reason(error: BaseException, url: str = "") -> str:
+    """The first line of what the database itself says, without what may be a password."""
+    while (cause := error.__cause__) is not None and "Storage" in type(error).__name__:
+        error = cause  # Optuna's own says only that there is one
+    error = getattr(error, "orig", None) or error  # SQLAlchemy's shows the statement too
+    lines = str(error).strip().splitlines() or [""]
+    reason = f"{type(error).__name__}: {lines[0]}".rstrip(": .")
+    _, _, rest = url.partition("://")
+    login = rest.rpartition("@")[0]  # a password may hold the characters that end it
+    secrets = [login, *re.findall("(?i)pass[^=&]*=([^&]+)", rest)]
+    for text in (login, unquote(login)):
+        secrets += re.split("[:@/]", text)[1:]
+    for secret in filter(None, secrets):
+        reason = reason.replace(secret, "***")
     return reason
 
 
 def _journal(path: str | os.PathLike[str]) -> JournalStorage:
     shown = short(os.fspath(path))
     try:
-        is_file, is_directory = Path(path).is_file(), Path(path).is_dir()
-    except (OSError, ValueError):  # too long a name, for one
+        is_file, is_directory = os.path.isfile(path), os.path.isdir(path)
+    except ValueError:  # a NUL
         is_file = is_directory = False
     if is_directory:
         raise PriorError(f"studies: {shown} is a directory; name a journal file in it.")
@@ -117,61 +122,63 @@ def _database(text: str) -> RDBStorage:
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-    scheme = short(text.split("://", 1)[0])[1:-1]
+    scheme = re.match(r"[\w+]*", text)[0]  # type: ignore[index]
+    where = f"the database ({scheme})"
+    options: dict[str, Any] = {}
     # Neither the URL nor a cause is shown: either may hold a password.
     try:
         url = make_url(text)
-        sqlite = url.get_backend_name() == "sqlite"
-        url = _read_only(url) if sqlite else _with_patience(url)
-        engine = create_engine(url)
+        if url.get_backend_name() == "sqlite" and url.get_driver_name() == "pysqlite":
+            address = _read_only(url)
+            where = f"the database {short((url.database or '').removeprefix('file:'))}"
+            # The URL names the dialect only: what it quotes depends on SQLAlchemy's version.
+            text = "sqlite://"
+            options["creator"] = lambda: sqlite3.connect(address, uri=True, check_same_thread=False)
+        elif url.get_driver_name() in _WITH_PATIENCE and "connect_timeout" not in url.query:
+            options["connect_args"] = {"connect_timeout": _PATIENCE}
+        engine = create_engine(text, **options)
+    except PriorError:
+        raise
     except (ImportError, NoSuchModuleError):
         raise PriorError(
             f"studies: there is no driver for {scheme}; for PostgreSQL "
             "pip install 'psycopg[binary]' and start the URL with postgresql+psycopg://."
         ) from None
-    except (ArgumentError, ValueError, TypeError) as error:
-        if isinstance(error, PriorError):
-            raise
+    except (ArgumentError, ValueError, TypeError):
         raise PriorError(f"studies: the database's URL is malformed ({scheme}).") from None
-    name = short(unquote(url.database or "").removeprefix("file:")) if sqlite else f"({scheme})"
-    where = f"the database {name}"
     with reading(where, text):
         try:
             _check_tables(engine, where)
         finally:
             engine.dispose()
-        # Braces are a template of Optuna's.
-        plain = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
         try:
-            return RDBStorage(plain, skip_table_creation=True)
+            # Braces are a template of Optuna's.
+            template = text.replace("{", "{{").replace("}", "}}")
+            return RDBStorage(template, engine_kwargs=options, skip_table_creation=True)
         except RuntimeError as error:  # of the tables' version
             older = "storage upgrade" in str(error)
             raise PriorError(f"studies: {where} {_of_another_release(older)}") from None
 
 
-def _read_only(url: URL) -> URL:
-    """An SQLite URL that opens an existing file for reading."""
-    name = url.database or ""
-    query = dict(url.query)
-    if name.startswith("file:"):  # SQLite's own form of URL
-        path, address = unquote(name[len("file:") :]), name
-    else:
-        path, address = name, f"file:{quote(name)}"
+def _read_only(url: URL) -> str:
+    """SQLite's own URL of a file that exists, to be opened for reading."""
+    name, query = url.database or "", {k: v for k, v in url.query.items() if k in _SQLITE_OPTIONS}
     if name in ("", ":memory:"):
         raise PriorError(
             "studies: a database in memory is seen by the storage only that made it; pass that."
         )
+    is_url = name.startswith("file:")
+    path = unquote(name[len("file:") :]) if is_url else name
     if query.get("mode") != "memory":
         if not os.path.isfile(path):
             raise PriorError(f"studies: there is no file {short(path)}.")
         query["mode"] = "ro"
-    return url.set(database=address, query={**query, "uri": "true"})
-
-
-def _with_patience(url: URL) -> URL:
-    if url.get_driver_name() not in _WITH_PATIENCE or "connect_timeout" in url.query:
-        return url
-    return url.update_query_dict({"connect_timeout": _PATIENCE})
+        with open(path, "rb") as file:
+            header = file.read(20)
+        # Of write-ahead logging, at rest: even a reader would leave its two files behind.
+        if header[18:20] == b"\x02\x02" and not os.path.exists(f"{path}-wal"):
+            query["immutable"] = "1"
+    return f"{name if is_url else 'file:' + quote(path)}?{urlencode(query)}"
 
 
 def _check_tables(engine: Engine, where: str) -> None:
@@ -179,8 +186,12 @@ def _check_tables(engine: Engine, where: str) -> None:
     from sqlalchemy import inspect, text
 
     with engine.connect() as connection:
-        tables = set(inspect(connection).get_table_names())
-        if not tables >= _TABLES:
+        inspector = inspect(connection)
+        tables = set(inspector.get_table_names())
+        known = tables >= _TABLES and "schema_version" in {
+            column["name"] for column in inspector.get_columns("version_info")
+        }
+        if not known:
             raise PriorError(f"studies: {where} holds no Optuna studies; nothing was changed.")
         queries = ["SELECT schema_version FROM version_info"]
         if "alembic_version" in tables:

@@ -191,6 +191,8 @@ def _studies(source: Source, names: Names | None, exclude: Names) -> Iterator[St
         with opened(source) as storage:
             with reading("the storage", source):
                 every = sorted(optuna.get_all_study_names(storage=storage))
+            if not every:
+                raise PriorError("studies: there are none in this storage.")
             left_out = set(_matching(every, "exclude", exclude))
             for name in every if names is None else _matching(every, "names", names):
                 if name not in left_out:
