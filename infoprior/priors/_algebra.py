@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._axes import Axis, ContinuousAxis, GridAxis
-from ._checks import listed, mapping, number, short
 from ._errors import PriorError
 from ._kernels import Kernels, NumericKernels, TableKernels, check_table, every
 from ._normal import Array, logsumexp
+from ._values import listed, mapping, number, short
 
 if TYPE_CHECKING:
     from ._prior import Prior

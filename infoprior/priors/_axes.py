@@ -23,9 +23,9 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from ._checks import listed, mapping, short
 from ._choices import check_choice, choice_key
 from ._errors import PriorError
+from ._values import listed, mapping, short
 
 Array = NDArray[np.float64]
 Params = Mapping[str, Any]

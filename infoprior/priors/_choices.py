@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ._checks import short
 from ._errors import PriorError
+from ._values import short
 
 
 def choice_key(value: Any) -> Any:

@@ -15,11 +15,11 @@ import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from ._axes import Axis, as_number, make_axis
-from ._checks import generator, whole
 from ._errors import PriorError
 from ._kernels import Kernels
 from ._normal import Array
 from ._restrict import shared
+from ._values import generator, whole
 
 if TYPE_CHECKING:
     from ._prior import Prior

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._axes import Axis, ContinuousAxis, locate_points
-from ._checks import generator, listed, short, whole
 from ._errors import PriorError
 from ._kernels import every
 from ._normal import Array
+from ._values import generator, listed, short, whole
 
 if TYPE_CHECKING:
     from ._prior import Prior

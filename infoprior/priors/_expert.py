@@ -11,10 +11,10 @@ from optuna.distributions import BaseDistribution
 
 from ._algebra import MAX_COMPONENTS
 from ._axes import Axis, CategoricalAxis, locate, make_axes
-from ._checks import dicts, listed, short
 from ._errors import PriorError
 from ._fit import shares
 from ._kernels import LARGEST_WIDTH
+from ._values import dicts, listed, short
 
 if TYPE_CHECKING:
     from ._prior import Prior

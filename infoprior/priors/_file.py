@@ -19,9 +19,9 @@ from optuna.distributions import (
 )
 
 from ._axes import Axis, CategoricalAxis, float_distribution, make_axis
-from ._checks import Array, json_numbers, listed, mapping, number, short
 from ._errors import PriorError
 from ._kernels import LARGEST_WIDTH, Kernels
+from ._values import Array, json_numbers, listed, mapping, number, short
 
 FORMAT, VERSION = "infoprior.prior", 2
 # Version 1 has Gaussians with centres in [0, 1] and widths up to 100 for all numeric parameters.

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._axes import Axis, CategoricalAxis
-from ._checks import numbers, share, short
 from ._errors import PriorError
 from ._kernels import SMALLEST_WIDTH
 from ._normal import Array
+from ._values import numbers, share, short
 
 Located = Mapping[str, tuple[Axis, Array]]  # name -> (axis, positions of shape (n,))
 

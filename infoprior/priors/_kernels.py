@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._axes import Axis, CategoricalAxis, GridAxis, NumericAxis
-from ._checks import numbers, short
 from ._errors import PriorError
 from ._normal import LOG_SQRT_2PI, Array, log_interval, truncated_ppf, truncated_quantile
+from ._values import numbers, short
 
 SMALLEST_WIDTH, LARGEST_WIDTH = 1e-3, 1e2  # of a numeric kernel, in unit coordinates
 WIDEST = 1e12  # the largest width on a range that was made narrower: flat to twelve digits

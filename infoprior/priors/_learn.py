@@ -13,7 +13,6 @@ from optuna.distributions import BaseDistribution
 
 from ._algebra import MAX_COMPONENTS
 from ._axes import make_axes
-from ._checks import share, short, whole
 from ._errors import PriorError
 from ._held_out import FLOOR_OF_FEW, NARROWEST, NARROWEST_OF_FEW, HeldOut, Points
 from ._held_out import bandwidths as rule
@@ -21,6 +20,7 @@ from ._held_out import kernels as around
 from ._ranking import Best
 from ._similarity import Array, distances, kernel
 from ._union import placed
+from ._values import share, short, whole
 
 if TYPE_CHECKING:
     from ._prior import Prior

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._axes import ContinuousAxis
-from ._checks import listed, number, short
 from ._errors import PriorError
 from ._kernels import every
+from ._values import listed, number, short
 
 if TYPE_CHECKING:
     from ._prior import Prior

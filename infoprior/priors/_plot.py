@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._axes import Axis, CategoricalAxis, ContinuousAxis, GridAxis
-from ._checks import mapping, short
 from ._errors import PriorError
 from ._normal import Array
+from ._values import mapping, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -20,7 +20,6 @@ from optuna.distributions import BaseDistribution
 from . import _algebra, _draw, _entropy, _file, _marginal, _restrict
 from ._algebra import MAX_COMPONENTS
 from ._axes import Axis, Params, check_names, locate_inside, locate_points, make_axes
-from ._checks import dicts, mapping, share, short
 from ._entropy import Entropy
 from ._errors import PriorError
 from ._expert import from_expert
@@ -31,6 +30,7 @@ from ._marginal import Marginal
 from ._normal import Array, logsumexp
 from ._studies import from_studies
 from ._trials import from_trials
+from ._values import dicts, mapping, share, short
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

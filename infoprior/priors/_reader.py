@@ -18,8 +18,8 @@ from urllib.parse import quote, unquote, urlencode
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from ._checks import short
 from ._errors import PriorError
+from ._values import short
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage

@@ -37,7 +37,6 @@ from ._axes import (
     locate,
     make_axis,
 )
-from ._checks import listed, mapping, short
 from ._errors import PriorError
 from ._kernels import (
     SMALLEST_WIDTH,
@@ -50,6 +49,7 @@ from ._kernels import (
     make_kernels,
 )
 from ._normal import Array, logsumexp
+from ._values import listed, mapping, short
 
 if TYPE_CHECKING:
     from ._prior import Prior

@@ -14,10 +14,10 @@ from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 
 from ._axes import make_axis
-from ._checks import number
 from ._draw import NOTHING, Given, draw, own_value
 from ._errors import PriorError
 from ._evidence import CONTINUES, ENQUEUED, Evidence
+from ._file import number
 from ._notes import note
 from ._prior import Prior
 from ._seeded import MakeSampler, SeededSampler, make_tpe

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._checks import is_missing, items, listed, number, short
 from ._errors import PriorError
+from ._values import is_missing, items, listed, number, short
 
 Array = NDArray[np.float64]
 Features = Sequence[float] | Mapping[str, float] | Array

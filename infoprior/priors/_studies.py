@@ -15,12 +15,12 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from ._axes import make_axes
-from ._checks import items, one_of, share, short, whole
 from ._errors import PriorError
 from ._learn import check_settings, learn
 from ._ranking import TOP, Best, Tried, best
 from ._reader import opened, reading
 from ._union import Union, contained
+from ._values import items, one_of, share, short, whole
 from ._valve import feasible
 
 if TYPE_CHECKING:
@@ -153,7 +153,8 @@ def from_studies(
         ranked = _ranked(study.study_name, directions, trials, objective, counts)
         if axes is None:
             for trial, _ in ranked:
-                union.add(trial.distributions, f"study {short(study.study_name)}")
+                where = f"study {short(study.study_name)}"
+                union.add(trial.distributions, where, trial.params)
         elif outside == "drop":
             kept = [pair for pair in ranked if contained(axes, pair[0].params)]
             counts["outside"] = len(ranked) - len(kept)

@@ -16,9 +16,9 @@ from optuna.distributions import (
 from optuna.study import StudyDirection
 
 from ._axes import Axis, CategoricalAxis
-from ._checks import is_missing, is_number, items, listed, short
 from ._choices import distinct
 from ._errors import PriorError
+from ._values import is_missing, is_number, items, listed, short
 
 Direction = str | StudyDirection
 _LOG_RATIO = 1e3  # a positive column that spans three decades is taken to be on a log scale

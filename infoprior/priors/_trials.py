@@ -11,12 +11,12 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
 
 from ._axes import CategoricalAxis, make_axes
-from ._checks import is_missing, is_number, listed, one_of, share, short
 from ._errors import PriorError
 from ._learn import check_settings, learn
 from ._ranking import TOP, Best, Tried, best
 from ._table import Direction, check_column, column_of, columns_of, inferred, losses_of
 from ._union import contained
+from ._values import is_missing, is_number, listed, one_of, share, short
 
 if TYPE_CHECKING:
     from ._prior import Prior

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,9 @@ from optuna.distributions import (
 )
 
 from ._axes import Axis, CategoricalAxis, ContinuousAxis, float_distribution
-from ._checks import short
 from ._choices import distinct
 from ._errors import PriorError
+from ._values import short
 
 Array = NDArray[np.float64]
 
@@ -40,9 +41,15 @@ class Union:
         self._seen: dict[str, tuple[BaseDistribution, str]] = {}
         self._done: set[tuple[str, BaseDistribution]] = set()
 
-    def add(self, distributions: Mapping[str, BaseDistribution], where: str) -> None:
+    def add(
+        self,
+        distributions: Mapping[str, BaseDistribution],
+        where: str,
+        params: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         """Widen the space by a trial's distributions; PriorError naming a parameter at odds."""
         for name, distribution in distributions.items():
+            distribution = _holding(distribution, params.get(name))
             before = self._seen.get(name)
             if before is None:
                 self._seen[name] = distribution, where
@@ -67,6 +74,19 @@ class Union:
             name: _joined(name, d.choices, where) if isinstance(d, CategoricalDistribution) else d
             for name, (d, where) in self._seen.items()
         }
+
+
+def _holding(distribution: BaseDistribution, value: Any) -> BaseDistribution:
+    """The distribution as it was when it gave a trial this value.
+
+    A storage keeps distributions as JSON, and Optuna, reading it, moves the `high` of a stepped
+    float down by a step where it has no short decimal.
+    """
+    if not isinstance(distribution, FloatDistribution) or distribution.step is None:
+        return distribution
+    if not isinstance(value, float) or value <= distribution.high:
+        return distribution
+    return float_distribution(distribution.low, value, step=distribution.step)
 
 
 def _kind(distribution: BaseDistribution) -> str:
