@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from infoprior.metadataset._dataset import MetaDataset
+from infoprior.metadataset._json import read_json
 from infoprior.metadataset._schema import MetaDatasetError
 from infoprior.metadataset._space_json import space_from_dict, space_to_dict
 from infoprior.parallel import write_atomically
@@ -153,12 +154,8 @@ def load_metadataset(
 
 def _index(directory: Path) -> dict[str, Any]:
     path = directory / INDEX
-    try:
-        index = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise MetaDatasetError(f"{path} does not exist; make atlas builds an atlas.") from None
-    except ValueError as error:
-        raise MetaDatasetError(f"{path} is not JSON: {error}") from error
+    missing = f"{path} does not exist; make atlas builds an atlas."
+    index = read_json(path, MetaDatasetError, missing)
     if not isinstance(index, dict) or index.get("format") != FORMAT:
         raise MetaDatasetError(f"{path} is no index of an atlas.")
     if index.get("version") != ATLAS_VERSION:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+import warnings
 from typing import Any
 
-from optuna.distributions import distribution_to_json, json_to_distribution
+from optuna.distributions import (
+    BaseDistribution,
+    FloatDistribution,
+    distribution_to_json,
+    json_to_distribution,
+)
 
 from infoprior.metadataset._schema import MetaDatasetError
 from infoprior.spaces import SPACES, SearchSpace, get_space
@@ -17,6 +23,17 @@ def space_to_dict(space: SearchSpace) -> dict[str, Any]:
         "name": space.name,
         "distributions": [[n, json.loads(distribution_to_json(d))] for n, d in space.items()],
     }
+
+
+def _distribution(data: Any) -> BaseDistribution:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        distribution = json_to_distribution(json.dumps(data))
+    if isinstance(distribution, FloatDistribution) and distribution.step is not None:
+        # Optuna moves `high` down onto the grid, where it is already: once rounded to a float, it
+        # would lose a whole step each time it is read.
+        distribution.high = float(data["attributes"]["high"])
+    return distribution
 
 
 def space_from_dict(data: Any, where: str) -> SearchSpace:
@@ -31,8 +48,8 @@ def space_from_dict(data: Any, where: str) -> SearchSpace:
     """
     try:
         name = data["name"]
-        distributions = {n: json_to_distribution(json.dumps(d)) for n, d in data["distributions"]}
-    except (KeyError, TypeError, ValueError) as error:
+        distributions = {n: _distribution(d) for n, d in data["distributions"]}
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise MetaDatasetError(f"{where}: the space cannot be read: {error!r}.") from error
     if name not in SPACES:
         return SearchSpace(name, distributions)

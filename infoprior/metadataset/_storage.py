@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from infoprior.metadataset._dataset import MetaDataset, check_tables
+from infoprior.metadataset._json import read_json
 from infoprior.metadataset._schema import KEYS, TABLES, MetaDatasetError
 from infoprior.metadataset._space_json import space_from_dict, space_to_dict
 from infoprior.parallel import write_atomically
@@ -58,14 +59,8 @@ def save(meta: MetaDataset, directory: Path) -> None:
 def load(directory: Path) -> MetaDataset:
     """See `MetaDataset.load`."""
     path = directory / SCHEMA_FILE
-    try:
-        schema = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise MetaDatasetError(
-            f"{path} does not exist; {directory} holds no finished meta-dataset."
-        ) from None
-    except ValueError as error:
-        raise MetaDatasetError(f"{path} is not JSON: {error}") from error
+    missing = f"{path} does not exist; {directory} holds no finished meta-dataset."
+    schema = read_json(path, MetaDatasetError, missing)
     if not isinstance(schema, dict) or schema.get("version") != VERSION:
         found = schema.get("version") if isinstance(schema, dict) else type(schema).__name__
         raise MetaDatasetError(

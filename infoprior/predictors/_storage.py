@@ -6,17 +6,18 @@ import dataclasses
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from infoprior.metadataset import MetaDatasetError, space_from_dict, space_to_dict
+from infoprior.metadataset._json import read_json
 from infoprior.parallel import write_atomically
 from infoprior.predictors._base import Fitted, Predictor, Profiled
 from infoprior.predictors._errors import PredictorError
 from infoprior.predictors._features import Standardizer
 from infoprior.predictors._make import make_predictor
 from infoprior.predictors._shipped import SHIPPED, STATIC
+from infoprior.spaces import SpaceError
 
 VERSION = 3
 HEADER, ARRAYS, CHOICE = "predictor.json", "arrays.safetensors", "best.json"
@@ -77,15 +78,11 @@ def load_predictor(
         directory = SHIPPED / STATIC if static else SHIPPED
     directory = _chosen(Path(directory))
     path = directory / HEADER
-    try:
-        header: Any = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise PredictorError(
-            f"{directory} holds no predictor ({path} does not exist); name the folder of a saved "
-            f"one, or none for the predictor that comes with infoprior."
-        ) from None
-    except ValueError as error:
-        raise PredictorError(f"{path} is not JSON: {error}") from error
+    missing = (
+        f"{directory} holds no predictor ({path} does not exist); name the folder of a saved one, "
+        f"or none for the predictor that comes with infoprior."
+    )
+    header = read_json(path, PredictorError, missing)
     version = header.get("version") if isinstance(header, dict) else None
     if version != VERSION:
         raise PredictorError(
@@ -115,10 +112,10 @@ def load_predictor(
                 if name.startswith("model/")
             },
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise PredictorError(f"{path} lacks or misspells a field: {error!r}") from error
-    except MetaDatasetError as error:
-        raise PredictorError(str(error)) from error
+    except (MetaDatasetError, SpaceError) as error:
+        raise PredictorError(f"{path}: {error}") from error
     return predictor
 
 
@@ -128,7 +125,7 @@ def _chosen(directory: Path) -> Path:
     if (directory / HEADER).exists() or not choice.exists():
         return directory
     try:
-        name = json.loads(choice.read_text(encoding="utf-8"))["predictor"]
+        name = read_json(choice, PredictorError, f"{choice} does not exist.")["predictor"]
         chosen = (directory / name).resolve()
     except (ValueError, KeyError, TypeError) as error:
         raise PredictorError(

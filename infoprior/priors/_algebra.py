@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ from ._axes import Axis, ContinuousAxis, GridAxis
 from ._errors import PriorError
 from ._kernels import Kernels, NumericKernels, TableKernels, check_table, every
 from ._normal import Array, logsumexp
+from ._values import listed, mapping, number, short
 
 if TYPE_CHECKING:
     from ._prior import Prior
@@ -49,23 +52,48 @@ def assemble(
 
 def condition(prior: Prior, params: Mapping[str, Any]) -> Prior:
     """`Prior.condition`."""
+    mapping("condition", params, "names and values")
     unknown = sorted(str(n) for n in params.keys() - prior._axes.keys())
     rest = {n: a for n, a in prior._axes.items() if n not in params}
     if unknown or not rest:
-        raise PriorError(f"condition: unknown: {unknown}; {len(rest)} parameters left.")
+        raise PriorError(f"condition: unknown: {listed(unknown)}; {len(rest)} parameters left.")
     log_weights, log_floor = prior._given(params, strict=True)
     kernels = {n: k for n, k in prior._kernels.items() if n in rest}
     return assemble(rest, kernels, log_weights, log_floor, prior.metadata)
 
 
+def rename(prior: Prior, names: Mapping[str, str]) -> Prior:
+    """`Prior.rename`."""
+    mapping("rename", names, "old names and new ones")
+    if unknown := [name for name in names if name not in prior._axes]:
+        near = difflib.get_close_matches(str(unknown[0]), prior._axes, 1)
+        raise PriorError(
+            f"rename: there is no parameter {short(unknown[0])}"
+            + (f"; did you mean {short(near[0])}?" if near else f", only {listed(prior._axes)}.")
+        )
+    for name, new in names.items():
+        if not isinstance(new, str):
+            raise PriorError(f"rename: {short(name)} needs text as its new name, got {short(new)}.")
+    renamed = {name: names.get(name, name) for name in prior._axes}
+    counts = Counter(renamed.values())
+    if twice := [new for new, n in counts.items() if n > 1]:
+        olds = listed(old for old, new in renamed.items() if new == twice[0])
+        raise PriorError(f"rename: {olds} would all be named {short(twice[0])}.")
+    return prior._like(
+        {renamed[n]: axis for n, axis in prior._axes.items()},
+        {renamed[n]: kernels for n, kernels in prior._kernels.items()},
+    )
+
+
 def mix(prior: Prior, other: Prior, weight: float) -> Prior:
     """`Prior.mix`."""
-    if isinstance(weight, bool) or not isinstance(weight, (int, float, np.number)):
-        raise PriorError(f"mix: weight needs to be a number in [0, 1], got {weight!r}.")
+    if not isinstance(other, type(prior)):
+        raise PriorError(f"mix: other needs to be a Prior, got {short(other)}.")
+    weight = number("mix: weight", weight)
     if not 0.0 <= weight <= 1.0:
         raise PriorError(f"mix: weight needs to be in [0, 1], got {weight!r}.")
     _same_space(prior.space, other.space)
-    sides = [(p, w) for p, w in ((prior, 1.0 - float(weight)), (other, float(weight))) if w > 0.0]
+    sides = [(p, w) for p, w in ((prior, 1.0 - weight), (other, weight)) if w > 0.0]
     mixed = [(p, w) for p, w in sides if p.n_components]
     n = sum(p.n_components for p, _ in mixed)
     if n > MAX_COMPONENTS:
@@ -87,13 +115,14 @@ def mix(prior: Prior, other: Prior, weight: float) -> Prior:
 def _same_space(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> None:
     if ours.keys() != theirs.keys():
         raise PriorError(
-            f"mix: the priors are over different parameters, {sorted(ours)} and "
-            f"{sorted(theirs)}; restrict both to those they share first."
+            f"mix: the priors are over different parameters, {listed(sorted(ours))} and "
+            f"{listed(sorted(theirs))}; restrict both to those they share first."
         )
     for name, distribution in ours.items():
         if distribution != theirs[name]:
             raise PriorError(
-                f"mix: {name!r} is {distribution} in one prior and {theirs[name]} in the other; "
+                f"mix: {short(name)} is {short(distribution)} in one prior and "
+                f"{short(theirs[name])} in the other; "
                 "restrict both to the values they share first."
             )
 

@@ -23,52 +23,83 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from ._choices import check_choice, choice_key
 from ._errors import PriorError
+from ._values import listed, mapping, short
 
 Array = NDArray[np.float64]
 Params = Mapping[str, Any]
 _LARGEST_INT = 2**53  # beyond this a float no longer holds every int
+_FEW_VALUES = 2**20  # up to here the difference of a cell's edges has nine digits or more
+_TOLERANCE = 1e-8  # in steps: with which Optuna says what a stepped distribution contains
 
 
-def _finite(name: str, *bounds: float) -> None:
-    if not all(math.isfinite(b) for b in bounds) or not math.isfinite(bounds[1] - bounds[0]):
-        raise PriorError(f"space: parameter {name!r} needs finite bounds, got {bounds}.")
+def _check_range(name: str, low: float, high: float, *, integer: bool) -> None:
+    if integer and max(abs(low), abs(high)) > _LARGEST_INT:
+        raise PriorError(f"space: parameter {short(name)} has ints beyond 2**53.")
+    if not (math.isfinite(low) and math.isfinite(high) and math.isfinite(high - low)):
+        raise PriorError(
+            f"space: parameter {short(name)} needs finite bounds and a finite range, "
+            f"got {low!r} to {high!r}."
+        )
 
 
 def as_number(name: str, value: Any) -> float:
     """`value` as a float; PriorError where it is no number (bool, text, NaN)."""
     if type(value) is float and value == value:
         return value
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
-        raise PriorError(f"point: parameter {name!r} needs a number, got {value!r}.")
+    number = isinstance(value, (int, float, np.integer, np.floating))
+    if not number or isinstance(value, bool) or value != value:
+        raise PriorError(f"point: parameter {short(name)} needs a number, got {short(value)}.")
     try:
         return float(value)
     except OverflowError:
         return math.inf if value > 0 else -math.inf
 
 
-class ContinuousAxis:
+class _Axis:
+    """What all axes share."""
+
+    name: str
+
+    def find(self, value: Any) -> float | None:
+        """The value's position; None where the parameter has no such value.
+
+        A half or single precision float stands for the shortest decimal that it is nearest to,
+        too: a table's 0.1 in float32 is the choice 0.1, or the end of a range.
+        """
+        position = self._position(value)
+        if position is None and isinstance(value, np.floating) and value.dtype.itemsize < 8:
+            return self._position(float(str(value)))
+        return position
+
+    def _position(self, value: Any) -> float | None:
+        raise NotImplementedError
+
+    def _shown(self) -> str:
+        return self.name if self.name.isprintable() and self.name else repr(self.name)
+
+
+class ContinuousAxis(_Axis):
     """A float without a step; positions are unit coordinates."""
 
     discrete = False
     n_values = 0  # to list
 
     def __init__(self, name: str, distribution: FloatDistribution) -> None:
-        _finite(name, distribution.low, distribution.high)
-        self.name, self.distribution = name, distribution
+        _check_range(name, distribution.low, distribution.high, integer=False)
+        self.name, self.distribution = str.__str__(name), distribution
         self.low, self.high, self.log = distribution.low, distribution.high, distribution.log
         self._start = math.log(self.low) if self.log else self.low
         self._span = (math.log(self.high) if self.log else self.high) - self._start
         if not self._span > 0.0:
-            raise PriorError(f"space: parameter {name!r} has a range too narrow to resolve.")
+            raise PriorError(f"space: parameter {short(name)} has a range too narrow to resolve.")
 
     def describe(self) -> str:
         """The name and its values, such as "lr in [0.0001, 0.1] log"."""
-        return f"{self.name} in [{self.low:g}, {self.high:g}]" + (" log" if self.log else "")
+        return f"{self._shown()} in [{self.low:g}, {self.high:g}]" + (" log" if self.log else "")
 
-    def find(self, value: Any) -> float | None:
+    def _position(self, value: Any) -> float | None:
         """The value's unit coordinate; None outside the range."""
         x = as_number(self.name, value)
         if not self.low <= x <= self.high:
@@ -96,28 +127,42 @@ class ContinuousAxis:
         return np.clip(np.exp(x) if self.log else x, self.low, self.high).tolist()
 
 
-class GridAxis:
+class GridAxis(_Axis):
     """An int, a stepped float, or a float of one value; positions are value indices."""
 
     discrete = True
 
     def __init__(self, name: str, distribution: FloatDistribution | IntDistribution) -> None:
-        _finite(name, distribution.low, distribution.high)
-        self.name, self.distribution = name, distribution
+        integer = isinstance(distribution, IntDistribution)
+        _check_range(name, distribution.low, distribution.high, integer=integer)
+        self.name, self.distribution = str.__str__(name), distribution
         self.low, self.high = distribution.low, distribution.high
-        self.log, self.integer = distribution.log, isinstance(distribution, IntDistribution)
+        self.log, self.integer = distribution.log, integer
         self.step: float = (distribution.step or 1) if self.low < self.high else 1
-        if self.integer and max(abs(self.low), abs(self.high)) > _LARGEST_INT:
-            raise PriorError(f"space: parameter {name!r} has ints beyond 2**53.")
-        span, step = Decimal(str(self.high)) - Decimal(str(self.low)), Decimal(str(self.step))
-        if span / step > _LARGEST_INT:
-            raise PriorError(f"space: parameter {name!r} has more than 2**53 steps.")
-        self.n_values = int(span // step) + 1
+        self.n_values = self._count()
         # A float of one value may be a log parameter too: then there is nothing to scale.
         self._scaled = self.log and self.n_values > 1
         if self._scaled:
             self._start = math.log(self.low - 0.5)
             self._span = math.log(self.high + 0.5) - self._start
+
+    def _count(self) -> int:
+        """How many values there are."""
+        # In decimals, as Optuna counts them: 0.3 is three steps of 0.1.
+        span = Decimal(str(self.high)) - Decimal(str(self.low))
+        steps = span / Decimal(str(self.step))
+        if steps > _LARGEST_INT:
+            raise PriorError(f"space: parameter {short(self.name)} has more than 2**53 steps.")
+        n = round(steps)
+        # `high` is a value, rounded to a float: where that is coarse, by a part of a step.
+        rounding = math.ulp(max(abs(self.low), abs(self.high))) / self.step
+        off = abs(steps - n)
+        if off > 0 and float(off) > min(_TOLERANCE + rounding, 0.25):
+            raise PriorError(
+                f"space: parameter {short(self.name)} has the range {self.low!r} to {self.high!r}, "
+                f"which is not divisible by its step {self.step!r}."
+            )
+        return n + 1
 
     def describe(self) -> str:
         """The name and its values, such as "width in {16, 32, ..., 128}"."""
@@ -126,16 +171,29 @@ class GridAxis:
         else:
             first, second, last = self.values(np.array([0.0, 1.0, self.n_values - 1.0]))
             shown = f"{first:.15g}, {second:.15g}, ..., {last:.15g}"
-        return f"{self.name} in {{{shown}}}" + (" log" if self._scaled else "")
+        return f"{self._shown()} in {{{shown}}}" + (" log" if self._scaled else "")
 
-    def find(self, value: Any) -> float | None:
+    def _position(self, value: Any) -> float | None:
         """The value's index; None where it is no value of the grid."""
-        position = (as_number(self.name, value) - self.low) / self.step
+        number = as_number(self.name, value)
+        if not math.isfinite(number):
+            return None
+        if self.integer:
+            # In ints, since neither a large value nor its distance from `low` need be a float.
+            exact = isinstance(value, (int, np.integer))
+            nearest = int(value) if exact else round(number)
+            if not exact and abs(number - nearest) >= _TOLERANCE * self.step:
+                return None
+            steps, rest = divmod(nearest - int(self.low), int(self.step))
+            return float(steps) if rest == 0 and 0 <= steps < self.n_values else None
+        position = (number - self.low) / self.step
         if not -0.5 < position < self.n_values - 0.5:
             return None
         index = round(position)
-        # The tolerance with which Optuna says what a stepped distribution contains.
-        return float(index) if abs(position - index) < 1e-8 else None
+        if abs(position - index) < _TOLERANCE:
+            return float(index)
+        # Of millions of steps the position itself is rounded by more than the tolerance.
+        return float(index) if self.values(np.array([index])) == [number] else None
 
     def edges(self, index: Array) -> tuple[Array, Array]:
         """Unit coordinates (lower, upper) of the cell of each index, each of shape (n,)."""
@@ -146,11 +204,22 @@ class GridAxis:
             return np.clip(lower, 0.0, 1.0), np.clip(upper, 0.0, 1.0)
         return index / self.n_values, (index + 1.0) / self.n_values
 
+    def cell_widths(self, index: Array) -> Array | None:
+        """Each cell's width in unit coordinates; None where the edges' difference is as good."""
+        if self.n_values <= _FEW_VALUES:
+            return None
+        if self._scaled:
+            return self._log_widths(index) / self._span
+        return np.full(np.shape(index), 1.0 / self.n_values)
+
+    def _log_widths(self, index: Array) -> Array:
+        value = self.low + index  # log((v + ½) / (v − ½)), exact for large v too
+        return np.log1p(1.0 / (value - 0.5))
+
     def log_uniform(self, positions: Array) -> Array:
         """log probability of each index under the uniform prior."""
         if self._scaled:
-            value = self.low + positions  # log((v + ½) / (v − ½)), exact for large v too
-            return np.log(np.log1p(1.0 / (value - 0.5)) / self._span)
+            return np.log(self._log_widths(positions) / self._span)
         return np.full_like(positions, -math.log(self.n_values))
 
     def from_unit(self, u: Array) -> Array:
@@ -172,42 +241,47 @@ class GridAxis:
         if self.integer:
             return [int(self.low) + i * int(self.step) for i in indices]
         # Decimals give 0.3 where binary steps give 0.30000000000000004.
-        low, step = Decimal(str(self.low)), Decimal(str(self.step))
-        return [min(float(low + i * step), self.high) for i in indices]
+        low, step, last = Decimal(str(self.low)), Decimal(str(self.step)), self.n_values - 1
+        return [self.high if i == last else min(float(low + i * step), self.high) for i in indices]
 
 
-class CategoricalAxis:
+class CategoricalAxis(_Axis):
     """A categorical parameter; positions are choice indices."""
 
     discrete = True
 
     def __init__(self, name: str, distribution: CategoricalDistribution) -> None:
-        self.name, self.distribution, self.choices = name, distribution, distribution.choices
-        for choice in self.choices:
-            if choice is not None and not isinstance(choice, (bool, int, float, str)):
+        self.name = str.__str__(name)
+        # Python's own in place of NumPy's scalars, which no file and no database holds.
+        self.choices = tuple(
+            c.item() if isinstance(c, np.generic) else c for c in distribution.choices
+        )
+        self._index: dict[Any, int] = {}
+        for i, choice in enumerate(self.choices):
+            check_choice(name, choice)
+            before = self._index.setdefault(choice_key(choice), i)
+            if before != i:
                 raise PriorError(
-                    f"space: parameter {name!r} has the choice {choice!r}, which is "
-                    "not None, bool, int, float or str."
+                    f"space: parameter {short(name)} has choices that are equal: "
+                    f"{short(self.choices[before])} and {short(choice)}."
                 )
-            if isinstance(choice, float) and not math.isfinite(choice):
-                raise PriorError(f"space: parameter {name!r} has the choice {choice!r}.")
-        self._index = {choice: i for i, choice in enumerate(self.choices)}
-        if len(self._index) < len(self.choices):
-            raise PriorError(f"space: parameter {name!r} has choices that are equal.")
+        self.distribution = CategoricalDistribution(self.choices)
         self.n_values = len(self.choices)
 
     def describe(self) -> str:
         """The name and its choices, the first few of many."""
-        shown = [repr(choice) for choice in self.choices[:5]]
+        shown = [short(choice) for choice in self.choices[:5]]
         more = ["..."] if self.n_values > len(shown) else []
-        return f"{self.name} in {{{', '.join(shown + more)}}}"
+        return f"{self._shown()} in {{{', '.join(shown + more)}}}"
 
-    def find(self, value: Any) -> float | None:
+    def _position(self, value: Any) -> float | None:
         """The value's choice index; None where it is no choice."""
         try:
-            index = self._index.get(value)
+            index = self._index.get(choice_key(value))
         except TypeError:
-            raise PriorError(f"point: parameter {self.name!r} needs one of its choices.") from None
+            raise PriorError(
+                f"point: parameter {short(self.name)} needs one of its choices, got {short(value)}."
+            ) from None
         return None if index is None else float(index)
 
     def log_uniform(self, positions: Array) -> Array:
@@ -229,42 +303,60 @@ Axis = ContinuousAxis | GridAxis | CategoricalAxis
 
 def make_axis(name: Any, distribution: BaseDistribution) -> Axis:
     """The axis of a distribution; PriorError for what a prior cannot be put on."""
-    if not isinstance(name, str) or not name:
-        raise PriorError(f"space: names need to be text, got {name!r}.")
+    if not isinstance(name, str):
+        raise PriorError(f"space: names need to be text, got {short(name)}.")
     if isinstance(distribution, CategoricalDistribution):
         return CategoricalAxis(name, distribution)
     # Optuna's deprecated subclasses hold the same attributes under other constructors.
     if isinstance(distribution, IntDistribution):
-        plain = IntDistribution(
-            distribution.low, distribution.high, log=distribution.log, step=distribution.step
-        )
-        return GridAxis(name, plain)
+        low, high, log = distribution.low, distribution.high, bool(distribution.log)
+        return GridAxis(name, IntDistribution(low, high, log=log, step=distribution.step))
     if isinstance(distribution, FloatDistribution):
-        low, high, step = distribution.low, distribution.high, distribution.step
-        if step is None or low == high:
-            flat = FloatDistribution(low, high, log=distribution.log, step=step)
-            return ContinuousAxis(name, flat) if low < high else GridAxis(name, flat)
-        return GridAxis(name, FloatDistribution(low, high, step=step))
+        bounds, log = (distribution.low, distribution.high), bool(distribution.log)
+        plain = float_distribution(*bounds, log=log, step=distribution.step)
+        grid = plain.low == plain.high or plain.step is not None
+        return GridAxis(name, plain) if grid else ContinuousAxis(name, plain)
     raise PriorError(
-        f"space: parameter {name!r} needs an Optuna float, int or categorical distribution, "
+        f"space: parameter {short(name)} needs an Optuna float, int or categorical distribution, "
         f"got {type(distribution).__name__}."
     )
 
 
+def float_distribution(
+    low: float, high: float, *, log: bool = False, step: float | None = None
+) -> FloatDistribution:
+    """Optuna's distribution with `high` as it is.
+
+    Its constructor moves `high` down onto the grid, by decimals: a `high` that is on the grid
+    already, but has been rounded to a float, would lose a whole step each time.
+    """
+    distribution = FloatDistribution(low, high, log=log)
+    distribution.step = step
+    return distribution
+
+
+def make_axes(space: Any) -> dict[str, Axis]:
+    """name -> axis; PriorError for what is no space, an empty one, or no distribution."""
+    if not mapping("space", space, "names and Optuna distributions"):
+        raise PriorError("space: needs at least one parameter.")
+    axes = [make_axis(name, distribution) for name, distribution in space.items()]
+    return {axis.name: axis for axis in axes}
+
+
 def locate(axis: Axis, values: Iterable[Any]) -> tuple[Array, NDArray[np.bool_]]:
     """(positions as float64, inside?), each of shape (n,); a point outside is put at 0."""
-    found = [axis.find(value) for value in values]
-    inside = np.array([f is not None for f in found], dtype=np.bool_)
-    return np.array([f or 0.0 for f in found], dtype=np.float64), inside
+    positions = [axis.find(value) for value in values]
+    inside = np.array([p is not None for p in positions], dtype=np.bool_)
+    return np.array([p or 0.0 for p in positions], dtype=np.float64), inside
 
 
-def check_names(axes: Mapping[str, Axis], mapping: Any, where: str) -> None:
+def check_names(axes: Mapping[str, Axis], names: Any, where: str) -> None:
     """PriorError where a dict has not exactly the axes' names."""
-    if not isinstance(mapping, Mapping):
-        raise PriorError(f"{where}: needs a dict of names, got {type(mapping).__name__}.")
-    if mapping.keys() != axes.keys():
-        missing = sorted(axes.keys() - mapping.keys())
-        unknown = sorted(str(n) for n in mapping.keys() - axes.keys())
+    if not isinstance(names, Mapping):
+        raise PriorError(f"{where}: needs a dict of names, got {type(names).__name__}.")
+    if names.keys() != axes.keys():
+        missing = listed(sorted(axes.keys() - names.keys()))
+        unknown = listed(sorted(map(str, names.keys() - axes.keys())))
         raise PriorError(f"{where}: parameters missing: {missing}, unknown: {unknown}.")
 
 
@@ -290,5 +382,5 @@ def locate_inside(
     located, inside = locate_points(axes, points)
     if not inside.all():
         i = int(np.flatnonzero(~inside)[0])
-        raise PriorError(f"points: number {i} is outside the space: {dict(points[i])}.")
+        raise PriorError(f"points: number {i} is outside the space: {short(dict(points[i]))}.")
     return located

@@ -12,27 +12,28 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from ._axes import Axis, as_number, make_axis
 from ._errors import PriorError
 from ._kernels import Kernels
 from ._normal import Array
 from ._restrict import shared
+from ._values import generator, whole
 
 if TYPE_CHECKING:
     from ._prior import Prior
 
+_MOST = 10**9  # points at once
 _TRACE = -30.0  # log of what is left of a floor that is left out
 NOTHING = object()  # the prior has no value for this distribution (None may be a choice)
 
 
-def sample(prior: Prior, n: int, rng: np.random.Generator) -> list[dict[str, Any]]:
+def sample(prior: Prior, n: int, rng: np.random.Generator | int) -> list[dict[str, Any]]:
     """`Prior.sample`."""
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
-        raise PriorError(f"sample: needs a number of points, got {n!r}.")
+    n = whole("sample: n", n, 0, _MOST)
     # One uniform number for the component and one for each parameter, always.
-    q = rng.random((int(n), len(prior._axes) + 1))
+    q = generator("sample: rng", rng).random((n, len(prior._axes) + 1))
     chances = np.concatenate([[prior.floor], (1.0 - prior.floor) * prior.weights])
     edges = np.cumsum(chances)
     component = np.searchsorted(edges, q[:, 0] * edges[-1], side="right") - 1
@@ -87,7 +88,10 @@ def draw(given: Given, name: str, live: BaseDistribution, u: float, v: float) ->
     prior = given.prior
     axis, kernels = prior._axes[name], prior._kernels.get(name)
     if live == axis.distribution:
-        return axis.values(_pick(axis, kernels, given.log_weights, given.log_floor, u, v))[0]
+        position = _pick(axis, kernels, given.log_weights, given.log_floor, u, v)
+        if isinstance(live, CategoricalDistribution):  # as it was given: False for an equal 0
+            return live.choices[int(position[0])]
+        return axis.values(position)[0]
     both = shared(prior, name, live)
     if both is None:
         return NOTHING

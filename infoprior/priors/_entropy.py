@@ -13,10 +13,12 @@ from ._axes import Axis, ContinuousAxis, locate_points
 from ._errors import PriorError
 from ._kernels import every
 from ._normal import Array
+from ._values import generator, listed, short, whole
 
 if TYPE_CHECKING:
     from ._prior import Prior
 
+_MOST = 10**9  # samples of an estimate
 _MAX_POINTS = 100_000  # the most points of a discrete space that are summed over
 # A continuous parameter's integral: panels as wide as the narrowest kernel, four nodes in each.
 _PANELS, _NODES = 1000, 4
@@ -42,12 +44,16 @@ class Entropy:
     n: int = 0
 
 
-def entropy(prior: Prior, name: str | None, n: int, rng: np.random.Generator | None) -> Entropy:
+def entropy(
+    prior: Prior, name: str | None, n: int, rng: np.random.Generator | int | None
+) -> Entropy:
     """`Prior.entropy`."""
-    if name is not None and name not in prior._axes:
-        raise PriorError(f"entropy: parameter {name!r} is unknown; there are {[*prior._axes]}.")
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 2:
-        raise PriorError(f"entropy: needs at least two samples, got n = {n!r}.")
+    if name is not None and not (isinstance(name, str) and name in prior._axes):
+        raise PriorError(
+            f"entropy: parameter {short(name)} is unknown; there are {listed(prior._axes)}."
+        )
+    n = whole("entropy: n", n, 2, _MOST)
+    rng = None if rng is None else generator("entropy: rng", rng)
     axes = prior._axes if name is None else {name: prior._axes[name]}
     if len(axes) > 1 and not prior._kernels:  # a product: its parameters' entropies add up
         parts = [entropy(prior, each, n, rng) for each in axes]

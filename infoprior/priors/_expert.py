@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike
 from optuna.distributions import BaseDistribution
 
 from ._algebra import MAX_COMPONENTS
-from ._axes import Axis, CategoricalAxis, locate, make_axis
+from ._axes import Axis, CategoricalAxis, locate, make_axes
 from ._errors import PriorError
 from ._fit import shares
 from ._kernels import LARGEST_WIDTH
+from ._values import dicts, listed, short
 
 if TYPE_CHECKING:
     from ._prior import Prior
@@ -69,18 +70,18 @@ def from_expert(
         >>> prior.mode()["optimizer"]
         'adam'
     """
-    axes = {name: make_axis(name, distribution) for name, distribution in space.items()}
-    points = [values] if isinstance(values, Mapping) else list(values)
+    axes = make_axes(space)
+    points = [values] if isinstance(values, Mapping) else dicts("values", values)
     for point in points:
-        if not isinstance(point, Mapping):
-            raise PriorError(f"values: needs dicts of names, got {type(point).__name__}.")
         if unknown := sorted(str(n) for n in point.keys() - axes.keys()):
-            raise PriorError(f"values: unknown parameters {unknown}; the space has {[*axes]}.")
+            raise PriorError(
+                f"values: unknown parameters {listed(unknown)}; the space has {listed(axes)}."
+            )
     named = [name for name in axes if any(name in point for point in points)]
     if not named:
         raise PriorError("values: there is no value; Prior.uniform says that nothing is known.")
     levels = _levels(confidence, named)
-    share = shares(points, weights, MAX_COMPONENTS)
+    normalized = shares(points, weights, MAX_COMPONENTS)
     kernels = {name: _kernels(axis, points, levels.get(name, "")) for name, axis in axes.items()}
     text = ", ".join(f"{name}={level}" for name, level in levels.items())
     from ._prior import Prior  # which has this as a constructor
@@ -88,7 +89,7 @@ def from_expert(
     return Prior(
         space,
         kernels,
-        share,
+        normalized,
         floor=floor,
         metadata={"source": "expert", "points": len(points), "confidence": text},
     )
@@ -100,13 +101,17 @@ def _levels(confidence: str | Mapping[str, str], named: list[str]) -> dict[str, 
         if confidence.keys() != set(named):
             missing = sorted(set(named) - confidence.keys())
             surplus = sorted(str(n) for n in confidence.keys() - set(named))
-            raise PriorError(f"confidence: missing for {missing}, without a value: {surplus}.")
+            raise PriorError(
+                f"confidence: missing for {listed(missing)}, without a value: {listed(surplus)}."
+            )
         levels = {name: confidence[name] for name in named}
     else:
         levels = dict.fromkeys(named, confidence)
     for name, level in levels.items():
         if not isinstance(level, str) or level not in WIDTHS:
-            raise PriorError(f"confidence: {name!r} needs one of {[*WIDTHS]}, got {level!r}.")
+            raise PriorError(
+                f"confidence: {short(name)} needs one of {[*WIDTHS]}, got {short(level)}."
+            )
     return levels
 
 
@@ -118,7 +123,7 @@ def _kernels(axis: Axis, points: Sequence[Mapping[str, Any]], level: str) -> Any
     if not inside.all():
         value = listed[int(np.argmin(inside))]
         raise PriorError(
-            f"values: {axis.name!r} = {value!r} is not a value of {axis.distribution}."
+            f"values: {short(axis.name)} = {short(value)} is not a value of {axis.describe()}."
         )
     if isinstance(axis, CategoricalAxis):
         odds = np.ones((len(points), axis.n_values))

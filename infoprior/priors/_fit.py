@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike
 
 from ._axes import Axis, CategoricalAxis
 from ._errors import PriorError
-from ._file import number
 from ._kernels import SMALLEST_WIDTH
 from ._normal import Array
+from ._values import numbers, share, short
 
 Located = Mapping[str, tuple[Axis, Array]]  # name -> (axis, positions of shape (n,))
 
@@ -25,13 +25,13 @@ def shares(points: Sequence[Any], weights: ArrayLike | None, limit: int) -> Arra
     n = len(points)
     if not 0 < n <= limit:
         raise PriorError(f"points: needs 1 to {limit} points, got {n}.")
-    share = np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64)
-    if share.shape != (n,) or not np.all(np.isfinite(share)) or np.any(share < 0.0):
+    weight = np.ones(n) if weights is None else numbers("weights", weights)
+    if weight.shape != (n,) or not np.all(np.isfinite(weight)) or np.any(weight < 0.0):
         raise PriorError(f"weights: needs {n} finite, non-negative numbers.")
-    if not share.max() > 0.0:
+    if not weight.max() > 0.0:
         raise PriorError("weights: all are zero.")
-    share = share / share.max()  # first, so that huge or tiny weights do not overflow
-    return share / share.sum()
+    weight = weight / weight.max()  # first, so that huge or tiny weights do not overflow
+    return weight / weight.sum()
 
 
 def around(located: Located, bandwidth: float | Mapping[str, float]) -> dict[str, Any]:
@@ -39,9 +39,7 @@ def around(located: Located, bandwidth: float | Mapping[str, float]) -> dict[str
     kernels: dict[str, Any] = {}
     for name, (axis, positions) in located.items():
         b = bandwidth[name] if isinstance(bandwidth, Mapping) else bandwidth
-        b = number(f"bandwidth: {name!r}", b)
-        if not 0.0 < b <= 1.0:
-            raise PriorError(f"bandwidth: {name!r} needs to be in (0, 1], got {b!r}.")
+        b = share(f"bandwidth: {short(name)}", b)
         if isinstance(axis, CategoricalAxis):
             n = axis.n_values
             b = min(b, (n - 1) / n)  # more would make the point's choice the unlikeliest
@@ -53,16 +51,16 @@ def around(located: Located, bandwidth: float | Mapping[str, float]) -> dict[str
     return kernels
 
 
-def moments(located: Located, share: Array) -> dict[str, Any]:
+def moments(located: Located, weights: Array) -> dict[str, Any]:
     """`Prior`'s kernels, one component with the weighted points' mean and spread."""
     kernels: dict[str, Any] = {}
     for name, (axis, positions) in located.items():
         if isinstance(axis, CategoricalAxis):
-            counts = np.bincount(positions.astype(int), share, axis.n_values)
+            counts = np.bincount(positions.astype(int), weights, axis.n_values)
             kernels[name] = (counts / counts.sum())[None]
         else:
             u = axis.center(positions)
-            mean = float(np.clip(np.dot(share, u), 0.0, 1.0))
-            spread = math.sqrt(float(np.dot(share, (u - mean) ** 2)))
+            mean = float(np.clip(np.dot(weights, u), 0.0, 1.0))
+            spread = math.sqrt(float(np.dot(weights, (u - mean) ** 2)))
             kernels[name] = [mean], [max(spread, _SMALLEST_SPREAD)]
     return kernels

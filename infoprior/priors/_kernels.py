@@ -15,18 +15,20 @@ from numpy.typing import ArrayLike, NDArray
 from ._axes import Axis, CategoricalAxis, GridAxis, NumericAxis
 from ._errors import PriorError
 from ._normal import LOG_SQRT_2PI, Array, log_interval, truncated_ppf, truncated_quantile
+from ._values import numbers, short
 
 SMALLEST_WIDTH, LARGEST_WIDTH = 1e-3, 1e2  # of a numeric kernel, in unit coordinates
 WIDEST = 1e12  # the largest width on a range that was made narrower: flat to twelve digits
 FARTHEST_CENTER = 1e4  # how many widths a centre may lie outside the unit interval
 MAX_TABLE = 500_000  # numbers in one parameter's tables: about 10 MB as JSON
+LONGEST_NUMBER = 26  # characters of "-2.2250738585072014e-308, " in a file
 _CACHE_ENTRIES = 1_000_000
 SUM_TOLERANCE = 1e-9  # how far weights and probabilities may be from summing to one
 
 
-def frozen(values: ArrayLike) -> Array:
+def frozen(where: str, values: ArrayLike) -> Array:
     """A read-only float64 copy."""
-    array = np.array(values, dtype=np.float64)
+    array = numbers(where, values)
     array.setflags(write=False)
     return array
 
@@ -39,19 +41,20 @@ class NumericKernels:
     """
 
     def __init__(self, axis: NumericAxis, centers: ArrayLike, widths: ArrayLike) -> None:
-        self.axis, self.centers, self.widths = axis, frozen(centers), frozen(widths)
+        self.axis, name = axis, short(axis.name)
+        self.centers = frozen(f"kernels: {name}: centers", centers)
+        self.widths = frozen(f"kernels: {name}: widths", widths)
         if self.centers.ndim != 1 or self.centers.shape != self.widths.shape:
-            raise PriorError(f"kernels: {axis.name!r} needs as many centers as widths.")
+            raise PriorError(f"kernels: {name} needs as many centers as widths.")
         # Negated comparisons, so that NaN is refused as well.
         if not np.all((self.widths >= SMALLEST_WIDTH) & (self.widths <= WIDEST)):
             raise PriorError(
-                f"kernels: {axis.name!r} has a width outside [{SMALLEST_WIDTH:g}, {WIDEST:g}]."
+                f"kernels: {name} has a width outside [{SMALLEST_WIDTH:g}, {WIDEST:g}]."
             )
         outside = np.maximum(-self.centers, self.centers - 1.0)
         if not np.all(outside <= FARTHEST_CENTER * self.widths):
             raise PriorError(
-                f"kernels: {axis.name!r} has a center more than {FARTHEST_CENTER:g} widths "
-                "outside [0, 1]."
+                f"kernels: {name} has a center more than {FARTHEST_CENTER:g} widths outside [0, 1]."
             )
         self._log_total = log_interval(
             -self.centers / self.widths, (1 - self.centers) / self.widths, 1 / self.widths
@@ -63,15 +66,20 @@ class NumericKernels:
     def __len__(self) -> int:
         return len(self.centers)
 
-    def log_mass(self, low: ArrayLike, high: ArrayLike) -> Array:
-        """log probability of the unit intervals [low, high], shape (n, k) for bounds of (n,)."""
+    def log_mass(self, low: ArrayLike, high: ArrayLike, width: ArrayLike | None = None) -> Array:
+        """log probability of the unit intervals [low, high], shape (n, k) for bounds of (n,).
+
+        `width`, shape (n,), is high − low where that is known to more digits than the difference.
+        """
         low, high = np.asarray(low)[..., None], np.asarray(high)[..., None]
+        width = high - low if width is None else np.asarray(width)[..., None]
         a, b = (low - self.centers) / self.widths, (high - self.centers) / self.widths
-        return log_interval(a, b, (high - low) / self.widths) - self._log_total
+        return log_interval(a, b, width / self.widths) - self._log_total
 
     def _cells(self, index: Array) -> Array:
         assert isinstance(self.axis, GridAxis)
-        return self.log_mass(*self.axis.edges(index)) - self.axis.log_uniform(index)[:, None]
+        mass = self.log_mass(*self.axis.edges(index), self.axis.cell_widths(index))
+        return mass - self.axis.log_uniform(index)[:, None]
 
     def log_ratio(self, positions: Array) -> Array:
         """log kernel − log uniform at the axis' positions, shape (n, k) for positions of (n,)."""
@@ -124,6 +132,11 @@ class NumericKernels:
         inside = (self.centers >= 0.0) & (self.centers <= 1.0)
         return bool(np.all(inside & (self.widths <= LARGEST_WIDTH)))
 
+    @property
+    def json_size(self) -> int:
+        """The most characters that one component's kernel has as JSON."""
+        return 32 + 2 * LONGEST_NUMBER
+
     def to_dict(self, component: int) -> dict[str, Any]:
         """The component's kernel as JSON."""
         return {
@@ -140,18 +153,19 @@ class TableKernels:
     """
 
     def __init__(self, axis: CategoricalAxis | GridAxis, probabilities: ArrayLike) -> None:
-        self.axis, self.probabilities = axis, frozen(probabilities)
+        self.axis, name = axis, short(axis.name)
+        self.probabilities = frozen(f"kernels: {name}: probabilities", probabilities)
         shape = self.probabilities.shape
         if len(shape) != 2 or shape[1] != axis.n_values:
             raise PriorError(
-                f"kernels: {axis.name!r} needs {axis.n_values} probabilities for a component."
+                f"kernels: {name} needs {axis.n_values} probabilities for a component."
             )
         if isinstance(axis, GridAxis):
             check_table(axis, len(self))
         if not np.all((self.probabilities >= 0.0) & (self.probabilities <= 1.0)):
-            raise PriorError(f"kernels: {axis.name!r} has a probability outside [0, 1].")
+            raise PriorError(f"kernels: {name} has a probability outside [0, 1].")
         if np.any(np.abs(self.probabilities.sum(axis=1) - 1.0) > SUM_TOLERANCE):
-            raise PriorError(f"kernels: {axis.name!r} has probabilities that do not sum to one.")
+            raise PriorError(f"kernels: {name} has probabilities that do not sum to one.")
         with np.errstate(divide="ignore"):  # a value may have probability 0: the floor is left
             log_probabilities = np.log(self.probabilities.T)
         self._log_ratio = np.ascontiguousarray(
@@ -201,6 +215,11 @@ class TableKernels:
         """Is this what version 1 of the file can hold?"""
         return isinstance(self.axis, CategoricalAxis)
 
+    @property
+    def json_size(self) -> int:
+        """The most characters that one component's kernel has as JSON."""
+        return 32 + self.axis.n_values * LONGEST_NUMBER
+
     def to_dict(self, component: int) -> dict[str, Any]:
         """The component's kernel as JSON."""
         return {"probabilities": self.probabilities[component].tolist()}
@@ -218,7 +237,7 @@ def check_table(axis: Axis, n_components: int) -> None:
     """PriorError where a table over these components would be too large to keep."""
     if axis.n_values * n_components > MAX_TABLE:
         raise PriorError(
-            f"kernels: {axis.name!r} would need {axis.n_values * n_components} probabilities, "
+            f"kernels: {short(axis.name)} would need {axis.n_values * n_components} probabilities, "
             f"more than {MAX_TABLE}: use fewer components, or a coarser step."
         )
 
@@ -229,10 +248,10 @@ def make_kernels(axis: Axis, kernel: Any) -> Kernels:
         return TableKernels(axis, kernel)
     if isinstance(kernel, Mapping):
         if kernel.keys() != {"probabilities"} or not isinstance(axis, GridAxis):
-            raise PriorError(f"kernels: {axis.name!r} needs centers and widths.")
+            raise PriorError(f"kernels: {short(axis.name)} needs centers and widths.")
         return TableKernels(axis, kernel["probabilities"])
     try:
         centers, widths = kernel
     except (TypeError, ValueError):
-        raise PriorError(f"kernels: {axis.name!r} needs centers and widths.") from None
+        raise PriorError(f"kernels: {short(axis.name)} needs centers and widths.") from None
     return NumericKernels(axis, centers, widths)

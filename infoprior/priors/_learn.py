@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +12,15 @@ from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 
 from ._algebra import MAX_COMPONENTS
+from ._axes import make_axes
 from ._errors import PriorError
-from ._file import number
 from ._held_out import FLOOR_OF_FEW, NARROWEST, NARROWEST_OF_FEW, HeldOut, Points
 from ._held_out import bandwidths as rule
 from ._held_out import kernels as around
 from ._ranking import Best
 from ._similarity import Array, distances, kernel
-from ._union import axes_of, placed
+from ._union import placed
+from ._values import share, short, whole
 
 if TYPE_CHECKING:
     from ._prior import Prior
@@ -40,8 +42,7 @@ def learn(
     metadata: Mapping[str, str | float | int],
 ) -> Prior:
     """The prior of `from_studies`, which says what the arguments are."""
-    most = _components(max_components)
-    axes = axes_of(space)
+    axes = make_axes(space)
     found = [b for b in found if any(n in axes for p in b.params for n in p)]
     if not found:
         raise PriorError("space: no study has a good trial with one of its parameters.")
@@ -50,8 +51,8 @@ def learn(
     between, nearness = None, None
     if metafeatures is not None:
         names = [b.name for b in found]
-        if twice := sorted({n for n in names if names.count(n) > 1}):
-            raise PriorError(f"metafeatures: several studies have the name {twice[0]!r}.")
+        if twice := sorted(name for name, n in Counter(names).items() if n > 1):
+            raise PriorError(f"metafeatures: several studies have the name {short(twice[0])}.")
         between, nearness = distances(names, metafeatures, target)
     positions, moved = placed(axes, [p for b in found for p in b.params])
     points = Points(
@@ -69,11 +70,8 @@ def learn(
     # Of all studies alike, as they were in choosing.
     widths = rule(points, points.joint(points.reliability), multipliers, narrowest)
     if bandwidth is not None:
-        b = number("bandwidth", bandwidth)
-        if not 0.0 < b <= 1.0:
-            raise PriorError(f"bandwidth: needs to be in (0, 1], got {b!r}.")
-        widths = dict.fromkeys(axes, b)
-    index, share = thinned(joint, most)
+        widths = dict.fromkeys(axes, float(bandwidth))
+    index, weights_kept = thinned(joint, max_components)
     made = {n: around(axis, positions[n][index], widths[n]) for n, axis in axes.items()}
     extra["studies_effective"] = round(float(weights.sum() ** 2 / (weights @ weights)), 3)
     from ._prior import Prior  # which has this as a constructor
@@ -81,18 +79,19 @@ def learn(
     return Prior(
         space,
         made,
-        share,
+        weights_kept,
         floor=chosen if floor is None else floor,
         metadata={**metadata, **extra},
     )
 
 
-def _components(most: Any) -> int:
-    if isinstance(most, bool) or not isinstance(most, (int, np.integer)):
-        raise PriorError(f"max_components: needs a whole number, got {most!r}.")
-    if not 1 <= most <= MAX_COMPONENTS:
-        raise PriorError(f"max_components: needs to be 1 to {MAX_COMPONENTS}, got {most!r}.")
-    return int(most)
+def check_settings(bandwidth: Any, floor: Any, max_components: Any) -> None:
+    """PriorError for one out of its range, before anything is read."""
+    if bandwidth is not None:
+        share("bandwidth", bandwidth)
+    if floor is not None:
+        share("floor", floor)
+    whole("max_components", max_components, 1, MAX_COMPONENTS)
 
 
 def _choose(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ._axes import ContinuousAxis
 from ._errors import PriorError
 from ._kernels import every
+from ._values import listed, number, short
 
 if TYPE_CHECKING:
     from ._prior import Prior
@@ -38,12 +39,15 @@ class Marginal:
         """The smallest value that holds at least a share `q` of the mass (on the grid).
 
         Raises:
-            ValueError: q lies outside [0, 1], or the parameter is categorical and has no order.
+            PriorError: q lies outside [0, 1], or the parameter is categorical and has no order.
         """
+        q = number("quantile: q", q)
         if not 0.0 <= q <= 1.0:
-            raise ValueError(f"q = {q}: a quantile lies between 0 and 1.")
+            raise PriorError(f"quantile: q = {q} does not lie between 0 and 1.")
         if any(isinstance(v, bool) or not isinstance(v, int | float) for v in self.values):
-            raise ValueError(f"{self.name} is categorical: its values have no order.")
+            raise PriorError(
+                f"quantile: {short(self.name)} is categorical: its values have no order."
+            )
         if self.probabilities is not None:
             mass = self.probabilities
         else:
@@ -63,11 +67,13 @@ class Marginal:
 
 def marginal(prior: Prior, name: str) -> Marginal:
     """`Prior.marginal`."""
-    if name not in prior._axes:
-        raise PriorError(f"marginal: parameter {name!r} is unknown; there are {[*prior._axes]}.")
+    if not (isinstance(name, str) and name in prior._axes):
+        raise PriorError(
+            f"marginal: parameter {short(name)} is unknown; there are {listed(prior._axes)}."
+        )
     axis = prior._axes[name]
     if axis.n_values > _MAX_VALUES:
-        raise PriorError(f"marginal: parameter {name!r} has {axis.n_values} values to list.")
+        raise PriorError(f"marginal: parameter {short(name)} has {axis.n_values} values to list.")
     positions = np.linspace(0, 1, 512) if isinstance(axis, ContinuousAxis) else every(axis)
     values = axis.values(positions)
     p = np.exp(prior._log_ratio({name: (axis, positions)}, len(values)))

@@ -11,6 +11,7 @@ import numpy as np
 from ._axes import Axis, CategoricalAxis, ContinuousAxis, GridAxis
 from ._errors import PriorError
 from ._normal import Array
+from ._values import mapping, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,6 +32,22 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def plot(prior: Prior, others: Mapping[str, Prior] | None, label: str, title: str) -> Figure:
+    """`Prior.plot`."""
+    for where, text in (("label", label), ("title", title)):
+        if not isinstance(text, str):
+            raise PriorError(f"plot: {where}: needs text, got {short(text)}.")
+    others = {} if others is None else mapping("plot: others", others, "labels and priors")
+    for name, other in others.items():
+        if not isinstance(name, str):
+            raise PriorError(f"plot: others: labels need to be text, got {short(name)}.")
+        if name == label:
+            raise PriorError(f"plot: label: {short(name)} is one of the others' too.")
+        if not isinstance(other, type(prior)):
+            raise PriorError(f"plot: others: {short(name)} needs a Prior, got {short(other)}.")
+    return marginals_figure({label: prior, **others}, title)
+
+
 def marginals_figure(priors: Mapping[str, Prior], title: str = "") -> Figure:
     """Marginals of priors over the same names, relative to uniform (1 = as likely as uniform).
 
@@ -48,6 +65,10 @@ def marginals_figure(priors: Mapping[str, Prior], title: str = "") -> Figure:
     names = list(next(iter(priors.values())).space)
     if any(prior._axes.keys() != set(names) for prior in priors.values()):
         raise PriorError("plot: the priors are of different spaces; restrict them to one first.")
+    for name in names:
+        kinds = {isinstance(prior._axes[name], CategoricalAxis) for prior in priors.values()}
+        if len(kinds) > 1:
+            raise PriorError(f"plot: {short(name)} is a number in one prior, a choice in another.")
     n_columns = min(5, len(names))
     n_rows = math.ceil(len(names) / n_columns)
     figure = new_figure(max(2.5 * n_columns, 4.0), 2.2 * n_rows + 0.6)

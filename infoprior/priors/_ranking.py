@@ -6,6 +6,7 @@ and on which scale.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._errors import PriorError
+from ._choices import choice_key
 
 Array = NDArray[np.float64]
 
@@ -60,13 +61,6 @@ class Best:
         return (self.n_ranked - 1) / (self.n_ranked + 1)
 
 
-def check_top(top: float) -> float:
-    """`top` in (0, 1]."""
-    if isinstance(top, bool) or not isinstance(top, (int, float)) or not 0.0 < top <= 1.0:
-        raise PriorError(f"top: needs to be in (0, 1], got {top!r}.")
-    return float(top)
-
-
 def n_best(n: int, top: float) -> int:
     """How many of n ranked trials are the best: the top share, 3 to 25 of them, half at most."""
     return max(1, min(max(int(np.ceil(top * n)), FEWEST), MOST, (n + 1) // 2))
@@ -83,12 +77,12 @@ def best(name: str, tried: Sequence[Tried], top: float, counts: dict[str, int]) 
     """
     merged = _merge(tried)
     counts["duplicate"] = len(tried) - len(merged)
-    group = _groups(merged)
+    m = n_best(len(merged), top)
+    group = _groups(merged, m)
     usable = np.flatnonzero(group >= 0)
     if not len(usable):
         return None
     order = usable[np.argsort(group[usable], kind="stable")]
-    m = n_best(len(merged), top)
     rank = np.arange(1, len(order) + 1)
     share = np.where(rank <= m, np.log(m + 0.5) - np.log(rank), 0.0)
     _, inverse, size = np.unique(group[order], return_inverse=True, return_counts=True)
@@ -99,9 +93,16 @@ def best(name: str, tried: Sequence[Tried], top: float, counts: dict[str, int]) 
     return Best(name, [merged[i].params for i in order[chosen]], share, len(merged), counts)
 
 
-def _key(params: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    # repr tells True from 1 and 1.0 apart, and takes what cannot be hashed.
-    return tuple(sorted((name, repr(value)) for name, value in params.items()))
+def _key(params: Mapping[str, Any]) -> Any:
+    """What equal settings have in common, whether a value is 1, 1.0 or True."""
+    return tuple((name, _value_key(params[name])) for name in sorted(params))
+
+
+def _value_key(value: Any) -> Any:
+    try:
+        return choice_key(value)
+    except TypeError:  # lists and the like, which no prior has, but a study may
+        return repr(value)
 
 
 def _merge(tried: Sequence[Tried]) -> list[Tried]:
@@ -121,15 +122,18 @@ def _combine(group: list[Tried]) -> Tried:
     return Tried(group[0].params, None, farthest)
 
 
-def _groups(tried: Sequence[Tried]) -> NDArray[np.int64]:
-    """Rank groups, lower is better and equal ones tie; -1 for trials never among the best."""
+def _groups(tried: Sequence[Tried], enough: int) -> NDArray[np.int64]:
+    """Rank groups, lower is better and equal ones tie; -1 for trials never among the best.
+
+    Beyond the first `enough` trials, all with several objectives are of one group.
+    """
     group = np.full(len(tried), -1, dtype=np.int64)
     finite = [
         i for i, t in enumerate(tried) if t.losses is not None and np.all(np.isfinite(t.losses))
     ]
     if finite:
         losses = np.array([tried[i].losses for i in finite], dtype=np.float64)
-        group[finite] = fronts(losses)
+        group[finite] = fronts(losses, enough)
     stopped = [(t.stopped, i) for i, t in enumerate(tried) if t.losses is None and t.stopped]
     first = int(group.max(initial=-1)) + 1
     keys = sorted({(-step, loss) for (step, loss), _ in stopped})
@@ -139,19 +143,36 @@ def _groups(tried: Sequence[Tried]) -> NDArray[np.int64]:
     return group
 
 
-def fronts(losses: Array) -> NDArray[np.int64]:
+def fronts(losses: Array, enough: float = math.inf) -> NDArray[np.int64]:
     """Each point's Pareto front, 0 for the non-dominated ones, shape (n,) for losses (n, m).
 
-    Non-dominated sorting (Deb et al. 2002, section III.A). For one objective that is its rank.
+    Non-dominated sorting (Deb et al. 2002, section III.A), up to the front that completes the
+    first `enough` points; all after it get one number. For one objective that is its rank.
     """
-    unique, inverse = np.unique(losses, axis=0, return_inverse=True)
+    unique, inverse, counts = np.unique(losses, axis=0, return_inverse=True, return_counts=True)
     inverse = inverse.reshape(-1)
     if losses.shape[1] == 1:
         return inverse.astype(np.int64)
-    # Rows are sorted by the first objective: nothing is dominated by a later row.
-    front = np.zeros(len(unique), dtype=np.int64)
-    for i in range(1, len(unique)):
-        dominating = np.all(unique[:i] <= unique[i], axis=1)
-        if dominating.any():
-            front[i] = front[:i][dominating].max() + 1
+    front = np.full(len(unique), -1, dtype=np.int64)
+    rest, number = np.arange(len(unique)), 0
+    while len(rest) and counts[front >= 0].sum() < enough:
+        first = _non_dominated(unique[rest])
+        front[rest[first]] = number
+        rest, number = rest[~first], number + 1
+    front[rest] = number
     return front[inverse]
+
+
+def _non_dominated(losses: Array) -> NDArray[np.bool_]:
+    """Which of some points, all different and in lexicographic order, no other dominates."""
+    result = np.zeros(len(losses), dtype=np.bool_)
+    if losses.shape[1] == 2:
+        # Dominated is who is not below all before it.
+        lowest = np.minimum.accumulate(losses[:, 1])
+        result[0], result[1:] = True, losses[1:, 1] < lowest[:-1]
+        return result
+    left = np.arange(len(losses))
+    while len(left):  # the first of those left is dominated by none
+        result[left[0]] = True
+        left = left[1:][~np.all(losses[left[0]] <= losses[left[1:]], axis=1)]
+    return result

@@ -28,9 +28,18 @@ from optuna.distributions import (
 )
 
 from ._algebra import assemble, table
-from ._axes import Axis, CategoricalAxis, ContinuousAxis, GridAxis, locate, make_axis
+from ._axes import (
+    Axis,
+    CategoricalAxis,
+    ContinuousAxis,
+    GridAxis,
+    float_distribution,
+    locate,
+    make_axis,
+)
 from ._errors import PriorError
 from ._kernels import (
+    SMALLEST_WIDTH,
     WIDEST,
     Kernels,
     NumericKernels,
@@ -40,6 +49,7 @@ from ._kernels import (
     make_kernels,
 )
 from ._normal import Array, logsumexp
+from ._values import listed, mapping, short
 
 if TYPE_CHECKING:
     from ._prior import Prior
@@ -61,8 +71,7 @@ class Part:
 
 def restrict(prior: Prior, space: Mapping[str, BaseDistribution]) -> Prior:
     """`Prior.restrict`."""
-    if not isinstance(space, Mapping):
-        raise PriorError(f"restrict: needs a dict of distributions, got {type(space).__name__}.")
+    mapping("restrict", space, "distributions")
     log_weights, log_floor = prior._log_weights, prior._log_floor
     axes: dict[str, Axis] = {}
     kernels: dict[str, Kernels] = {}
@@ -78,8 +87,8 @@ def restrict(prior: Prior, space: Mapping[str, BaseDistribution]) -> Prior:
             kernels[name] = part.kernels
     if not axes:
         raise PriorError(
-            f"restrict: the space, {sorted(map(str, space))}, has no name with a value in common "
-            f"with the prior, {sorted(prior._axes)}."
+            f"restrict: the space, {listed(sorted(map(str, space)))}, has no name with a value in "
+            f"common with the prior, {listed(sorted(prior._axes))}."
         )
     if all(axes[n].distribution == prior._axes[n].distribution for n in axes):
         return prior._like(axes, kernels)  # nor do the weights change then
@@ -130,6 +139,8 @@ def _restricted(axis: Axis, target: Axis, kernels: Kernels | None) -> Part | Non
             return None
         start, end = axis.find(low) or 0.0, axis.find(high) or 0.0  # both inside
         flat = FloatDistribution(low, high, log=axis.log)
+        if not start < end:  # closer than unit coordinates tell apart
+            return _one_value(axis, flat, kernels, start)
         return _narrowed(axis, flat, kernels, start, end)
     indices = _shared_range(axis, target)
     if indices is None:
@@ -147,6 +158,8 @@ def _restricted(axis: Axis, target: Axis, kernels: Kernels | None) -> Part | Non
     if isinstance(kernels, TableKernels):
         return _tabled(axis, distribution, kernels, np.arange(first, last + 1.0))
     starts, ends = axis.edges(np.array([first, last]))
+    if not starts[0] < ends[1]:  # closer than unit coordinates tell apart
+        return _one_value(axis, distribution, kernels, float(first))
     return _narrowed(axis, distribution, kernels, float(starts[0]), float(ends[1]))
 
 
@@ -172,7 +185,7 @@ def _grid(
         return IntDistribution(round(low), round(high), log=log, step=round(step))
     if low == high:
         return FloatDistribution(low, high, log=log)
-    return FloatDistribution(low, high, step=step)
+    return float_distribution(low, high, step=step)
 
 
 def _narrowed(
@@ -193,7 +206,8 @@ def _narrowed(
     widths, centers = kernels.widths / span, (kernels.centers - start) / span
     flat = widths > WIDEST  # as far off, in widths, as before
     centers = np.where(flat, centers / widths * WIDEST, centers)
-    widths = np.minimum(widths, WIDEST)
+    # A grid's outer cells make the range a little longer, and the narrowest kernels too narrow.
+    widths = np.clip(widths, SMALLEST_WIDTH, WIDEST)
     made = make_kernels(target, (centers, widths))
     return Part(target, made, kernels.log_mass(start, end), math.log(span))
 
@@ -247,7 +261,7 @@ def _on_coarser(axis: GridAxis, target: Axis, kernels: Kernels | None) -> Part |
     source = min((axis, target), key=lambda a: a.n_values)
     if source.n_values > _MAX_VALUES:
         raise PriorError(
-            f"restrict: {axis.name!r} has {source.n_values} values to compare, more than "
+            f"restrict: {short(axis.name)} has {source.n_values} values to compare, more than "
             f"{_MAX_VALUES}; keep the prior's step, or use a coarser one."
         )
     values = source.values(every(source))
@@ -289,7 +303,9 @@ def _on_grid(axis: ContinuousAxis, target: GridAxis, kernels: Kernels | None) ->
     grid = make_axis(axis.name, distribution)
     assert isinstance(grid, GridAxis)
     if grid.n_values > _MAX_VALUES:
-        raise PriorError(f"restrict: {axis.name!r} has {grid.n_values} values; use a larger step.")
+        raise PriorError(
+            f"restrict: {short(axis.name)} has {grid.n_values} values; use a larger step."
+        )
     values = np.asarray(grid.values(every(grid)), dtype=np.float64)
     cells = np.clip([values - 0.5 * step, values + 0.5 * step], axis.low, axis.high)
     lower, upper = np.clip((np.log(cells) - axis._start) / axis._span, 0.0, 1.0)

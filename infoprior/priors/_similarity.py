@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._errors import PriorError
-from ._file import number
+from ._values import is_missing, items, listed, number, short
 
 Array = NDArray[np.float64]
 Features = Sequence[float] | Mapping[str, float] | Array
@@ -24,26 +24,29 @@ def _named(where: str, features: Any) -> dict[str, float]:
     if isinstance(features, Mapping):
         items = [(str(name), value) for name, value in features.items()]
     else:
-        try:
-            items = [(str(i), value) for i, value in enumerate(features)]
-        except TypeError:
-            raise PriorError(f"{where}: needs a vector or a dict of numbers.") from None
-    known = [(n, v) for n, v in items if v is not None and not (isinstance(v, float) and v != v)]
-    return {name: number(f"{where}: {name!r}", value) for name, value in known}
+        items = [(str(i), value) for i, value in enumerate(features)]
+    if len({name for name, _ in items}) < len(items):
+        raise PriorError(f"{where}: two features have the same name as text.")
+    known = [(n, v) for n, v in items if not is_missing(v)]
+    return {name: number(f"{where}: {short(name)}", value) for name, value in known}
+
+
+def _vectors(where: str, features: Any) -> Any:
+    """The features as a dict, or as a list whose length can be compared."""
+    if isinstance(features, Mapping):
+        return features
+    return items(where, features, "a vector or a dict of numbers")
 
 
 def _vectors_agree(metafeatures: Mapping[str, Any], target: Any) -> None:
-    described = {"target": target, **metafeatures}
-    kinds = {name: isinstance(f, Mapping) for name, f in described.items()}
-    if len(set(kinds.values())) > 1:
+    described = [("the target", target), *((short(n), f) for n, f in metafeatures.items())]
+    if len({isinstance(features, Mapping) for _, features in described}) > 1:
         raise PriorError("metafeatures: vectors and dicts of numbers cannot be mixed.")
-    if not kinds["target"]:
-        sizes = {name: len(f) for name, f in described.items() if hasattr(f, "__len__")}
-        for name, size in sizes.items():
-            if size != sizes["target"]:
-                raise PriorError(
-                    f"metafeatures: {name!r} has {size} numbers, the target {sizes['target']}."
-                )
+    for name, features in () if isinstance(target, Mapping) else described:
+        if len(features) != len(target):
+            raise PriorError(
+                f"metafeatures: {name} has {len(features)} numbers, the target {len(target)}."
+            )
 
 
 def distances(
@@ -63,13 +66,19 @@ def distances(
         raise PriorError("metafeatures: needs a dict, study name -> vector or dict of numbers.")
     if target is None:
         raise PriorError("target: metafeatures need those of the study to come, as target=.")
-    known = {name: metafeatures[name] for name in names if name in metafeatures}
+    known = {
+        name: _vectors(f"metafeatures: {short(name)}", metafeatures[name])
+        for name in names
+        if name in metafeatures
+    }
     if not known:
-        listed = ", ".join(repr(n) for n in list(metafeatures)[:3])
-        raise PriorError(f"metafeatures: there are none of these studies, only of {listed}.")
+        raise PriorError(
+            f"metafeatures: there are none of these studies, only of {listed(metafeatures)}."
+        )
+    target = _vectors("target", target)
     _vectors_agree(known, target)
     wanted = _named("target", target)
-    rows = [_named(f"metafeatures: {n!r}", known[n]) if n in known else {} for n in names]
+    rows = [_named(f"metafeatures: {short(n)}", known[n]) if n in known else {} for n in names]
     features = list(dict.fromkeys(f for row in rows for f in row))
     table = np.array([[row.get(f, math.nan) for f in features] for row in [*rows, wanted]])
     table = _standardised(table.reshape(len(rows) + 1, len(features)))

@@ -6,20 +6,21 @@ import fnmatch
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from ._axes import make_axes
 from ._errors import PriorError
-from ._learn import learn
-from ._ranking import TOP, Best, Tried, best, check_top
-from ._union import Union, axes_of, contained
+from ._learn import check_settings, learn
+from ._ranking import TOP, Best, Tried, best
+from ._reader import opened, reading
+from ._union import Union, contained
+from ._values import items, one_of, share, short, whole
 from ._valve import feasible
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 Names = str | Sequence[str]
 Source = Study | Sequence[Study] | str | PathLike[str] | BaseStorage
-
-_SQLITE = "sqlite:///"
 
 
 def from_studies(
@@ -88,7 +87,7 @@ def from_studies(
 
     Args:
         studies: a study, a list of them, or where to find them: a storage, a storage's URL, or
-            the path of a journal file.
+            the path of a journal file. Nothing is ever written there.
         names: of a storage, the studies to take: names or patterns such as "mnist-*"; all of them
             by default. A name that exists is itself before it is a pattern.
         exclude: names or patterns of studies to leave out, such as the one about to run.
@@ -117,8 +116,8 @@ def from_studies(
         was at a study's best trials, at the chosen settings (slightly flattered, since chosen).
 
     Raises:
-        PriorError: where there is no study to learn from, or a parameter is an int in one study
-            and a float or a choice in another, naming it.
+        PriorError: where there is no study to learn from, a source cannot be read, or a parameter
+            is an int in one study and a float or a choice in another, naming it.
 
     Example:
         >>> import optuna
@@ -136,42 +135,47 @@ def from_studies(
         >>> study = optuna.create_study(sampler=PriorSampler(prior, seed=1))
         >>> study.optimize(lambda trial: objective(trial, 0.31), n_trials=10)
     """
-    share = check_top(top)
-    if outside not in ("move", "drop"):
-        raise PriorError(f"outside: needs to be 'move' or 'drop', got {outside!r}.")
-    axes = None if space is None else axes_of(space)
+    best_share = share("top", top)
+    one_of("outside", outside, ("move", "drop"))
+    if objective is not None:
+        objective = whole("objective", objective, 0)
+    check_settings(bandwidth, floor, max_components)
+    axes = None if space is None else make_axes(space)
     union = Union()
-    found: list[Best] = []
+    best_trials: list[Best] = []
     totals: dict[str, int] = {}
     n_studies = 0
     for study in _studies(studies, names, exclude):
         n_studies += 1
         counts: dict[str, int] = {}
-        trials = _ranked(study, objective, counts)
+        with reading(f"study {short(study.study_name)}", studies):
+            directions, trials = study.directions, study.get_trials(deepcopy=False)
+        ranked = _ranked(study.study_name, directions, trials, objective, counts)
         if axes is None:
-            for trial, _ in trials:
-                union.add(trial.distributions, f"study {study.study_name!r}")
+            for trial, _ in ranked:
+                where = f"study {short(study.study_name)}"
+                union.add(trial.distributions, where, trial.params)
         elif outside == "drop":
-            kept = [pair for pair in trials if contained(axes, pair[0].params)]
-            counts["outside"] = len(trials) - len(kept)
-            trials = kept
-        chosen = best(study.study_name, [tried for _, tried in trials], share, counts)
+            kept = [pair for pair in ranked if contained(axes, pair[0].params)]
+            counts["outside"] = len(ranked) - len(kept)
+            ranked = kept
+        chosen = best(study.study_name, [tried for _, tried in ranked], best_share, counts)
         if chosen is not None and chosen.n_ranked > 1:
-            found.append(chosen)
+            best_trials.append(chosen)
         else:
             counts["used"] = 0
         for key, count in counts.items():
             totals[key] = totals.get(key, 0) + count
-    if not found:
+    if not best_trials:
         raise PriorError(
             f"studies: none of {n_studies} has two trials to compare; they have "
             f"{', '.join(f'{n} {k}' for k, n in totals.items() if n) or 'no trials'}."
         )
     metadata: dict[str, str | float | int] = {"source": "studies", "studies": n_studies}
-    metadata["studies_used"] = len(found)
+    metadata["studies_used"] = len(best_trials)
     metadata |= {f"trials_{key}": count for key, count in sorted(totals.items())}
     return learn(
-        found,
+        best_trials,
         union.space() if space is None else space,
         bandwidth=bandwidth,
         floor=floor,
@@ -185,27 +189,33 @@ def from_studies(
 def _studies(source: Source, names: Names | None, exclude: Names) -> Iterator[Study]:
     """The studies, each once; from a storage in the order of their names."""
     if isinstance(source, (str, PathLike, BaseStorage)):
-        storage = _storage(source)
-        every = sorted(optuna.get_all_study_names(storage=storage))
-        left_out = _matching(every, exclude)
-        for name in every if names is None else _matching(every, names, strict=True):
-            if name not in left_out:
-                yield optuna.load_study(study_name=name, storage=storage)
+        with opened(source) as storage:
+            with reading("the storage", source):
+                every = sorted(optuna.get_all_study_names(storage=storage))
+            if not every:
+                raise PriorError("studies: there are none in this storage.")
+            left_out = set(_matching(every, "exclude", exclude))
+            for name in every if names is None else _matching(every, "names", names):
+                if name not in left_out:
+                    with reading(f"study {short(name)}", source):
+                        study = optuna.load_study(study_name=name, storage=storage)
+                    yield study
         return
     if isinstance(source, Study):
         source = [source]
-    elif isinstance(source, Mapping) or not hasattr(source, "__iter__"):
-        raise PriorError(
-            "studies: needs a study, a list of studies, a storage or its URL, "
-            f"got {type(source).__name__}."
-        )
-    listed = list(source)
+    what = "a study, a list of studies, a storage, or its URL or path"
+    if isinstance(source, Mapping):
+        raise PriorError(f"studies: needs {what}, got a dict.")
+    listed = items("studies", source, what)
     for study in listed:
         if not isinstance(study, Study):
-            raise PriorError(f"studies: needs Optuna studies, got {type(study).__name__}.")
+            raise PriorError(
+                f"studies: needs Optuna studies in a list, got {type(study).__name__}; a storage, "
+                "its URL or path is given by itself."
+            )
     every = [study.study_name for study in listed]
-    wanted = set(every if names is None else _matching(every, names, strict=True))
-    wanted -= set(_matching(every, exclude))
+    wanted = set(every if names is None else _matching(every, "names", names))
+    wanted -= set(_matching(every, "exclude", exclude))
     seen: set[int] = set()
     for study in listed:
         if study.study_name in wanted and id(study) not in seen:
@@ -213,49 +223,37 @@ def _studies(source: Source, names: Names | None, exclude: Names) -> Iterator[St
             yield study
 
 
-def _matching(every: Sequence[str], names: Names, *, strict: bool = False) -> list[str]:
-    """Those of `every` that are one of the names or fit a pattern; PriorError for one without."""
-    patterns = [names] if isinstance(names, str) else list(names)
-    matched: list[str] = []
-    for pattern in patterns:
-        hits = [n for n in every if n == pattern] or fnmatch.filter(every, pattern)
-        if strict and not hits:
-            raise PriorError(f"names: no study {pattern!r} among {len(every)}.")
-        matched += hits
-    return [n for n in every if n in set(matched)]
-
-
-def _storage(source: str | PathLike[str] | BaseStorage) -> BaseStorage:
-    if isinstance(source, BaseStorage):
-        return source
-    text = str(source)
-    if isinstance(source, str) and "://" in text:
-        if text.startswith(_SQLITE):
-            file = text[len(_SQLITE) :].split("?")[0]
-            # Opening it would make an empty database.
-            if file and not file.startswith((":memory:", "file:")) and not Path(file).is_file():
-                raise PriorError(f"studies: there is no file {file}.")
-        return optuna.storages.RDBStorage(text)
-    if not Path(text).is_file():
-        raise PriorError(f"studies: {text!r} is neither a storage URL nor a journal file.")
-    return optuna.storages.JournalStorage(JournalFileBackend(text))
+def _matching(every: Sequence[str], where: str, patterns: Names) -> list[str]:
+    """The names that the patterns mean, in order; one of `names` that means none is refused."""
+    listed = [patterns] if isinstance(patterns, str) else items(where, patterns, "names")
+    matched: set[str] = set()
+    known = set(every)
+    for pattern in listed:
+        if not isinstance(pattern, str):
+            raise PriorError(f"{where}: needs names or patterns, got {short(pattern)}.")
+        hits = [pattern] if pattern in known else fnmatch.filter(every, pattern)
+        if where == "names" and not hits:
+            raise PriorError(f"names: no study {short(pattern)} among {len(every)}.")
+        matched.update(hits)
+    return [name for name in every if name in matched]
 
 
 def _ranked(
-    study: Study, objective: int | None, counts: dict[str, int]
+    name: str,
+    directions: Sequence[StudyDirection],
+    trials: Sequence[FrozenTrial],
+    objective: int | None,
+    counts: dict[str, int],
 ) -> list[tuple[FrozenTrial, Tried]]:
     """The trials that can be ranked; the others are counted by reason."""
-    signs = [-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in study.directions]
-    if objective is not None:
-        if isinstance(objective, bool) or not isinstance(objective, int):
-            raise PriorError(f"objective: needs an index, got {objective!r}.")
-        if not 0 <= objective < len(signs):
-            raise PriorError(
-                f"objective: study {study.study_name!r} has {len(signs)} objectives, "
-                f"got the index {objective}."
-            )
+    signs = [-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions]
+    if objective is not None and objective >= len(signs):
+        raise PriorError(
+            f"objective: study {short(name)} has {len(signs)} objectives, "
+            f"got the index {objective}."
+        )
     result: list[tuple[FrozenTrial, Tried]] = []
-    for trial in study.get_trials(deepcopy=False):
+    for trial in trials:
         reason, tried = _try(trial, signs, objective)
         counts[reason] = counts.get(reason, 0) + 1
         if tried is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,10 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from ._axes import Axis, CategoricalAxis, ContinuousAxis, make_axis
+from ._axes import Axis, CategoricalAxis, ContinuousAxis, float_distribution
+from ._choices import distinct
 from ._errors import PriorError
+from ._values import short
 
 Array = NDArray[np.float64]
 
@@ -38,9 +41,15 @@ class Union:
         self._seen: dict[str, tuple[BaseDistribution, str]] = {}
         self._done: set[tuple[str, BaseDistribution]] = set()
 
-    def add(self, distributions: Mapping[str, BaseDistribution], where: str) -> None:
+    def add(
+        self,
+        distributions: Mapping[str, BaseDistribution],
+        where: str,
+        params: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         """Widen the space by a trial's distributions; PriorError naming a parameter at odds."""
         for name, distribution in distributions.items():
+            distribution = _holding(distribution, params.get(name))
             before = self._seen.get(name)
             if before is None:
                 self._seen[name] = distribution, where
@@ -54,13 +63,30 @@ class Union:
             return (name, distribution) in self._done
         except TypeError:  # it cannot be hashed
             raise PriorError(
-                f"space: parameter {name!r} has choices in {where} that are lists or the like; "
-                "a prior's choices are None, bool, int, float or str."
+                f"space: parameter {short(name)} has choices in {where} that are lists or the "
+                "like; a prior's choices are None, bool, int, float or str."
             ) from None
 
     def space(self) -> dict[str, BaseDistribution]:
         """name -> distribution, in the order of first appearance."""
-        return {name: distribution for name, (distribution, _) in self._seen.items()}
+        return {
+            # A study's own list may hold 1 and True: to Optuna, too, the first is both.
+            name: _joined(name, d.choices, where) if isinstance(d, CategoricalDistribution) else d
+            for name, (d, where) in self._seen.items()
+        }
+
+
+def _holding(distribution: BaseDistribution, value: Any) -> BaseDistribution:
+    """The distribution as it was when it gave a trial this value.
+
+    A storage keeps distributions as JSON, and Optuna, reading it, moves the `high` of a stepped
+    float down by a step where it has no short decimal.
+    """
+    if not isinstance(distribution, FloatDistribution) or distribution.step is None:
+        return distribution
+    if not isinstance(value, float) or value <= distribution.high:
+        return distribution
+    return float_distribution(distribution.low, value, step=distribution.step)
 
 
 def _kind(distribution: BaseDistribution) -> str:
@@ -80,14 +106,11 @@ def _join(
     (a, first), (b, second) = one, two
     if _kind(a) != _kind(b):
         raise PriorError(
-            f"space: parameter {name!r} is {_kind(a)} in {first} and {_kind(b)} in {second}; "
+            f"space: parameter {short(name)} is {_kind(a)} in {first} and {_kind(b)} in {second}; "
             "pass space= to say which it is."
         )
     if isinstance(a, CategoricalDistribution) and isinstance(b, CategoricalDistribution):
-        kept = {(type(c), c) for c in a.choices}
-        return CategoricalDistribution(
-            [*a.choices, *(c for c in b.choices if (type(c), c) not in kept)]
-        )
+        return _joined(name, (*a.choices, *b.choices), f"{first} or {second}")
     if isinstance(a, IntDistribution) and isinstance(b, IntDistribution):
         low, high = min(a.low, b.low), max(a.high, b.high)
         if (a.log or b.log) and low >= 1:
@@ -100,21 +123,24 @@ def _join(
         if (a.log or b.log) and low_f > 0.0:
             return FloatDistribution(low_f, high_f, log=True)
         if a.step is not None and a.step == b.step and _aligned(a.low - b.low, a.step):
-            return FloatDistribution(low_f, high_f, step=a.step)
+            return float_distribution(low_f, high_f, step=a.step)
         return FloatDistribution(low_f, high_f)
-    raise PriorError(f"space: parameter {name!r} has the distribution {a}, which is not known.")
+    raise PriorError(f"space: parameter {short(name)} has an unknown distribution, {short(a)}.")
+
+
+def _joined(name: str, choices: Sequence[Any], where: str) -> CategoricalDistribution:
+    """All choices, one for those that are equal."""
+    try:
+        return CategoricalDistribution(distinct(choices))
+    except TypeError as error:
+        raise PriorError(
+            f"space: parameter {short(name)} has choices in {where} of which one is none: {error}."
+        ) from None
 
 
 def _aligned(offset: float, step: float) -> bool:
     steps = offset / step
     return abs(steps - round(steps)) < 1e-8
-
-
-def axes_of(space: Mapping[str, BaseDistribution]) -> dict[str, Axis]:
-    """name -> axis; PriorError for an empty space or a distribution that has none."""
-    if not space:
-        raise PriorError("space: there are no parameters.")
-    return {name: make_axis(name, distribution) for name, distribution in space.items()}
 
 
 def placed(
