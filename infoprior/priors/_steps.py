@@ -8,10 +8,13 @@ is known of it, the less often it is a uniform one.
 from __future__ import annotations
 
 import math
+import threading
 import zlib
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
@@ -19,11 +22,12 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
+from ._checks import whole
 from ._draw import NOTHING, own_value
 from ._errors import PriorError
-from ._evidence import CONTINUES
+from ._history import NewlyFinished
+from ._notes import RUNG, continues
 from ._prior import Prior
-from ._promote import RUNG
 from ._valve import feasible
 
 if TYPE_CHECKING:
@@ -60,17 +64,21 @@ class StepSampler(BaseSampler):
     trial has had already are taken again (in conditional spaces, as far as the point is foreseen).
 
     The best are those that were trained longest, and among these those of the best value; a trial
-    that another one went on from does not count beside it. In a study of several objectives all
+    that another one continues does not count beside it. In a study of several objectives all
     trials are uniform.
 
     Args:
-        seed: of one trial's draws, see `SeededSampler`.
-        first: the step of the lowest rung.
+        seed: of one trial's draws, below 2**32, see `SeededSampler`.
+        first: the step of the lowest rung, at least 1.
+
+    Raises:
+        PriorError: an argument is out of its range.
     """
 
     def __init__(self, seed: int, first: int = 1) -> None:
-        self._seed, self._first = seed, first
-        self._uniform = RandomSampler(seed=seed)
+        self._seed = whole("seed", seed, 0, most=2**32 - 1)
+        self._first = whole("first", first, 1)
+        self._uniform = RandomSampler(seed=self._seed)
         self._begun: dict[int, _Step] = {}
 
     def infer_relative_search_space(
@@ -171,22 +179,54 @@ def _moved(name: str, distribution: BaseDistribution, value: Any, rng: np.random
     return near.sample(1, rng)[0][name]
 
 
-def best_trials(study: Study, n: int) -> list[FrozenTrial]:
-    """The n best finished trials of a study with one objective, the best first."""
-    if len(study.directions) > 1:
-        return []
-    sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
-    states = (TrialState.COMPLETE, TrialState.PRUNED)
-    finished = study.get_trials(deepcopy=False, states=states)
-    continued = {t.user_attrs.get(CONTINUES) for t in finished}
-    ranked = []
-    for trial in filter(feasible, finished):
+class _Ranked:
+    """The trials of one study from the best to the worst, kept up from trial to trial."""
+
+    def __init__(self, sign: float) -> None:
+        self._sign, self._new, self._lock = sign, NewlyFinished(), threading.Lock()
+        self._trials: list[tuple[float, float, int, FrozenTrial]] = []
+        self._continued: set[int] = set()
+
+    def best(self, trials: Sequence[FrozenTrial], n: int) -> list[FrozenTrial]:
+        """The n best of all trials of the study that no other one continues."""
+        with self._lock:
+            for trial in self._new.update(trials)[0]:
+                if trial.state != TrialState.FAIL:
+                    self._add(trial)
+            best: list[FrozenTrial] = []
+            for *_, number, trial in self._trials:
+                if len(best) == n:
+                    break
+                if number not in self._continued:
+                    best.append(trial)
+        return best
+
+    def _add(self, trial: FrozenTrial) -> None:
+        paused = continues(trial)
+        if paused is not None:
+            self._continued.add(paused.number)
+        if not feasible(trial):
+            return
         if trial.state == TrialState.COMPLETE:
             step, value = math.inf, trial.value
         elif trial.last_step is not None:
             step, value = float(trial.last_step), trial.intermediate_values[trial.last_step]
         else:
-            continue
-        if trial.number not in continued and value is not None and not math.isnan(value):
-            ranked.append((-step, sign * value, trial.number, trial))
-    return [entry[3] for entry in sorted(ranked)[:n]]
+            return
+        if value is not None and not math.isnan(value):
+            insort(self._trials, (-step, self._sign * value, trial.number, trial))
+
+
+# A StepSampler lives for one trial only.
+_RANKED: WeakKeyDictionary[Study, _Ranked] = WeakKeyDictionary()
+
+
+def best_trials(study: Study, n: int) -> list[FrozenTrial]:
+    """The n best finished trials of a study with one objective, the best first."""
+    if len(study.directions) > 1:
+        return []
+    ranked = _RANKED.get(study)
+    if ranked is None:
+        sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
+        ranked = _RANKED.setdefault(study, _Ranked(sign))
+    return ranked.best(study.get_trials(deepcopy=False), n)

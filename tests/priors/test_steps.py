@@ -12,8 +12,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import TrialState, create_trial
 from scipy import stats
 
-from infoprior.priors._evidence import CONTINUES
-from infoprior.priors._promote import RUNG
+from infoprior.priors._notes import PROMOTES, RUNG
 from infoprior.priors._seeded import SeededSampler
 from infoprior.priors._steps import STEP, best_trials, make_steps
 
@@ -138,7 +137,7 @@ def test_the_best_are_those_trained_longest(direction: str) -> None:
     add(P, 0.9, 0.8)  # 1
     add(P, 0.5, 0.4)  # 2: goes on as 4
     add(P)  # 3: reported nothing
-    add(C, 0.5, 0.4, 0.7, **{CONTINUES: 2})  # 4
+    add(C, 0.5, 0.4, 0.7, **{PROMOTES: 2})  # 4
     add(P, 0.05)  # 5
     add(P, math.nan)  # 6
     assert [t.number for t in best_trials(study, 9)] == [4, 1, 5, 0]
