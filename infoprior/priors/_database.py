@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import sqlalchemy
     from optuna.storages import RDBStorage
 
+SQLITE = b"SQLite format 3\0"  # how its files begin
 _ATTEMPTS = 6  # to open a database: 3 s in all
 
 
@@ -43,6 +44,9 @@ def database(url: str, heartbeat: int | None = None) -> RDBStorage:
             ) from error
         except (ArgumentError, ValueError) as error:
             raise PriorError(f"storage: the database's URL is malformed ({scheme}).") from error
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise PriorError(f"storage: the database cannot be opened: {reason}.") from error
         except RuntimeError as error:  # tables of another version of Optuna
             raise PriorError(f"storage: the database cannot be opened: {error}") from error
         except DBAPIError as error:
@@ -78,12 +82,6 @@ def check_database(url: str) -> None:
             <= {column["name"] for column in inspector.get_columns(name)}
             for name, table in tables.items()
         )
-    except sqlalchemy.exc.DatabaseError as error:
-        if "not a database" in str(error.orig):
-            raise PriorError(
-                f"storage: {engine.url.database} is no SQLite database; nothing was changed."
-            ) from error
-        raise
     finally:
         engine.dispose()
     others = sorted(names - tables.keys() - {"alembic_version"})
@@ -103,13 +101,16 @@ def _reading(url: str) -> sqlalchemy.Engine | None:
     import sqlalchemy
 
     parsed = sqlalchemy.make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return sqlalchemy.create_engine(parsed)
     file = parsed.database
-    if file and file.startswith("file:"):
+    if parsed.get_backend_name() == "sqlite" and not file:
+        return None  # in memory
+    if parsed.get_driver_name() != "pysqlite" or file is None or file.startswith("file:"):
         return sqlalchemy.create_engine(parsed)
-    if not file or file == ":memory:" or not os.path.isfile(file):
+    if file == ":memory:" or not os.path.isfile(file) or not os.path.getsize(file):
         return None
+    with open(file, "rb") as opened:
+        if opened.read(len(SQLITE)) != SQLITE:  # SQLite itself takes a byte or two for nothing
+            raise PriorError(f"storage: {file} is no SQLite database; nothing was changed.")
     # Read-only: connecting as usual would empty its write-ahead log into it.
     address = f"file:{quote(os.path.abspath(file))}?mode=ro"
     return sqlalchemy.create_engine(

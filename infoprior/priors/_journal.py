@@ -22,7 +22,7 @@ from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from ._checks import whole
-from ._database import database
+from ._database import SQLITE, database
 from ._errors import PriorError
 
 try:
@@ -191,7 +191,7 @@ def check_journal(path: Path) -> None:
         raise PriorError(f"storage: {path} is no regular file, as a journal needs to be.")
     with path.open("rb") as file:
         line = file.readline(_FIRST_LINE)
-    if line.startswith(b"SQLite format 3\0"):
+    if line.startswith(SQLITE):
         raise PriorError(f"storage: {path} is an SQLite database; its URL is sqlite:///{path}.")
     torn = not line.endswith(b"\n") and line.startswith(_RECORD)
     if line and not torn and not _is_record(line):
@@ -206,12 +206,12 @@ def journal(path: str | os.PathLike[str]) -> JournalStorage:
             written. It is as it was then.
     """
     path = Path(path)
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise PriorError(f"storage: there is no directory {path.parent} for the journal.")
-    if path.is_dir():
+    if os.path.isdir(path):
         raise PriorError(f"storage: {path} is a directory; name a file in it for the journal.")
     try:
-        if path.exists():
+        if os.path.exists(path):
             check_journal(path)
         lock = FileLock(str(path)) if fcntl is None else KernelLock(str(path))
         backend = JournalFileBackend(str(path), lock_obj=lock)

@@ -7,6 +7,7 @@ is known of it, the less often it is a uniform one.
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 import zlib
@@ -129,14 +130,12 @@ class StepSampler(BaseSampler):
         if not best:
             return _Step()
         parent = best[rng.integers(len(best))]
-        step, tried = _Step(), None
+        step = _Step()
         for _ in range(_TRIES):
             step = _step(parent, rng)
             if step.new:
                 break
-            if tried is None:
-                tried = [t.params for t in study.get_trials(deepcopy=False)]
-            if step.point not in tried:
+            if not _ranked(study).has(step.point):
                 break
         return step
 
@@ -180,28 +179,33 @@ def _moved(name: str, distribution: BaseDistribution, value: Any, rng: np.random
 
 
 class _Ranked:
-    """The trials of one study from the best to the worst, kept up from trial to trial."""
+    """The trials of one study from the best to the worst, and their points, kept up to date.
+
+    Args:
+        sign: 1 where small values are good, -1 where large ones are.
+    """
 
     def __init__(self, sign: float) -> None:
         self._sign, self._new, self._lock = sign, NewlyFinished(), threading.Lock()
         self._trials: list[tuple[float, float, int, FrozenTrial]] = []
         self._continued: set[int] = set()
+        self._points: set[Any] = set()
+        self._unhashable: list[dict[str, Any]] = []  # points with choices that are lists
+        self._unfinished: list[FrozenTrial] = []
 
-    def best(self, trials: Sequence[FrozenTrial], n: int) -> list[FrozenTrial]:
-        """The n best of all trials of the study that no other one continues."""
+    def update(self, trials: Sequence[FrozenTrial]) -> None:
+        """Take account of all trials of the study."""
         with self._lock:
-            for trial in self._new.update(trials)[0]:
+            ended, self._unfinished = self._new.update(trials)
+            for trial in ended:
+                try:
+                    self._points.add(frozenset(trial.params.items()))
+                except TypeError:
+                    self._unhashable.append(trial.params)
                 if trial.state != TrialState.FAIL:
-                    self._add(trial)
-            best: list[FrozenTrial] = []
-            for *_, number, trial in self._trials:
-                if len(best) == n:
-                    break
-                if number not in self._continued:
-                    best.append(trial)
-        return best
+                    self._rank(trial)
 
-    def _add(self, trial: FrozenTrial) -> None:
+    def _rank(self, trial: FrozenTrial) -> None:
         paused = continues(trial)
         if paused is not None:
             self._continued.add(paused.number)
@@ -216,17 +220,37 @@ class _Ranked:
         if value is not None and not math.isnan(value):
             insort(self._trials, (-step, self._sign * value, trial.number, trial))
 
+    def best(self, n: int) -> list[FrozenTrial]:
+        """The n best that no other trial continues."""
+        with self._lock:
+            own = (t for *_, number, t in self._trials if number not in self._continued)
+            return list(itertools.islice(own, n))
+
+    def has(self, point: dict[str, Any]) -> bool:
+        """Whether a trial has had these parameters, or has them now."""
+        with self._lock:
+            if any(trial.params == point for trial in self._unfinished):
+                return True
+            try:
+                return frozenset(point.items()) in self._points
+            except TypeError:
+                return point in self._unhashable
+
 
 # A StepSampler lives for one trial only.
 _RANKED: WeakKeyDictionary[Study, _Ranked] = WeakKeyDictionary()
 
 
-def best_trials(study: Study, n: int) -> list[FrozenTrial]:
-    """The n best finished trials of a study with one objective, the best first."""
-    if len(study.directions) > 1:
-        return []
+def _ranked(study: Study) -> _Ranked:
+    """What is kept of a study with one objective, up to date."""
     ranked = _RANKED.get(study)
     if ranked is None:
         sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
         ranked = _RANKED.setdefault(study, _Ranked(sign))
-    return ranked.best(study.get_trials(deepcopy=False), n)
+    ranked.update(study.get_trials(deepcopy=False))
+    return ranked
+
+
+def best_trials(study: Study, n: int) -> list[FrozenTrial]:
+    """The n best finished trials of a study with one objective, the best first."""
+    return _ranked(study).best(n) if len(study.directions) == 1 else []

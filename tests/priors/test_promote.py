@@ -157,11 +157,14 @@ def test_a_range_that_has_moved_keeps_what_it_can() -> None:
     old, trial = study.trials[0], study.ask()
     assert promoted(trial) == Paused(0, 1)
     assert trial.suggest_categorical("kind", ["a", "b"]) == old.params["kind"]
-    assert promoted(trial) == Paused(0, 1)
     assert 2.0 <= trial.suggest_float("x", 2.0, 3.0) <= 3.0
-    assert promoted(trial) is None  # another configuration: there is nothing to take up
-    assert study.trials[3].user_attrs[PROMOTES] is None
+    assert continues(trial) is None  # another configuration: there is nothing to take up
     assert 0 <= trial.suggest_int("new", 0, 5) <= 5
+    # It has its place all the same: the next promotion is of another one.
+    study.tell(trial, 0.5)
+    while study.trials[-1].number < 8:
+        told(study, 5.0)
+    assert promoted(study.ask()) == Paused(1, 1)
 
 
 CHOICES = [(64, 64), (128,), None, True, 1, 2.5, math.inf]
@@ -175,13 +178,13 @@ def test_a_promotion_is_the_same_configuration_to_the_last_bit() -> None:
         trial.suggest_float("x", 1e-4, 1.0, log=True)
         trial.suggest_int("big", 0, 2**60)
         trial.suggest_categorical("c", CHOICES)  # type: ignore[arg-type]
-        return objective_of(trial, float(trial.number if promoted(trial) is None else 0))
+        return objective_of(trial, float(trial.number if continues(trial) is None else 0))
 
     study.optimize(function, n_trials=20)
-    promoted = [t for t in study.trials if PROMOTES in t.user_attrs]
-    assert promoted[0].user_attrs[PROMOTES] == 0
-    assert len(promoted) == 3
-    for trial in promoted:
+    again = [t for t in study.trials if continues(t)]
+    assert again[0].user_attrs[PROMOTES] == 0
+    assert len(again) == 3
+    for trial in again:
         old = study.trials[trial.user_attrs[PROMOTES]]
         assert repr(trial.params) == repr(old.params)
 
