@@ -7,9 +7,9 @@ from ._entropy import Entropy
 from ._errors import PriorError
 from ._expert import from_expert
 from ._marginal import Marginal
+from ._notes import Paused, continues
 from ._optimize import fail_stale, optimize
 from ._prior import Prior
-from ._promote import Paused, continues
 from ._sampler import PriorSampler
 from ._studies import from_studies
 from ._study import hyperband_study

@@ -11,7 +11,7 @@ import numpy as np
 from optuna.study import load_study
 from optuna.trial import TrialState
 
-from ._optimize import STALE
+from ._notes import STALE, continues, wrong_storage
 from ._prior import Prior
 from ._valve import Outcome, Shares, feasible, outcome, shares
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-CONTINUES = "infoprior:continues"  # a trial's user attribute: the number of the one it goes on from
 ENQUEUED = "enqueued"  # the source of trials with values of the user's own
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
@@ -38,7 +37,7 @@ def milestone(number: int) -> int:
 
 
 def _joined(before: Outcome | None, after: Outcome) -> Outcome:
-    """What a trial reached, and before it the paused trial that it went on from."""
+    """What a trial reached, and before it the paused trial that it continues."""
     if before is None or not before.steps or not after.steps:
         return after
     n = sum(step < after.steps[0] for step in before.steps)
@@ -69,7 +68,7 @@ class Evidence:
         self._prior, self._start, self._source = prior, start, source
         self._study_name: str | None = None
         self._seen: dict[int, Outcome] = {}
-        self._later: dict[int, int] = {}  # trial number -> of the one that went on from it
+        self._later: dict[int, int] = {}  # trial number -> of the one that continues it
         self._latest: tuple[int, Shares | None] = (-1, None)  # up to a milestone
 
     def add(
@@ -81,12 +80,12 @@ class Evidence:
             return
         # A base sampler may have found only after the trial ended that it breaks a constraint.
         if trial.number not in self._seen or not feasible(trial):
-            found = outcome(trial, state, values, study.directions, self._parts(trial))
-            old = trial.user_attrs.get(CONTINUES)
-            if old is not None and state != TrialState.FAIL:
-                self._later[old] = trial.number
-                found = _joined(self._seen.get(old), found)
-            self._seen[trial.number] = found
+            ended = outcome(trial, state, values, study.directions, self._parts(trial))
+            paused = continues(trial)
+            if paused is not None and state != TrialState.FAIL:
+                self._later[paused.number] = trial.number
+                ended = _joined(self._seen.get(paused.number), ended)
+            self._seen[trial.number] = ended
 
     def shares(self, study: Study, number: int) -> Shares:
         """Which share of the trials about this number each source gets."""
@@ -98,7 +97,7 @@ class Evidence:
         if at != point or found is None or number == 0:
             for trial in self._finished(study):
                 self.add(study, trial, trial.state, trial.values)
-            # What went on counts once, by how it ended last.
+            # A configuration that was continued counts once, by how it ended last.
             later = self._later
             before = sorted(
                 k for k in [*self._seen] if k < point and later.get(k, math.inf) >= point
@@ -111,7 +110,10 @@ class Evidence:
         if self._storage is None:
             return study.get_trials(deepcopy=False, states=_FINISHED)
         if self._all is None:  # the study without brackets; Optuna reads what is new only
-            self._all = load_study(study_name=study.study_name, storage=self._storage)
+            try:
+                self._all = load_study(study_name=study.study_name, storage=self._storage)
+            except KeyError as error:
+                raise wrong_storage(study) from error
         return self._all.get_trials(deepcopy=False, states=_FINISHED)
 
     def _open(self, study: Study) -> None:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import math
-import operator
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import optuna
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from ._checks import flag, seconds, study_of, whole
 from ._errors import PriorError
-from ._notes import note
+from ._history import NewlyFinished
+from ._notes import ERROR, STALE, note
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-ERROR = "infoprior:error"  # a trial's user attribute: why it failed
-STALE = "infoprior:stale"  # another: True where it was failed for a worker that was killed
 Callback = Callable[[optuna.Study, FrozenTrial], None]
 
 
@@ -45,7 +46,7 @@ def optimize(
     their user attribute ``infoprior:error``. Those that a killed worker left behind do not count:
     see `fail_stale`.
 
-    Ctrl-C and exceptions leave a study that can be gone on with. Where trials are promoted and none
+    Ctrl-C and exceptions leave a study that can be continued. Where trials are promoted and none
     is trained to the end within `n_trials`, a warning of Optuna's logger says so at once.
 
     Args:
@@ -63,21 +64,28 @@ def optimize(
         The study.
 
     Raises:
-        PriorError: `n_trials` is no number of trials, or `n_jobs` none of threads.
+        PriorError: an argument is of the wrong type or out of its range.
     """
+    study = study_of("study", study)
+    if not callable(objective):
+        raise PriorError(f"objective: needs a function of a trial, got {objective!r}.")
     n_trials = whole("n_trials", n_trials, 0)
     n_jobs = whole("n_jobs", n_jobs, 1, -1)
-    done = len(finished(study))
+    timeout = seconds("timeout", timeout)
+    progress = None if progress is None else flag("progress", progress)
+    catch, callbacks = _exceptions(catch), _callbacks(callbacks)
+    tally = _Tally(study)
+    done = tally.update()
     _warn_of_none_full(study, max(done, n_trials))
     if done >= n_trials:
         return study
     with _bar(progress, done, n_trials) as bar:
 
         def after(study: optuna.Study, _: FrozenTrial) -> None:
-            trials = finished(study)
+            n = tally.update()
             if bar is not None:
-                _show(bar, study, trials)
-            if len(trials) >= n_trials:
+                _show(bar, n, tally.best)
+            if n >= n_trials:
                 study.stop()
 
         study.optimize(
@@ -87,9 +95,55 @@ def optimize(
             catch=catch,
             callbacks=[*callbacks, after],
         )
-    if len(finished(study)) < n_trials:  # the timeout's doing
-        _warn_of_none_full(study, len(finished(study)))
+    if tally.update() < n_trials:  # the timeout's doing
+        _warn_of_none_full(study, tally.update())
     return study
+
+
+class _Tally:
+    """How many trials of a study count, and the best one, kept up from trial to trial."""
+
+    def __init__(self, study: optuna.Study) -> None:
+        self._study, self._new, self._lock = study, NewlyFinished(), threading.Lock()
+        self._single = len(study.directions) == 1
+        maximize = self._single and study.direction == StudyDirection.MAXIMIZE
+        self._sign, self._n = -1.0 if maximize else 1.0, 0
+        self.best: FrozenTrial | None = None  # in a study with one objective
+
+    def update(self) -> int:
+        """The number that counts now."""
+        with self._lock:
+            for trial in self._new.update(self._study.get_trials(deepcopy=False))[0]:
+                self._n += _counts(trial)
+                if self._single and trial.state == TrialState.COMPLETE:
+                    self.best = min(self.best or trial, trial, key=self._loss)
+            return self._n
+
+    def _loss(self, trial: FrozenTrial) -> tuple[float, int]:
+        return self._sign * (trial.value or 0.0), trial.number
+
+
+def _exceptions(catch: Any) -> tuple[type[Exception], ...]:
+    listed = (catch,) if isinstance(catch, type) else catch
+    try:
+        kinds = tuple(listed)
+    except TypeError:
+        kinds = (catch,)
+    if isinstance(catch, str) or not all(
+        isinstance(kind, type) and issubclass(kind, Exception) for kind in kinds
+    ):
+        raise PriorError(f"catch: needs classes of exceptions, got {catch!r}.")
+    return kinds
+
+
+def _callbacks(callbacks: Any) -> list[Callback]:
+    try:
+        listed = list(callbacks)
+    except TypeError:
+        listed = [None]
+    if not all(callable(callback) for callback in listed):
+        raise PriorError(f"callbacks: needs a list of functions, got {callbacks!r}.")
+    return listed
 
 
 def _warn_of_none_full(study: optuna.Study, n_trials: int) -> None:
@@ -104,26 +158,14 @@ def _warn_of_none_full(study: optuna.Study, n_trials: int) -> None:
         )
 
 
-def whole(what: str, value: Any, least: int, *others: int) -> int:
-    """An int, numpy's too, of `least` or more, or one of `others`; PriorError for anything else."""
-    allowed = " or ".join([f"{least} or more", *map(str, others)])
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if isinstance(value, bool) or number is None or (number < least and number not in others):
-        raise PriorError(f"{what}: needs to be an int of {allowed}, got {value!r}.")
-    return number
-
-
 def finished(study: optuna.Study) -> list[FrozenTrial]:
     """The trials that count, see `optimize`: all that ended but those of killed workers."""
-    states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
-    return [
-        trial
-        for trial in study.get_trials(deepcopy=False, states=states)
-        if trial.state != TrialState.FAIL or ERROR in trial.user_attrs
-    ]
+    return [trial for trial in study.get_trials(deepcopy=False) if _counts(trial)]
+
+
+def _counts(trial: FrozenTrial) -> bool:
+    ended = trial.state.is_finished()
+    return ended and (trial.state != TrialState.FAIL or ERROR in trial.user_attrs)
 
 
 def fail_stale(study: optuna.Study, *, older_than: float | None = None) -> list[int]:
@@ -145,12 +187,16 @@ def fail_stale(study: optuna.Study, *, older_than: float | None = None) -> list[
 
     Returns:
         Their numbers.
+
+    Raises:
+        PriorError: `study` is no study, or `older_than` no number of seconds.
     """
+    study, older_than = study_of("study", study), seconds("older_than", older_than)
     failed = []
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if older_than is not None:
             age = datetime.now() - (trial.datetime_start or datetime.now())
-            if age <= timedelta(seconds=older_than):
+            if age.total_seconds() <= older_than:
                 continue
         # Another process may be ahead of this one.
         with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
@@ -217,12 +263,9 @@ def _bar(progress: bool | None, done: int, n_trials: int) -> Iterator[tqdm | Non
         yield bar
 
 
-def _show(bar: tqdm, study: optuna.Study, trials: list[FrozenTrial]) -> None:
-    complete = [t for t in trials if t.state == TrialState.COMPLETE]
-    if complete and len(study.directions) == 1:
-        sign = 1.0 if study.direction == optuna.study.StudyDirection.MINIMIZE else -1.0
-        best = min(complete, key=lambda t: sign * (t.value or 0.0))
+def _show(bar: tqdm, n: int, best: FrozenTrial | None) -> None:
+    if best is not None:
         bar.set_postfix_str(f"best {best.value:.6g} (trial {best.number})", refresh=False)
-    bar.total = max(bar.total, len(trials))  # the trials that came on top
-    bar.n = len(trials)
+    bar.total = max(bar.total, n)  # the trials that came on top
+    bar.n = n
     bar.refresh()

@@ -1,12 +1,12 @@
-"""Hyperband by promotion: trials stop at a rung, and the best of them go on as trials of their own.
+"""Hyperband by promotion: trials stop at a rung, and later ones continue the best of them.
 
 Optuna's HyperbandPruner decides about a trial while it runs, and cannot take a pruned one up
 again: a bracket's first trials have nothing to be compared with and run to their end. Here trials
-stop at their rung, and later ones go on from the best of them, as Hyperband (Li et al., JMLR 18
+stop at their rung, and later ones continue the best of them, as Hyperband (Li et al., JMLR 18
 (2018), 185) has it. What the trial of a number is, a new configuration or a promotion and to which
-rung, is a function of the number alone; which configuration is promoted hangs on the results. So
+rung, is a function of the number alone; which configuration is promoted depends on the results. So
 nobody waits: where results are missing because other workers are still at them, the best of those
-that are there goes on.
+that are there is promoted.
 
 Unlike Hyperband's, the brackets share what they have trained: a promotion takes the best
 configuration that stopped at the rung below, of whichever bracket.
@@ -15,8 +15,12 @@ configuration that stopped at the rung below, of whichever bracket.
 from __future__ import annotations
 
 import math
+import threading
+from bisect import bisect_right, insort
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner
@@ -25,46 +29,20 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
+from ._bases import fixed_values
 from ._draw import NOTHING, own_value
-from ._evidence import CONTINUES
-from ._notes import note
-from ._optimize import ERROR
+from ._history import NewlyFinished
+from ._notes import ERROR, PARAMS, PROMOTES, RUNG, STEP, note, params_checksum
 from ._sampler import PriorSampler, fixed
 from ._valve import feasible
 
 if TYPE_CHECKING:
     from optuna.study import Study
-    from optuna.trial import FrozenTrial, Trial
+    from optuna.trial import FrozenTrial
 
-RUNG = "infoprior:rung"  # a trial's user attribute: the step it stops at
-STEP = "infoprior:step"  # another, of promotions: the last step of the trial it goes on from
 _COPIED = PriorSampler.SOURCE, PriorSampler.TRUST
-_RUNNING = 1024  # promotions of which it is remembered what they go on from
+_RUNNING = 1024  # promotions whose paused trial is remembered
 _CHOOSING = 32  # trials after which one that has not chosen is taken for dead
-
-
-class Paused(NamedTuple):
-    """What a trial goes on from: the number of the trial that was stopped, and the step."""
-
-    number: int
-    step: int
-
-
-def continues(trial: Trial | FrozenTrial) -> Paused | None:
-    """What a trial goes on from, in a study that promotes, as `hyperband_study`'s does.
-
-    An objective that keeps a checkpoint for each trial, under its number, can load that of the
-    paused trial and train from the step after; one that does not care trains from the start.
-
-    Args:
-        trial: the trial that an objective is called with, once it has its parameters, or a
-            finished one. (A parameter whose range has changed since may make it a new one.)
-
-    Returns:
-        None where the trial is a new configuration.
-    """
-    found = trial.user_attrs.get(CONTINUES)
-    return None if found is None else Paused(int(found), int(trial.user_attrs[STEP]))
 
 
 class Slot(NamedTuple):
@@ -77,37 +55,88 @@ class Slot(NamedTuple):
 
 def rungs(min_resource: int, max_resource: int, eta: int) -> list[int]:
     """The steps at which trials stop; the last one is the full training's."""
-    found = [min_resource]
-    while found[-1] * eta <= max_resource:
-        found.append(found[-1] * eta)
-    return [*found[:-1], max_resource]
+    steps = [min_resource]
+    while steps[-1] * eta <= max_resource:
+        steps.append(steps[-1] * eta)
+    return [*steps[:-1], max_resource]
 
 
-def slots(n_rungs: int, eta: int) -> list[Slot]:
-    """One cycle of Hyperband's brackets, the most aggressive one first.
+def slots(n_rungs: int, eta: int) -> list[tuple[Slot, int]]:
+    """One cycle of Hyperband's brackets, the most aggressive one first: (slot, how many trials).
 
     Bracket s, from n_rungs - 1 down to 0, begins with floor(n_rungs / (s + 1)) eta^s
     configurations and keeps one in eta at each rung.
     """
-    found = []
+    cycle = []
     for s in range(n_rungs - 1, -1, -1):
         bottom, size = n_rungs - 1 - s, n_rungs // (s + 1) * eta**s
-        for k in range(s + 1):
-            found += [Slot(bottom + k, bottom, k > 0)] * (size // eta**k)
-    return found
+        cycle += [(Slot(bottom + k, bottom, k > 0), size // eta**k) for k in range(s + 1)]
+    return cycle
+
+
+class _PausedTrials:
+    """The paused trials of one study at each rung, and which of them have been promoted.
+
+    Args:
+        sign: 1 where small values are good, -1 where large ones are.
+    """
+
+    def __init__(self, sign: float) -> None:
+        self._sign, self._new, self._lock = sign, NewlyFinished(), threading.Lock()
+        # The step at which they stopped -> (loss, number, trial), ascending.
+        self._at: dict[int, list[tuple[float, int, FrozenTrial]]] = {}
+        self._promoted: set[int] = set()
+        self._killed: set[int] = set()  # of which one promotion was killed
+
+    def update(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """Take account of all trials of the study; returns those that have not ended."""
+        with self._lock:
+            ended, unfinished = self._new.update(trials)
+            for trial in ended:
+                self._add(trial)
+        return unfinished
+
+    def _add(self, trial: FrozenTrial) -> None:
+        attributes = trial.user_attrs
+        old, rung = attributes.get(PROMOTES), attributes.get(RUNG)
+        if old is not None:
+            # One that ended without an error of its objective's was killed or interrupted;
+            # who loses two such is the cause.
+            killed = trial.state == TrialState.FAIL and ERROR not in attributes
+            (self._killed if killed and old not in self._killed else self._promoted).add(old)
+        if trial.state == TrialState.PRUNED and rung is not None:
+            step = trial.last_step
+            if step is not None and step >= rung and feasible(trial):
+                loss = self._sign * trial.intermediate_values[step]
+                if not math.isnan(loss):
+                    insort(self._at.setdefault(rung, []), (loss, trial.number, trial))
+
+    def best(self, rung: int, taken: set[int], ahead: int) -> FrozenTrial | None:
+        """The best at a rung that was not promoted, after `ahead` others of that kind.
+
+        Equal values in the order of their numbers.
+        """
+        with self._lock:
+            for _, number, trial in self._at.get(rung, ()):
+                if number not in self._promoted and number not in taken:
+                    if ahead == 0:
+                        return trial
+                    ahead -= 1
+        return None
 
 
 class PromotingSampler(BaseSampler):
     """Another sampler's new configurations, and the best paused ones again, a rung higher.
 
-    A promotion is a trial with the paused trial's parameters. Its user attribute `CONTINUES` is
-    that trial's number, and `RUNG` says of every trial at which step it stops.
+    A promotion is a trial with the paused trial's parameters, as far as it is asked for them. Its
+    user attribute `PROMOTES` is that trial's number, and `RUNG` says of every trial at which step
+    it stops; whether the parameters are the same in the end, `continues` tells.
 
     Args:
         sampler: proposes the new ones; with a `PriorSampler` a promotion counts for the source of
-            the configuration, in place of the trial that it goes on from.
+            the configuration, in place of the trial that it continues.
         rungs: the steps, ascending.
-        eta: one in so many goes on.
+        eta: one in so many is promoted.
         storage: of the study; the attributes are written into it.
     """
 
@@ -116,43 +145,63 @@ class PromotingSampler(BaseSampler):
     ) -> None:
         self.sampler, self._rungs, self._storage = sampler, list(rungs), storage
         self._slots = slots(len(self._rungs), eta)
+        self._ends = list(accumulate(count for _, count in self._slots))
+        self._forget()
+
+    def _forget(self) -> None:
         self._promoted: dict[int, FrozenTrial] = {}  # trial number -> the paused one
+        self._paused: WeakKeyDictionary[Study, _PausedTrials] = WeakKeyDictionary()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy reads the study anew.
+        return {k: v for k, v in self.__dict__.items() if k not in ("_promoted", "_paused")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._forget()
 
     def __str__(self) -> str:
         return f"{type(self).__name__}({self.sampler})"
 
     def _slot(self, number: int) -> Slot:
-        return self._slots[number % len(self._slots)]
+        return self._slots[bisect_right(self._ends, number % self._ends[-1])][0]
 
     def _best(self, study: Study, number: int, rung: int) -> FrozenTrial | None:
-        """The best paused trial at a rung that no trial went on from."""
-        sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
-        taken: set[int] = set()
-        lost: set[int] = set()
-        waiting, ahead = [], 0
-        for trial in study.get_trials(deepcopy=False):
-            attributes, old = trial.user_attrs, trial.user_attrs.get(CONTINUES)
+        """The best paused trial at a rung that no trial continues."""
+        paused = self._paused.get(study)
+        if paused is None:
+            sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
+            paused = self._paused.setdefault(study, _PausedTrials(sign))
+        taken, ahead = set(), 0
+        for trial in paused.update(study.get_trials(deepcopy=False)):
+            attributes, old = trial.user_attrs, trial.user_attrs.get(PROMOTES)
             if trial.number == number:
                 continue
             if old is not None:
-                # One that ended without an error of its objective's was killed or interrupted;
-                # who loses two such is the cause.
-                killed = trial.state == TrialState.FAIL and ERROR not in attributes
-                (lost if killed and old not in lost else taken).add(old)
+                taken.add(old)
             elif trial.state == TrialState.RUNNING and RUNG not in attributes:
                 # Another worker's, which is choosing now, and comes first.
                 slot = self._slot(trial.number)
                 recent = 0 < number - trial.number <= _CHOOSING and not fixed(trial)
                 ahead += recent and slot.promotes and slot.rung == rung + 1
-            if trial.state == TrialState.PRUNED and attributes.get(RUNG) == self._rungs[rung]:
-                step = trial.last_step
-                if step is not None and step >= self._rungs[rung] and feasible(trial):
-                    value = sign * trial.intermediate_values[step]
-                    if not math.isnan(value):
-                        waiting.append((value, trial.number, trial))
-        # Equal values in the order of their numbers.
-        free = sorted(entry for entry in waiting if entry[1] not in taken)
-        return free[ahead][2] if ahead < len(free) else None
+        return paused.best(self._rungs[rung], taken, ahead)
+
+    def _paused_trial(self, study: Study, trial: FrozenTrial) -> FrozenTrial | None:
+        """The paused trial that a trial promotes."""
+        number = trial.user_attrs.get(PROMOTES)
+        if number is None:
+            return None
+        old = self._promoted.get(trial.number)
+        if old is None or old.number != number:  # begun in another process, or study
+            old = next((t for t in study.get_trials(deepcopy=False) if t.number == number), None)
+            if old is not None:
+                self._remember(trial.number, old)
+        return old
+
+    def _remember(self, number: int, paused: FrozenTrial) -> None:
+        self._promoted[number] = paused
+        while len(self._promoted) > _RUNNING:
+            self._promoted.pop(next(iter(self._promoted)), None)
 
     def _note(self, study: Study, trial: FrozenTrial, notes: dict[str, Any]) -> None:
         for name, value in notes.items():
@@ -162,7 +211,8 @@ class PromotingSampler(BaseSampler):
     @property
     def first_full(self) -> int:
         """The number of the first trial that is trained to the end."""
-        return [slot.rung for slot in self._slots].index(len(self._rungs) - 1)
+        first = [slot.rung for slot, _ in self._slots].index(len(self._rungs) - 1)
+        return self._ends[first - 1] if first else 0
 
     # ---- Optuna's interface
 
@@ -184,14 +234,13 @@ class PromotingSampler(BaseSampler):
             while rung < last and self._rungs[rung] <= (old.last_step or 0):
                 rung += 1  # its objective reports at other steps, and has passed this one
             notes = {name: old.user_attrs[name] for name in _COPIED if name in old.user_attrs}
-            notes |= {CONTINUES: old.number, STEP: old.last_step}
-            self._promoted[trial.number] = old
-            while len(self._promoted) > _RUNNING:
-                self._promoted.pop(next(iter(self._promoted)), None)
+            notes |= {STEP: old.last_step, PARAMS: params_checksum(old.params)}
+            notes |= {PROMOTES: old.number}
+            self._remember(trial.number, old)
         else:
             rung = slot.bottom
-            if CONTINUES in trial.user_attrs:  # copied from another trial's
-                notes = {CONTINUES: None}
+            if PROMOTES in trial.user_attrs:  # copied from another trial's
+                notes = {PROMOTES: None}
         # The rung last: until then another worker takes this one for choosing.
         self._note(study, trial, {**notes, RUNG: self._rungs[rung]})
         if old is None:
@@ -201,7 +250,7 @@ class PromotingSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         """The other sampler's; empty for a promotion."""
-        if trial.number in self._promoted:
+        if trial.user_attrs.get(PROMOTES) is not None:
             return {}
         return self.sampler.infer_relative_search_space(study, trial)
 
@@ -209,7 +258,7 @@ class PromotingSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """The other sampler's; none for a promotion."""
-        if trial.number in self._promoted:
+        if trial.user_attrs.get(PROMOTES) is not None:
             return {}
         return self.sampler.sample_relative(study, trial, search_space)
 
@@ -220,16 +269,15 @@ class PromotingSampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """A promotion's value; the other sampler's for what the paused trial did not have."""
-        old = self._promoted.get(trial.number)
-        if old is not None and param_name in old.params:
+        """A promotion's value; the other sampler's for what it fixes or the paused one lacks."""
+        old = self._paused_trial(study, trial)
+        # In a space that has changed since, what is asked for is another configuration.
+        if old is not None and param_name in old.params.keys() - fixed_values(study.sampler, self):
             if param_distribution == old.distributions[param_name]:
                 return old.params[param_name]
             value = own_value(param_name, param_distribution, old.params[param_name])
             if value is not NOTHING:
                 return value
-            # Another configuration than the one that was paused: there is nothing to take up.
-            self._note(study, trial, {CONTINUES: None})
         return self.sampler.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(

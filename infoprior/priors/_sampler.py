@@ -14,13 +14,15 @@ from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 
 from ._axes import make_axis
+from ._bases import DealingSampler, base_sampler, fixed_values, nested
+from ._checks import flag, share, study_of, trial_of, whole
 from ._draw import NOTHING, Given, draw, own_value
 from ._errors import PriorError
-from ._evidence import CONTINUES, ENQUEUED, Evidence
-from ._file import number
-from ._notes import note
+from ._evidence import ENQUEUED, Evidence
+from ._mismatch import MismatchWarning, has_values
+from ._notes import PROMOTES, check_storage, note
 from ._prior import Prior
-from ._seeded import MakeSampler, SeededSampler, make_tpe
+from ._seeded import MakeSampler
 from ._valve import LEAST, MOST, Shares
 
 if TYPE_CHECKING:
@@ -52,8 +54,9 @@ class PriorSampler(BaseSampler):
     In a trial that is the prior's, every parameter the prior knows is drawn from it, jointly, each
     value given the ones the trial has already and restricted to the distribution the trial asks
     for. What the prior cannot propose is left to the base sampler: names it does not know, and
-    distributions with which it has no value in common. All other trials are the base sampler's
-    alone. The base sampler sees every trial, and learns from the prior's as from its own.
+    distributions with which it has no value in common; a warning says so, once a study, where
+    that looks like a mistake. All other trials are the base sampler's alone. The base sampler sees
+    every trial, and learns from the prior's as from its own.
 
     With the valve (the default) the share is learned. There are three sources then: the prior's
     kernels, uniform sampling (which takes the place of the prior's floor) and the base sampler. The
@@ -64,15 +67,20 @@ class PriorSampler(BaseSampler):
     worth, and a bad one costs few trials. What you enqueue keeps
     its values, is completed by the prior, and counts for no source ("enqueued").
 
-    A trial's draw hangs on the seed, the trial's number, the values it has and the trials that
+    A trial's draw depends on the seed, the trial's number, the values it has and the trials that
     have finished. So workers do not propose the same points, and a study resumed with the same
-    seed goes on as it would have (on a file or database this needs `storage`).
+    seed continues as it would have (on a file or database this needs `storage`).
 
     Args:
         prior: what to draw from; its names are the study's parameter names.
         base: any other sampler, or a function that makes one from a seed, which is called anew for
             every trial; None is Optuna's TPE, made so. A sampler that is passed in has its own
             random state: its draws are repeated by a run that is not resumed and has one worker.
+            A `PartialFixedSampler`'s values are kept in every trial, and the prior is conditioned
+            on them. A `QMCSampler`, `GridSampler` or `BruteForceSampler` is asked for its own
+            trials only and loses none of its points; the latter two do not end the study, have
+            all trials that are not the prior's as long as there are points left, and so a fifth of
+            them at least.
         weight: the share of the prior's trials, in [0, 1]; with the valve, at the start. At 0 the
             base sampler is alone.
         seed: of this sampler's draws and of the base samplers made here; taken from the system's
@@ -87,7 +95,8 @@ class PriorSampler(BaseSampler):
         PriorError: where an argument is out of its range.
 
     Which source proposed a trial is its user attribute `PriorSampler.SOURCE`: "prior", "uniform" or
-    "base"; the prior's share at that time is `PriorSampler.TRUST`. Optuna gives a sampler no way
+    "base" (a trial of which the prior had no value to give becomes the base sampler's when it
+    ends); the prior's share at that time is `PriorSampler.TRUST`. Optuna gives a sampler no way
     of its own to write into a study: in memory these attributes are kept, in a file or database
     only where `storage` is given, as `hyperband_study` does.
 
@@ -115,34 +124,32 @@ class PriorSampler(BaseSampler):
         storage: BaseStorage | None = None,
     ) -> None:
         if not isinstance(prior, Prior):
-            raise PriorError(f"prior: needs a Prior, got {type(prior).__name__}.")
-        if isinstance(base, type) or not (isinstance(base, BaseSampler | None) or callable(base)):
             raise PriorError(
-                f"base: needs an Optuna sampler or a function seed -> sampler, got {base!r}."
+                f"prior: needs a Prior, got {type(prior).__name__}; Prior.load reads a file."
             )
-        weight = number("weight", weight)
-        if not 0.0 <= weight <= 1.0:
-            raise PriorError(f"weight: needs to be in [0, 1], got {weight!r}.")
+        self._weight = share("weight", weight)
+        valve = flag("valve", valve)
         if storage is not None and not isinstance(storage, BaseStorage):
             raise PriorError(
                 "storage: needs the storage object that the study is created with, "
                 f"got {type(storage).__name__}."
             )
-        self._prior, self._names, self._weight = prior, frozenset(prior.space), float(weight)
+        self._prior, self._names = prior, frozenset(prior.space)
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(2, np.uint64)[0])
-        elif isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-            raise PriorError(f"seed: needs a whole number of at least 0, got {seed!r}.")
-        self._seed = int(seed)
-        if not isinstance(base, BaseSampler):
-            base = SeededSampler(base or make_tpe, self._seed)
-        self._base = base
+        self._seed = whole("seed", seed, 0)
+        self._base = base_sampler(base, self._seed)
+        if any(isinstance(sampler, PriorSampler) for sampler in nested(self._base)):
+            raise PriorError("base: holds a PriorSampler itself; mix the two priors (Prior.mix).")
         start = self._weight * (1.0 - prior.floor) if prior.n_components else self._weight
         self._evidence = (
-            Evidence(prior, start, self.SOURCE, storage) if valve and weight > 0.0 else None
+            Evidence(prior, start, self.SOURCE, storage) if valve and self._weight > 0.0 else None
         )
         self._storage = storage
+        self._checked: str | None = None  # the study that the storage was seen to hold
         self._begun: dict[int, Given] = {}  # trial number -> what is known of it
+        self._fixed: dict[int, dict[str, Any]] = {}  # trial number -> values fixed by samplers
+        self._mismatch = MismatchWarning(prior)
         # The prior's share is its starting one until a trial of its own has finished.
         first = min(max(start, LEAST), MOST)
         mode = self._evidence is not None and prior.n_components > 0
@@ -158,6 +165,7 @@ class PriorSampler(BaseSampler):
 
     def trust(self, study: Study) -> float:
         """The prior's share of the next trials of a study."""
+        study_of("study", study)
         return self._shares(study, len(study.get_trials(deepcopy=False))).prior
 
     def _shares(self, study: Study, number: int) -> Shares:
@@ -169,23 +177,26 @@ class PriorSampler(BaseSampler):
         """Which source proposes or proposed a `Trial` or `FrozenTrial`.
 
         Raises:
-            PriorError: the trial does not say, because its study's storage was not given to the
-                sampler.
+            PriorError: it is no trial, or does not say, because its study's storage was not given
+                to the sampler.
         """
-        found = trial.user_attrs.get(self.SOURCE)
-        if found is None:
+        source = trial_of("trial", trial).user_attrs.get(self.SOURCE)
+        if source is None:
             raise PriorError(
                 f"trial {trial.number} has no user attribute {self.SOURCE!r}; give PriorSampler "
                 "the study's storage, and it is kept."
             )
-        return str(found)
+        return str(source)
 
     def _source(self, study: Study, trial: FrozenTrial) -> str:
-        found = trial.user_attrs.get(self.SOURCE)
-        return self._decide(study, trial) if found is None else str(found)
+        source = trial.user_attrs.get(self.SOURCE)
+        return self._decide(study, trial) if source is None else str(source)
 
     def _decide(self, study: Study, trial: FrozenTrial) -> str:
         """The source of a trial that is beginning, noted in it."""
+        if self._storage is not None and self._checked != study.study_name:
+            check_storage(self._storage, study, trial)
+            self._checked = study.study_name
         shares = self._shares(study, trial.number)
         v, _ = self._uniforms(trial.number, "")
         if fixed(trial) and self._weight > 0.0:
@@ -194,16 +205,20 @@ class PriorSampler(BaseSampler):
             source = "prior"
         else:
             source = "uniform" if v * (1.0 - shares.prior) < shares.uniform else "base"
+            if isinstance(self._base, DealingSampler) and self._base.exhaustive:
+                source = "base" if self._base.needs_trials(study) else "uniform"
         if trial.number == 0:
             self._modes = set()  # another study
         if source == "prior" and self._is_mode(study, trial.number):
             self._modes.add(trial.number)
-        trial.set_user_attr(self.SOURCE, source)
-        trial.set_user_attr(self.TRUST, round(shares.prior, 4))
-        if self._storage is not None:
-            notes = {name: trial.user_attrs[name] for name in (self.SOURCE, self.TRUST)}
-            note(self._storage, study, trial.number, notes)
+        self._note(study, trial, {self.SOURCE: source, self.TRUST: round(shares.prior, 4)})
         return source
+
+    def _note(self, study: Study, trial: FrozenTrial, notes: dict[str, Any]) -> None:
+        for name, value in notes.items():
+            trial.set_user_attr(name, value)
+        if self._storage is not None:
+            note(self._storage, study, trial.number, notes)
 
     def _is_mode(self, study: Study, number: int) -> bool:
         """Whether all turns of the prior before this one were somebody else's."""
@@ -220,7 +235,8 @@ class PriorSampler(BaseSampler):
         others = {
             trial.number
             for trial in trials
-            if trial.user_attrs.get(self.SOURCE) == ENQUEUED or CONTINUES in trial.user_attrs
+            if trial.user_attrs.get(self.SOURCE) == ENQUEUED
+            or trial.user_attrs.get(PROMOTES) is not None
         }
         return others.issuperset(before)
 
@@ -243,10 +259,12 @@ class PriorSampler(BaseSampler):
         u, _ = self._uniforms(trial.number, f"/{name}")
         return axis.values(axis.from_unit(np.array([u])))[0]
 
-    def _proposed(self, trial: FrozenTrial, given: Given, name: str, live: BaseDistribution) -> Any:
+    def _proposed(
+        self, study: Study, trial: FrozenTrial, given: Given, name: str, live: BaseDistribution
+    ) -> Any:
         """The prior's value of a parameter it knows, or NOTHING."""
         if trial.number in self._modes:
-            value = own_value(name, live, self._mode[name])
+            value = own_value(name, live, self._mode_given(study, trial).get(name, NOTHING))
             if value is not NOTHING:
                 return value
         return draw(given, name, live, *self._uniforms(trial.number, f"/{name}"))
@@ -255,19 +273,42 @@ class PriorSampler(BaseSampler):
     def _mode(self) -> dict[str, Any]:
         return self._prior.mode()
 
-    def _given(self, trial: FrozenTrial, name: str = "") -> Given:
+    def _mode_given(self, study: Study, trial: FrozenTrial) -> dict[str, Any]:
+        """The mode of the prior given the values that samplers fix."""
+        fixes = self._fixed_in(study, trial)
+        if not fixes:
+            return self._mode
+        inside = {
+            name: fixes[name]
+            for name, axis in self._prior._axes.items()
+            if name in fixes and own_value(name, axis.distribution, fixes[name]) is not NOTHING
+        }
+        if len(inside) == len(self._names):
+            return {}
+        return (self._prior.condition(inside) if inside else self._prior).mode()
+
+    def _fixed_in(self, study: Study, trial: FrozenTrial) -> dict[str, Any]:
+        """The values that partially fixed samplers give a trial."""
+        fixes = self._fixed.get(trial.number)
+        if fixes is None:
+            fixes = self._fixed[trial.number] = fixed_values(study.sampler, self)
+            while len(self._fixed) > _RUNNING:
+                self._fixed.pop(next(iter(self._fixed)), None)
+        return fixes
+
+    def _given(self, study: Study, trial: FrozenTrial, name: str = "") -> Given:
         """The prior given what the trial has, or is going to have, of other names than this."""
-        found = self._begun.get(trial.number)
-        if found is None or (name in found.names and name not in trial.params):
-            known = {**fixed(trial), **trial.params}
+        given = self._begun.get(trial.number)
+        if given is None or (name in given.names and name not in trial.params):
+            known = {**self._fixed_in(study, trial), **fixed(trial), **trial.params}
             known = {n: value for n, value in known.items() if n in self._names and n != name}
-            found = Given(self._prior, known, floor=self._evidence is None)
-            self._begun[trial.number] = found
+            given = Given(self._prior, known, floor=self._evidence is None)
+            self._begun[trial.number] = given
             while len(self._begun) > _RUNNING:
                 self._begun.pop(next(iter(self._begun)), None)
-        for other in trial.params.keys() & self._names - found.names:
-            found.add(other, trial.params[other])
-        return found
+        for other in trial.params.keys() & self._names - given.names:
+            given.add(other, trial.params[other])
+        return given
 
     # ---- Optuna's interface
 
@@ -285,24 +326,24 @@ class PriorSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """The base sampler's values, with the prior's in place of them in the prior's trials."""
+        source, drawn = self._source(study, trial), {}
+        fixes = self._fixed_in(study, trial)
+        asked = {name: live for name, live in search_space.items() if name not in fixes}
+        if source == "uniform":
+            drawn = {name: self._uniform(trial, name, live) for name, live in asked.items()}
+            drawn = {name: value for name, value in drawn.items() if value is not NOTHING}
+        elif source != "base":
+            # Parameters that are asked one by one are drawn given these, asked for by then or not.
+            given = self._given(study, trial)
+            for name, live in asked.items():
+                if name in self._names:
+                    value = self._proposed(study, trial, given, name, live)
+                    if value is not NOTHING:
+                        drawn[name] = value
+                        given.add(name, value)
         # The base is always asked: some samplers (NSGA-II, CMA-ES) enter a trial into their
         # population here, and would not learn from the prior's trials otherwise.
-        values = self._base.sample_relative(study, trial, search_space)
-        source = self._source(study, trial)
-        if source == "uniform":
-            drawn = {n: self._uniform(trial, n, live) for n, live in search_space.items()}
-            return {**values, **{n: value for n, value in drawn.items() if value is not NOTHING}}
-        if source == "base":
-            return values
-        # Parameters that are asked one by one are drawn given these, asked for by then or not.
-        given, drawn = self._given(trial), {}
-        for name, live in search_space.items():
-            if name in self._names:
-                value = self._proposed(trial, given, name, live)
-                if value is not NOTHING:
-                    drawn[name] = value
-                    given.add(name, value)
-        return {**values, **drawn}
+        return {**self._base.sample_relative(study, trial, search_space), **drawn}
 
     def sample_independent(
         self,
@@ -313,19 +354,24 @@ class PriorSampler(BaseSampler):
     ) -> Any:
         """The value of the trial's source; the base sampler's where that has none."""
         source, value = self._source(study, trial), NOTHING
-        if source == "uniform":
+        if param_name in self._fixed_in(study, trial):
+            pass  # the base sampler's, which fixes it
+        elif source == "uniform":
             value = self._uniform(trial, param_name, param_distribution)
         elif source in ("prior", ENQUEUED) and param_name in self._names:
-            given = self._given(trial, param_name)
-            value = self._proposed(trial, given, param_name, param_distribution)
+            given = self._given(study, trial, param_name)
+            value = self._proposed(study, trial, given, param_name, param_distribution)
         if value is not NOTHING:
             return value
         return self._base.sample_independent(study, trial, param_name, param_distribution)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Decides whose the trial is; then the base sampler's."""
-        self._decide(study, trial)
-        self._base.before_trial(study, trial)
+        self._begun.pop(trial.number, None)  # of another study
+        self._fixed.pop(trial.number, None)
+        source = self._decide(study, trial)
+        if source == "base" or not isinstance(self._base, DealingSampler):
+            self._base.before_trial(study, trial)
 
     def after_trial(
         self,
@@ -336,6 +382,30 @@ class PriorSampler(BaseSampler):
     ) -> None:
         """The base sampler's; then learns from the trial."""
         self._begun.pop(trial.number, None)
+        self._label(study, trial)
+        self._fixed.pop(trial.number, None)
         self._base.after_trial(study, trial, state, values)
         if self._evidence is not None:
             self._evidence.add(study, trial, state, values)
+        if self._weight > 0.0:
+            self._mismatch.look_at(study.study_name, trial, lambda: self._began(study))
+
+    def _label(self, study: Study, trial: FrozenTrial) -> None:
+        """Say of a trial that was to be the prior's, and had none of its values, whose it was."""
+        attributes = trial.user_attrs
+        if attributes.get(self.SOURCE) != "prior" or attributes.get(PROMOTES) is not None:
+            return  # a promotion's are those of the trial that was paused
+        fixes = self._fixed_in(study, trial)
+        if not any(
+            name not in fixes and not live.single() and has_values(self._prior, name, live)
+            for name, live in trial.distributions.items()
+        ):
+            self._note(study, trial, {self.SOURCE: "base"})
+
+    def _began(self, study: Study) -> object:
+        """When the study's first trial began, which tells studies of one name apart."""
+        if self._storage is None:
+            return None
+        of_study = self._storage.get_study_id_from_name(study.study_name)
+        first = self._storage.get_trial_id_from_study_id_trial_number(of_study, 0)
+        return self._storage.get_trial(first).datetime_start

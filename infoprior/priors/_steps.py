@@ -7,11 +7,15 @@ is known of it, the less often it is a uniform one.
 
 from __future__ import annotations
 
+import itertools
 import math
+import threading
 import zlib
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
@@ -19,11 +23,12 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
+from ._checks import whole
 from ._draw import NOTHING, own_value
 from ._errors import PriorError
-from ._evidence import CONTINUES
+from ._history import NewlyFinished
+from ._notes import RUNG, continues
 from ._prior import Prior
-from ._promote import RUNG
 from ._valve import feasible
 
 if TYPE_CHECKING:
@@ -60,17 +65,21 @@ class StepSampler(BaseSampler):
     trial has had already are taken again (in conditional spaces, as far as the point is foreseen).
 
     The best are those that were trained longest, and among these those of the best value; a trial
-    that another one went on from does not count beside it. In a study of several objectives all
+    that another one continues does not count beside it. In a study of several objectives all
     trials are uniform.
 
     Args:
-        seed: of one trial's draws, see `SeededSampler`.
-        first: the step of the lowest rung.
+        seed: of one trial's draws, below 2**32, see `SeededSampler`.
+        first: the step of the lowest rung, at least 1.
+
+    Raises:
+        PriorError: an argument is out of its range.
     """
 
     def __init__(self, seed: int, first: int = 1) -> None:
-        self._seed, self._first = seed, first
-        self._uniform = RandomSampler(seed=seed)
+        self._seed = whole("seed", seed, 0, most=2**32 - 1)
+        self._first = whole("first", first, 1)
+        self._uniform = RandomSampler(seed=self._seed)
         self._begun: dict[int, _Step] = {}
 
     def infer_relative_search_space(
@@ -121,14 +130,12 @@ class StepSampler(BaseSampler):
         if not best:
             return _Step()
         parent = best[rng.integers(len(best))]
-        step, tried = _Step(), None
+        step = _Step()
         for _ in range(_TRIES):
             step = _step(parent, rng)
             if step.new:
                 break
-            if tried is None:
-                tried = [t.params for t in study.get_trials(deepcopy=False)]
-            if step.point not in tried:
+            if not _ranked(study).has(step.point):
                 break
         return step
 
@@ -171,22 +178,79 @@ def _moved(name: str, distribution: BaseDistribution, value: Any, rng: np.random
     return near.sample(1, rng)[0][name]
 
 
-def best_trials(study: Study, n: int) -> list[FrozenTrial]:
-    """The n best finished trials of a study with one objective, the best first."""
-    if len(study.directions) > 1:
-        return []
-    sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
-    states = (TrialState.COMPLETE, TrialState.PRUNED)
-    finished = study.get_trials(deepcopy=False, states=states)
-    continued = {t.user_attrs.get(CONTINUES) for t in finished}
-    ranked = []
-    for trial in filter(feasible, finished):
+class _Ranked:
+    """The trials of one study from the best to the worst, and their points, kept up to date.
+
+    Args:
+        sign: 1 where small values are good, -1 where large ones are.
+    """
+
+    def __init__(self, sign: float) -> None:
+        self._sign, self._new, self._lock = sign, NewlyFinished(), threading.Lock()
+        self._trials: list[tuple[float, float, int, FrozenTrial]] = []
+        self._continued: set[int] = set()
+        self._points: set[Any] = set()
+        self._unhashable: list[dict[str, Any]] = []  # points with choices that are lists
+        self._unfinished: list[FrozenTrial] = []
+
+    def update(self, trials: Sequence[FrozenTrial]) -> None:
+        """Take account of all trials of the study."""
+        with self._lock:
+            ended, self._unfinished = self._new.update(trials)
+            for trial in ended:
+                try:
+                    self._points.add(frozenset(trial.params.items()))
+                except TypeError:
+                    self._unhashable.append(trial.params)
+                if trial.state != TrialState.FAIL:
+                    self._rank(trial)
+
+    def _rank(self, trial: FrozenTrial) -> None:
+        paused = continues(trial)
+        if paused is not None:
+            self._continued.add(paused.number)
+        if not feasible(trial):
+            return
         if trial.state == TrialState.COMPLETE:
             step, value = math.inf, trial.value
         elif trial.last_step is not None:
             step, value = float(trial.last_step), trial.intermediate_values[trial.last_step]
         else:
-            continue
-        if trial.number not in continued and value is not None and not math.isnan(value):
-            ranked.append((-step, sign * value, trial.number, trial))
-    return [entry[3] for entry in sorted(ranked)[:n]]
+            return
+        if value is not None and not math.isnan(value):
+            insort(self._trials, (-step, self._sign * value, trial.number, trial))
+
+    def best(self, n: int) -> list[FrozenTrial]:
+        """The n best that no other trial continues."""
+        with self._lock:
+            own = (t for *_, number, t in self._trials if number not in self._continued)
+            return list(itertools.islice(own, n))
+
+    def has(self, point: dict[str, Any]) -> bool:
+        """Whether a trial has had these parameters, or has them now."""
+        with self._lock:
+            if any(trial.params == point for trial in self._unfinished):
+                return True
+            try:
+                return frozenset(point.items()) in self._points
+            except TypeError:
+                return point in self._unhashable
+
+
+# A StepSampler lives for one trial only.
+_RANKED: WeakKeyDictionary[Study, _Ranked] = WeakKeyDictionary()
+
+
+def _ranked(study: Study) -> _Ranked:
+    """What is kept of a study with one objective, up to date."""
+    ranked = _RANKED.get(study)
+    if ranked is None:
+        sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
+        ranked = _RANKED.setdefault(study, _Ranked(sign))
+    ranked.update(study.get_trials(deepcopy=False))
+    return ranked
+
+
+def best_trials(study: Study, n: int) -> list[FrozenTrial]:
+    """The n best finished trials of a study with one objective, the best first."""
+    return _ranked(study).best(n) if len(study.directions) == 1 else []

@@ -6,19 +6,19 @@ import functools
 import hashlib
 import json
 import math
-import numbers
-from pathlib import Path
+import os
 from typing import Any, Literal
 
-import numpy as np
 import optuna
 from optuna.pruners import BasePruner, HyperbandPruner
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
 
+from ._bases import DealingSampler, base_sampler
+from ._checks import flag, share, whole
 from ._errors import PriorError
 from ._journal import open_storage
-from ._optimize import whole
 from ._prior import Prior
 from ._promote import PromotingSampler, RungPruner, rungs
 from ._sampler import PriorSampler
@@ -26,6 +26,8 @@ from ._seeded import MakeSampler, SeededSampler, make_tpe
 from ._steps import make_steps
 
 SETTINGS = "infoprior:settings"  # the study's user attribute they are kept in
+_Direction = Literal["minimize", "maximize"]
+_LARGEST = 2**53  # a resource that a float holds too
 
 
 def hyperband_study(
@@ -35,8 +37,8 @@ def hyperband_study(
     max_resource: int,
     min_resource: int = 1,
     reduction_factor: int = 3,
-    direction: Literal["minimize", "maximize"] = "minimize",
-    storage: str | Path | BaseStorage | None = None,
+    direction: _Direction | StudyDirection = "minimize",
+    storage: str | os.PathLike[str] | BaseStorage | None = None,
     base: BaseSampler | MakeSampler | None = None,
     weight: float = 0.25,
     valve: bool = True,
@@ -46,8 +48,8 @@ def hyperband_study(
 ) -> optuna.Study:
     """Make, or open again, an Optuna study: Hyperband, a prior, and a storage to share.
 
-    A trial hangs on the settings, its number and the trials before it, and on nothing else. So
-    the same call gives the same trials; a study that was stopped between two trials goes on as
+    A trial depends on the settings, its number and the trials before it, and on nothing else. So
+    the same call gives the same trials; a study that was stopped between two trials continues as
     if it had not been; and workers that open it at once, in as many processes and machines as
     there are, propose different points. (What several workers propose depends on who is ready
     first, and is not the same twice.) That needs a `base` made by a function, or none: a sampler
@@ -65,18 +67,21 @@ def hyperband_study(
         max_resource: the largest step a trial reports, e.g. the epochs of a full training.
         min_resource: the first step at which a trial may be pruned.
         reduction_factor: Hyperband's eta: of each rung's trials one in so many goes on.
-        direction: "minimize" or "maximize".
+        direction: "minimize" or "maximize", or Optuna's `StudyDirection`.
         storage: a path: a journal file, for processes that see one file system. A URL, e.g.
             "postgresql+psycopg://user@host/database": an SQL database, for a cluster. "memory":
-            none. Or an Optuna storage. None: the file NAME.journal in the working directory.
+            none. Or an Optuna storage. None: the file NAME.journal in the working directory. A
+            journal that a crash left with a last line that is no record loses that line; a file
+            or a database of something else is refused, and left as it is.
         base: what proposes where the prior doesn't: a function seed -> Optuna sampler, called
             anew for each trial; or an Optuna sampler. None is `StepSampler`, uniform points and
-            steps from the best ones; TPE where nothing is promoted.
+            steps from the best ones; TPE where nothing is promoted. Which samplers can be one, see
+            `PriorSampler`.
         weight: how much of the sampling the prior gets at first, see `PriorSampler`.
         valve: whether that is learned during the study, see `PriorSampler`.
-        promote: True stops every trial at a rung, and goes on from the best of them in trials of
+        promote: True stops every trial at a rung, and continues the best of them in trials of
             their own, with the same parameters; `continues` tells an objective what it may take up
-            again, and one that does not ask trains a fifth more epochs. What a trial is for hangs
+            again, and one that does not ask trains a fifth more epochs. What a trial is for depends
             on its number: with resources from 1 to 27, a round of brackets has 65 trials, of which
             the 40th is the first to be trained to the end. False is Optuna's HyperbandPruner, which
             stops a trial at a rung for good, and lets the first ones run to their end.
@@ -106,38 +111,41 @@ def hyperband_study(
 
     Hyperband: Li et al., JMLR 18 (2018), 185; asynchronous as in Optuna, see Li et al., MLSys 2020.
     """
-    if not isinstance(name, str) or not name:
-        raise PriorError(f"name: the study needs one, got {name!r}.")
+    _check_name(name)
     if prior is not None and not isinstance(prior, Prior):
-        raise PriorError(f"prior: needs a Prior or None, got {type(prior).__name__}.")
+        raise PriorError(
+            f"prior: needs a Prior or None, got {type(prior).__name__}; Prior.load reads a file."
+        )
     seed = whole("seed", seed, 0)
-    min_resource = whole("min_resource", min_resource, 1)
-    max_resource = whole("max_resource", max_resource, 1)
-    reduction_factor = whole("reduction_factor", reduction_factor, 2)
-    if direction not in ("minimize", "maximize"):
-        raise PriorError(f"direction: needs 'minimize' or 'maximize', got {direction!r}.")
+    min_resource = whole("min_resource", min_resource, 1, most=_LARGEST)
+    max_resource = whole("max_resource", max_resource, 1, most=_LARGEST)
+    reduction_factor = whole("reduction_factor", reduction_factor, 2, most=_LARGEST)
+    goal = _direction(direction)
     _check_resources(min_resource, max_resource, reduction_factor)
-    weight = _weight(weight)
-    for what, value in (("valve", valve), ("promote", promote)):
-        if not isinstance(value, (bool, np.bool_)):
-            raise PriorError(f"{what}: needs to be True or False, got {value!r}.")
-    backend = open_storage(storage, name, heartbeat)
+    weight = share("weight", weight)
+    valve, promote = flag("valve", valve), flag("promote", promote)
     if base is None and promote:
         base = functools.partial(make_steps, first=min_resource)
-    sampler = _sampler(prior, base, weight, valve, seed, backend)
+    alone = base_sampler(base, seed)
+    if prior is not None:
+        PriorSampler(prior, alone, weight, seed, valve=valve)  # refused before a file is made
     settings: dict[str, Any] = {
         "prior": fingerprint(prior),
-        "base": _describe(base),
+        "base": _describe(base, alone),
         "weight": weight,
-        "valve": bool(valve),
+        "valve": valve,
         "seed": seed,
         "max_resource": max_resource,
         "min_resource": min_resource,
         "reduction_factor": reduction_factor,
-        "direction": direction,
+        "direction": goal,
     }
     if prior is None:  # then they change nothing
         del settings["weight"], settings["valve"]
+    backend = open_storage(storage, name, heartbeat)
+    sampler = alone
+    if prior is not None:
+        sampler = PriorSampler(prior, alone, weight, seed, valve=valve, storage=backend)
     pruner: BasePruner = HyperbandPruner(
         min_resource=min_resource, max_resource=max_resource, reduction_factor=reduction_factor
     )
@@ -146,18 +154,59 @@ def hyperband_study(
         steps = rungs(min_resource, max_resource, reduction_factor)
         sampler = PromotingSampler(sampler, steps, reduction_factor, backend)
         pruner = RungPruner(steps[-1])
-    study = optuna.create_study(
-        storage=backend,
-        study_name=name,
-        direction=direction,
-        sampler=sampler,
-        pruner=pruner,
-        load_if_exists=True,
-    )
+    study = _open(backend, name, goal, sampler, pruner)
     agree(study, settings)
     if not promote:
         start_brackets(study)
     return study
+
+
+def _check_name(name: Any) -> None:
+    if not isinstance(name, str) or not name:
+        raise PriorError(f"name: the study needs one, got {name!r}.")
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise PriorError(f"name: {name!r} is no text that can be kept in a file.") from error
+    if "\0" in name:
+        raise PriorError(f"name: {name!r} holds a zero byte, which a database cannot keep.")
+
+
+def _direction(direction: Any) -> _Direction:
+    if isinstance(direction, str) and direction == "minimize":
+        return "minimize"
+    if isinstance(direction, str) and direction == "maximize":
+        return "maximize"
+    if direction in (StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE):
+        return _direction(StudyDirection(direction).name.lower())
+    raise PriorError(f"direction: needs 'minimize' or 'maximize', got {direction!r}.")
+
+
+def _open(
+    storage: BaseStorage,
+    name: str,
+    direction: _Direction,
+    sampler: BaseSampler,
+    pruner: BasePruner,
+) -> optuna.Study:
+    """The study of a name, made where there is none; nothing is written where there is one."""
+    try:
+        try:
+            storage.get_study_id_from_name(name)
+        except KeyError:
+            return optuna.create_study(
+                storage=storage,
+                study_name=name,
+                direction=direction,
+                sampler=sampler,
+                pruner=pruner,
+                load_if_exists=True,  # another worker may be ahead of this one
+            )
+        return optuna.load_study(study_name=name, storage=storage, sampler=sampler, pruner=pruner)
+    except (OSError, optuna.exceptions.StorageInternalError) as error:
+        cause = error.__cause__ or error
+        reason = str(getattr(cause, "orig", cause)).strip().splitlines() or [type(cause).__name__]
+        raise PriorError(f"storage: the study cannot be kept in it: {reason[0]}.") from error
 
 
 def _check_resources(min_resource: int, max_resource: int, reduction_factor: int) -> None:
@@ -173,13 +222,6 @@ def _check_resources(min_resource: int, max_resource: int, reduction_factor: int
             f"max_resource: Optuna loses a bracket of {max_resource} to rounding; "
             f"{max_resource + 1} has the same rungs and all its brackets."
         )
-
-
-def _weight(value: Any) -> float:
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool)  # numpy's too
-    if not real or not 0.0 <= value <= 1.0:
-        raise PriorError(f"weight: needs to be in [0, 1], got {value!r}.")
-    return float(value)
 
 
 def start_brackets(study: optuna.Study) -> None:
@@ -203,10 +245,13 @@ def agree(study: optuna.Study, settings: dict[str, Any], key: str = SETTINGS) ->
                 f"name: the storage has a study {name!r} that was not made by this function."
             )
     if known is None:
-        if study.direction.name.lower() != settings.get("direction", study.direction.name.lower()):
+        directions = [direction.name.lower() for direction in study.directions]
+        if directions != [settings.get("direction", *directions[:1])]:
             raise PriorError(f"name: the storage has a study {name!r} with another direction.")
         study.set_user_attr(key, settings)
         known = settings
+    if not isinstance(known, dict):
+        raise PriorError(f"name: the settings of the study {name!r} are damaged: {known!r}.")
     if known != settings:
         other = "; ".join(
             f"{what} is {known.get(what)!r} there and {settings.get(what)!r} here"
@@ -225,34 +270,13 @@ def fingerprint(prior: Prior | None) -> str | None:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _sampler(
-    prior: Prior | None,
-    base: BaseSampler | MakeSampler | None,
-    weight: float,
-    valve: bool,
-    seed: int,
-    storage: BaseStorage,
-) -> BaseSampler:
-    if prior is not None:
-        return PriorSampler(prior, base, weight, seed, valve=valve, storage=storage)
-    if isinstance(base, BaseSampler):
-        return base
-    if isinstance(base, type) or not (base is None or callable(base)):
-        raise PriorError(
-            f"base: needs a function seed -> sampler or an Optuna sampler, got {base!r}."
-        )
-    return SeededSampler(base or make_tpe, seed)
-
-
-def _describe(base: BaseSampler | MakeSampler | None) -> str:
-    if isinstance(base, BaseSampler):
-        return type(base).__name__ + " (one state)"
-    made = (base or make_tpe)(0)
-    if not isinstance(made, BaseSampler):
-        raise PriorError(
-            f"base: the function needs to return an Optuna sampler, got {type(made).__name__}."
-        )
-    kind, name = type(made).__name__, getattr(base, "__qualname__", "<lambda>")
+def _describe(base: BaseSampler | MakeSampler | None, sampler: BaseSampler) -> str:
+    """What is kept of a base: its sampler's class, and the name of the function that makes it."""
+    if isinstance(sampler, DealingSampler):
+        sampler = sampler.sampler
+    if not isinstance(sampler, SeededSampler) or base is sampler:
+        return type(sampler).__name__ + " (one state)"
+    kind, name = type(sampler.example).__name__, getattr(base, "__qualname__", "<lambda>")
     # Not its module, which is another one where it is run as a script.
     own = base in (None, make_tpe) or name.endswith("<lambda>")
     return kind if own else f"{kind} of {name}"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from infoprior.spaces import SearchSpace
     from infoprior.tasks import Task
 
-_CONTINUES = "infoprior:continues"  # of `infoprior.priors`: the trial that a promotion goes on from
+_PROMOTES = "infoprior:promotes"  # of `infoprior.priors`: the paused trial that is promoted
 
 
 def objective(
@@ -28,7 +28,7 @@ def objective(
         space: what is searched; its parameters are suggested under their own names.
         epochs: of a full training: `HyperbandPruner`'s max_resource.
         seed: trial t trains with the seed (seed, t), and a promotion (see
-            `infoprior.hyperband_study`) with that of the trial it goes on from: it is that
+            `infoprior.hyperband_study`) with that of the trial it continues: it is that
             network, trained from the start and further.
 
     Returns:
@@ -44,7 +44,8 @@ def objective(
                 raise optuna.TrialPruned(f"pruned after epoch {epoch}")
 
         params = space.suggest(trial)
-        # A seed of its own, unless it goes on: trials of one point differ as retrained networks do.
+        # A seed of its own unless it is a promotion: trials of one point differ as networks that
+        # are trained again do.
         own = int(np.random.SeedSequence([seed, _first(trial)]).generate_state(1)[0])
         curve = train(task, params, space=space, seed=own, epochs=epochs, report=report).curve
         return float(curve[-1]["validation_accuracy"])
@@ -53,9 +54,10 @@ def objective(
 
 
 def _first(trial: optuna.Trial) -> int:
-    """The number of the trial that this one goes on from in the end, or its own."""
-    number, paused = trial.number, trial.user_attrs.get(_CONTINUES)
+    """The number of the trial that this one continues in the end, or its own."""
+    number, paused, params = trial.number, trial.user_attrs.get(_PROMOTES), trial.params
     trials = trial.study.get_trials(deepcopy=False) if paused is not None else []
-    while paused is not None and paused < number:  # not one that was copied from another study
-        number, paused = int(paused), trials[int(paused)].user_attrs.get(_CONTINUES)
+    # Not one that was copied from another study, nor one of a space that has changed since.
+    while paused is not None and paused < number and trials[paused].params == params:
+        number, paused = int(paused), trials[int(paused)].user_attrs.get(_PROMOTES)
     return number

@@ -15,7 +15,8 @@ from optuna.trial import TrialState
 
 from infoprior.priors import PriorError
 from infoprior.priors._journal import open_storage
-from infoprior.priors._optimize import ERROR, STALE, fail_stale, finished, optimize
+from infoprior.priors._notes import ERROR, STALE
+from infoprior.priors._optimize import fail_stale, finished, optimize
 from infoprior.priors._study import hyperband_study
 from tests.priors.workers import PRIOR, SPACE, objective, open_study
 

@@ -11,9 +11,9 @@ from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from infoprior.priors import Paused, continues
-from infoprior.priors._evidence import CONTINUES
-from infoprior.priors._optimize import STALE, fail_stale, optimize
-from infoprior.priors._promote import RUNG, rungs, slots
+from infoprior.priors._notes import PROMOTES, RUNG, STALE, STEP
+from infoprior.priors._optimize import fail_stale, optimize
+from infoprior.priors._promote import rungs, slots
 from infoprior.priors._study import hyperband_study
 
 State = TrialState
@@ -49,6 +49,12 @@ def told(study: optuna.Study, value: float, upto: int = 10**9) -> FrozenTrial:
     return study.tell(trial, value)
 
 
+def promoted(trial: Any) -> Paused | None:
+    """The paused trial whose place a trial takes, whatever its own parameters are."""
+    number = trial.user_attrs.get(PROMOTES)
+    return None if number is None else Paused(number, trial.user_attrs[STEP])
+
+
 # ---- the plan
 
 
@@ -57,7 +63,7 @@ def test_rungs_and_one_cycle_of_brackets() -> None:
     assert rungs(2, 30, 3) == [2, 6, 30]  # the last one is the top
     assert rungs(1, 1, 3) == [1]
     # Four rungs: 27 > 9 > 3 > 1, 9 > 3 > 1, 6 > 2, 4.
-    found = [(s.bottom, s.rung, s.promotes) for s in slots(4, 3)]
+    cycle = [(s.bottom, s.rung, s.promotes) for s, count in slots(4, 3) for _ in range(count)]
     plan = [(0, [27, 9, 3, 1]), (1, [9, 3, 1]), (2, [6, 2]), (3, [4])]
     by_hand = [
         (bottom, bottom + k, k > 0)
@@ -65,7 +71,7 @@ def test_rungs_and_one_cycle_of_brackets() -> None:
         for k, size in enumerate(sizes)
         for _ in range(size)
     ]
-    assert found == by_hand
+    assert cycle == by_hand
 
 
 def test_the_best_go_on() -> None:
@@ -74,11 +80,11 @@ def test_the_best_go_on() -> None:
     for value in values:
         assert told(study, value).state == State.PRUNED
     first = [told(study, 0.0 + value) for value in (0.11, 0.21, 0.05)]
-    assert [t.user_attrs[CONTINUES] for t in first] == [1, 5, 3]
-    assert all(t.params == study.trials[t.user_attrs[CONTINUES]].params for t in first)
+    assert [t.user_attrs[PROMOTES] for t in first] == [1, 5, 3]
+    assert all(t.params == study.trials[t.user_attrs[PROMOTES]].params for t in first)
     assert [t.last_step for t in first] == [3, 3, 3]
     top = told(study, 0.04)  # from the one that is best at the second rung, not at the first
-    assert (top.user_attrs[CONTINUES], top.state, top.last_step) == (11, State.COMPLETE, 9)
+    assert (top.user_attrs[PROMOTES], top.state, top.last_step) == (11, State.COMPLETE, 9)
     # The second bracket begins a rung higher with new ones, and then takes what is best of all
     # that wait there: 0.11 and not its own.
     assert [continues(told(study, v)) for v in (0.6, 0.12, 0.7)] == [None, None, None]
@@ -103,7 +109,7 @@ def test_who_stops_early_or_fails_does_not_go_on() -> None:
 def test_nothing_to_promote_is_a_new_configuration() -> None:
     study = study_of(2)
     asked = [study.ask() for _ in range(4)]  # four workers: the fourth would promote
-    assert [continues(trial) for trial in asked] == [None] * 4
+    assert [promoted(trial) for trial in asked] == [None] * 4
     assert asked[3].user_attrs[RUNG] == 1
 
 
@@ -113,20 +119,20 @@ def test_workers_that_choose_at_once_choose_differently() -> None:
         told(study, value)
     ahead = study._storage.create_new_trial(study._study_id)  # begun, and has not chosen yet
     assert study._storage.get_trial(ahead).number == 9
-    assert continues(study.ask()) == Paused(2, 1)  # it leaves the best to the one before it
+    assert promoted(study.ask()) == Paused(2, 1)  # it leaves the best to the one before it
     third = study.ask()
     assert third.number == 11
-    assert continues(third) == Paused(0, 1)
+    assert promoted(third) == Paused(0, 1)
 
 
 def test_a_promotion_whose_worker_was_killed_is_free_again() -> None:
     study = study_of()
     for value in (0.3, 0.1, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
         told(study, value)
-    assert continues(study.ask()) == Paused(1, 1)  # and is never heard of again
+    assert promoted(study.ask()) == Paused(1, 1)  # and is never heard of again
     assert fail_stale(study) == [9]
     assert study.trials[9].user_attrs[STALE] is True
-    assert continues(study.ask()) == Paused(1, 1)
+    assert promoted(study.ask()) == Paused(1, 1)
 
 
 def test_points_of_the_user_s_own_are_no_promotions() -> None:
@@ -149,13 +155,16 @@ def test_a_range_that_has_moved_keeps_what_it_can() -> None:
         trial.report(float(trial.number), 1)
         study.tell(trial, state=State.PRUNED)
     old, trial = study.trials[0], study.ask()
-    assert continues(trial) == Paused(0, 1)
+    assert promoted(trial) == Paused(0, 1)
     assert trial.suggest_categorical("kind", ["a", "b"]) == old.params["kind"]
-    assert continues(trial) == Paused(0, 1)
     assert 2.0 <= trial.suggest_float("x", 2.0, 3.0) <= 3.0
     assert continues(trial) is None  # another configuration: there is nothing to take up
-    assert study.trials[3].user_attrs[CONTINUES] is None
     assert 0 <= trial.suggest_int("new", 0, 5) <= 5
+    # It has its place all the same: the next promotion is of another one.
+    study.tell(trial, 0.5)
+    while study.trials[-1].number < 8:
+        told(study, 5.0)
+    assert promoted(study.ask()) == Paused(1, 1)
 
 
 CHOICES = [(64, 64), (128,), None, True, 1, 2.5, math.inf]
@@ -172,11 +181,11 @@ def test_a_promotion_is_the_same_configuration_to_the_last_bit() -> None:
         return objective_of(trial, float(trial.number if continues(trial) is None else 0))
 
     study.optimize(function, n_trials=20)
-    promoted = [t for t in study.trials if CONTINUES in t.user_attrs]
-    assert promoted[0].user_attrs[CONTINUES] == 0
-    assert len(promoted) == 3
-    for trial in promoted:
-        old = study.trials[trial.user_attrs[CONTINUES]]
+    again = [t for t in study.trials if continues(t)]
+    assert again[0].user_attrs[PROMOTES] == 0
+    assert len(again) == 3
+    for trial in again:
+        old = study.trials[trial.user_attrs[PROMOTES]]
         assert repr(trial.params) == repr(old.params)
 
 
@@ -199,7 +208,7 @@ def nine(**more: Any) -> optuna.Study:
 def test_a_worker_that_died_while_choosing_is_not_waited_for_forever() -> None:
     study = nine()
     study._storage.create_new_trial(study._study_id)
-    assert continues(study.ask()) == Paused(2, 1)
+    assert promoted(study.ask()) == Paused(2, 1)
     taken = [continues(told(study, 0.95)) for _ in range(50)]
     # At first the best is left to it; from trial 42 on nobody waits.
     assert Paused(1, 1) not in taken[: 42 - 11]
@@ -210,9 +219,9 @@ def test_interrupted_once_it_is_taken_up_again_and_not_for_ever() -> None:
     study = nine()
     for _ in range(2):
         trial = study.ask()
-        assert continues(trial) == Paused(1, 1)
+        assert promoted(trial) == Paused(1, 1)
         study.tell(trial, state=State.FAIL)
-    assert continues(study.ask()) == Paused(2, 1)
+    assert promoted(study.ask()) == Paused(2, 1)
 
 
 def test_an_objective_s_error_is_final() -> None:
@@ -222,8 +231,8 @@ def test_an_objective_s_error_is_final() -> None:
         raise ValueError("no")
 
     optimize(study, broken, 10, catch=ValueError)
-    assert study.trials[9].user_attrs[CONTINUES] == 1
-    assert continues(study.ask()) == Paused(2, 1)
+    assert study.trials[9].user_attrs[PROMOTES] == 1
+    assert promoted(study.ask()) == Paused(2, 1)
 
 
 def test_a_failed_trial_that_optuna_tries_again_stays_what_it_was() -> None:
@@ -239,22 +248,22 @@ def test_a_failed_trial_that_optuna_tries_again_stays_what_it_was() -> None:
     )  # fmt: skip
     again = study.ask()
     assert again.params == failed.params
-    assert continues(again) == Paused(1, 1)
+    assert promoted(again) == Paused(1, 1)
     study.add_trial(
         optuna.trial.create_trial(
             state=State.WAITING, params={"x": 0.99}, distributions=failed.distributions
         )
     )
     other = study.ask()
-    assert (other.params, continues(other)) == ({"x": 0.99}, None)
+    assert (other.params, promoted(other)) == ({"x": 0.99}, None)
 
 
 def test_attributes_that_were_copied_do_not_make_a_promotion() -> None:
     study = nine()
     first = study.ask()
-    assert continues(first) == Paused(1, 1)
+    assert promoted(first) == Paused(1, 1)
     study.enqueue_trial({"x": 0.9}, user_attrs=first.user_attrs)
-    assert continues(study.ask()) is None
+    assert promoted(study.ask()) is None
 
 
 @pytest.mark.skipif(OLD, reason="Optuna before 5 has no Trial.set_constraint")
@@ -265,7 +274,7 @@ def test_what_breaks_a_constraint_does_not_go_on() -> None:
         trial.set_constraint("c", 0.25 - value)
         trial.report(value, 1)
         study.tell(trial, state=State.PRUNED)
-    assert continues(study.ask()) == Paused(2, 1)
+    assert promoted(study.ask()) == Paused(2, 1)
 
 
 def test_a_rung_that_was_passed_is_left_out() -> None:
@@ -277,5 +286,5 @@ def test_a_rung_that_was_passed_is_left_out() -> None:
             objective_of(trial := study.ask(), float(number), *steps)
         study.tell(trial, state=State.PRUNED)
     trial = study.ask()
-    assert continues(trial) == Paused(0, 5)
+    assert promoted(trial) == Paused(0, 5)
     assert trial.user_attrs[RUNG] == 9

@@ -13,9 +13,9 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from infoprior.priors import Prior, PriorError, PriorSampler, continues
-from infoprior.priors._evidence import CONTINUES
+from infoprior.priors._notes import PROMOTES, RUNG
 from infoprior.priors._optimize import optimize
-from infoprior.priors._promote import RUNG, PromotingSampler, RungPruner, slots
+from infoprior.priors._promote import PromotingSampler, RungPruner, slots
 from infoprior.priors._study import hyperband_study
 from tests.priors.test_promote import objective_of
 from tests.priors.workers import PRIOR, SPACE, objective, open_study
@@ -31,17 +31,17 @@ def _quiet() -> None:
 def test_a_promotion_counts_once_for_the_source_of_its_configuration() -> None:
     study = open_study("memory", "study", promote=True)
     optimize(study, objective, 60)
-    promoted = [t for t in study.trials if CONTINUES in t.user_attrs]
+    promoted = [t for t in study.trials if PROMOTES in t.user_attrs]
     assert {t.user_attrs[PriorSampler.SOURCE] for t in promoted} >= {"prior", "base"}
     for trial in promoted:
-        old = study.trials[trial.user_attrs[CONTINUES]]
+        old = study.trials[trial.user_attrs[PROMOTES]]
         assert trial.params == old.params
         for name in (PriorSampler.SOURCE, PriorSampler.TRUST):
             assert trial.user_attrs[name] == old.user_attrs[name]
-    assert len({t.user_attrs[CONTINUES] for t in promoted}) == len(promoted)
+    assert len({t.user_attrs[PROMOTES] for t in promoted}) == len(promoted)
     # What has gone on is not weighed a second time.
     evidence = study.sampler.sampler._evidence  # type: ignore[attr-defined]
-    assert evidence._later == {t.user_attrs[CONTINUES]: t.number for t in promoted}
+    assert evidence._later == {t.user_attrs[PROMOTES]: t.number for t in promoted}
 
 
 def test_the_valve_leaves_out_what_has_gone_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +54,7 @@ def test_the_valve_leaves_out_what_has_gone_on(monkeypatch: pytest.MonkeyPatch) 
     )
     optimize(study, objective, 14)
     # Trials 9 to 11 go on from three of the first nine, 12 from one of them.
-    gone = {t.user_attrs[CONTINUES] for t in study.trials if CONTINUES in t.user_attrs}
+    gone = {t.user_attrs[PROMOTES] for t in study.trials if PROMOTES in t.user_attrs}
     assert seen[-1] == [n for n in range(13) if n not in gone]
 
 
@@ -221,7 +221,7 @@ def test_the_base_sees_the_rung_of_every_trial() -> None:
             prior, name="s", max_resource=27, storage="memory", base=lambda seed: Spy(seed=seed)
         )
         optimize(study, objective, 65)
-        bottoms = [3**slot.bottom for slot in slots(4, 3)]
+        bottoms = [3**slot.bottom for slot, count in slots(4, 3) for _ in range(count)]
         assert len(seen) > 8
         assert len(set(seen.values())) > 2
         assert all(rung == bottoms[number] for number, rung in seen.items())

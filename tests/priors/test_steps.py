@@ -12,10 +12,10 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import TrialState, create_trial
 from scipy import stats
 
-from infoprior.priors._evidence import CONTINUES
-from infoprior.priors._promote import RUNG
+from infoprior.priors._notes import PARAMS, PROMOTES, RUNG, params_checksum
+from infoprior.priors._notes import STEP as STEP_NOTE
 from infoprior.priors._seeded import SeededSampler
-from infoprior.priors._steps import STEP, best_trials, make_steps
+from infoprior.priors._steps import STEP, _ranked, best_trials, make_steps
 
 SPACE: dict[str, Any] = {
     "x": FloatDistribution(0.0, 1.0),
@@ -138,11 +138,52 @@ def test_the_best_are_those_trained_longest(direction: str) -> None:
     add(P, 0.9, 0.8)  # 1
     add(P, 0.5, 0.4)  # 2: goes on as 4
     add(P)  # 3: reported nothing
-    add(C, 0.5, 0.4, 0.7, **{CONTINUES: 2})  # 4
+    add(C, 0.5, 0.4, 0.7, **{PROMOTES: 2, STEP_NOTE: 3, PARAMS: params_checksum({})})  # 4
     add(P, 0.05)  # 5
     add(P, math.nan)  # 6
     assert [t.number for t in best_trials(study, 9)] == [4, 1, 5, 0]
     assert [t.number for t in best_trials(study, 2)] == [4, 1]
+
+
+def test_a_trial_counts_beside_one_that_took_its_place_with_other_parameters() -> None:
+    study = optuna.create_study()
+    notes = {PROMOTES: 0, STEP_NOTE: 1, PARAMS: params_checksum({"x": 0.5})}
+    study.add_trial(create_trial(state=P, intermediate_values={1: 0.3}))
+    study.add_trial(create_trial(state=P, intermediate_values={3: 0.4}, user_attrs=notes))
+    assert [t.number for t in best_trials(study, 9)] == [1, 0]
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_the_best_are_kept_up_from_trial_to_trial(direction: str) -> None:
+    """As if all trials were looked through anew, whatever order they end in."""
+    rng = np.random.default_rng(0)
+    study = optuna.create_study(direction=direction)
+    running: list[optuna.Trial] = []
+    for _ in range(300):
+        if running and rng.random() < 0.5:
+            trial = running.pop(rng.integers(len(running)))
+            value = float(rng.integers(9))
+            kind = rng.integers(3)
+            if kind:
+                trial.report(value, int(rng.integers(3)))
+            study.tell(trial, value if kind == 2 else None, state=(P, P, C)[kind])
+        else:
+            running.append(study.ask({"n": IntDistribution(1, 50)}))
+        anew = optuna.load_study(study_name=study.study_name, storage=study._storage)
+        assert best_trials(study, 5) == best_trials(anew, 5)
+        tried = {t.params["n"] for t in study.trials}
+        assert {n for n in range(1, 51) if _ranked(study).has({"n": n})} == tried
+
+
+def test_points_with_lists_are_known_again() -> None:
+    study = optuna.create_study()
+    study.add_trial(
+        create_trial(
+            params={"c": [1, 2]}, distributions={"c": CategoricalDistribution([[1, 2]])}, value=0.0
+        )
+    )  # fmt: skip
+    assert _ranked(study).has({"c": [1, 2]})
+    assert not _ranked(study).has({"c": [1]})
 
 
 def test_a_value_that_the_range_no_longer_has_is_drawn_anew() -> None:

@@ -17,7 +17,7 @@ import pytest
 from optuna.trial import TrialState
 
 from infoprior.priors import PriorError
-from infoprior.priors._evidence import CONTINUES
+from infoprior.priors._notes import PROMOTES
 from infoprior.priors._optimize import fail_stale, finished, optimize
 from tests import postgres
 from tests.priors.workers import objective, open_study
@@ -110,11 +110,11 @@ def kill_one_halfway(storage: str, n_trials: int, tmp_path: Path, name: str) -> 
     for worker in noted:  # each did its part, the others after the kill too
         assert sum("finished" in note for note in worker) >= n_trials // 40
     # Seeds differ by trial: no two workers proposed the same point.
-    own = [trial for trial in trials if CONTINUES not in trial.user_attrs]
+    own = [trial for trial in trials if PROMOTES not in trial.user_attrs]
     points = {tuple(sorted(trial.params.items())) for trial in own if trial.params}
     assert len(points) >= len(own) - 1
     # Nor did two go on from the same trial, but where one read while the other was writing.
-    taken = [t.user_attrs[CONTINUES] for t in trials if CONTINUES in t.user_attrs]
+    taken = [t.user_attrs[PROMOTES] for t in trials if PROMOTES in t.user_attrs]
     assert len(taken) - len(set(taken)) <= 2
     assert bool(taken) == name.startswith("promoting")
     return study

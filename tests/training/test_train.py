@@ -197,6 +197,16 @@ def test_a_promotion_is_the_same_network_trained_further():
 def test_an_attribute_copied_from_another_study_says_nothing():
     study = optuna.create_study(direction="maximize")
     for number in (0, 7):
-        study.enqueue_trial({}, user_attrs={"infoprior:continues": number})
+        study.enqueue_trial({}, user_attrs={"infoprior:promotes": number})
     study.optimize(objective(ring_task(), SPACE, epochs=1), n_trials=2)
     assert all(t.state == optuna.trial.TrialState.COMPLETE for t in study.trials)
+
+
+def test_a_promotion_of_another_configuration_is_a_network_of_its_own():
+    from infoprior.training._objective import _first
+
+    study = optuna.create_study()
+    for low, paused in ((0.0, None), (0.0, 0), (0.5, 1)):
+        study.enqueue_trial({"x": low}, user_attrs={"infoprior:promotes": paused})
+        trial = study.ask({"x": optuna.distributions.FloatDistribution(0, 1)})
+        assert _first(trial) == (2 if low else 0)
