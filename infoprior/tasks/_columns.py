@@ -189,7 +189,7 @@ def _amounts(name: str, texts: list[str], options: Options) -> np.ndarray | None
     try:
         numbers = read_numbers(texts, options.decimal)
     except Unclear as error:
-        message = f"{error}, or leave the column out with drop=[{name!r}]"
+        message = f"{error}; or leave the column out with drop=[{name!r}]"
         raise TaskError(options.column(name, message)) from None
     return None if numbers is None else floats_of_texts(numbers)
 
