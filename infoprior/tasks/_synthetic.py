@@ -30,7 +30,7 @@ def recipe(index: int) -> Recipe:
     """The settings of the concept behind "synthetic/<index>"; `TaskError` for no such index."""
     whole = isinstance(index, Integral) and not isinstance(index, bool)
     if not whole or index < 0:
-        raise TaskError(f"synthetic tasks are numbered by whole numbers from 0, not {index!r}")
+        raise TaskError(f"synthetic tasks are numbered from 0 by whole numbers, not {index!r}")
     return draw_recipe(concept_of(int(index)))
 
 
