@@ -12,32 +12,28 @@ from typing import Any
 from infoprior.tasks._task import TaskError
 
 
-def check_whole(name: str, value: Any, least: int, what: str = "a whole number") -> int:
-    """`value` as an int of at least `least`; NumPy's integers count, truths do not."""
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or value < least:
-        raise TaskError(f"{name} must be {what} of at least {least}, not {value!r}")
-    return int(value)
+def check_whole(name: str, value: Any, least: int) -> None:
+    """A whole number of at least `least`; NumPy's count, truths do not."""
+    if not _is_whole(value) or value < least:
+        raise TaskError(f"{name} must be a whole number of at least {least}, not {value!r}")
 
 
-def check_seed(value: Any, name: str = "seed") -> int:
-    return check_whole(name, value, 0)
+def check_seed(value: Any, name: str = "seed") -> None:
+    check_whole(name, value, 0)
 
 
-def check_cap(name: str, value: Any) -> int | None:
-    """A cap on rows: None or a positive number of rows."""
-    if value is None:
-        return None
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or value < 1:
-        raise TaskError(f"{name} must be a positive number of rows or None, not {value!r}")
-    return int(value)
+def check_rows(name: str, value: Any) -> None:
+    if not _is_whole(value) or value < 1:
+        raise TaskError(f"{name} must be a positive number of rows, not {value!r}")
 
 
-def check_text(name: str, value: Any, what: str) -> str:
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def check_text(name: str, value: Any, what: str) -> None:
     if not isinstance(value, str) or not value:
         raise TaskError(f"{name} must be {what}, not {value!r}")
-    return str(value)
 
 
 def check_columns(name: str, value: Any) -> tuple[str, ...]:

@@ -146,10 +146,9 @@ def _plain_numbers(array: Any, options: Options) -> np.ndarray | None:
         return None
     with_point = pc.match_substring(texts, ".")
     pointed, whole = texts.filter(with_point), texts.filter(pc.invert(with_point))
-    if len(pointed) and options.decimal == ",":
-        return None
-    grouped = len(pointed) and not options.decimal and all_match(pointed, GROUPED_BY_POINTS)
-    if grouped and not all_match(whole, ZERO):
+    # Points that may group thousands, if the comma is the decimal mark or whole numbers lack them.
+    grouping = options.decimal == "," or (options.decimal is None and not all_match(whole, ZERO))
+    if len(pointed) and grouping and all_match(pointed, GROUPED_BY_POINTS):
         return None
     numbers = pc.if_else(plain, array, pa.scalar(None, array.type))
     values: np.ndarray = numbers.cast(pa.float64()).to_numpy()

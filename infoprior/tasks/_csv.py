@@ -78,7 +78,8 @@ def _encoding(path: Path) -> str:
         if head.startswith(signature):
             raise TaskError(f"{path}: not a text file, it is {what}; {remedy}")
     if b"\0" in head:
-        raise TaskError(f"{path}: not a text file (it holds NUL bytes); {remedy}")
+        line = 1 + len(_LINE_END.findall(head[: head.index(b"\0")].decode("latin-1")))
+        raise TaskError(f"{path}: not a text file, line {line} holds a NUL byte; {remedy}")
     for pattern, what in _MARKUP:
         if pattern.match(head):
             raise TaskError(f"{path}: is {what}, not CSV; {remedy}")
@@ -102,7 +103,7 @@ def _not_text(path: Path, encoding: str) -> str:
 def _lines(file: TextIO, path: Path) -> Iterator[str]:
     for number, line in enumerate(file, start=1):
         if "\0" in line:
-            raise TaskError(f"{path}: line {number} holds a NUL character; mend it")
+            raise TaskError(f"{path}: line {number} holds a NUL character; remove it")
         yield line
 
 

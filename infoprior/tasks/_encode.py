@@ -81,6 +81,12 @@ def make_task(
         together = join_groups(together, np.unique(groups, return_inverse=True)[1])
     check_classes(together, y, class_names, where)
     parts = cap_parts(split_rows(together, y, seed, fractions), y, caps or Caps(), seed, where)
+    for part in PARTS:
+        if not len(parts[part]):
+            raise TaskError(
+                f"{where}: no rows are left for {part}, since rows that are equal or belong "
+                "together stay in one part; give more different rows"
+            )
     kept = np.sort(np.concatenate([parts[part] for part in PARTS]))
     train = np.isin(kept, parts["train"])
     X, feature_names = encode((Column(c.name, c.values[kept]) for c in columns), train, table)

@@ -48,8 +48,7 @@ def metafeatures(task: Task) -> dict[str, float]:
     one row, counts as one that always says the most frequent class.
     Raises `TaskError` for what is no task.
     """
-    if not isinstance(task, Task):
-        raise TaskError(f"metafeatures are of a Task, not of {type(task).__name__}; see load_task")
+    _check_task(task)
     task = task.flatten()
     X, y = task.split("train")
     values = {
@@ -68,7 +67,11 @@ def metafeatures(task: Task) -> dict[str, float]:
 
 
 def task_columns(task: Task) -> dict[str, str | int | float]:
-    """A task's row of a table of tasks: names, sizes, and `mf_<name>` of every meta-feature."""
+    """A task's row of a table of tasks: names, sizes, and `mf_<name>` of every meta-feature.
+
+    Raises `TaskError` for what is no task.
+    """
+    _check_task(task)
     return {
         "task": task.name,
         "family": task.family,
@@ -81,6 +84,14 @@ def task_columns(task: Task) -> dict[str, str | int | float]:
         "n_classes": task.n_classes,
         **{f"mf_{name}": value for name, value in metafeatures(task).items()},
     }
+
+
+def _check_task(task: Task) -> None:
+    if not isinstance(task, Task):
+        what = type(task).__name__
+        raise TaskError(
+            f"meta-features describe a Task, not {what}; load_task and read_table give one"
+        )
 
 
 def _subsample(X: np.ndarray, y: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:

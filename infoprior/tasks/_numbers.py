@@ -68,10 +68,10 @@ def read_numbers(texts: Sequence[str], decimal: str | None = None) -> list[str] 
     Percents are divided by 100, currencies taken off. What is returned is text, so that no digit
     is lost; `float` and `Decimal` read it.
 
-    decimal: the decimal mark, "." or ","; None decides by the values
+    decimal: the decimal mark, "." or ",", where both readings fit; None refuses if they differ
     Raises `Unclear` where they can be read in two ways, or where units are mixed.
     """
-    shapes = [_shape(text.translate(_NORMAL)) for text in texts]
+    shapes = [_shape(_normal(text)) for text in texts]
     if not texts or any(shape is None for shape in shapes):
         return None
     known = [shape for shape in shapes if shape is not None]
@@ -87,6 +87,13 @@ def read_numbers(texts: Sequence[str], decimal: str | None = None) -> list[str] 
 
 
 _Shape = tuple[str, str, str, str]  # sign, core, exponent, unit
+
+
+def _normal(text: str) -> str:
+    """One kind of space, minus and apostrophe, and ASCII digits."""
+    if text.isascii():
+        return text
+    return "".join(str(int(c)) if c.isdecimal() else c for c in text.translate(_NORMAL))
 
 
 def _shape(text: str) -> _Shape | None:
@@ -128,11 +135,6 @@ def _choose(
         for mark, numbers in readings.items()
         if None not in numbers
     }
-    if decimal is not None:
-        if decimal in fitting:
-            return fitting[decimal]
-        example = texts[readings[decimal].index(None)]
-        raise Unclear(f"holds {example!r}, which is no number with decimal={decimal!r}; mend it")
     if not fitting:
         examples = [texts[numbers.index(None)] for numbers in readings.values()]
         raise Unclear(
@@ -141,6 +143,8 @@ def _choose(
         )
     if len(fitting) == 1:
         return next(iter(fitting.values()))
+    if decimal is not None:
+        return fitting[decimal]
     point, comma = fitting["."], fitting[","]
     differ = [k for k in range(len(texts)) if float(point[k]) != float(comma[k])]
     if not differ:

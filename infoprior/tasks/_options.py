@@ -14,7 +14,8 @@ from infoprior.tasks._words import suggestion
 class Options:
     """How to read a frame. `where` opens every message: the file, or the OpenML id.
 
-    decimal: the decimal mark of numbers that are texts, "." or ","; None decides by the values
+    decimal: the decimal mark of numbers that are texts, "." or ",", where the values of a column
+        do not decide it; None refuses such a column
     strict: False leaves unusable columns out with a `TaskWarning`, where nobody could name them
     """
 

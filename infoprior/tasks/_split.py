@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from infoprior.tasks._arguments import check_cap
+from infoprior.tasks._arguments import check_rows
 from infoprior.tasks._task import PARTS, TaskError
 
 FRACTIONS = (0.6, 0.2, 0.2)
@@ -23,7 +23,8 @@ class Caps:
 
     def __post_init__(self) -> None:
         for part in PARTS:
-            check_cap(f"max_{part}", getattr(self, part))
+            if getattr(self, part) is not None:
+                check_rows(f"max_{part}", getattr(self, part))
 
 
 def group_rows(keys: np.ndarray) -> np.ndarray:
@@ -126,8 +127,8 @@ def cap_parts(
         classes = len(np.unique(y[rows]))
         if cap < min(classes, len(rows)):
             raise TaskError(
-                f"{where}: max_{part}={cap} is fewer than the {classes} classes of the {part} "
-                "rows; raise it"
+                f"{where}: max_{part}={cap} is fewer rows than there are classes ({classes}); "
+                "raise it"
             )
         capped[part] = cap_rows(rows, y, cap, rng)
     return capped

@@ -11,7 +11,7 @@ from numbers import Integral
 
 import numpy as np
 
-from infoprior.tasks._arguments import check_seed, check_whole
+from infoprior.tasks._arguments import check_rows, check_seed
 from infoprior.tasks._encode import encode
 from infoprior.tasks._split import group_rows
 from infoprior.tasks._synthetic_columns import Measurement
@@ -82,7 +82,7 @@ def task_of(
     r = concept.recipe
     sizes = {"n_train": n_train, "n_validation": n_validation, "n_test": n_test}
     for argument, size in sizes.items():
-        check_whole(argument, size, 1, "a positive number of rows, so a whole number")
+        check_rows(argument, size)
     check_seed(seed)
     check_seed(draw, "draw")
     if n_train < r.n_classes:

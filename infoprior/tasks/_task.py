@@ -88,6 +88,8 @@ class Task:
             fail(f"{len(self.feature_names)} feature names for {self.X.shape[1]} {what}")
         if len(self.class_names) < 2:
             fail("needs at least two classes")
+        if len(set(self.class_names)) < len(self.class_names):
+            fail("two classes have the same name")
         if self.y.min() < 0 or self.y.max() >= len(self.class_names):
             fail(f"y must lie in 0..{len(self.class_names) - 1}")
         seen = np.zeros(len(self.X), dtype=bool)
@@ -157,10 +159,12 @@ class Task:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one .safetensors file, atomically; the same task gives the same bytes.
 
-        Raises `TaskError` if the folder does not exist.
+        Raises `TaskError` if the folder does not exist or the path is one.
         """
         from safetensors.numpy import save
 
+        if Path(path).is_dir():
+            raise TaskError(f"{path}: is a folder; name a file in it")
         if not Path(path).parent.is_dir():
             raise TaskError(f"{path}: the folder {Path(path).parent} does not exist; make it first")
         header = {key: getattr(self, key) for key in _TEXT}
