@@ -132,27 +132,33 @@ def _plain_numbers(array: Any, options: Options) -> np.ndarray | None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    array = trim(array)
-    plain = pc.match_substring_regex(array, f"^{PLAIN}$").fill_null(False)
-    others = pc.unique(array.filter(pc.invert(plain))).to_pylist()
-    texts = array.filter(plain)
-    if not all(t is None or is_missing_among_numbers(t) for t in others) or not len(texts):
-        return None
+    def matches(texts: Any, pattern: str) -> Any:
+        return pc.match_substring_regex(texts, f"^({pattern})$")
 
-    def all_match(texts: Any, pattern: str) -> bool:
-        return bool(pc.all(pc.match_substring_regex(texts, f"^({pattern})$")).as_py())
-
-    if pc.any(pc.match_substring_regex(texts, f"^{CODE}$")).as_py():
+    array = trim(array).combine_chunks()
+    texts = array
+    plain = matches(array, PLAIN).fill_null(False)
+    if not pc.all(plain).as_py():
+        others = pc.unique(array.filter(pc.invert(plain))).to_pylist()
+        texts = array.filter(plain)
+        if not all(t is None or is_missing_among_numbers(t) for t in others) or not len(texts):
+            return None
+        array = pc.if_else(plain, array, pa.scalar(None, array.type))
+    if pc.any(matches(texts, CODE)).as_py():
         return None
     with_point = pc.match_substring(texts, ".")
-    pointed, whole = texts.filter(with_point), texts.filter(pc.invert(with_point))
-    # Points that may group thousands, if the comma is the decimal mark or whole numbers lack them.
-    grouping = options.decimal == "," or (options.decimal is None and not all_match(whole, ZERO))
-    if len(pointed) and grouping and all_match(pointed, GROUPED_BY_POINTS):
-        return None
-    numbers = pc.if_else(plain, array, pa.scalar(None, array.type))
-    values: np.ndarray = numbers.cast(pa.float64()).to_numpy()
-    return shifted(values, lambda: from_least(numbers.to_pylist()))
+    pointed = texts.filter(with_point)
+    if (
+        len(pointed)
+        and options.decimal != "."
+        and pc.all(matches(pointed, GROUPED_BY_POINTS)).as_py()
+    ):
+        # Points that may group thousands, if the comma is the decimal mark or others lack points.
+        whole = texts.filter(pc.invert(with_point))
+        if options.decimal == "," or not pc.all(matches(whole, ZERO)).as_py():
+            return None
+    values: np.ndarray = array.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return shifted(values, lambda: from_least(array.to_pylist()))
 
 
 def _of_distinct(

@@ -14,7 +14,7 @@ from infoprior.tasks._task import TaskError
 
 SEPARATORS = (",", ";", "\t")
 _SNIFFED_LINES = 200
-_CHUNK_CELLS = 1_000_000  # cells held as Python strings before they go into compact columns
+_CHUNK_CELLS = 200_000  # cells held as Python strings before they go into compact columns
 _MARKS = {
     b"\xef\xbb\xbf": "utf-8-sig",
     b"\xff\xfe\0\0": "utf-32",
