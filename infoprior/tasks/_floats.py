@@ -66,8 +66,22 @@ def _to_float64(integers: Any) -> np.ndarray:
 
 
 def from_least(numbers: Sequence[Any]) -> np.ndarray:
-    """Differences from the least of exact numbers (Decimal or text); None is NaN."""
+    """Differences from the least of exact numbers, Decimal or text, shape (n,); None is NaN."""
+    exact = [None if n is None else Decimal(n) for n in numbers]
+    if any(isinstance(n, str) for n in numbers) and _are_doubles(
+        [v for v in exact if v is not None]
+    ):
+        exact = [None if v is None else Decimal(float(v)) for v in exact]
     with localcontext(prec=_DIGITS):
-        exact = [None if n is None else Decimal(n) for n in numbers]
         least = min(v for v in exact if v is not None)
         return np.array([np.nan if v is None else float(v - least) for v in exact])
+
+
+def _are_doubles(numbers: Sequence[Decimal]) -> bool:
+    """Whether texts look like float64 numbers as programs print them, rather than decimals.
+
+    They need up to 17 digits, have a fraction, and no two of them are one float64.
+    """
+    digits = max(len(v.as_tuple().digits) for v in numbers)
+    fractions = any(v.as_tuple().exponent < 0 for v in numbers)
+    return fractions and 15 < digits <= 17 and len(set(numbers)) == len(set(map(float, numbers)))
