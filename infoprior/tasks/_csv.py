@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -14,7 +16,7 @@ from infoprior.tasks._task import TaskError
 
 SEPARATORS = (",", ";", "\t")
 _SNIFFED_LINES = 200
-_CHUNK_CELLS = 200_000  # cells held as Python strings before they go into compact columns
+_BLOCK_CELLS = 400_000  # cells read at once, before they go into compact columns
 _MARKS = {
     b"\xef\xbb\xbf": "utf-8-sig",
     b"\xff\xfe\0\0": "utf-32",
@@ -52,7 +54,7 @@ def read_csv(path: Path, separator: str | None, options: Options) -> Any:
     try:
         separator = separator or _sniff(path, encoding)
         with path.open(encoding=encoding, newline="") as file:
-            return _frame(_lines(file, path), path, separator, options)
+            return _frame(file, path, separator, options)
     except UnicodeDecodeError:
         raise TaskError(_not_text(path, encoding)) from None
     except OSError as error:
@@ -100,8 +102,8 @@ def _not_text(path: Path, encoding: str) -> str:
     return f"{path}: not UTF-8 text; save it as CSV in UTF-8"
 
 
-def _lines(file: TextIO, path: Path) -> Iterator[str]:
-    for number, line in enumerate(file, start=1):
+def _lines(lines: Iterable[str], path: Path, before: int = 0) -> Iterator[str]:
+    for number, line in enumerate(lines, start=before + 1):
         if "\0" in line:
             raise TaskError(f"{path}: line {number} holds a NUL character; remove it")
         yield line
@@ -146,43 +148,104 @@ def _sniff(path: Path, encoding: str) -> str:
     return equal[0]
 
 
-def _frame(lines: Iterator[str], path: Path, separator: str, options: Options) -> Any:
+def _frame(file: TextIO, path: Path, separator: str, options: Options) -> Any:
     import pandas as pd
     import pyarrow as pa
 
-    reader = _reader(lines, separator)
-    records = _records(reader, path)
-    header = [name.strip() for name in next(records, (0, []))[1]]
+    reader = _reader(_lines(file, path), separator)
+    header = [name.strip() for name in next(_records(reader, path), (0, 0, []))[2]]
     if not header:
         raise TaskError(f"{path}: the file is empty; give a table with a header and rows")
     check_header(header, path)
     check_names(header, options)
-    kept = [k for k, name in enumerate(header) if name not in options.drop]
-    target = header.index(options.target)
-    pieces: list[list[Any]] = [[] for _ in kept]
-    swallowed: list[tuple[int, int, set[str]]] = []
-    for rows in _chunks(_checked(records, reader, header, separator, path, target, swallowed)):
-        cells = list(zip(*rows, strict=True))
-        for piece, k in zip(pieces, kept, strict=True):
-            piece.append(pa.array(cells[k], pa.string()))
-    table = pa.table(
-        [pa.chunked_array(piece, pa.string()) for piece in pieces], [header[k] for k in kept]
-    )
-    if swallowed:
-        _refuse_swallowed(swallowed, table[options.target], path)
+    layout = _Layout(path, separator, header, header.index(options.target))
+    kept = [name for name in header if name not in options.drop]
+    types = pa.schema([(name, pa.string()) for name in header])
+    tables = [table.select(kept) for table in _blocks(file, reader.line_num, layout, types)]
+    table = pa.concat_tables(tables) if tables else types.empty_table().select(kept)
+    _refuse_swallowed(layout, table[options.target])
     return table.to_pandas(types_mapper=pd.ArrowDtype)
 
 
-def _records(reader: Any, path: Path) -> Iterator[tuple[int, list[str]]]:
-    """(line where it begins, fields) of every record that is not blank."""
+@dataclass
+class _Layout:
+    """What every row of a file is checked against."""
+
+    path: Path
+    separator: str
+    header: list[str]
+    target: int
+    enclosed: list[tuple[int, int, set[str]]] = field(default_factory=list)
+    """Cells that may have swallowed rows: first line, last line, the labels of those rows."""
+
+
+def _blocks(file: TextIO, line: int, layout: _Layout, types: Any) -> Iterator[Any]:
+    """The rows after `line` as Arrow tables of texts; a terminal's progress can be counted here.
+
+    Lines without a quote leave a parser nothing to interpret: Arrow's reads them. All others, and
+    those in which it finds a fault, are read record by record, which names the fault's line.
+    """
+    size = max(1, _BLOCK_CELLS // len(layout.header))
+    while lines := list(islice(file, size)):
+        table = _quoteless("".join(lines), layout, types)
+        if table is None:
+            reader = _reader(_lines(chain(lines, file), layout.path, line), layout.separator)
+            rows = list(_checked(reader, len(lines), line, layout))
+            columns = zip(*rows, strict=True) if rows else ([] for _ in layout.header)
+            table = types.empty_table().from_pydict(
+                dict(zip(layout.header, columns, strict=True)), schema=types
+            )
+            line += reader.line_num
+        else:
+            line += len(lines)
+        yield table
+
+
+def _quoteless(text: str, layout: _Layout, types: Any) -> Any:
+    """Lines without quotes as a table; None if there are some, or rows that do not fit."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.csv
+
+    if '"' in text or "\0" in text or not layout.separator.isascii():
+        return None
+    data = text.encode()
+    try:
+        table = pyarrow.csv.read_csv(
+            pa.BufferReader(data),
+            pyarrow.csv.ReadOptions(
+                use_threads=False, column_names=layout.header, block_size=len(data) + 1
+            ),
+            pyarrow.csv.ParseOptions(delimiter=layout.separator, quote_char=False),
+            pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=False),
+        )
+    except pa.ArrowInvalid:
+        return None
+    if layout.separator.isspace() or not re.search(rf"(^|\n|{re.escape(layout.separator)}) ", text):
+        return table
+    # As the other reader skips them.
+    return pa.table([pc.utf8_ltrim(column, " ") for column in table.columns], schema=types)
+
+
+def _records(
+    reader: Any, path: Path, before: int = 0, last: float = math.inf
+) -> Iterator[tuple[int, int, list[str]]]:
+    """(first line, last line, fields) of the records that are not blank.
+
+    before: lines of the file before the reader's first; last: of the reader's lines, after which no
+        record is begun
+    """
     begin = 1
     try:
         for fields in reader:
             if not _is_blank(fields):
-                yield begin, fields
+                yield before + begin, before + reader.line_num, fields
+            if reader.line_num >= last:
+                return
             begin = reader.line_num + 1
     except csv.Error as error:
-        raise TaskError(f"{path}: {_broken(begin, reader.line_num, str(error))}") from None
+        reason = _broken(before + begin, before + reader.line_num, str(error))
+        raise TaskError(f"{path}: {reason}") from None
 
 
 def _broken(begin: int, line: int, reason: str) -> str:
@@ -202,50 +265,30 @@ def _broken(begin: int, line: int, reason: str) -> str:
     return f"line {line} is not CSV ({reason}); mend it"
 
 
-def _checked(
-    records: Iterator[tuple[int, list[str]]],
-    reader: Any,
-    header: list[str],
-    separator: str,
-    path: Path,
-    target: int,
-    swallowed: list[tuple[int, int, set[str]]],
-) -> Iterator[list[str]]:
+def _checked(reader: Any, last: int, before: int, layout: _Layout) -> Iterator[list[str]]:
     """The fields of every row, as many as names; notes which cells may have swallowed rows."""
-    width = len(header)
-    for begin, fields in records:
+    width = len(layout.header)
+    for begin, end, fields in _records(reader, layout.path, before, last):
         if len(fields) != width:
-            lines = "line" if reader.line_num == begin else f"the row of lines {begin} to"
+            lines = f"line {end}" if end == begin else f"the row of lines {begin} to {end}"
             raise TaskError(
-                f"{path}: {lines} {reader.line_num} has {len(fields)} fields, but the header "
-                f"names {width} columns; mend the line, quote texts that hold the separator, "
-                "or give separator="
+                f"{layout.path}: {lines} has {len(fields)} fields, but the header names {width} "
+                "columns; mend the line, quote texts that hold the separator, or give separator="
             )
-        if reader.line_num > begin and (labels := _labels_inside(fields, separator, target)):
-            swallowed.append((begin, reader.line_num, labels))
+        if end > begin and (labels := _labels_inside(fields, layout)):
+            layout.enclosed.append((begin, end, labels))
         yield fields
 
 
-def _chunks(rows: Iterator[list[str]]) -> Iterator[list[list[str]]]:
-    """Rows in lists of some million cells; a terminal's progress can be counted here."""
-    first = next(rows, None)
-    if first is None:
-        return
-    size = max(1, _CHUNK_CELLS // len(first))
-    chunk = [first, *islice(rows, size - 1)]
-    while chunk:
-        yield chunk
-        chunk = list(islice(rows, size))
-
-
-def _labels_inside(fields: list[str], separator: str, target: int) -> set[str]:
+def _labels_inside(fields: list[str], layout: _Layout) -> set[str]:
     """The labels of the rows that a cell of several lines holds, were its quotes stray ones.
 
     Two stray quotes at the beginning and the end of cells of one column enclose whole rows: the
     first line then lacks the fields before the column, the last those after it.
     """
+    target = layout.target
     for place, cell in enumerate(fields):
-        pieces = [line.split(separator) for line in _LINE_END.split(cell)]
+        pieces = [line.split(layout.separator) for line in _LINE_END.split(cell)]
         if len(pieces) < 2:
             continue
         widths = [len(fields) - place, *[len(fields)] * (len(pieces) - 2), place + 1]
@@ -260,17 +303,20 @@ def _labels_inside(fields: list[str], separator: str, target: int) -> set[str]:
     return set()
 
 
-def _refuse_swallowed(swallowed: list[tuple[int, int, set[str]]], target: Any, path: Path) -> None:
+def _refuse_swallowed(layout: _Layout, target: Any) -> None:
     """Raise `TaskError` where all labels inside a cell are labels of other rows, too.
 
     Prose in a quoted cell may have as many separators as rows have, but not their labels.
     """
+    if not layout.enclosed:
+        return
     known = {str(label).strip() for label in target.unique().to_pylist()}
-    for begin, end, labels in swallowed:
+    for begin, end, labels in layout.enclosed:
         if labels <= known:
             raise TaskError(
-                f"{path}: the quoted cell that begins in line {begin} and ends in line {end} "
-                "holds whole rows; remove the stray quotes, or double them inside a quoted cell"
+                f"{layout.path}: the quoted cell that begins in line {begin} and ends in line "
+                f"{end} holds whole rows; remove the stray quotes, or double them inside a quoted "
+                "cell"
             )
 
 

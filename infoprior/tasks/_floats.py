@@ -83,5 +83,5 @@ def _are_doubles(numbers: Sequence[Decimal]) -> bool:
     They need up to 17 digits, have a fraction, and no two of them are one float64.
     """
     digits = max(len(v.as_tuple().digits) for v in numbers)
-    fractions = any(v.as_tuple().exponent < 0 for v in numbers)
+    fractions = any("." in str(v) for v in numbers)
     return fractions and 15 < digits <= 17 and len(set(numbers)) == len(set(map(float, numbers)))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from infoprior.tasks import Task, TaskError, read_table
+from infoprior.tasks import Task, TaskError, TaskWarning, _csv, read_table
 
 
 def _rows(word=lambda i: "ab"[i % 2], n: int = 90) -> list[list[str]]:
@@ -92,6 +92,39 @@ def test_quoted_cells_may_hold_separators_quotes_and_lines(tmp_path, end):
     assert task.feature_names[1:] == (
         "word=a, b", "word=c, d", 'word=say "hi"', "word=two\nlines, of prose",
     )  # fmt: skip
+
+
+def test_spaces_after_separators_are_no_part_of_a_cell(tmp_path):
+    plain = _read(_write(tmp_path / "t.csv", _rows()))
+    for word in (lambda i: (" a", "b")[i % 2], lambda i: (' "a"', "b")[i % 2]):
+        assert _read(_write(tmp_path / "t.csv", _rows(word), ", ")).digest == plain.digest
+
+
+def test_blocks_with_and_without_quotes_count_the_same_lines(tmp_path, monkeypatch):
+    monkeypatch.setattr(_csv, "_BLOCK_CELLS", 3 * 20)  # 20 lines a block
+    rows = _rows()
+    rows[10][1] = '"two\nlines"'
+    rows[19][1] = rows[50][1] = '"three\n\nlines, over the end of a block"'
+    path = _write(tmp_path / "t.csv", rows)
+    assert len(_read(path).X) == 90
+    rows[80].append("more")
+    with pytest.raises(TaskError, match="line 86 has 4 fields"):
+        read_table(_write(path, rows), "y")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_both_readers_give_the_same_rows(tmp_path, monkeypatch, end):
+    odd = ["'a'", " a", "a ", "\u2028x", "\x0b", "#a", "\\", "a\\nb", "NULL", "", "é", "a\tb"]
+    path = _write(tmp_path / "t.csv", _rows(lambda i: odd[i % len(odd)]), end=end)
+    with path.open("ab") as file:
+        file.write(f"{end}   {end}1.5,a,no{end}{end}".encode())
+    with pytest.warns(TaskWarning, match="'a' and 'a ', which are read as one"):
+        fast = read_table(path, "y")
+    monkeypatch.setattr(_csv, "_quoteless", lambda *_: None)
+    with pytest.warns(TaskWarning, match="'a' and 'a ', which are read as one"):
+        slow = read_table(path, "y")
+    assert fast.digest == slow.digest
+    assert fast.feature_names == slow.feature_names
 
 
 def test_prose_with_as_many_separators_as_rows_is_a_cell(tmp_path):
