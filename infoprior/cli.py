@@ -30,6 +30,12 @@ def _separator(value: str | None) -> str | None:
     return value
 
 
+def _decimal(value: str | None) -> str | None:
+    if value not in (None, ".", ","):
+        raise typer.BadParameter(f"{value!r}: give '.' or ','")
+    return value
+
+
 DATA = Annotated[Path, typer.Argument(help="A CSV or parquet file, one row an example.")]
 TARGET = Annotated[str, typer.Option("--target", "-y", help="The column to predict.")]
 DROP = Annotated[list[str] | None, typer.Option("--drop", help="A column to leave out (repeat).")]
@@ -39,7 +45,17 @@ CATEGORICAL = Annotated[
 MAX_CATEGORIES = Annotated[int, typer.Option(help="Most values of a one-hot encoded column.")]
 SEPARATOR = Annotated[
     str | None,
-    typer.Option(callback=_separator, help="Of a CSV's columns; found in its first line if left."),
+    typer.Option(
+        callback=_separator, help="Of a CSV's columns; detected in its first lines if left."
+    ),
+]
+DECIMAL = Annotated[
+    str | None,
+    typer.Option(
+        callback=_decimal,
+        help="Decimal mark of numbers written as texts, '.' or ','; decided by a column's values "
+        "if left.",
+    ),
 ]
 SEED = Annotated[int, typer.Option(min=0, help="Of the splits, the probes and the draw.")]
 MODELS = Annotated[
@@ -94,6 +110,7 @@ def suggest(
     categorical: CATEGORICAL = None,
     max_categories: MAX_CATEGORIES = 50,
     separator: SEPARATOR = None,
+    decimal: DECIMAL = None,
     seed: SEED = 0,
     max_train: Annotated[
         int | None,
@@ -121,8 +138,10 @@ def suggest(
                 f"{missing}: is missing; give a table and --target COLUMN, or --static for the "
                 "prior that is the same for every data set"
             )
-        read = (data, target, drop, categorical, max_categories, separator, seed, max_train)
-        task = _as_profiled(_read(*read), predictor, max_train, seed)
+        task = _read(
+            data, target, drop, categorical, max_categories, separator, decimal, seed, max_train
+        )
+        task = _as_profiled(task, predictor, max_train, seed)
     elif data is not None:
         _say(f"This predictor says the same of every data set: {data} is not read.")
     suggestion = run(task, predictor, n=n, seed=seed)
@@ -219,6 +238,7 @@ def profile(
     categorical: CATEGORICAL = None,
     max_categories: MAX_CATEGORIES = 50,
     separator: SEPARATOR = None,
+    decimal: DECIMAL = None,
     seed: SEED = 0,
     max_train: Annotated[int, typer.Option(min=10, help="Training rows, at most.")] = 2000,
 ) -> None:
@@ -231,7 +251,9 @@ def profile(
     from infoprior._face import profile as run
     from infoprior.parallel import write_atomically
 
-    task = _read(data, target, drop, categorical, max_categories, separator, seed, max_train)
+    task = _read(
+        data, target, drop, categorical, max_categories, separator, decimal, seed, max_train
+    )
     _say(f"{task.name}: {_shape(task)}. Training and profiling the probes ...")
     rows = run(task, seed=seed)
     columns = ["architecture", "layer", "width", "n", "mi_xt", "sigma", "mi_ty", "h_y", "flags"]
@@ -257,6 +279,7 @@ def _read(
     categorical: list[str] | None,
     max_categories: int,
     separator: str | None,
+    decimal: str | None,
     seed: int,
     max_train: int | None,
 ) -> Any:
@@ -272,6 +295,7 @@ def _read(
         categorical=categorical or [],
         max_categories=max_categories,
         separator=separator,
+        decimal=decimal,
         max_train=max_train,
     )
     remedy = "give a table with more"
@@ -379,6 +403,7 @@ def _text(error: Exception) -> str:
 
 _STRING = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""  # as repr() writes it
 _NAMES = re.compile(rf"\b(drop|categorical)=(\[{_STRING}(?:, {_STRING})*\])")
+_CHARACTER = re.compile(r"\b(separator|decimal)=('[^'\\]'|'\\t')")
 _OPTION = re.compile(r"(?<!['\w])(max_categories|max_train|separator(?==))\b(?!')(=?)(?=(\d?))")
 
 
@@ -389,10 +414,15 @@ def _as_options(message: str) -> str:
         names = ast.literal_eval(match[2])
         return " ".join(f"--{match[1]} {shlex.quote(name)}" for name in names)
 
+    def character(match: re.Match[str]) -> str:
+        value = ast.literal_eval(match[2])
+        return f"--{match[1]} {match[2] if value.isspace() else shlex.quote(value)}"
+
     def option(match: re.Match[str]) -> str:
         return f"--{match[1].replace('_', '-')}" + (" " if match[2] and match[3] else "")
 
-    return " ".join(_OPTION.sub(option, _NAMES.sub(repeated, message)).splitlines())
+    message = _CHARACTER.sub(character, _NAMES.sub(repeated, message))
+    return " ".join(_OPTION.sub(option, message).splitlines())
 
 
 if __name__ == "__main__":

@@ -316,6 +316,10 @@ def test_advice_is_given_in_options():
         "more than --max-categories 50, or raise --max-categories"
     )
     assert translate("or give separator=") == "or give --separator"
+    assert translate("by decimal='.' or decimal=','") == "by --decimal . or --decimal ,"
+    assert translate("by separator=';' or separator='\\t'") == (
+        "by --separator ';' or --separator '\\t'"
+    )
     assert translate("or raise max_train") == "or raise --max-train"
     assert translate("a\nb") == "a b"
     assert translate("column 'max_categories' is") == "column 'max_categories' is"

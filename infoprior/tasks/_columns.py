@@ -1,86 +1,48 @@
-"""A data frame's columns as numbers or categories, its target as labels; refusals by name."""
+"""A data frame's columns as numbers or categories; refusals by name."""
 
 from __future__ import annotations
 
-import datetime
-import decimal
 import re
-import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from infoprior.tasks._cells import (
+    arrow_of,
+    distinct,
+    is_missing,
+    is_missing_among_numbers,
+    is_text,
+    joined_by_trimming,
+    not_readable,
+    text_of,
+    trim,
+)
 from infoprior.tasks._encode import Column
-from infoprior.tasks._task import TaskError, TaskWarning
-from infoprior.tasks._words import suggestion
+from infoprior.tasks._floats import floats_of_arrow, floats_of_texts, from_least, shifted
+from infoprior.tasks._numbers import (
+    CODE,
+    GROUPED_BY_POINTS,
+    PLAIN,
+    ZERO,
+    Unclear,
+    read_numbers,
+)
+from infoprior.tasks._options import Options, warn
+from infoprior.tasks._task import TaskError
 
-MISSING = frozenset({"", "?", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "<null>", "<NA>"})
-CONTINUOUS = 50  # a target of numbers with more distinct values than this is no set of classes
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.IGNORECASE)
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+|[+-]?\d+")
+_MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 _DATE = re.compile(
-    r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([T ]\d{1,2}:\d{2}.*)?"
-    r"|\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?"
+    r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})"
+    rf"|\d{{1,2}}[- .]+{_MONTH}[- ,]+(\d{{4}}|\d{{2}})|{_MONTH} \d{{1,2}},? \d{{4}})"
+    r"([T ]+\d{1,2}:\d{2}.*)?|\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?",
+    re.IGNORECASE,
 )
 _TRUTH = {"true": 1.0, "false": 0.0}
 
 
-@dataclass(frozen=True)
-class Options:
-    """How to read a frame. `where` opens every message: the file, or the OpenML id.
-
-    strict: False leaves unusable columns out with a `TaskWarning`, where nobody could name them
-    """
-
-    where: str
-    target: str
-    drop: tuple[str, ...] = ()
-    categorical: tuple[str, ...] = ()
-    max_categories: int = 50
-    strict: bool = True
-
-    def column(self, name: str, what: str) -> str:
-        return f"{self.where}: column {name!r} {what}"
-
-
-def check_names(names: list[str], options: Options) -> None:
-    """Raise `TaskError` unless target, drop and categorical name columns, each its own."""
-    if options.target not in names:
-        close = suggestion(options.target, names)
-        listed = ", ".join(map(repr, names[:20])) + (", ..." if len(names) > 20 else "")
-        raise TaskError(
-            f"{options.where}: no column {options.target!r} to use as target{close or ';'} "
-            f"choose one of {listed}"
-        )
-    for label, given in (("drop", options.drop), ("categorical", options.categorical)):
-        for name in given:
-            if name not in names:
-                close = suggestion(name, names) or ";"
-                raise TaskError(
-                    f"{options.where}: no column {name!r}, named in {label}{close} correct it"
-                )
-            if name == options.target:
-                raise TaskError(
-                    options.column(name, f"is the target, take it out of {label} or change target")
-                )
-
-
 class _SaysNothing(TaskError):
     """A column without information: constant, or all missing."""
-
-
-def without_missing(frame: Any, options: Options) -> Any:
-    """The rows that have a label; a `TaskWarning` says how many have none."""
-    labelled = np.array([not _is_missing(v) for v in frame[options.target].tolist()], dtype=bool)
-    if not labelled.any():
-        raise TaskError(options.column(options.target, "has no value at all; name another target"))
-    if not labelled.all():
-        lost = int((~labelled).sum())
-        _warn(options.column(options.target, f"is missing in {lost} rows; they are left out"))
-        frame = frame[labelled].reset_index(drop=True)
-    return frame
 
 
 def columns_of_frame(frame: Any, options: Options) -> list[Column]:
@@ -97,12 +59,12 @@ def columns_of_frame(frame: Any, options: Options) -> list[Column]:
             columns.append(_column(name, frame[name], options))
         except _SaysNothing as error:
             if not options.strict:
-                _warn(f"{error} (left out)")
+                warn(f"{error} (left out)")
             empty.append((name, error))
         except TaskError as error:
             if options.strict:
                 raise
-            _warn(f"{error} (left out)")
+            warn(f"{error} (left out)")
     if empty and options.strict:
         if len(empty) == 1:
             raise empty[0][1]
@@ -119,119 +81,163 @@ def columns_of_frame(frame: Any, options: Options) -> list[Column]:
     return columns
 
 
-def labels_of(series: Any, options: Options) -> list[str]:
-    """Labels as texts; whole numbers lose their '.0'. `TaskError` for a continuous target."""
-    texts = [str(v).strip() for v in series.tolist()]
-    if not all(map(_NUMBER.fullmatch, texts)):
-        return texts
-    numbers = np.array(texts, dtype=np.float64)
-    distinct = len(np.unique(numbers))
-    whole = bool(np.isfinite(numbers).all() and (numbers == np.round(numbers)).all())
-    if distinct > (max(CONTINUOUS, len(numbers) // 10) if whole else CONTINUOUS):
-        raise TaskError(
-            options.column(
-                options.target,
-                f"looks continuous ({distinct} distinct numbers), but a target must be classes; "
-                "bin it into classes or name another target",
-            )
-        )
-    if whole:
-        return [str(int(v)) for v in numbers]
-    return [str(float(v)) for v in numbers]
-
-
 def _column(name: str, series: Any, options: Options) -> Column:
     column = _typed(name, series, options)
     remedy = f"; leave it out with drop=[{name!r}]"
-    values = column.values
-    if not column.nominal:
-        known = values[~np.isnan(values)]
-        if not len(known):
-            raise _SaysNothing(options.column(name, f"has no value at all{remedy}"))
-        if np.abs(known).max() > np.finfo(np.float32).max:
-            raise TaskError(
-                options.column(name, f"holds infinite or larger than float32 numbers{remedy}")
-            )
-        if known.min() == known.max():
-            raise _SaysNothing(options.column(name, f"is constant{remedy}"))
+    if column.nominal:
         return column
-    levels = {v for v in values if v is not None}
-    if not levels:
+    known = column.values[~np.isnan(column.values)]
+    if not len(known):
         raise _SaysNothing(options.column(name, f"has no value at all{remedy}"))
-    if len(levels) == 1 and None not in values:
-        raise _SaysNothing(options.column(name, f"is constant{remedy}"))
-    if len(levels) > options.max_categories:
+    if not np.isfinite(known).all():
         raise TaskError(
-            options.column(
-                name,
-                f"has {len(levels)} categories, more than max_categories={options.max_categories}"
-                f"{remedy}, or raise max_categories",
-            )
+            options.column(name, f"holds infinite or larger than float64 numbers{remedy}")
         )
+    if known.min() == known.max():
+        raise _SaysNothing(options.column(name, f"is constant{remedy}"))
     return column
 
 
 def _typed(name: str, series: Any, options: Options) -> Column:
-    from pandas.api import types
+    import pyarrow as pa
 
-    forced = name in options.categorical
-    dates = options.column(
+    array = arrow_of(name, series, options)
+    kind = array.type
+    named = name in options.categorical or pa.types.is_dictionary(kind)
+    value_type = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if pa.types.is_temporal(value_type):
+        raise TaskError(_dates(name, options))
+    number = (
+        pa.types.is_boolean(value_type)
+        or pa.types.is_integer(value_type)
+        or pa.types.is_floating(value_type)
+        or pa.types.is_decimal(value_type)
+    )
+    if number and not named:
+        return Column(name, floats_of_arrow(array))
+    if pa.types.is_null(value_type):
+        return Column(name, np.full(len(array), np.nan))
+    if is_text(array) and not named and (numbers := _plain_numbers(array, options)) is not None:
+        return Column(name, numbers)
+    if not number and str(value_type) not in ("large_string", "string", "string_view"):
+        raise TaskError(not_readable(name, str(value_type), options))
+    return _of_distinct(name, *distinct(array), named, options)
+
+
+def _plain_numbers(array: Any, options: Options) -> np.ndarray | None:
+    """Texts that are plain numbers or missing, shape (n,); None if any may be something else.
+
+    The fast way for most columns: what is not sure here is looked at value by value.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    def matches(texts: Any, pattern: str) -> Any:
+        return pc.match_substring_regex(texts, f"^({pattern})$")
+
+    array = trim(array).combine_chunks()
+    texts = array
+    plain = matches(array, PLAIN).fill_null(False)
+    if not pc.all(plain).as_py():
+        others = pc.unique(array.filter(pc.invert(plain))).to_pylist()
+        texts = array.filter(plain)
+        if not all(t is None or is_missing_among_numbers(t) for t in others) or not len(texts):
+            return None
+        array = pc.if_else(plain, array, pa.scalar(None, array.type))
+    if pc.any(matches(texts, CODE)).as_py():
+        return None
+    with_point = pc.match_substring(texts, ".")
+    pointed = texts.filter(with_point)
+    if (
+        len(pointed)
+        and options.decimal != "."
+        and pc.all(matches(pointed, GROUPED_BY_POINTS)).as_py()
+    ):
+        # Points that may group thousands, if the comma is the decimal mark or others lack points.
+        whole = texts.filter(pc.invert(with_point))
+        if options.decimal == "," or not pc.all(matches(whole, ZERO)).as_py():
+            return None
+    values: np.ndarray = array.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return shifted(values, lambda: from_least(array.to_pylist()))
+
+
+def _of_distinct(
+    name: str, values: list[Any], rows: np.ndarray, named: bool, options: Options
+) -> Column:
+    """A column from its distinct values and each row's place among them (−1: null)."""
+    texts = [text_of(value).strip() for value in values]
+    amounts = list(dict.fromkeys(t for t in texts if not is_missing_among_numbers(t)))
+    if amounts and not named:
+        numbers = _amounts(name, amounts, options)
+        if numbers is not None:
+            number_of = dict(zip(amounts, numbers, strict=True))
+            return Column(
+                name, np.array([*(number_of.get(t, np.nan) for t in texts), np.nan])[rows]
+            )
+        if all(map(_DATE.fullmatch, amounts)):
+            raise TaskError(_dates(name, options))
+    if pair := joined_by_trimming(v for v in values if isinstance(v, str)):
+        warn(options.column(name, f"holds {pair[0]!r} and {pair[1]!r}, which are read as one"))
+    cells = np.empty(len(texts) + 1, dtype=object)
+    cells[:-1] = [None if is_missing(t) else t for t in texts]
+    column = Column(name, cells[rows])
+    _check_levels(column, {t for t in texts if not is_missing(t)}, named, options)
+    return column
+
+
+def _amounts(name: str, texts: list[str], options: Options) -> np.ndarray | None:
+    """Distinct texts as numbers, if all of them are some, and no codes such as "007"."""
+    if all(text.isdecimal() for text in texts) and any(re.fullmatch(CODE, text) for text in texts):
+        return None
+    if all(text.casefold() in _TRUTH for text in texts):
+        return np.array([_TRUTH[text.casefold()] for text in texts])
+    try:
+        numbers = read_numbers(texts, options.decimal)
+    except Unclear as error:
+        message = f"{error}; or leave the column out with drop=[{name!r}]"
+        raise TaskError(options.column(name, message)) from None
+    return None if numbers is None else floats_of_texts(numbers)
+
+
+def _check_levels(column: Column, levels: set[str], named: bool, options: Options) -> None:
+    name = column.name
+    remedy = f"; leave it out with drop=[{name!r}]"
+    if not levels:
+        raise _SaysNothing(options.column(name, f"has no value at all{remedy}"))
+    if len(levels) == 1 and not any(value is None for value in column.values):
+        raise _SaysNothing(options.column(name, f"is constant{remedy}"))
+    if len(levels) > options.max_categories:
+        hint = "" if named else _why_no_numbers(sorted(levels))
+        raise TaskError(
+            options.column(
+                name,
+                f"has {len(levels)} categories, more than max_categories={options.max_categories}"
+                f"{hint}{remedy}, or raise max_categories",
+            )
+        )
+
+
+def _why_no_numbers(levels: list[str]) -> str:
+    """What keeps a column of many values from being numbers, where most of them are."""
+    if all(text.isdecimal() for text in levels):
+        example = next(text for text in levels if re.fullmatch(CODE, text))
+        return f" (codes with leading zeros, such as {example!r}, are no numbers)"
+    others = [t for t in levels if not is_missing_among_numbers(t) and _shape_of_number(t) is None]
+    if others and len(others) < len(levels) / 2:
+        return f" ({others[0]!r} is no number, most others are)"
+    return ""
+
+
+def _shape_of_number(text: str) -> list[str] | None:
+    try:
+        return read_numbers([text])
+    except Unclear:
+        return [text]
+
+
+def _dates(name: str, options: Options) -> str:
+    return options.column(
         name,
         f"holds dates or times; leave it out with drop=[{name!r}], or replace it by numbers such "
         "as the days since a date",
     )
-    if types.is_datetime64_any_dtype(series) or types.is_timedelta64_dtype(series):
-        raise TaskError(dates)
-    if types.is_numeric_dtype(series) and not types.is_complex_dtype(series) and not forced:
-        return Column(name, series.astype("float64").to_numpy(dtype=np.float64, na_value=np.nan))
-    raw = series.tolist()
-    for value in raw:
-        if isinstance(value, (datetime.date, datetime.time, datetime.timedelta)):
-            raise TaskError(dates)
-        if not _is_missing(value) and not isinstance(
-            value, (str, bool, int, float, np.bool_, np.number, decimal.Decimal)
-        ):
-            raise TaskError(
-                options.column(
-                    name,
-                    f"holds {type(value).__name__} values, which are neither numbers nor texts; "
-                    f"leave it out with drop=[{name!r}]",
-                )
-            )
-    texts = [None if _is_missing(v) else _text(v) for v in raw]
-    known = [t for t in texts if t is not None]
-    if not forced:
-        for matches, parse in _READINGS:
-            if all(map(matches, known)):
-                return Column(name, np.array([np.nan if t is None else parse(t) for t in texts]))
-        if all(map(_DATE.fullmatch, known)):
-            raise TaskError(dates)
-    cells = np.empty(len(texts), dtype=object)
-    cells[:] = texts
-    return Column(name, cells)
-
-
-# How a column of texts may be numbers, in this order.
-_READINGS: tuple[tuple[Callable[[str], Any], Callable[[str], float]], ...] = (
-    (_NUMBER.fullmatch, float),
-    (lambda t: t.lower() in _TRUTH, lambda t: _TRUTH[t.lower()]),
-    (_DECIMAL_COMMA.fullmatch, lambda t: float(t.replace(",", "."))),
-)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        return str(int(value))
-    return str(value).strip()
-
-
-def _is_missing(value: Any) -> bool:
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
-        return True
-    if isinstance(value, (float, np.floating)):
-        return bool(np.isnan(value))
-    return isinstance(value, str) and value.strip() in MISSING
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, TaskWarning, stacklevel=4)

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from infoprior.tasks._split import FRACTIONS, cap_rows, group_rows, join_groups, split_rows
-from infoprior.tasks._task import PARTS, Task, TaskError
+from infoprior.tasks._floats import NARROW
+from infoprior.tasks._split import (
+    FRACTIONS,
+    Caps,
+    cap_parts,
+    group_columns,
+    group_rows,
+    join_groups,
+    split_rows,
+)
+from infoprior.tasks._task import PARTS, Task, TaskError, TaskWarning
 
 CLIP = 10.0
+_SMALLEST, _LARGEST = 1e-100, 1e100  # magnitudes between which squares neither vanish nor overflow
+_MERGED_ROWS = 10_000  # training rows looked at, about
+_MERGED_SHARE = 0.9  # of different values that stay different: fewer is worth a warning
 MISSING = "missing"
 MIN_DISTINCT = 3  # distinct rows a class needs, one for each part
 
@@ -25,15 +38,6 @@ class Column:
     @property
     def nominal(self) -> bool:
         return self.values.dtype == object
-
-
-@dataclass(frozen=True)
-class Caps:
-    """Most rows in each part; None is no limit."""
-
-    train: int | None = None
-    validation: int | None = None
-    test: int | None = None
 
 
 def sort_labels(labels: Sequence[str]) -> list[str]:
@@ -58,6 +62,7 @@ def make_task(
     fractions: tuple[float, float, float] = FRACTIONS,
     groups: Sequence[str] | None = None,
     where: str = "",
+    target: str = "",
 ) -> Task:
     """Split, subsample to `caps`, and encode by the training rows.
 
@@ -65,25 +70,26 @@ def make_task(
     raw rows are split as one, and a validation or test row that becomes equal to a row of an
     earlier part only by the encoding (a category or a tail the training rows lack) is left out.
     groups: whose each row is, such as a person's number; rows of one stay in one part too
+    where, target: a file and its column of labels, as refusals name them; empty for others' tables
     """
-    where = where or f"task {name!r}"
+    table, where = where, f"{where}: column {target!r}" if where else f"task {name!r}"
     class_names = sort_labels(labels)
     index = {label: k for k, label in enumerate(class_names)}
     y = np.array([index[label] for label in labels], dtype=np.int64)
-    together = group_rows(_keys(columns))
+    together = group_columns(map(_key, columns), len(y))
     if groups is not None:
         together = join_groups(together, np.unique(groups, return_inverse=True)[1])
     check_classes(together, y, class_names, where)
-    parts = split_rows(together, y, seed, fractions)
-    rng = np.random.default_rng([seed, 0xCA9])
+    parts = cap_parts(split_rows(together, y, seed, fractions), y, caps or Caps(), seed, where)
     for part in PARTS:
-        cap = getattr(caps, part) if caps else None
-        if cap is not None:
-            parts[part] = cap_rows(parts[part], y, cap, rng)
-
+        if not len(parts[part]):
+            raise TaskError(
+                f"{where}: no rows are left for {part}, since rows that are equal or belong "
+                "together stay in one part; give more different rows"
+            )
     kept = np.sort(np.concatenate([parts[part] for part in PARTS]))
     train = np.isin(kept, parts["train"])
-    X, feature_names = encode([Column(c.name, c.values[kept]) for c in columns], train)
+    X, feature_names = encode((Column(c.name, c.values[kept]) for c in columns), train, table)
     if not feature_names:
         raise TaskError(f"{where}: no feature varies among the training rows; give more rows")
     kept, X = _without_collisions(kept, X, parts)
@@ -128,24 +134,64 @@ def check_classes(groups: np.ndarray, y: np.ndarray, names: Sequence[str], where
         )
 
 
-def encode(columns: Sequence[Column], train: np.ndarray) -> tuple[np.ndarray, list[str]]:
+def encode(
+    columns: Iterable[Column], train: np.ndarray, where: str = ""
+) -> tuple[np.ndarray, list[str]]:
     """Encode all rows by the statistics of the rows where `train`, shape (n,), is True.
 
     Numbers: the median for missing values. Categories: one column each ("missing" is one), a
     single column where there are two; categories absent from training are all zeros. Columns
-    constant over the training rows go. All are then standardised and clipped to [-10, 10].
-    Returns X, float32 of shape (n, d), and the names of its columns.
+    constant over the training rows go. All are then standardised in float64 and clipped to
+    [-10, 10].
+    Returns X, float32 of shape (n, d), and the names of its columns. Where `where` names a table
+    of the user's, a `TaskWarning` names its columns of numbers that float32 does not keep apart.
     """
     encoded: list[np.ndarray] = []
     names: list[str] = []
     for column in columns:
         for name, values in _expand(column, train):
-            mean, deviation = values[train].mean(), values[train].std()
-            if deviation > 1e-9 * max(1e-6, abs(mean)):
-                standard = np.clip((values - mean) / deviation, -CLIP, CLIP)
+            standard = _standardise(values, train)
+            if standard is not None:
                 encoded.append(standard.astype(np.float32))
                 names.append(name)
+                if where and not column.nominal:
+                    _warn_if_merged(column.name, values[train], encoded[-1][train], where)
     return (np.stack(encoded, axis=1) if encoded else np.empty((len(train), 0))), names
+
+
+def _standardise(values: np.ndarray, train: np.ndarray) -> np.ndarray | None:
+    """Mean 0 and deviation 1 over the training rows, clipped; None where they are constant."""
+    least, most = values[train].min(), values[train].max()
+    if least == most:
+        return None
+    magnitude = max(abs(least), abs(most))
+    if most / 2 - least / 2 <= NARROW * magnitude / 2:
+        values = values - least  # exact, and what is left is not lost in the mean's rounding
+        magnitude = most - least
+    if not _SMALLEST < magnitude < _LARGEST:
+        with np.errstate(over="ignore"):
+            values = np.ldexp(values, -int(np.frexp(magnitude)[1]))  # squares stay in range
+    mean, deviation = values[train].mean(), values[train].std()
+    standard: np.ndarray = np.clip((values - mean) / deviation, -CLIP, CLIP)
+    return standard
+
+
+def _warn_if_merged(name: str, values: np.ndarray, encoded: np.ndarray, where: str) -> None:
+    """Say so where many different values became one, such as small ones beside a huge outlier.
+
+    Values that were clipped are meant to be one, and are not counted.
+    """
+    rows = np.flatnonzero(np.abs(encoded) < CLIP)
+    rows = rows[:: -(-len(rows) // _MERGED_ROWS) or 1]
+    before, after = len(np.unique(values[rows])), len(np.unique(encoded[rows]))
+    if after < _MERGED_SHARE * before:
+        warnings.warn(
+            f"{where}: column {name!r} has {before} different values in the training rows, of "
+            f"which float32 keeps {after} apart once standardised; take logarithms or remove "
+            "outliers",
+            TaskWarning,
+            stacklevel=4,
+        )
 
 
 def _expand(column: Column, train: np.ndarray) -> list[tuple[str, np.ndarray]]:
@@ -155,25 +201,27 @@ def _expand(column: Column, train: np.ndarray) -> list[tuple[str, np.ndarray]]:
         if not len(known):
             return []
         return [(column.name, np.where(np.isnan(values), np.median(known), values))]
-    text = np.array([MISSING if v is None else v for v in column.values], dtype=str)
-    levels = list(np.unique(text[train]))
-    if len(levels) == 2:
-        levels = levels[1:]
-    return [(f"{column.name}={level}", (text == level).astype(np.float64)) for level in levels]
+    levels, codes = _levels(column)
+    seen = np.unique(codes[train])
+    if len(seen) == 2:
+        seen = seen[1:]
+    return [(f"{column.name}={levels[k]}", (codes == k).astype(np.float64)) for k in seen]
 
 
-def _keys(columns: Sequence[Column]) -> np.ndarray:
-    """Rows as float32 numbers: equal keys, equal rows as a network sees them."""
-    keys = np.empty((len(columns[0].values), len(columns)), dtype=np.float32)
-    for k, column in enumerate(columns):
-        if column.nominal:
-            text = np.array([MISSING if v is None else v for v in column.values], dtype=str)
-            keys[:, k] = np.unique(text, return_inverse=True)[1]
-        else:
-            with np.errstate(over="ignore"):
-                keys[:, k] = column.values.astype(np.float32)
-            keys[np.isnan(keys[:, k]), k] = np.nan  # one NaN, whatever its bits were
-    return keys
+def _levels(column: Column) -> tuple[list[str], np.ndarray]:
+    """A column's categories in order, missing ones as `MISSING`, and each row's place in them."""
+    import pandas as pd
+
+    texts = np.where(pd.isna(column.values), MISSING, column.values)
+    codes, distinct = pd.factorize(texts)
+    levels = sorted(map(str, distinct))
+    place = {level: k for k, level in enumerate(levels)}
+    return levels, np.array([place[str(level)] for level in distinct], dtype=np.int64)[codes]
+
+
+def _key(column: Column) -> np.ndarray:
+    """What tells the rows apart in a column, as numbers."""
+    return _levels(column)[1] if column.nominal else column.values
 
 
 def _without_collisions(
@@ -184,4 +232,6 @@ def _without_collisions(
     earliest = np.full(groups.max() + 1, 3)
     np.minimum.at(earliest, groups, part)
     stays = part == earliest[groups]
+    if stays.all():
+        return kept, np.ascontiguousarray(X)
     return kept[stays], np.ascontiguousarray(X[stays])

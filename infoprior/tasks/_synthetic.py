@@ -7,16 +7,18 @@ how much label noise there is. A seed draws training and validation rows, a draw
 from __future__ import annotations
 
 from functools import lru_cache
+from numbers import Integral
 
 import numpy as np
 
+from infoprior.tasks._arguments import check_rows, check_seed
 from infoprior.tasks._encode import encode
 from infoprior.tasks._split import group_rows
 from infoprior.tasks._synthetic_columns import Measurement
 from infoprior.tasks._synthetic_kept import concept_of
 from infoprior.tasks._synthetic_mix import Recipe, draw_recipe
 from infoprior.tasks._synthetic_scores import SCORES
-from infoprior.tasks._task import PARTS, Task, TaskError
+from infoprior.tasks._task import Task, TaskError
 
 TEST_ROWS = 5000
 _CALIBRATION_ROWS = 4000
@@ -25,10 +27,11 @@ _MOST_BATCHES = 25
 
 
 def recipe(index: int) -> Recipe:
-    """The settings of the concept behind "synthetic/<index>"."""
-    if index < 0:
-        raise TaskError(f"synthetic tasks are numbered from 0, not {index}")
-    return draw_recipe(concept_of(index))
+    """The settings of the concept behind "synthetic/<index>"; `TaskError` for no such index."""
+    whole = isinstance(index, Integral) and not isinstance(index, bool)
+    if not whole or index < 0:
+        raise TaskError(f"synthetic tasks are numbered from 0 by whole numbers, not {index!r}")
+    return draw_recipe(concept_of(int(index)))
 
 
 def synthetic_task(
@@ -50,7 +53,8 @@ def synthetic_task(
     All rows are independent draws from one distribution, label noise included, so a large
     `n_test` gives nearly noise-free test accuracies; a validation or test row that equals a row
     of an earlier part is drawn again. Each index is a family of its own.
-    Raises `TaskError` for a negative index or sizes too small to show every class in training.
+    Raises `TaskError` for an index, seed, draw or size that is no whole number or too small: for
+    training, every class has to be shown.
     """
     concept = _concept(recipe(index))
     return task_of(
@@ -76,10 +80,11 @@ def task_of(
 ) -> Task:
     """Rows of a concept as a task; see `synthetic_task`."""
     r = concept.recipe
-    sizes = dict(zip(PARTS, (n_train, n_validation, n_test), strict=True))
-    for part, size in sizes.items():
-        if size < 1:
-            raise TaskError(f"n_{part} must be a positive number of rows, not {size}")
+    sizes = {"n_train": n_train, "n_validation": n_validation, "n_test": n_test}
+    for argument, size in sizes.items():
+        check_rows(argument, size)
+    check_seed(seed)
+    check_seed(draw, "draw")
     if n_train < r.n_classes:
         raise TaskError(
             f"{name} has {r.n_classes} classes, too many for {n_train} training rows; "

@@ -61,6 +61,17 @@ class Task:
         def fail(what: str) -> None:
             raise TaskError(f"task {self.name!r}: {what}")
 
+        for field in ("name", "family", "source"):
+            if not isinstance(getattr(self, field), str) or not getattr(self, field):
+                fail(f"{field} must be a text, not {getattr(self, field)!r}")
+        for field in _ARRAYS:
+            array = getattr(self, field)
+            if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
+                fail(f"{field} must be a NumPy array without a mask, not {type(array).__name__}")
+        for field in ("feature_names", "class_names"):
+            names = getattr(self, field)
+            if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
+                fail(f"{field} must be a tuple of texts, not {names!r:.80}")
         if self.kind not in KINDS:
             fail(f"kind must be one of {', '.join(KINDS)}, not {self.kind!r}")
         if self.X.ndim not in (2, 4) or self.X.dtype != np.float32 or not self.X.size:
@@ -77,6 +88,8 @@ class Task:
             fail(f"{len(self.feature_names)} feature names for {self.X.shape[1]} {what}")
         if len(self.class_names) < 2:
             fail("needs at least two classes")
+        if len(set(self.class_names)) < len(self.class_names):
+            fail("two classes have the same name")
         if self.y.min() < 0 or self.y.max() >= len(self.class_names):
             fail(f"y must lie in 0..{len(self.class_names) - 1}")
         seen = np.zeros(len(self.X), dtype=bool)
@@ -118,7 +131,7 @@ class Task:
 
     def split(self, which: str) -> tuple[np.ndarray, np.ndarray]:
         """(X, y) of "train", "validation" or "test", as copies."""
-        if which not in PARTS:
+        if not isinstance(which, str) or which not in PARTS:
             raise TaskError(f"no part {which!r}; choose one of {', '.join(PARTS)}")
         rows = getattr(self, which)
         return self.X[rows], self.y[rows]
@@ -144,9 +157,16 @@ class Task:
         return f"Task({self.name!r}, {self.kind}, rows {sizes}, {inputs}, {self.n_classes} classes)"
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write one .safetensors file, atomically; the same task gives the same bytes."""
+        """Write one .safetensors file, atomically; the same task gives the same bytes.
+
+        Raises `TaskError` if the folder does not exist or the path is one.
+        """
         from safetensors.numpy import save
 
+        if Path(path).is_dir():
+            raise TaskError(f"{path}: is a folder; name a file in it")
+        if not Path(path).parent.is_dir():
+            raise TaskError(f"{path}: the folder {Path(path).parent} does not exist; make it first")
         header = {key: getattr(self, key) for key in _TEXT}
         # A single metadata entry, because safetensors keeps several in a hash map's order.
         text = json.dumps({"format": _FORMAT, **header}, sort_keys=True)
@@ -158,17 +178,21 @@ class Task:
         """Read a file written by `save`; `TaskError` if it is missing or is not one."""
         from safetensors import SafetensorError, safe_open
 
+        if not isinstance(path, (str, os.PathLike)):
+            raise TaskError(f"path must be the path of a task file, not {path!r}")
         path = Path(path)
         if not path.is_file():
             raise TaskError(f"{path}: no such file")
         try:
             with safe_open(path, framework="numpy") as file:
                 header = json.loads((file.metadata() or {}).get("task", "{}"))
-                if header.get("format") != _FORMAT:
+                if not isinstance(header, dict) or header.get("format") != _FORMAT:
                     raise TaskError(f"{path}: not a task file ({_FORMAT}), write it by Task.save")
                 arrays = {key: file.get_tensor(key) for key in _ARRAYS}
                 fields: dict[str, Any] = {key: _as_text(header[key]) for key in _TEXT}
-        except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
+        except TaskError:
+            raise
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise TaskError(f"{path}: not a readable task file, write it again ({error})") from None
         return cls(**fields, **arrays)
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from infoprior.tasks._encode import Caps
 from infoprior.tasks._images import downscale, make_image_task
+from infoprior.tasks._split import Caps
 from infoprior.tasks._task import Task, TaskError
 
 # name in torchvision.datasets: (family, arguments that choose the larger part)

@@ -76,3 +76,13 @@ def test_a_missing_file_or_column_is_named(package):
     other = dataclasses.replace(package.entries[0], file="a/c.csv")
     with pytest.raises(TaskError, match=r"a/c\.csv: no such file in pydataset"):
         read_raw(other, dataclasses.replace(package, entries=(other,)))
+
+
+def test_groups_too_few_for_three_parts_are_said():
+    columns = [Column("a", np.random.default_rng(0).normal(size=60))]
+    given = dict(name="t", family="t", source="s", kind="real", columns=columns, seed=0)
+    labels = ["u", "v"] * 30
+    with pytest.raises(TaskError, match="no rows are left for test, since rows that are equal or"):
+        make_task(**given, labels=labels, groups=[str(k % 3) for k in range(60)])
+    with pytest.raises(TaskError, match=r"class 'u'.*1 distinct rows"):
+        make_task(**given, labels=labels, groups=["one"] * 60)

@@ -8,7 +8,16 @@ import time
 import numpy as np
 import pytest
 
-from infoprior.tasks import METAFEATURES, Task, load_task, metafeatures, synthetic_task
+from infoprior.tasks import (
+    METAFEATURES,
+    Task,
+    TaskError,
+    load_task,
+    metafeatures,
+    read_table,
+    synthetic_task,
+    task_columns,
+)
 
 
 def _task(X: np.ndarray, y: np.ndarray) -> Task:
@@ -78,3 +87,38 @@ def test_fast_at_a_thousand_rows():
     begin = time.process_time()
     metafeatures(task)
     assert time.process_time() - begin < 1.0  # 0.1 s alone; room for a busy machine
+
+
+def _scattered(n_classes: int, rows_per_class: int, path) -> Task:
+    n = n_classes * rows_per_class
+    lines = [f"{i * 0.377 % 1:.5f},{i * 0.619 % 1:.5f},c{i % n_classes}" for i in range(n)]
+    path.write_text("a,b,y\n" + "\n".join(lines) + "\n")
+    return read_table(path, "y")
+
+
+@pytest.mark.parametrize("n_classes", [2, 30])
+def test_one_training_row_a_class_leaves_the_discriminant_at_chance(tmp_path, n_classes):
+    task = _scattered(n_classes, 3, tmp_path / "t.csv")
+    assert len(task.train) == task.n_classes
+    values = metafeatures(task)
+    assert all(np.isfinite(v) for v in values.values())
+    assert values["landmark_linear"] == pytest.approx(1 / n_classes)
+    assert task_columns(task)["mf_landmark_linear"] == values["landmark_linear"]
+
+
+@pytest.mark.parametrize("name", ["sklearn/digits", "digits-image/0123456789/4"])
+@pytest.mark.parametrize("rows", [10, 11])
+def test_a_cap_at_the_number_of_classes_leaves_a_description(name, rows):
+    values = metafeatures(load_task(name, max_train=rows))
+    assert all(np.isfinite(v) for v in values.values())
+
+
+def test_a_cap_below_the_number_of_classes_is_named(tmp_path):
+    for load in (
+        lambda: load_task("sklearn/digits", max_train=9),
+        lambda: load_task("digits-image/0123456789/4", max_validation=9),
+    ):
+        with pytest.raises(
+            TaskError, match=r"max_(train|validation)=9 is fewer rows than .* \(10\)"
+        ):
+            load()
