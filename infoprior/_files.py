@@ -43,9 +43,8 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None
     writer = f"{next(_writes)}.{_machine()}-{os.getpid()}"
     temporary = path.with_name(f".{path.name[:40]}.{writer}.tmp")
     try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
+        temporary.write_bytes(data)
+        with open(temporary, "rb+") as file:
             os.fsync(file.fileno())  # or a power cut may leave the new name and no content
         os.replace(temporary, path)
     finally:

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -86,10 +85,10 @@ def wait_until_gone(processes: list[psutil.Process]) -> None:
 
 
 @pytest.fixture
-def begun(tmp_path: Path) -> Iterator[Path]:
+def begun(tmp_path: Path) -> Path:
     folder = tmp_path / "begun"
     folder.mkdir()
-    yield folder
+    return folder
 
 
 JOBS = "run_jobs({job}, {{f'k{{i}}': (60, {begun!r}) for i in range(6)}}, "
