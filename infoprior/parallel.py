@@ -126,7 +126,7 @@ def _check_arguments(
     if not callable(function):
         raise ValueError(f"function: needs a function, got {function!r}.")
     if not isinstance(jobs, Mapping):
-        raise ValueError(f"jobs: needs a dict, key -> arguments, got {_kind(jobs)}.")
+        raise ValueError(f"jobs: needs a dict, key -> arguments, got one {_kind(jobs)}.")
     if not isinstance(directory, str | os.PathLike) or not isinstance(os.fspath(directory), str):
         raise ValueError(f"directory: needs a path, got {directory!r}.")
     if not _is_whole(workers):
