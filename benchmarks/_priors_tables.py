@@ -191,7 +191,7 @@ def _surrogate(task: str) -> tuple[NDArray[np.float64], int, float]:
     parts = mine[["validation_accuracy", "test_accuracy"]].to_numpy(np.float64)
     values = np.average(parts, axis=1, weights=sizes).reshape(len(points), len(RUNGS))
     code = source_fingerprint("_priors_surrogate", "_priors_trace")
-    key = fingerprint(zlib.crc32(features.tobytes() + values.tobytes()), DENSE, code)
+    key = fingerprint(features, values, DENSE, code)
     path = SURROGATES / f"{key}.npz"
     if not path.exists():
         found, r2 = fit(features, values, _dense()[1])

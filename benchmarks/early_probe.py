@@ -20,13 +20,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 import pandas as pd
 import torch
-from joblib import Parallel, delayed
+from joblib import delayed
 from scipy.stats import kendalltau
 
 from infoprior import load_metadataset
 from infoprior.evaluation import bootstrap_interval, predict_held_out
 from infoprior.metadataset import MetaDataset
-from infoprior.parallel import write_atomically
+from infoprior.parallel import worker_pool, write_atomically
 from infoprior.predictors import make_predictor
 from pipeline.common import read_params
 from pipeline.predictors import parts
@@ -80,7 +80,7 @@ def main() -> None:
         for name, (train, held_out) in splits.items() if name != "test"
         for seed in range(SEEDS)
     ]  # fmt: skip
-    found = Parallel(n_jobs=2)(delayed(taus)(*call) for call in calls)
+    found = list(worker_pool(2)(delayed(taus)(*call) for call in calls))
     rows = [
         {"epoch": call[0], "task": task, "tau": tau}
         for call, result in zip(calls, found, strict=True)

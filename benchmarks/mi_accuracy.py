@@ -48,6 +48,8 @@ from _common import (
 )
 from tqdm import tqdm
 
+from infoprior._processes import end_with_parent, parent_address
+
 KEYS = ("task", "n", "seed", "method", "device", "version")
 NOISE = "noisy"
 """The method that adds the noise itself: it gets the deterministic layers, and only those."""
@@ -216,6 +218,12 @@ def current(
     return [row for row in rows if holds(row)]
 
 
+def _begin(n_threads: int, parent: int, lifeline: int) -> None:
+    """In a worker: how many threads it has; and it ends with the process that started it."""
+    threads(n_threads)
+    end_with_parent(parent, lifeline)
+
+
 def jobs(options: argparse.Namespace, versions: dict[str, str]) -> Iterator[tuple[Any, ...]]:
     done = {tuple(row[key] for key in KEYS) for row in read_rows(options.out)}
     prints = {name: fingerprint(task) for name, task in _tasks(options.samples).items()}
@@ -368,7 +376,8 @@ def main() -> None:
         sys.exit(f"Unknown methods {unknown}; known are {sorted(versions)}.")
     todo = [] if options.report else list(jobs(options, versions))
     if options.workers > 1:
-        with get_context("spawn").Pool(options.workers, threads, (options.threads,)) as pool:
+        begin = (options.threads, *parent_address())
+        with get_context("spawn").Pool(options.workers, _begin, begin) as pool:
             for row in tqdm(pool.imap_unordered(measure, todo), total=len(todo)):
                 if row:
                     append_row(options.out, row)

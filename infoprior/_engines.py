@@ -7,7 +7,6 @@ numerical libraries, one job at a time.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import platform
@@ -18,10 +17,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
-from infoprior.parallel import EngineError, JobError, run_job
+from infoprior.parallel import EngineError, JobError, run_job, source_fingerprint
 
 _PATIENCE = 5  # seconds for a connection
 _FIRST_WORKER = 60  # seconds for the first worker to come
@@ -249,18 +247,10 @@ def describe(*packages: str) -> Facts:
 
 def _sources(package: str) -> str:
     """A hash of every Python file of a package or module; "missing" where there is none."""
-    spec = find_spec(package)
-    if spec is None:
+    try:
+        return source_fingerprint(package)
+    except ModuleNotFoundError:
         return "missing"
-    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
-    files = [(file, file.relative_to(top)) for top in folders for file in top.rglob("*.py")]
-    if not folders and spec.origin is not None:
-        files = [(Path(spec.origin), Path(package))]
-    digest = hashlib.sha256()
-    for file, name in sorted(files, key=lambda pair: pair[1].as_posix()):
-        digest.update(f"{name.as_posix()}\0".encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def compare(mine: Facts, other: Facts | BaseException, worker: str) -> None:

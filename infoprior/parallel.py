@@ -1,23 +1,40 @@
-"""The fan-out over workers: every finished job is a file, so a killed run goes on where it was."""
+"""The fan-out over workers: every finished job is a file, so a killed run is resumed."""
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import json
+import numbers
 import os
 import re
-import socket
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Generator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from infoprior._canonical import FingerprintError
+from infoprior._files import remove_leftovers, write_atomically
+from infoprior._fingerprint import fingerprint, source_fingerprint
+from infoprior._processes import Terminated, sigterm_cleans_up, worker_pool
+
+__all__ = [
+    "ENGINES",
+    "EngineError",
+    "FingerprintError",
+    "JobError",
+    "engine_options",
+    "fingerprint",
+    "remove_leftovers",
+    "run_job",
+    "run_jobs",
+    "source_fingerprint",
+    "worker_pool",
+    "write_atomically",
+]
+
 ENGINES = ("local", "dask", "ray")
-_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]{0,180}")
-_TEMPORARY = re.compile(r"\..+\.([0-9a-f]{8})-(\d+)\.tmp")
-_FORGOTTEN = 3600.0  # seconds; a file takes milliseconds to write, and clocks may differ
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]*")
+_LONGEST_KEY = 180  # characters; file systems take names of 255, and temporary ones are longer
 
 
 class JobError(RuntimeError):
@@ -48,14 +65,17 @@ def run_jobs(
     several machines.
 
     On this machine the worker that made a result writes it; on a cluster this process does, so that
-    workers need no common file system. `docs/cluster.md` says what a cluster needs.
+    workers need no common file system. `docs/cluster.md` says what a cluster needs. Workers of the
+    engine "local" end with this process, however it ends.
 
     Args:
-        function: a module-level function that returns something JSON can hold (floats that are not
-            finite travel as JSON's NaN and Infinity, which only this module reads). It must not
-            depend on which worker runs it.
-        jobs: key -> arguments. The key names the file; it must say all that the result depends on
-            (see `fingerprint`).
+        function: a module-level function that returns something JSON can hold: None, bools,
+            numbers, texts, lists, and dicts whose keys are texts. (A tuple comes back as a list.
+            Floats that are not finite travel as JSON's NaN and Infinity, which only this module
+            reads.) It must not depend on which worker runs it.
+        jobs: key -> tuple of arguments. The key names the file (180 letters, digits and "._=+-" at
+            most). It must say all that the result depends on (see `fingerprint`): which function it
+            is, too, where several share a directory.
         directory: of the results; made if missing.
         workers: processes of the engine "local"; 1 runs in this one. A cluster has its own.
         engine: "local", "dask" or "ray".
@@ -67,23 +87,17 @@ def run_jobs(
         key -> result, in the order of `jobs`.
 
     Raises:
-        ValueError: a key cannot name a file, there are no workers, or engine and address do not go
-            together.
-        JobError: a job raised; the message names it. The others that had finished are on disk.
+        ValueError: an argument cannot be, with its name; a key cannot name a file, or is another
+            one but for capital letters; engine and address do not go together.
+        JobError: a job raised, or returned what JSON does not give back as it was; the message
+            names it. Or a file of a finished one is damaged. The others are kept.
         EngineError: the engine is not installed, not reachable, or would give other results (other
             code or package versions on a worker), or it went away.
     """
     _check_engine(engine, address)
-    if workers < 1:
-        raise ValueError(f"workers = {workers}: at least one is needed.")
-    for key in jobs:
-        if not _KEY.fullmatch(key):
-            raise ValueError(
-                f"The job key {key!r} cannot name a file: use letters, digits, '._=+-' only."
-            )
-    folder = Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(folder)
+    _check_arguments(function, jobs, directory, workers, description, progress)
+    folder = _made(directory)
+    remove_leftovers(folder)
     done = {entry.name for entry in os.scandir(folder)}
     missing = [key for key in jobs if f"{key}.json" not in done]
     # Looked up again as it is dispatched: another run on this directory may have been quicker.
@@ -92,8 +106,10 @@ def run_jobs(
         if not missing:
             pass
         elif engine == "local":
-            for _ in _local(calls, folder, workers):
-                bar.update()
+            # Closed whatever happens here: closing ends the workers.
+            with contextlib.closing(_local(calls, folder, int(workers))) as finished:
+                for _ in finished:
+                    bar.update()
         else:
             from infoprior import _engines
 
@@ -101,7 +117,67 @@ def run_jobs(
                 write_atomically(folder / f"{key}.json", text)
                 bar.update()
         bar.update(len(jobs) - bar.n)
-    return dict(_read(folder, list(jobs), progress))
+    return _read(folder, list(jobs), progress)
+
+
+def _check_arguments(
+    function: Any, jobs: Any, directory: Any, workers: Any, description: Any, progress: Any
+) -> None:
+    if not callable(function):
+        raise ValueError(f"function: needs a function, got {function!r}.")
+    if not isinstance(jobs, Mapping):
+        raise ValueError(f"jobs: needs a dict, key -> arguments, got one {_kind(jobs)}.")
+    if not isinstance(directory, str | os.PathLike) or not isinstance(os.fspath(directory), str):
+        raise ValueError(f"directory: needs a path, got {directory!r}.")
+    if not _is_whole(workers):
+        raise ValueError(f"workers: needs a whole number, got {workers!r}.")
+    if workers < 1:
+        raise ValueError(f"workers = {workers}: at least one is needed.")
+    if not isinstance(description, str):
+        raise ValueError(f"description: needs a text, got {description!r}.")
+    if not isinstance(progress, bool):
+        raise ValueError(f"progress: needs to be True or False, got {progress!r}.")
+    alike: dict[str, str] = {}
+    for key, arguments in jobs.items():
+        if not isinstance(key, str):
+            raise ValueError(f"jobs: the key {key!r} is no text: it names the result's file.")
+        if len(key) > _LONGEST_KEY:
+            raise ValueError(
+                f"The job key {key[:40]!r}... cannot name a file: it has {len(key)} characters, "
+                f"and {_LONGEST_KEY} are the most. fingerprint() makes a short one."
+            )
+        if not _KEY.fullmatch(key):
+            raise ValueError(
+                f"The job key {key!r} cannot name a file: use letters, digits, '._=+-' only, and "
+                "begin with a letter or digit."
+            )
+        if alike.setdefault(key.lower(), key) != key:
+            raise ValueError(
+                f"The job keys {alike[key.lower()]!r} and {key!r} differ in capital letters only: "
+                "they name one file where these do not count."
+            )
+        if not isinstance(arguments, tuple | list):
+            raise ValueError(
+                f"jobs: the arguments of {key!r} are {_kind(arguments)}: give a tuple, as (x,)."
+            )
+
+
+def _made(directory: str | os.PathLike[str]) -> Path:
+    folder = Path(directory)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"directory: {folder} cannot be made: {error.strerror}.") from error
+    return folder
+
+
+def _is_whole(value: Any) -> bool:
+    """An int and no bool; NumPy's too."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _kind(value: Any) -> str:
+    return f"of type {type(value).__name__}"
 
 
 def engine_options(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,27 +190,32 @@ def engine_options(params: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: a value that cannot be, with the setting's name.
     """
-    unknown = sorted(set(params) - {"workers", "engine", "address"})
+    if not isinstance(params, Mapping):
+        raise ValueError(f"parallel: needs settings by name, got {params!r}.")
+    unknown = sorted(map(str, set(params) - {"workers", "engine", "address"}))
     if unknown:
         raise ValueError(f"parallel.{unknown[0]}: there are workers, engine and address only.")
     workers, cores = params.get("workers", 0), os.cpu_count() or 1
-    if not isinstance(workers, int) or isinstance(workers, bool) or workers < 0:
+    if not _is_whole(workers) or workers < 0:
         raise ValueError(f"parallel.workers = {workers!r}: a whole number, 0 for one a core.")
-    engine, address = params.get("engine") or "local", params.get("address") or None
+    engine, address = params.get("engine"), params.get("address")
+    engine = ENGINES[0] if engine in (None, "") else engine
     try:
         _check_engine(engine, address)
     except ValueError as error:
         raise ValueError(f"parallel: {error}") from None
     return {
-        "workers": min(workers, cores) if workers else cores,
+        "workers": min(int(workers), cores) if workers else cores,
         "engine": engine,
-        "address": None if address is None else str(address),
+        "address": address or None,
     }
 
 
-def _check_engine(engine: str, address: str | None) -> None:
-    if engine not in ENGINES:
+def _check_engine(engine: Any, address: Any) -> None:
+    if not isinstance(engine, str) or engine not in ENGINES:
         raise ValueError(f"engine = {engine!r}: one of {', '.join(ENGINES)} is needed.")
+    if address is not None and not isinstance(address, str):
+        raise ValueError(f"address = {address!r}: a text is needed, as host:port.")
     if engine == "dask" and not address:
         raise ValueError("engine = 'dask' needs the scheduler's address, as tcp://host:8786.")
     if engine == "ray" and not address:
@@ -143,22 +224,24 @@ def _check_engine(engine: str, address: str | None) -> None:
 
 def _local(
     calls: Iterable[tuple[Callable[..., Any], str, tuple[Any, ...]]], folder: Path, workers: int
-) -> Iterator[str]:
-    from joblib import Parallel, delayed, parallel_config
+) -> Generator[str]:
+    from joblib import delayed
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     if workers == 1:
         yield from (_run_and_write(*call, str(folder)) for call in calls)
         return
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        parallel = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size="auto")
+    pool = worker_pool(workers, ordered=False)
     try:
-        yield from parallel(delayed(_run_and_write)(*call, str(folder)) for call in calls)
+        with sigterm_cleans_up():
+            yield from pool(delayed(_run_and_write)(*call, str(folder)) for call in calls)
     except TerminatedWorkerError as error:
         raise EngineError(
             "A worker process was killed, perhaps for want of memory. What had finished is kept: "
             "start again, with fewer workers if memory is short."
         ) from error
+    finally:
+        remove_leftovers(folder)  # of workers that were ended as they wrote
 
 
 def _run_and_write(
@@ -169,26 +252,72 @@ def _run_and_write(
 
 
 def run_job(function: Callable[..., Any], key: str, arguments: tuple[Any, ...]) -> str:
-    """One job's result as JSON text: the bytes are the same wherever it runs."""
+    """One job's result as JSON text: the bytes are the same wherever it runs.
+
+    Raises:
+        JobError: the job raised, or JSON does not give its result back as it was.
+    """
     try:
-        return json.dumps(function(*arguments))
-    except Exception as error:
+        result = function(*arguments)
+    except Terminated:
+        raise
+    except (Exception, SystemExit) as error:
         raise JobError(f"The job {key} failed: {type(error).__name__}: {error}") from error
+    try:
+        text = json.dumps(result)
+        changed = _changed(result, json.loads(text))
+    except (TypeError, ValueError, RecursionError) as error:
+        changed = f": {error}"
+    if changed is not None:
+        raise JobError(
+            f"The job {key} returned what JSON cannot hold as it is{changed}. Return numbers, "
+            "texts, lists, and dicts with texts as keys (of an array: array.tolist())."
+        )
+    return text
 
 
-def _read(folder: Path, keys: list[str], progress: bool) -> Iterator[tuple[str, Any]]:
+def _changed(result: Any, back: Any) -> str | None:
+    """Where JSON gives something else back, " at [place]"; a tuple may come back as a list."""
+    if isinstance(result, dict):
+        if result.keys() != back.keys():
+            (key, *_) = [key for key in result if key not in back]
+            return f": the key {key!r} is {_kind(key)}"
+        return _first_changed((key, value, back[key]) for key, value in result.items())
+    if isinstance(result, list | tuple):
+        return _first_changed(zip(range(len(back)), result, back, strict=True))
+    return None if result == back or (result != result and back != back) else f": {result!r}"
+
+
+def _first_changed(items: Iterable[tuple[Any, Any, Any]]) -> str | None:
+    for place, result, back in items:
+        if (changed := _changed(result, back)) is not None:
+            return f"[{place!r}]{changed}"
+    return None
+
+
+def _read(folder: Path, keys: list[str], progress: bool) -> dict[str, Any]:
+    results, damaged = {}, []
     with _bar("reading", len(keys), 0, not progress, delay=2.0) as bar:
         for key in keys:
             path = folder / f"{key}.json"
             try:
                 with open(path, encoding="utf-8") as file:
-                    result = json.load(file)
-            except ValueError:
+                    results[key] = json.load(file)
+            except (ValueError, RecursionError):
+                damaged.append(path)
+            except FileNotFoundError:
                 raise JobError(
-                    f"{path} is not whole, as after a crash of the machine: delete it, start again."
+                    f"{path} has gone since it was finished: start again, and leave the files of "
+                    "a run alone."
                 ) from None
-            yield key, result
             bar.update()
+    if damaged:
+        more = f" The same for {', '.join(path.name for path in damaged[1:])}." * bool(damaged[1:])
+        raise JobError(
+            f"{damaged[0]} is not whole, as after a crash of the machine: delete it, start again."
+            + more
+        )
+    return results
 
 
 def _bar(description: str, total: int, initial: int, off: bool, delay: float = 0.0) -> Any:
@@ -205,78 +334,3 @@ def _bar(description: str, total: int, initial: int, off: bool, delay: float = 0
         disable=off,
         file=sys.stderr,
     )
-
-
-def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None:
-    """Write a file so that it is there whole or not at all (temporary file, then rename)."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{_machine()}-{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@lru_cache(maxsize=1)
-def _machine() -> str:
-    """Where process numbers mean something: this host, and in it this container."""
-    try:
-        space = os.readlink("/proc/self/ns/pid")
-    except OSError:
-        space = ""
-    return hashlib.sha256(f"{socket.gethostname()} {space}".encode()).hexdigest()[:8]
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Remove temporary files whose writer is gone, never those of another live run."""
-    for path in folder.glob(".*.tmp"):
-        match = _TEMPORARY.fullmatch(path.name)
-        try:
-            gone = time.time() - path.stat().st_mtime > _FORGOTTEN
-        except FileNotFoundError:
-            continue
-        if match and match[1] == _machine():
-            gone = gone or not _alive(int(match[2]))
-        if gone:
-            path.unlink(missing_ok=True)
-
-
-def _alive(process: int) -> bool:
-    if os.name != "posix":  # where signal 0 would end it
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
-
-
-def fingerprint(*parts: Any, length: int = 16) -> str:
-    """A short hash of JSON-able values: what goes into a job's key for all its settings."""
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:length]
-
-
-def source_fingerprint(*packages: str, length: int = 16) -> str:
-    """A hash of the source of packages (`"infoprior.training"`): results of other code are others.
-
-    Raises:
-        ModuleNotFoundError: there is no such package.
-    """
-    from importlib.util import find_spec
-
-    digest = hashlib.sha256()
-    for package in sorted(packages):
-        spec = find_spec(package)
-        if spec is None or spec.origin is None:
-            raise ModuleNotFoundError(f"No package {package!r} to take the fingerprint of.")
-        origin = Path(spec.origin)
-        files = sorted(origin.parent.glob("*.py")) if origin.name == "__init__.py" else [origin]
-        for file in files:
-            digest.update(f"{package}/{file.name}\0".encode())
-            digest.update(file.read_bytes())
-    return digest.hexdigest()[:length]

@@ -7,7 +7,11 @@ import os
 import platform
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from joblib import Parallel
 
 _X86 = {
     "NUMBA_CPU_NAME": "haswell",
@@ -38,9 +42,17 @@ import pyarrow as pa  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 import yaml  # noqa: E402
 
-from infoprior.parallel import engine_options, source_fingerprint, write_atomically  # noqa: E402
+from infoprior.parallel import (  # noqa: E402
+    engine_options,
+    fingerprint,
+    remove_leftovers,
+    source_fingerprint,
+    worker_pool,
+    write_atomically,
+)
 
 DATA = Path("data")
+LONGEST_NAME = 80  # of a task in a file's name, which has more to say
 MODELS = Path("models")
 REPORTS = Path("reports")
 SHARDS = DATA / "shards"
@@ -72,18 +84,28 @@ def workers() -> int:
     return int(fan_out()["workers"])
 
 
+def pool() -> Parallel:
+    """So many processes, for calls that are not worth a file each."""
+    return worker_pool(workers())
+
+
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
     """A table as parquet, atomically; the same table gives the same bytes."""
     buffer = io.BytesIO()
     # Without pandas' own metadata, which would put its version into the bytes.
     table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
     pq.write_table(table, buffer, compression="zstd")
-    write_atomically(path, buffer.getvalue())
+    _write(path, buffer.getvalue())
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
     """A table for people, rounded to what a reader compares."""
-    write_atomically(path, frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    _write(path, frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+
+
+def _write(path: Path, content: str | bytes) -> None:
+    remove_leftovers(path.parent)  # of a stage that was killed: DVC would take them for outputs
+    write_atomically(path, content)
 
 
 def groups(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[Any, pd.DataFrame]]:
@@ -106,5 +128,9 @@ def code_version(*modules: str) -> list[str]:
 
 
 def file_name(task: str) -> str:
-    """A task's name as a file's: "keel/letter" -> "keel--letter"."""
-    return task.replace("/", "--")
+    """A task's name as a file's and a job's: "keel/letter" -> "keel--letter".
+
+    Tables of one's own may be called anything: "table/a b" -> "table--a=20b".
+    """
+    name = quote(task, safe="/+").replace("~", "=7E").replace("%", "=").replace("/", "--")
+    return name if len(name) <= LONGEST_NAME else f"{name[:60]}.{fingerprint(task)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.common import (  # isort: skip
-    DATA, MODELS, REPORTS, groups, read_params, workers, write_csv, write_parquet,
+    DATA, MODELS, REPORTS, groups, pool, read_params, write_csv, write_parquet,
 )  # fmt: skip
 
 import json
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 from tqdm import tqdm
 
 from infoprior.evaluation import compare, holm, task_metrics, task_seed
@@ -35,7 +35,7 @@ def judge(meta: MetaDataset, predictions: pd.DataFrame, params: dict[str, Any]) 
         for (task,), frame in groups(predictions, ["task"])
         if tasks.loc[task, "kind"] == "real"  # synthetic tasks help to learn, they do not judge
     )
-    finished = Parallel(n_jobs=workers(), return_as="generator")(calls)
+    finished = pool()(calls)
     tables = list(tqdm(finished, desc="tasks", unit="task", mininterval=1))
     table = pd.concat(tables, ignore_index=True).sort_values("place", ignore_index=True)
     return table.drop(columns="place")

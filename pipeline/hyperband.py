@@ -8,8 +8,8 @@ it knows.
 from __future__ import annotations
 
 from pipeline.common import (  # isort: skip
-    DATA, MODELS, REPORTS, SHARDS, code_version, file_name, groups, label, read_params, workers,
-    write_csv, write_parquet,
+    DATA, MODELS, REPORTS, SHARDS, code_version, file_name, groups, label, pool, read_params,
+    workers, write_csv, write_parquet,
 )  # fmt: skip
 
 import json
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 from tqdm import tqdm
 
 from infoprior.evaluation import RecordedCurves, compare, holm, regret_curve, replay, task_seed
@@ -218,7 +218,7 @@ def main() -> None:
         )
         for task in real["task"]
     )
-    finished = Parallel(n_jobs=workers(), return_as="generator")(calls)
+    finished = pool()(calls)
     tables = list(tqdm(finished, total=len(real), desc="replays", unit="task", mininterval=1))
     replayed = pd.concat(tables, ignore_index=True)
     replayed["family"] = replayed["task"].map(real.set_index("task")["family"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.common import (  # isort: skip
-    DATA, MODELS, SHARDS, code_version, fan_out, label, read_params, write_parquet,
+    DATA, MODELS, SHARDS, code_version, fan_out, file_name, label, read_params, write_parquet,
 )  # fmt: skip
 
 import json
@@ -119,7 +119,7 @@ def main() -> None:
         tables.append(label(rows, predictor=arm.predictor, inputs=arm.inputs, **about))
         if split == "test" and not arm.control and not refit:
             for task, prior in result["priors"].items():
-                path = DATA / "priors" / task.replace("/", "--") / f"{arm.name}.json"
+                path = DATA / "priors" / file_name(task) / f"{arm.name}.json"
                 write_atomically(path, json.dumps(prior, indent=1) + "\n")
     predictions = pd.concat(tables, ignore_index=True)
     first = ["predictor", "inputs", "shuffle", "refit", "split"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 
-from pipeline.common import DATA, file_name, read_params, workers, write_parquet  # isort: skip
+from pipeline.common import DATA, file_name, pool, read_params, write_parquet  # isort: skip
 
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 from tqdm import tqdm
 
 from infoprior.tasks import catalogue, load_task, read_table, task_columns
@@ -51,7 +51,7 @@ def main() -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     calls = (delayed(prepare)(name, params, str(folder)) for name in names)
-    finished = Parallel(n_jobs=workers(), return_as="generator")(calls)
+    finished = pool()(calls)
     rows = list(tqdm(finished, total=len(names), desc="tasks", unit="task", mininterval=1))
     table = pd.DataFrame([row for row in rows if row is not None])
     if twice := sorted(set(table["task"][table["task"].duplicated()])) if len(table) else []:

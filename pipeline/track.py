@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pipeline.common import DATA, MODELS, REPORTS, read_params  # isort: skip
 
-import hashlib
 import json
 import subprocess
 from importlib.metadata import version
@@ -15,7 +14,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from infoprior.metadataset import MetaDataset
-from infoprior.parallel import write_atomically
+from infoprior.parallel import fingerprint, write_atomically
 from infoprior.predictors import load_predictor
 from infoprior.tracking import Model, Run, Tracker
 from pipeline.arms import Arm, arms
@@ -34,10 +33,8 @@ RESULTS = (
 
 
 def results_hash() -> str:
-    digest = hashlib.sha256()
-    for path in RESULTS:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    """Of every file of results, each by itself: what moves from one to the next changes it."""
+    return fingerprint({path.as_posix(): path.read_bytes() for path in RESULTS})
 
 
 def git_commit() -> str:

@@ -6,16 +6,17 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from infoprior.parallel import (
     EngineError,
     JobError,
-    fingerprint,
+    engine_options,
     run_jobs,
-    source_fingerprint,
     write_atomically,
 )
 
@@ -232,11 +233,151 @@ def test_a_shard_that_is_not_whole_is_named(tmp_path):
         run_jobs(square, {"k1": (1,)}, directory=tmp_path, progress=False)
 
 
-def test_keys_that_cannot_name_a_file_and_no_workers_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"\.\./x"):
-        run_jobs(square, {"../x": (1,)}, directory=tmp_path, progress=False)
-    with pytest.raises(ValueError, match="workers = 0"):
-        run_jobs(square, {"x": (1,)}, directory=tmp_path, workers=0, progress=False)
+def test_all_shards_that_are_not_whole_are_named_at_once(tmp_path):
+    jobs = {f"k{i}": (i,) for i in range(4)}
+    run_jobs(square, jobs, directory=tmp_path, progress=False)
+    for name, content in (("k1", b""), ("k2", b'{"x": 2, '), ("k3", b"\0" * 30)):
+        (tmp_path / f"{name}.json").write_bytes(content)
+    with pytest.raises(JobError, match=r"k1\.json is not whole.* The same for k2\.json, k3\.json"):
+        run_jobs(square, jobs, directory=tmp_path, progress=False)
+    for name in ("k1", "k2", "k3"):
+        (tmp_path / f"{name}.json").unlink()
+    assert run_jobs(square, jobs, directory=tmp_path, progress=False)["k3"]["square"] == 9
+
+
+KEPT = {
+    "none": None,
+    "int": 10**30,
+    "float": 0.1 + 0.2,
+    "infinite": [float("inf"), -float("inf"), -0.0],
+    "text": "\N{GRINNING FACE} \ud800 \n",
+    "nested": [{"a": [[], {}, [True]]}],
+    "numpy": np.float64(0.1),
+}
+CHANGED = {
+    "number as key": ({"a": [0, {1: "x"}]}, r"\['a'\]\[1\]: the key 1 is of type int"),
+    "key that is there as a text, too": ({1: "x", "1": "y"}, "the key 1 is of type int"),
+    "None as key": ({None: 1}, "the key None is of type NoneType"),
+    "array": ({"a": np.zeros(2)}, "ndarray is not JSON serializable"),
+    "NumPy's int": (np.int64(1), "int64 is not JSON serializable"),
+    "set": ({1}, "set is not JSON serializable"),
+    "two halves of a character": (["\ud83d\ude00"], r"\[0\]: "),
+    "tuple as key": ({(1, 2): 3}, "keys must be str"),
+    "path": (Path("x"), "is not JSON serializable"),
+}
+
+
+def give(name):
+    if name == "itself":
+        value = []
+        value.append(value)
+        return value
+    return KEPT[name] if name in KEPT else CHANGED[name][0]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_resumed_run_returns_what_the_first_did(tmp_path, workers):
+    jobs = {name: (name,) for name in KEPT}
+    first = run_jobs(give, jobs, directory=tmp_path, workers=workers, progress=False)
+    again = run_jobs(give, jobs, directory=tmp_path, workers=workers, progress=False)
+    assert repr(first) == repr(again)
+    assert first == {**KEPT, "numpy": 0.1}
+    assert str(first["infinite"][2]) == "-0.0"
+    (nan,) = run_jobs(float, {"nan": ("nan",)}, directory=tmp_path, progress=False).values()
+    assert nan != nan
+    pairs = run_jobs(divmod, {"tuple": (7, 2)}, directory=tmp_path, progress=False)
+    assert pairs == {"tuple": [3, 1]}  # the first time, too
+
+
+@pytest.mark.parametrize("name", [*CHANGED, "itself"])
+def test_a_result_that_a_file_would_change_is_refused(tmp_path, name):
+    says = CHANGED[name][1] if name in CHANGED else "Circular reference"
+    with pytest.raises(JobError, match=rf"job k returned what JSON cannot hold as it is.*{says}"):
+        run_jobs(give, {"k": (name,)}, directory=tmp_path, progress=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_job_that_exits_has_failed(tmp_path, workers):
+    with pytest.raises(JobError, match="k1 failed: SystemExit: 3"):
+        run_jobs(sys.exit, {"k1": (3,)}, directory=tmp_path, workers=workers, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"function": "square"}, "function: needs a function, got 'square'"),
+        ({"function": None}, "function: "),
+        ({"jobs": [("k", (1,))]}, "jobs: needs a dict, key -> arguments, got one of type list"),
+        ({"jobs": None}, "jobs: "),
+        ({"jobs": {1: (1,)}}, "jobs: the key 1 is no text"),
+        ({"jobs": {None: (1,)}}, "jobs: the key None is no text"),
+        ({"jobs": {b"k": (1,)}}, "jobs: the key b'k' is no text"),
+        (
+            {"jobs": {"k": 1}},
+            r"arguments of 'k' are of type int: give a tuple, as \(x,\)",
+        ),
+        ({"jobs": {"k": "ab"}}, "jobs: the arguments of 'k' are of type str"),
+        ({"jobs": {"k": {"x": 1}}}, "jobs: the arguments of 'k' are of type dict"),
+        ({"jobs": {"../x": (1,)}}, r"job key '\.\./x' cannot name a file: use letters"),
+        ({"jobs": {"": (1,)}}, "job key '' cannot name a file"),
+        ({"jobs": {".x": (1,)}}, "begin with a letter or digit"),
+        ({"jobs": {"k\n": (1,)}}, "cannot name a file"),
+        ({"jobs": {"x" * 181: (1,)}}, "it has 181 characters, and 180 are the most"),
+        ({"jobs": {"ab": (1,), "aB": (2,)}}, "'ab' and 'aB' differ in capital letters only"),
+        ({"directory": None}, "directory: needs a path, got None"),
+        ({"directory": 3}, "directory: needs a path"),
+        ({"directory": b"x"}, "directory: needs a path"),
+        ({"directory": __file__}, r"directory: .*test_parallel\.py cannot be made: File exists"),
+        ({"directory": f"{__file__}/x"}, "cannot be made: Not a directory"),
+        ({"workers": 0}, "workers = 0: at least one"),
+        ({"workers": -1}, "workers = -1"),
+        ({"workers": 2.0}, r"workers: needs a whole number, got 2\.0"),
+        ({"workers": "2"}, "workers: needs a whole number"),
+        ({"workers": True}, "workers: needs a whole number, got True"),
+        ({"workers": None}, "workers: needs a whole number"),
+        ({"engine": "spark"}, "engine = 'spark': one of local, dask, ray"),
+        ({"engine": None}, "engine = None"),
+        ({"engine": ["dask"]}, r"engine = \['dask'\]"),
+        ({"engine": "dask"}, "needs the scheduler's address"),
+        ({"engine": "dask", "address": 8786}, "address = 8786: a text"),
+        ({"description": 3}, "description: needs a text"),
+        ({"progress": "no"}, "progress: needs to be True or False"),
+    ],
+)
+def test_wrong_arguments_are_refused_by_name_before_anything_runs(tmp_path, wrong, says):
+    right = {"function": square, "jobs": {"k": (1,)}, "directory": tmp_path / "store"}
+    arguments = {**right, "progress": False, **wrong}
+    with pytest.raises(ValueError, match=says):
+        run_jobs(arguments.pop("function"), arguments.pop("jobs"), **arguments)
+    assert not (tmp_path / "store").exists()
+
+
+def test_numpy_numbers_longest_keys_and_lists_of_arguments_will_do(tmp_path):
+    results = run_jobs(
+        square, {"x" * 180: [2]}, directory=str(tmp_path), workers=np.int64(1), progress=False
+    )
+    assert results["x" * 180]["square"] == 4
+
+
+@pytest.mark.parametrize(
+    ("params", "says"),
+    [
+        (None, "parallel: needs settings by name, got None"),
+        ([2], "parallel: needs settings by name"),
+        ({1: 2}, r"parallel\.1: there are"),
+        ({1: 2, "a": 3}, r"parallel\.1: there are"),
+        ({"workers": True}, r"parallel\.workers = True"),
+        ({"workers": 2.0}, r"parallel\.workers = 2\.0"),
+        ({"workers": None}, r"parallel\.workers = None"),
+        ({"engine": False}, "parallel: engine = False"),
+        ({"engine": ["ray"]}, r"parallel: engine = \['ray'\]"),
+        ({"engine": "dask", "address": 5}, "parallel: address = 5"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_by_name(params, says):
+    with pytest.raises(ValueError, match=says):
+        engine_options(params)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
@@ -253,9 +394,31 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     assert path.read_text() == "old"
 
 
-def test_fingerprints_depend_on_values_and_not_on_order():
-    assert fingerprint({"a": 1, "b": 2.0}) == fingerprint({"b": 2.0, "a": 1})
-    assert fingerprint({"a": 1}) != fingerprint({"a": 2})
-    assert source_fingerprint("infoprior.spaces") != source_fingerprint("infoprior.parallel")
-    with pytest.raises(ModuleNotFoundError, match="nothing_here"):
-        source_fingerprint("nothing_here")
+@pytest.mark.parametrize(
+    ("path", "content", "says"),
+    [
+        ("x", {"a": 1}, "content: needs a text or bytes, got type dict"),
+        ("x", None, "content: needs a text or bytes"),
+        ("x", "\ud800", "content: is a text that UTF-8 cannot hold: surrogates"),
+        (None, "a", "path: needs a path, got None"),
+        (3, "a", "path: needs a path, got 3"),
+        (b"x", "a", "path: needs a path"),
+        (".", "a", r"path: \. is a folder"),
+        ("", "a", "is a folder"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_by_name(tmp_path, monkeypatch, path, content, says):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=says):
+        write_atomically(path, content)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_with_the_longest_names_and_of_many_threads_are_written(tmp_path):
+    longest = tmp_path / ("\N{SNOWMAN}" * 85)  # 255 bytes
+    write_atomically(longest, bytearray(b"a"))
+    assert longest.read_bytes() == b"a"
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda i: write_atomically(tmp_path / "k", f"{i}" * 5000), range(200)))
+    assert len(set((tmp_path / "k").read_text())) <= 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["k", longest.name])

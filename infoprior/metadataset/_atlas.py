@@ -6,12 +6,13 @@ Tasks, profiles and probe curves are kept once; architectures and curves once a 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from infoprior.metadataset._dataset import MetaDataset
 from infoprior.metadataset._json import read_json
 from infoprior.metadataset._schema import MetaDatasetError
 from infoprior.metadataset._space_json import space_from_dict, space_to_dict
-from infoprior.parallel import write_atomically
+from infoprior.parallel import remove_leftovers, write_atomically
 
 ATLAS = Path(__file__).parent / "atlas"
 FORMAT, ATLAS_VERSION = "infoprior atlas", 1
@@ -62,8 +63,16 @@ def write_atlas(atlas: Atlas, directory: Path) -> None:
     """Write every table and the index; the same tables give the same bytes.
 
     File names hold a hash of the content: until the new index is there, the old one and its files
-    stay whole, whatever kills the writing. Files of a former index are removed afterwards.
+    stay whole, whatever kills the writing. Files of a former index, and what a killed writing left,
+    are removed afterwards. Of two processes that write into one directory, one waits.
     """
+    directory.mkdir(parents=True, exist_ok=True)
+    with _only_writer(directory):
+        _write(atlas, directory)
+
+
+def _write(atlas: Atlas, directory: Path) -> None:
+    remove_leftovers(directory)
     files = {}
     for name, frame in atlas.tables.items():
         key = _KEYS[name.rpartition("/")[2]]
@@ -87,6 +96,22 @@ def write_atlas(atlas: Atlas, directory: Path) -> None:
             leftover.unlink()
 
 
+@contextlib.contextmanager
+def _only_writer(directory: Path) -> Iterator[None]:
+    """A lock that ends with this process: another one would remove files not in its own index."""
+    lock = None
+    with contextlib.suppress(ImportError, OSError):  # where the system has no such locks
+        import fcntl
+
+        lock = os.open(directory, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
 def read_atlas(directory: Path) -> Atlas:
     """Read what `write_atlas` wrote.
 
@@ -94,8 +119,7 @@ def read_atlas(directory: Path) -> Atlas:
         MetaDatasetError: there is none, it is of another version, or a file is not the one that
             the index names.
     """
-    index = _index(directory)
-    tables = {name: _table(directory, index, name) for name in index["files"]}
+    index, tables = _tables(directory, lambda index: list(index["files"]))
     spaces = {
         name: space_from_dict(space, f"{directory / INDEX}")
         for name, space in index["spaces"].items()
@@ -127,16 +151,19 @@ def load_metadataset(
     ['enumerated', 'real', 'synthetic']
     """
     folder = ATLAS if directory is None else Path(directory)
-    index = _index(folder)
-    if space not in index["spaces"]:
-        raise MetaDatasetError(
-            f"The atlas has no networks of the space {space!r}; it has {sorted(index['spaces'])}."
-        )
 
-    curves = _table(folder, index, f"{space}/curves")
-    tasks, profiles, probes = (
-        _table(folder, index, name) for name in ("tasks", "profiles", "probe_curves")
-    )
+    def wanted(index: dict[str, Any]) -> list[str]:
+        if space not in index["spaces"]:
+            known = sorted(index["spaces"])
+            raise MetaDatasetError(
+                f"The atlas has no networks of the space {space!r}; it has {known}."
+            )
+        of_space = [f"{space}/curves", f"{space}/architectures"]
+        return [*of_space, "tasks", "profiles", "probe_curves"]
+
+    index, read = _tables(folder, wanted)
+    curves, tasks = read[f"{space}/curves"], read["tasks"]
+    profiles, probes = read["profiles"], read["probe_curves"]
     here = set(curves["task"].unique())
     if len(here) < len(tasks):
         tasks, profiles, probes = (
@@ -145,7 +172,7 @@ def load_metadataset(
     return MetaDataset(
         space_from_dict(index["spaces"][space], str(folder / INDEX)),
         tasks=tasks,
-        architectures=_table(folder, index, f"{space}/architectures"),
+        architectures=read[f"{space}/architectures"],
         curves=curves,
         profiles=profiles,
         probe_curves=probes,
@@ -163,6 +190,20 @@ def _index(directory: Path) -> dict[str, Any]:
             f"{path}: version {index.get('version')!r}; this infoprior reads {ATLAS_VERSION}."
         )
     return index
+
+
+def _tables(
+    directory: Path, wanted: Callable[[dict[str, Any]], list[str]]
+) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+    """The index, and the tables that are wanted of it: all of one writing."""
+    index = _index(directory)
+    while True:
+        try:
+            return index, {name: _table(directory, index, name) for name in wanted(index)}
+        except MetaDatasetError:
+            former, index = index, _index(directory)
+            if index == former:
+                raise  # otherwise it was replaced meanwhile, and its files removed
 
 
 def _table(directory: Path, index: dict[str, Any], name: str) -> pd.DataFrame:

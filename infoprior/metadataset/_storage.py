@@ -13,11 +13,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from infoprior._canonical import canonical_text
 from infoprior.metadataset._dataset import MetaDataset, check_tables
 from infoprior.metadataset._json import read_json
 from infoprior.metadataset._schema import KEYS, TABLES, MetaDatasetError
 from infoprior.metadataset._space_json import space_from_dict, space_to_dict
-from infoprior.parallel import write_atomically
+from infoprior.parallel import remove_leftovers, write_atomically
 
 VERSION = 3
 SCHEMA_FILE = "schema.json"
@@ -31,13 +32,15 @@ def digest(meta: MetaDataset) -> str:
         frame = _canonical(name, getattr(meta, name))
         sha.update(f"\n{name} {len(frame)}\n".encode())
         for column in sorted(frame.columns):
-            sha.update(f"{column}\n".encode())
+            # Escaped where it has to be, so that no name reads as one name and more.
+            sha.update(f"{json.dumps(str(column), ensure_ascii=False)[1:-1]}\n".encode())
             _hash_column(sha, frame[column])
     return sha.hexdigest()
 
 
 def save(meta: MetaDataset, directory: Path) -> None:
     """See `MetaDataset.save`."""
+    remove_leftovers(directory)
     for name in (*TABLES, "rows"):
         frame = meta.rows() if name == "rows" else _canonical(name, getattr(meta, name))
         # Without pandas' own metadata, which would put its version into the bytes.
@@ -89,8 +92,8 @@ def _hash_column(sha: Any, series: pd.Series) -> None:
     types = pd.api.types
     if types.is_bool_dtype(series) and not series.hasnans:
         sha.update(b"b" + series.to_numpy(dtype=np.uint8).tobytes())
-    elif types.is_numeric_dtype(series):
-        # float64 holds every count and seed; NaN and zero have many bit patterns, one is used.
+    elif _fits_float64(series):
+        # However they are kept; NaN and zero have many bit patterns, one is used.
         values = series.to_numpy(dtype=np.float64, na_value=np.nan) + 0.0
         values[np.isnan(values)] = np.nan
         sha.update(b"n" + values.astype("<f8").tobytes())
@@ -99,13 +102,24 @@ def _hash_column(sha: Any, series: pd.Series) -> None:
         data = [_framed(name) for name in names] + [_framed(None)]  # code -1: missing
         sha.update(b"".join([data[code] for code in codes]))
     else:
-        for value in series:
-            sha.update(_framed(None if pd.isna(value) else value))
+        for value, missing in zip(series, series.isna(), strict=True):
+            sha.update(_framed(None if missing else value))
+
+
+def _fits_float64(series: pd.Series) -> bool:
+    """Whether these are numbers that float64 holds."""
+    types = pd.api.types
+    if not types.is_numeric_dtype(series) or types.is_complex_dtype(series):
+        return False
+    if types.is_integer_dtype(series):
+        there = series.dropna()
+        return not len(there) or max(int(there.max()), -int(there.min())) <= 2**53
+    return getattr(series.dtype, "itemsize", 8) <= 8
 
 
 def _framed(value: Any) -> bytes:
-    """As JSON, after its length."""
-    data = json.dumps(value, default=str).encode()
+    """As a text that no other value has, after its length."""
+    data = canonical_text(value.item() if isinstance(value, np.generic) else value).encode()
     return struct.pack("<I", len(data)) + data
 
 

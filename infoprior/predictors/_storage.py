@@ -25,7 +25,10 @@ _FEATURES = ("median", "mean", "scale")
 
 
 def save(predictor: Predictor, fitted: Fitted, directory: Path) -> None:
-    """Write both files, each as a whole, the header last; same predictor, same bytes."""
+    """Write both files, each as a whole, the header last; same predictor, same bytes.
+
+    A former header goes first: killed at any time, this leaves no predictor of two halves.
+    """
     from safetensors.numpy import save as to_bytes
 
     header = {
@@ -46,6 +49,7 @@ def save(predictor: Predictor, fitted: Fitted, directory: Path) -> None:
     arrays |= {f"features/{n}": getattr(fitted.standardizer, n) for n in _FEATURES}
     tensors = to_bytes({n: np.ascontiguousarray(arrays[n]) for n in sorted(arrays)})
     text = json.dumps(header, indent=1, sort_keys=True) + "\n"
+    (directory / HEADER).unlink(missing_ok=True)
     write_atomically(directory / ARRAYS, tensors)
     write_atomically(directory / HEADER, text)
 

@@ -266,8 +266,9 @@ def fingerprint(prior: Prior | None) -> str | None:
     if prior is None:
         return None
     document = {k: v for k, v in prior.to_dict().items() if k != "metadata"}
-    text = json.dumps(document, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    # Not in ASCII, in which JSON has one text for a character and for its pair of surrogates.
+    text = json.dumps(document, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _describe(base: BaseSampler | MakeSampler | None, sampler: BaseSampler) -> str:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from infoprior import load_metadataset
-from infoprior.metadataset import FITTED_FAMILIES, MetaDatasetError, _jobs, chosen_tasks
+from infoprior.metadataset import FITTED_FAMILIES, MetaDatasetError, _atlas, _jobs, chosen_tasks
 from infoprior.metadataset._assemble import (
     CURVE_COLUMNS,
     architecture_table,
@@ -19,7 +29,7 @@ from infoprior.metadataset._assemble import (
     layer_table,
 )
 from infoprior.metadataset._atlas import ATLAS, INDEX, Atlas, read_atlas, write_atlas
-from infoprior.parallel import fingerprint, write_atomically
+from infoprior.parallel import fingerprint
 from infoprior.spaces import get_space
 
 TASK = "synthetic/3"
@@ -145,30 +155,123 @@ def test_a_damaged_or_unknown_atlas_is_refused(small: Atlas, tmp_path: Path) -> 
         load_metadataset(directory=tmp_path)
 
 
-def test_writing_that_is_killed_leaves_the_old_atlas_whole(
+def altered(atlas: Atlas) -> Atlas:
+    """The same with other accuracies and licences: two other files among the same ones."""
+    tables = {**atlas.tables, "tasks": atlas.tables["tasks"].assign(licence="other")}
+    tables["mlp/curves"] = tables["mlp/curves"].assign(test_accuracy=np.float32(0.5))
+    return Atlas(tables, atlas.spaces, atlas.about)
+
+
+def digests(directory: Path) -> tuple[str, dict[str, int]]:
+    """Of what a reader gets in both ways."""
+    tables = read_atlas(directory).tables
+    sizes = {name: len(table) for name, table in tables.items()}
+    return load_metadataset(directory=directory).digest, sizes
+
+
+class Killed(BaseException):
+    """No error that anything would catch."""
+
+
+STEPS = ("fsync", "replace", "unlink")
+
+
+def test_writing_that_is_killed_at_any_step_leaves_one_atlas_whole(
     small: Atlas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_atlas(small, tmp_path)
-    (tmp_path / "mine.parquet").write_bytes(b"a table of the user's")
-    before = load_metadataset(directory=tmp_path)
-    curves = small.tables["mlp/curves"]
-    changed = {**small.tables, "mlp/curves": curves.assign(test_accuracy=np.float32(0.5))}
+    other, made = altered(small), {}
+    for name, atlas in (("old", small), ("new", other)):
+        write_atlas(atlas, tmp_path / name)
+        made[name] = digests(tmp_path / name)
+    assert made["old"] != made["new"]
 
-    def killed(path: Path, content: object) -> None:
-        if Path(path).name == INDEX:
-            raise KeyboardInterrupt
-        write_atomically(path, content)  # type: ignore[arg-type]
+    def write_until(step: int, directory: Path) -> int:
+        """Write the other one until so many changes of the folder; how many there were."""
+        count = 0
 
-    with monkeypatch.context() as patched:
-        patched.setattr("infoprior.metadataset._atlas.write_atomically", killed)
-        with pytest.raises(KeyboardInterrupt):
-            write_atlas(Atlas(changed, small.spaces, small.about), tmp_path)
-    after = load_metadataset(directory=tmp_path)
-    assert after.digest == before.digest
-    write_atlas(Atlas(changed, small.spaces, small.about), tmp_path)
-    assert (load_metadataset(directory=tmp_path).curves["test_accuracy"] == 0.5).all()
-    assert len([*tmp_path.glob("mlp-curves.*")]) == 1
-    assert (tmp_path / "mine.parquet").exists()
+        def counted(change: Callable[..., Any]) -> Callable[..., Any]:
+            def function(*arguments: Any, **options: Any) -> Any:
+                nonlocal count
+                count += 1
+                if count > step:  # and nothing more, such as tidying up, is done
+                    raise Killed
+                return change(*arguments, **options)
+
+            return function
+
+        with monkeypatch.context() as patched:
+            for name in STEPS:
+                patched.setattr(os, name, counted(getattr(os, name)))
+            with contextlib.suppress(Killed):
+                write_atlas(other, directory)
+        return count
+
+    seen = []
+    for step in itertools.count():
+        directory = tmp_path / f"killed-{step}"
+        shutil.copytree(tmp_path / "old", directory)
+        (directory / "mine.parquet").write_bytes(b"a table of the user's")
+        done = write_until(step, directory) <= step
+        now = digests(directory)
+        seen.append("old" if now == made["old"] else "new")
+        assert now == made[seen[-1]]
+        # Temporary files of a process that has gone are removed by the next writing.
+        for path in directory.glob(".*.tmp"):
+            path.rename(path.with_name(path.name.replace(f"-{os.getpid()}.", f"-{gone_pid()}.")))
+        write_atlas(other, directory)
+        assert digests(directory) == made["new"]
+        names = {path.name for path in directory.iterdir()}
+        assert names == {path.name for path in (tmp_path / "new").iterdir()} | {"mine.parquet"}
+        if done:
+            break
+    assert seen == sorted(seen, reverse=True)  # "old" until the index is there, "new" from then on
+    assert seen.count("old") > 2 * len(other.tables)
+    assert seen.count("new") > 2
+
+
+@cache
+def gone_pid() -> int:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    return ended.pid
+
+
+def test_who_reads_while_another_one_is_written_gets_one_of_them_whole(
+    small: Atlas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = altered(small)
+    write_atlas(other, tmp_path / "new")
+    for read in (lambda: read_atlas(tmp_path / "old"), lambda: digests(tmp_path / "old")[0]):
+        write_atlas(small, tmp_path / "old")
+        original, calls = _atlas._table, []
+
+        def table(
+            *arguments: Any, original: Any = original, calls: list[Any] = calls
+        ) -> pd.DataFrame:
+            calls.append(arguments)
+            if len(calls) == 2:  # the first file is read, the others are not yet
+                write_atlas(other, tmp_path / "old")
+            return original(*arguments)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(_atlas, "_table", table)
+            result = read()
+        if isinstance(result, str):
+            assert result == digests(tmp_path / "new")[0]
+        else:
+            there = read_atlas(tmp_path / "new")
+            for name, frame in result.tables.items():
+                pd.testing.assert_frame_equal(frame, there.tables[name])
+
+
+def test_of_two_that_write_into_one_folder_one_waits(small: Atlas, tmp_path: Path) -> None:
+    made = [altered(small), small]
+    for i, atlas in enumerate(made):
+        write_atlas(atlas, tmp_path / f"{i}")
+    wanted = [digests(tmp_path / f"{i}") for i in range(2)]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda i: write_atlas(made[i % 2], tmp_path / "both"), range(12)))
+    assert digests(tmp_path / "both") in wanted
 
 
 def test_fewer_chosen_tasks_are_among_more_and_like_all_of_them() -> None:

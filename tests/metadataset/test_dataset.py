@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -158,6 +159,34 @@ def test_texts_count_in_the_digest_not_how_they_are_kept(meta: MetaDataset) -> N
         other = plain.copy()
         other.loc[row, "note"] = value
         assert replace(meta, tasks=other).digest != kept.digest
+
+
+def test_whole_numbers_count_in_the_digest_to_the_last_digit(meta: MetaDataset) -> None:
+    def digest(values: list[Any], dtype: Any) -> str:
+        rest = [0] * (len(meta.tasks) - len(values))
+        note = pd.Series([*values, *rest], index=meta.tasks.index, dtype=dtype)
+        return replace(meta, tasks=meta.tasks.assign(note=note)).digest
+
+    large = 2**53
+    digests = [digest([large + i], kind) for i in range(4) for kind in ("int64",)]
+    digests += [digest([2**63 + i], "uint64") for i in range(2)]
+    digests += [digest([-large - i], "Int64") for i in range(1, 3)]
+    digests += [digest([large + 1, None], "Int64"), digest([large + 1, 0, None], "Int64")]
+    digests += [digest([1], object), digest(["1"], object), digest([True], object)]
+    digests += [digest([np.int64(1), "a"], object), digest(["1", "a"], object)]
+    digests += [digest([[1]], object), digest(["[1]"], object)]
+    digests += [digest([1], complex), digest([1 + 1j], complex)]
+    assert len(set(digests)) == len(digests)
+    # What float64 holds counts as it did, however it is kept.
+    kinds = ("int8", "int64", "uint64", "float32", "float64", "Int64", "Float32")
+    assert len({digest([1, 7], kind) for kind in kinds}) == 1
+
+
+def test_no_name_of_a_column_reads_as_two(meta: MetaDataset) -> None:
+    one, two = (
+        meta.tasks.assign(**{name: "x" for name in names}) for names in (("za", "zb"), ("za\nzb",))
+    )
+    assert replace(meta, tasks=one).digest != replace(meta, tasks=two).digest
 
 
 def test_loading_names_the_file_that_is_wrong(meta: MetaDataset, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.samplers import RandomSampler, TPESampler
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
@@ -154,11 +155,20 @@ def test_a_study_is_opened_with_its_own_settings_only(other: dict[str, Any], say
     assert open_study(storage, "study").user_attrs == before
 
 
-def test_metadata_do_not_count_among_the_settings() -> None:
+def test_all_of_a_prior_counts_among_the_settings_but_its_metadata() -> None:
     storage = InMemoryStorage()
     open_study(storage, "study")
     open_study(storage, "study", prior=PRIOR.with_metadata(origin="elsewhere"))
     assert fingerprint(PRIOR) != fingerprint(Prior.uniform(SPACE))
+    names = ("\N{GRINNING FACE}", "\ud83d\ude00", "1", "-1")
+    kinds = (1, "1", 1.0, True, None)
+    others = [Prior.uniform({n: FloatDistribution(0.0, 1.0)}) for n in names]
+    others += [Prior.uniform({"x": CategoricalDistribution((c, "b"))}) for c in kinds]
+    others += [
+        Prior.from_points({"x": FloatDistribution(0.0, 1.0)}, [{"x": x}])
+        for x in (0.5, 0.5 + 2**-53)
+    ]
+    assert len({fingerprint(prior) for prior in others}) == len(others)
     settings = open_study(storage, "study").user_attrs[SETTINGS]
     assert json.loads(json.dumps(settings)) == settings
 
