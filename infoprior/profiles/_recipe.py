@@ -142,9 +142,12 @@ def recipe_for(layers: Iterable[Any]) -> Recipe:
     """The recipe for layers (arrays or tensors): "maps" if any is (n, C, H, W), else "tabular".
 
     Raises:
-        ProfileError: a layer has another shape than (n, width) or (n, C, H, W).
+        ProfileError: a layer is no array, or has another shape than (n, width) or (n, C, H, W).
     """
-    dimensions = {len(t.shape) for t in layers}
+    shapes = [getattr(t, "shape", None) for t in layers]
+    if None in shapes:
+        raise ProfileError("The layers hold something else than arrays; give arrays or tensors.")
+    dimensions = {len(shape) for shape in shapes if shape is not None}
     if not dimensions <= {2, 4}:
         raise ProfileError(
             f"Layers of {sorted(dimensions - {2, 4})} dimensions cannot be profiled; give "
@@ -159,6 +162,10 @@ def check_recipe(recipe: Recipe) -> Recipe:
     Raises:
         ProfileError: then its profiles would pass for what they are not.
     """
+    if not isinstance(recipe, Recipe):
+        raise ProfileError(
+            f"recipe = {recipe!r}: give a Recipe, as get_recipe('tabular') returns it, or None."
+        )
     known = RECIPES.get(recipe.name)
     if (
         known is not None
