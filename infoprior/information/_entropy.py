@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from infoprior._ambient import default_settings
 from infoprior.information._inputs import as_labels
 
 
+@default_settings()
 def entropy(y: Any) -> float:
     """Plug-in entropy of labels in nats: H(Y) = -sum_c p(c) log p(c), p the shares of the classes.
 

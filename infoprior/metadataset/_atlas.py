@@ -20,6 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from infoprior._ambient import default_settings
 from infoprior.metadataset._dataset import MetaDataset
 from infoprior.metadataset._schema import MetaDatasetError
 from infoprior.metadataset._space_json import space_from_dict, space_to_dict
@@ -102,6 +103,7 @@ def read_atlas(directory: Path) -> Atlas:
     return Atlas(tables, spaces, index["about"])
 
 
+@default_settings()
 def load_metadataset(
     space: str = "mlp", *, directory: str | os.PathLike[str] | None = None
 ) -> MetaDataset:

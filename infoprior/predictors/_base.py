@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from infoprior._ambient import default_settings
 from infoprior.predictors._errors import PredictorError
 from infoprior.predictors._features import Standardizer, check_inputs, feature_table, features
 from infoprior.predictors._settings import PriorSettings, prior_of
@@ -188,6 +189,7 @@ class Predictor(ABC):
 
     # What all do -------------------------------------------------------------------------------
 
+    @default_settings()
     def fit(self, meta: MetaDataset) -> Self:
         """Learn from the tasks of a meta-dataset, all of them training tasks.
 
@@ -215,6 +217,7 @@ class Predictor(ABC):
         )
         return self
 
+    @default_settings()
     def predict(self, profile: TaskProfile) -> Prior:
         """The prior over good architectures for a task, from what its probes showed.
 
@@ -223,6 +226,7 @@ class Predictor(ABC):
         """
         return self._described(self._prior(self._need(), self.scores(profile)), profile.task)
 
+    @default_settings()
     def predict_tasks(self, meta: MetaDataset, tasks: Sequence[str]) -> dict[str, Prior]:
         """What `predict` answers for tasks of a meta-dataset, by their names, in one go.
 
@@ -249,6 +253,7 @@ class Predictor(ABC):
             space=self._need().space.name,
         )
 
+    @default_settings()
     def scores(self, profile: TaskProfile) -> np.ndarray:
         """Predicted scores of `points`, shape (n,), in normal quantiles; higher is better.
 
@@ -275,6 +280,7 @@ class Predictor(ABC):
         """How the training tasks were profiled: profile new ones in the same way."""
         return self._need().profiled
 
+    @default_settings()
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Write predictor.json and arrays.safetensors; `load_predictor` reads them.
 

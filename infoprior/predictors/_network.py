@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from infoprior._threads import use_threads
 from infoprior.predictors._base import Predictor, Training
 from infoprior.predictors._errors import PredictorError
 
@@ -107,6 +108,15 @@ def train_stack(
     training: Training, held_out: np.ndarray, s: NetworkSettings, seed: int
 ) -> dict[str, np.ndarray]:
     """Train all members at once; returns each one's best weights, float32, members first."""
+    import torch  # noqa: F401  (there before its threads are limited)
+
+    with use_threads(1):
+        return _train_stack(training, held_out, s, seed)
+
+
+def _train_stack(
+    training: Training, held_out: np.ndarray, s: NetworkSettings, seed: int
+) -> dict[str, np.ndarray]:
     import torch
 
     scores = training.targets.scores

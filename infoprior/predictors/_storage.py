@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from infoprior._ambient import default_settings
 from infoprior.metadataset import MetaDatasetError, space_from_dict, space_to_dict
 from infoprior.parallel import write_atomically
 from infoprior.predictors._base import Fitted, Predictor, Profiled
@@ -48,6 +49,7 @@ def save(predictor: Predictor, fitted: Fitted, directory: Path) -> None:
     write_atomically(directory / HEADER, text)
 
 
+@default_settings()
 def load_predictor(directory: str | os.PathLike[str] = "models") -> Predictor:
     """The predictor that `Predictor.save` wrote: it answers exactly as before.
 

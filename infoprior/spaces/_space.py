@@ -15,6 +15,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from infoprior._ambient import default_settings
+
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
@@ -102,6 +104,7 @@ class SearchSpace(Mapping[str, BaseDistribution]):
                 )
         return {name: params[name] for name in self}
 
+    @default_settings()
     def from_unit(self, unit: np.ndarray) -> list[Params]:
         """Points from the unit cube, so that a uniform cube gives what Optuna calls uniform.
 
@@ -116,6 +119,7 @@ class SearchSpace(Mapping[str, BaseDistribution]):
         """`n` points, uniform in the sense of each distribution (log-uniform where it is log)."""
         return self.from_unit(rng.random((n, len(self))))
 
+    @default_settings()
     def design(self, n: int, seed: int = 0) -> list[Params]:
         """`n` points of a scrambled Sobol sequence: the same few points to run on every task."""
         from scipy.stats import qmc
@@ -156,6 +160,7 @@ class SearchSpace(Mapping[str, BaseDistribution]):
                 names.append(name)
         return tuple(names)
 
+    @default_settings()
     def encode(self, points: Sequence[Mapping[str, Any]]) -> np.ndarray:
         """Points as numbers for a predictor.
 
@@ -183,6 +188,7 @@ class SearchSpace(Mapping[str, BaseDistribution]):
         """The point together with the training settings that the space holds fixed."""
         return {**self.defaults, **params}
 
+    @default_settings()
     def build(
         self, params: Mapping[str, Any], n_features: Shape, n_classes: int, seed: int = 0
     ) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from infoprior._ambient import default_settings
 from infoprior.tasks._encode import Caps
 from infoprior.tasks._task import Task, TaskError
 
 
+@default_settings()
 def load_task(
     name: str,
     *,

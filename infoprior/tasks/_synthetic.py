@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from infoprior._ambient import default_settings
 from infoprior.tasks._encode import encode
 from infoprior.tasks._split import group_rows
 from infoprior.tasks._synthetic_columns import Measurement
@@ -31,6 +32,7 @@ def recipe(index: int) -> Recipe:
     return draw_recipe(concept_of(index))
 
 
+@default_settings()
 def synthetic_task(
     index: int,
     *,

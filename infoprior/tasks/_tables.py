@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from infoprior._ambient import default_settings
 from infoprior.tasks._columns import (
     Options,
     check_names,
@@ -25,6 +26,7 @@ _PARQUET_ENDINGS = (".parquet", ".pq")
 _SEPARATORS = (",", ";", "\t")
 
 
+@default_settings()
 def read_table(
     path: str | os.PathLike[str],
     target: str,
