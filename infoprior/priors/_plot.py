@@ -31,6 +31,7 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+@np.errstate(all="ignore")
 def marginals_figure(priors: Mapping[str, Prior], title: str = "") -> Figure:
     """Marginals of priors over the same names, relative to uniform (1 = as likely as uniform).
 

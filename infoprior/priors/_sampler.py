@@ -156,6 +156,7 @@ class PriorSampler(BaseSampler):
 
     # ---- what it decides
 
+    @np.errstate(all="ignore")
     def trust(self, study: Study) -> float:
         """The prior's share of the next trials of a study."""
         return self._shares(study, len(study.get_trials(deepcopy=False))).prior
@@ -281,6 +282,7 @@ class PriorSampler(BaseSampler):
         """The base sampler's."""
         return self._base.infer_relative_search_space(study, trial)
 
+    @np.errstate(all="ignore")
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
@@ -304,6 +306,7 @@ class PriorSampler(BaseSampler):
                     given.add(name, value)
         return {**values, **drawn}
 
+    @np.errstate(all="ignore")
     def sample_independent(
         self,
         study: Study,
@@ -322,11 +325,13 @@ class PriorSampler(BaseSampler):
             return value
         return self._base.sample_independent(study, trial, param_name, param_distribution)
 
+    @np.errstate(all="ignore")
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Decides whose the trial is; then the base sampler's."""
         self._decide(study, trial)
         self._base.before_trial(study, trial)
 
+    @np.errstate(all="ignore")
     def after_trial(
         self,
         study: Study,

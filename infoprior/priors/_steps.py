@@ -79,12 +79,14 @@ class StepSampler(BaseSampler):
         """None: parameters are drawn one by one."""
         return {}
 
+    @np.errstate(all="ignore")
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """None."""
         return {}
 
+    @np.errstate(all="ignore")
     def sample_independent(
         self,
         study: Study,
@@ -132,6 +134,7 @@ class StepSampler(BaseSampler):
                 break
         return step
 
+    @np.errstate(all="ignore")
     def after_trial(
         self,
         study: Study,

@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage
@@ -31,6 +32,7 @@ Source = Study | Sequence[Study] | str | PathLike[str] | BaseStorage
 _SQLITE = "sqlite:///"
 
 
+@np.errstate(all="ignore")
 def from_studies(
     studies: Source,
     *,

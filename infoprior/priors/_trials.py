@@ -28,6 +28,7 @@ _CONSTRAINTS = "system_attrs_constraints"  # where `trials_dataframe` puts them
 _LOG_RATIO = 1e3  # a positive column that spans three decades is taken to be on a log scale
 
 
+@np.errstate(all="ignore")
 def from_trials(
     frame: Any,
     *,
