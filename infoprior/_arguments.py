@@ -19,6 +19,18 @@ def whole_number(
     return int(value)
 
 
+def check_seed(value: Any, error: type[ValueError] = ValueError, name: str = "seed") -> int:
+    """A seed as an int, from 0 to 2^63 - 1: all that PyTorch's generators take.
+
+    Raises:
+        ValueError: of the kind `error`: something else.
+    """
+    seed = whole_number(value, name, 0, error)
+    if seed >= 2**63:
+        raise error(f"{name} = {seed}: a whole number below 2**63 is needed.")
+    return seed
+
+
 def epochs_within(
     values: Any, name: str, last: int, error: type[ValueError] = ValueError
 ) -> list[int]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from infoprior._ambient import default_settings
-from infoprior._arguments import instance_of, whole_number
+from infoprior._arguments import check_seed, instance_of, whole_number
 from infoprior._progress import progress_line
 from infoprior._threads import use_threads
 
@@ -108,7 +108,7 @@ def suggest(
     from infoprior import predictors, profiles
 
     n = whole_number(n, "n", 1, predictors.PredictorError)
-    seed = whole_number(seed, "seed", 0, profiles.ProfileError)
+    seed = check_seed(seed, profiles.ProfileError)
     threads = whole_number(threads, "threads", 1, profiles.ProfileError)
     if isinstance(predictor, str | os.PathLike):
         predictor = predictors.load_predictor(predictor)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from infoprior._ambient import default_settings
-from infoprior._arguments import whole_number
+from infoprior._arguments import check_seed, whole_number
 from infoprior._progress import progress_line
 from infoprior._threads import use_threads
 from infoprior.information._crossfit import Training
@@ -128,7 +128,7 @@ def estimate(
     """
     if not isinstance(method, str) or (method != "auto" and method not in METHODS):
         raise InformationError(f"Unknown method {method!r}; known are {['auto', *METHODS]}.")
-    seed = whole_number(seed, "seed", 0, InformationError)
+    seed = check_seed(seed, InformationError)
     threads = whole_number(threads, "threads", 1, InformationError)
     with use_threads(threads), progress_line("estimating information", show=progress):
         return _estimate(x, y, method, discrete_y, seed, options)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from infoprior._ambient import default_settings
-from infoprior._arguments import instance_of, whole_number
+from infoprior._arguments import check_seed, instance_of, whole_number
 from infoprior._progress import progress_line
 from infoprior._threads import use_threads
 from infoprior.information import (
@@ -140,7 +140,7 @@ def profile_networks(
         task, Task, "task", "give a Task, as read_table and load_task return it", ProfileError
     )
     networks = _check_networks(networks)
-    seed = whole_number(seed, "seed", 0, ProfileError)
+    seed = check_seed(seed, ProfileError)
     threads = whole_number(threads, "threads", 1, ProfileError)
     known = np.concatenate([task.train, task.validation])
     with use_threads(threads), progress_line("reading activations", show=progress) as stage:

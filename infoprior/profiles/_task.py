@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from infoprior._ambient import default_settings
-from infoprior._arguments import epochs_within, instance_of, whole_number
+from infoprior._arguments import check_seed, epochs_within, instance_of, whole_number
 from infoprior._progress import progress_line
 from infoprior._threads import use_threads
 from infoprior.profiles._network import profile_networks
@@ -156,7 +156,7 @@ def read_probes(
     instance_of(
         task, Task, "task", "give a Task, as read_table and load_task return it", ProfileError
     )
-    seed = whole_number(seed, "seed", 0, ProfileError)
+    seed = check_seed(seed, ProfileError)
     epochs = whole_number(epochs, "epochs", 1, ProfileError)
     threads = whole_number(threads, "threads", 1, ProfileError)
     read = [epochs] if at is None else epochs_within(at, "at", epochs, ProfileError)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from infoprior._ambient import default_settings
-from infoprior._arguments import epochs_within, whole_number
+from infoprior._arguments import check_seed, epochs_within, whole_number
 from infoprior._progress import progress_line
 from infoprior._threads import use_threads
 from infoprior.spaces._mlp import MLP
@@ -135,7 +135,7 @@ def _pairs(networks: Sequence[tuple[Mapping[str, Any], int]]) -> tuple[list[Any]
             "networks holds something else than pairs; give (point of the space, seed) of each."
         ) from None
     return [point for point, _ in pairs], [
-        whole_number(seed, f"the seed of network {i}", 0, TrainingError)
+        check_seed(seed, TrainingError, f"the seed of network {i}")
         for i, (_, seed) in enumerate(pairs)
     ]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import optuna
 
-from infoprior._arguments import whole_number
+from infoprior._arguments import check_seed, whole_number
 from infoprior.training._errors import TrainingError
 from infoprior.training._rows import RUNGS
 from infoprior.training._setup import check_task_and_space
@@ -43,7 +43,7 @@ def objective(
     """
     check_task_and_space(task, space)
     epochs = whole_number(epochs, "epochs", 1, TrainingError)
-    seed = whole_number(seed, "seed", 0, TrainingError)
+    seed = check_seed(seed, TrainingError)
 
     def run(trial: optuna.Trial) -> float:
         def report(epoch: int, row: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from infoprior._ambient import default_settings
-from infoprior._arguments import whole_number
+from infoprior._arguments import check_seed, whole_number
 from infoprior._progress import progress_line
 from infoprior._threads import use_threads
 from infoprior.training._errors import TrainingError
@@ -79,7 +79,7 @@ def train(
     """
     check_task_and_space(task, space)
     epochs = whole_number(epochs, "epochs", 1, TrainingError)
-    seed = whole_number(seed, "seed", 0, TrainingError)
+    seed = check_seed(seed, TrainingError)
     threads = whole_number(threads, "threads", 1, TrainingError)
     if report is not None and not callable(report):
         raise TrainingError(f"report is {report!r}; give a function of an epoch and its row.")
