@@ -138,8 +138,3 @@ def notice(text: str) -> None:
         from tqdm import tqdm
 
         tqdm.write(f"infoprior: {text}", file=sys.stderr)
-
-
-def quiet() -> Any:
-    """A block in which nothing is shown: jobs of a run that shows how many are done."""
-    return progress_line("", show=False)

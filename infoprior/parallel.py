@@ -7,12 +7,13 @@ import json
 import os
 import re
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from infoprior._progress import progress_line
 
 ENGINES = ("local", "dask", "ray")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]{0,180}")
@@ -60,8 +61,9 @@ def run_jobs(
         workers: processes of the engine "local"; 1 runs in this one. A cluster has its own.
         engine: "local", "dask" or "ray".
         address: of the cluster: "tcp://host:8786" for Dask, "host:6379" or "auto" for Ray.
-        description: before the progress bar.
-        progress: show a bar with the time left (off a terminal it is redrawn only now and then).
+        description: beside the progress bar.
+        progress: show a bar with the time left on the terminal, if it takes more than two seconds.
+            Of the calls within a job none shows its own.
 
     Returns:
         key -> result, in the order of `jobs`.
@@ -88,19 +90,19 @@ def run_jobs(
     missing = [key for key in jobs if f"{key}.json" not in done]
     # Looked up again as it is dispatched: another run on this directory may have been quicker.
     calls = ((function, key, jobs[key]) for key in missing if not (folder / f"{key}.json").exists())
-    with _bar(description, len(jobs), len(jobs) - len(missing), not progress) as bar:
+    finished = len(jobs) - len(missing)
+    with progress_line(description, len(jobs), show=progress, done=finished) as stage:
         if not missing:
             pass
         elif engine == "local":
             for _ in _local(calls, folder, workers):
-                bar.update()
+                stage.advance()
         else:
             from infoprior import _engines
 
             for key, text in _engines.run(calls, engine, str(address), function):
                 write_atomically(folder / f"{key}.json", text)
-                bar.update()
-        bar.update(len(jobs) - bar.n)
+                stage.advance()
     return dict(_read(folder, list(jobs), progress))
 
 
@@ -171,13 +173,14 @@ def _run_and_write(
 def run_job(function: Callable[..., Any], key: str, arguments: tuple[Any, ...]) -> str:
     """One job's result as JSON text: the bytes are the same wherever it runs."""
     try:
-        return json.dumps(function(*arguments))
+        with progress_line(key, show=False):
+            return json.dumps(function(*arguments))
     except Exception as error:
         raise JobError(f"The job {key} failed: {type(error).__name__}: {error}") from error
 
 
 def _read(folder: Path, keys: list[str], progress: bool) -> Iterator[tuple[str, Any]]:
-    with _bar("reading", len(keys), 0, not progress, delay=2.0) as bar:
+    with progress_line("reading", len(keys), show=progress) as stage:
         for key in keys:
             path = folder / f"{key}.json"
             try:
@@ -188,23 +191,7 @@ def _read(folder: Path, keys: list[str], progress: bool) -> Iterator[tuple[str, 
                     f"{path} is not whole, as after a crash of the machine: delete it, start again."
                 ) from None
             yield key, result
-            bar.update()
-
-
-def _bar(description: str, total: int, initial: int, off: bool, delay: float = 0.0) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(
-        total=total,
-        initial=initial,
-        desc=description,
-        unit="job",
-        smoothing=0.05,
-        mininterval=0.5 if sys.stderr.isatty() else 15.0,
-        delay=delay,
-        disable=off,
-        file=sys.stderr,
-    )
+            stage.advance()
 
 
 def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None:

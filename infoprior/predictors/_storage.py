@@ -67,7 +67,7 @@ def load_predictor(directory: str | os.PathLike[str] = "models") -> Predictor:
     path = directory / HEADER
     try:
         header: Any = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise PredictorError(
             f"{directory} holds no predictor ({path} does not exist); `make repro` fits them into "
             f"models/, or name the folder of a saved one."

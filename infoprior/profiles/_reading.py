@@ -112,7 +112,9 @@ def _activations(network: Any, x: np.ndarray) -> Any:
 def _as_array(activations: Any, name: str) -> np.ndarray:
     """Float32 or float64, in C order."""
     try:
-        t = torch.as_tensor(activations).detach()
+        if not isinstance(activations, Tensor):
+            activations = torch.from_numpy(np.array(activations))
+        t = activations.detach()
         if t.is_complex() or t.is_meta:
             raise TypeError(f"{t.dtype} on {t.device}")
         t = t.to_dense().cpu() if t.layout != torch.strided else t.cpu()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from infoprior._arguments import instance_of
 from infoprior.profiles._schema import ProfileError
 
 TABULAR_CRITICS: Mapping[str, Any] = {
@@ -144,6 +145,8 @@ def recipe_for(layers: Iterable[Any]) -> Recipe:
     Raises:
         ProfileError: a layer is no array, or has another shape than (n, width) or (n, C, H, W).
     """
+    if not isinstance(layers, Iterable):
+        raise ProfileError(f"layers = {layers!r}: give a list of arrays or tensors.")
     shapes = [getattr(t, "shape", None) for t in layers]
     if None in shapes:
         raise ProfileError("The layers hold something else than arrays; give arrays or tensors.")
@@ -166,6 +169,10 @@ def check_recipe(recipe: Recipe) -> Recipe:
         raise ProfileError(
             f"recipe = {recipe!r}: give a Recipe, as get_recipe('tabular') returns it, or None."
         )
+    instance_of(recipe.name, str, "The recipe's name", "give a text", ProfileError)
+    for name in ("ty_options", "xt_options"):
+        value = getattr(recipe, name)
+        instance_of(value, Mapping, f"The recipe's {name}", "give a dict", ProfileError)
     known = RECIPES.get(recipe.name)
     if (
         known is not None

@@ -125,7 +125,10 @@ class SearchSpace(Mapping[str, BaseDistribution]):
         Raises:
             SpaceError: another shape, or a value outside [0, 1].
         """
-        unit = np.asarray(unit, dtype=np.float64)
+        unit = np.asarray(unit)
+        if unit.dtype.kind not in "fiu":
+            raise SpaceError(f"from_unit takes numbers in [0, 1), not {unit.dtype}.")
+        unit = unit.astype(np.float64)
         if unit.ndim != 2 or unit.shape[1] != len(self) or not ((unit >= 0) & (unit <= 1)).all():
             raise SpaceError(
                 f"from_unit takes numbers in [0, 1) of shape (n, {len(self)}), one column a "

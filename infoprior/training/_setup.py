@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import scipy.linalg  # noqa: F401  (the BLAS of compiled code: there before its threads are limited)
@@ -52,7 +53,7 @@ def training_settings(space: SearchSpace, params: Mapping[str, Any]) -> dict[str
                 "or one of its defaults."
             )
         value = settings[name]
-        number = isinstance(value, int | float) and not isinstance(value, bool)
+        number = isinstance(value, Real) and not isinstance(value, bool)
         if not number or not least <= value < float("inf") or (whole and value != int(value)):
             raise TrainingError(
                 f"{name} is {value!r} in the space {space.name!r}; give a "
@@ -87,7 +88,7 @@ def _check_network(network: Any, name: str) -> None:
         raise TrainingError(
             f"The builder of the space {name!r} gives {type(network).__name__}, no torch.nn.Module."
         )
-    kinds = {str(p.dtype) for p in network.parameters()}
+    kinds = {"no values" if p.is_meta else str(p.dtype) for p in network.parameters()}
     if kinds != {"torch.float32"}:
         held = f"parameters of {', '.join(sorted(kinds))}" if kinds else "no parameters"
         raise TrainingError(
