@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from threading import Event, Lock, Thread, local
-from typing import Any
+from typing import Any, TypeVar
 
 DELAY = 2.0
 """Seconds before anything is shown: what is quicker prints nothing."""
 _REDRAWN = 0.2  # seconds between two looks at a stage
 _COUNTED = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
 _TIMED = "{desc} [{elapsed}]"
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _here = local()  # .line: what this thread's calls report to, `None` where nothing is shown
 _terminal = Lock()  # held by the line that is shown: one at a time
@@ -130,6 +133,20 @@ def _reporting_to(line: _Line | None, stage: Stage) -> Iterator[None]:
             line.stage = before
         _here.__dict__.clear()
         _here.__dict__.update(outer)
+
+
+def shows_progress(description: str) -> Callable[[F], F]:
+    """Decorates a function whose keyword argument `progress` says whether its work is shown."""
+
+    def decorate(function: F) -> F:
+        @wraps(function)
+        def shown(*arguments: Any, **options: Any) -> Any:
+            with progress_line(description, show=options.get("progress", True)):
+                return function(*arguments, **options)
+
+        return shown  # type: ignore[return-value]
+
+    return decorate
 
 
 def notice(text: str) -> None:

@@ -42,6 +42,7 @@ SEPARATOR = Annotated[
     typer.Option(callback=_separator, help="Of a CSV's columns; found in its first line if left."),
 ]
 SEED = Annotated[int, typer.Option(min=0, help="Of the splits, the probes and the draw.")]
+PROGRESS = Annotated[bool, typer.Option(help="Show on the terminal what is done.")]
 MODELS = Annotated[Path, typer.Option(help="Folder of fitted predictors, or of one.")]
 
 
@@ -70,6 +71,7 @@ def suggest(
             min=10, show_default="as the predictor's training tasks", help="Training rows, at most."
         ),
     ] = None,
+    progress: PROGRESS = True,
 ) -> None:
     """Train the probes on your data, profile them, and print what the predictor suggests.
 
@@ -81,7 +83,9 @@ def suggest(
     from infoprior.predictors import load_predictor
 
     predictor = load_predictor(models)
-    task = _read(data, target, drop, categorical, max_categories, separator, seed, max_train)
+    task = _read(
+        data, target, drop, categorical, max_categories, separator, seed, max_train, progress
+    )
     most = predictor.profiled.train
     if max_train is not None and len(task.train) > most:
         _say(
@@ -90,7 +94,7 @@ def suggest(
         )
     task = as_profiled(task, predictor, seed=seed)
     _say(f"{task.name}: {_shape(task)}. Training and profiling the probes ...")
-    found = run(task, predictor, n=n, seed=seed)
+    found = run(task, predictor, n=n, seed=seed, progress=progress)
     print(_table(found.architectures))
     print(_marginals(found.prior))
     if out is not None:
@@ -111,6 +115,7 @@ def profile(
     separator: SEPARATOR = None,
     seed: SEED = 0,
     max_train: Annotated[int, typer.Option(min=10, help="Training rows, at most.")] = 2000,
+    progress: PROGRESS = True,
 ) -> None:
     """Print the information profile of the probes on your data, in nats.
 
@@ -121,9 +126,11 @@ def profile(
     from infoprior._face import profile as run
     from infoprior.parallel import write_atomically
 
-    task = _read(data, target, drop, categorical, max_categories, separator, seed, max_train)
+    task = _read(
+        data, target, drop, categorical, max_categories, separator, seed, max_train, progress
+    )
     _say(f"{task.name}: {_shape(task)}. Training and profiling the probes ...")
-    rows = run(task, seed=seed)
+    rows = run(task, seed=seed, progress=progress)
     columns = ["architecture", "layer", "width", "n", "mi_xt", "sigma", "mi_ty", "h_y", "flags"]
     print(rows[columns].to_string(index=False, float_format=lambda v: f"{v:.3f}"))
     if out is not None:
@@ -149,6 +156,7 @@ def _read(
     separator: str | None,
     seed: int,
     max_train: int | None,
+    progress: bool,
 ) -> Any:
     """The task of the user's table; a ValueError where it is too small to be profiled."""
     from infoprior._face import check_rows
@@ -163,6 +171,7 @@ def _read(
         max_categories=max_categories,
         separator=separator,
         max_train=max_train,
+        progress=progress,
     )
     remedy = "give a table with more"
     if max_train is not None and len(task.train) >= max_train:

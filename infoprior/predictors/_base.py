@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from infoprior._ambient import default_settings
+from infoprior._progress import shows_progress
 from infoprior.predictors._errors import PredictorError
 from infoprior.predictors._features import Standardizer, check_inputs, feature_table, features
 from infoprior.predictors._settings import PriorSettings, prior_of
@@ -190,8 +191,13 @@ class Predictor(ABC):
     # What all do -------------------------------------------------------------------------------
 
     @default_settings()
-    def fit(self, meta: MetaDataset) -> Self:
+    @shows_progress("fitting the predictor")
+    def fit(self, meta: MetaDataset, *, progress: bool = True) -> Self:
         """Learn from the tasks of a meta-dataset, all of them training tasks.
+
+        Args:
+            meta: the tasks, and how architectures did on them.
+            progress: show on the terminal that it learns, if it takes more than two seconds.
 
         Raises:
             PredictorError: there are no curves, or a task has no profile and the inputs need it.

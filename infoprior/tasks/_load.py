@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from infoprior._ambient import default_settings
+from infoprior._progress import shows_progress
 from infoprior.tasks._encode import Caps
 from infoprior.tasks._task import Task, TaskError
 
 
 @default_settings()
+@shows_progress("loading the task")
 def load_task(
     name: str,
     *,
@@ -15,6 +17,7 @@ def load_task(
     max_train: int | None = None,
     max_validation: int | None = None,
     max_test: int | None = None,
+    progress: bool = True,
 ) -> Task:
     """The task of that name, split 60/20/20 by `seed`, stratified, equal rows kept together.
 
@@ -22,6 +25,7 @@ def load_task(
         or images: "mnist/<classes>/<side>", "digits-image/<classes>/<side>" (such as "mnist/49/14")
         and "torchvision/<data set>" or "torchvision/<data set>/<side>"
     max_train, max_validation, max_test: stratified subsamples of at most that many rows
+    progress: show on the terminal that it loads, if it takes more than two seconds
     Raises `TaskError` for an unknown name, a missing package or an impossible cap.
     """
     for label, cap in (

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from infoprior._ambient import default_settings
+from infoprior._progress import shows_progress
 from infoprior.tasks._columns import (
     Options,
     check_names,
@@ -27,6 +28,7 @@ _SEPARATORS = (",", ";", "\t")
 
 
 @default_settings()
+@shows_progress("reading the table")
 def read_table(
     path: str | os.PathLike[str],
     target: str,
@@ -40,6 +42,7 @@ def read_table(
     max_train: int | None = None,
     max_validation: int | None = None,
     max_test: int | None = None,
+    progress: bool = True,
 ) -> Task:
     """Task "table/<stem>" of a CSV (comma, semicolon or tab; UTF-8, with a header) or parquet file.
 
@@ -49,6 +52,7 @@ def read_table(
     categorical: columns of numbers that are names (a postal code)
     max_categories: most categories a column may have; each becomes a column of X
     separator: for CSV, instead of finding it in the first line
+    progress: show on the terminal that it reads, if it takes more than two seconds
 
     Missing numbers become the training median, missing categories a category of their own.
     Raises `TaskError`, one sentence that names the file, the column and the remedy.
