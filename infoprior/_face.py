@@ -6,6 +6,11 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from infoprior._ambient import default_settings
+from infoprior._arguments import check_seed, instance_of, whole_number
+from infoprior._progress import progress_line
+from infoprior._threads import use_threads
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -31,7 +36,15 @@ class Suggestion:
     profile: TaskProfile | None
 
 
-def profile(task: Task, network: Any = None, *, seed: int = 0) -> pd.DataFrame:
+@default_settings()
+def profile(
+    task: Task,
+    network: Any = None,
+    *,
+    seed: int = 0,
+    threads: int = 1,
+    progress: bool = True,
+) -> pd.DataFrame:
     """The information profile of a task's probes, or of any trained network on that task.
 
     Args:
@@ -39,28 +52,37 @@ def profile(task: Task, network: Any = None, *, seed: int = 0) -> pd.DataFrame:
         network: a trained module with `layer_names` and `activations(X)`, as `SearchSpace.build`
             returns it; None trains the fixed probes and profiles each.
         seed: of the probes and of what the estimators draw.
+        threads: of PyTorch and of matrix products meanwhile, one unless you say otherwise: on a
+            machine that computes other things too, several wait for each other. Results are the
+            same only for the same number.
+        progress: show on the terminal what is done, if it takes more than two seconds.
 
     Returns:
         one row a layer: mi_xt = I(X; T + sigma Z) with its sigma, mi_ty = I(T;Y) and h_y = H(Y),
         in nats; width, n, flags, ... (`infoprior.profiles.PROFILE_COLUMNS`).
 
     Raises:
-        ValueError: fewer than 50 training and validation rows.
+        ProfileError: (a ValueError) fewer than 50 training and validation rows, a network that
+            cannot be read, or another argument that cannot be.
     """
     from infoprior import profiles
 
     check_rows(task)
     if network is None:
-        return profiles.profile_task(task, seed=seed).layers
-    return profiles.profile_network(network, task, seed=seed)
+        table = profiles.profile_task(task, seed=seed, threads=threads, progress=progress)
+        return table.layers
+    return profiles.profile_network(network, task, seed=seed, threads=threads, progress=progress)
 
 
+@default_settings()
 def suggest(
     task: Task | None,
     predictor: Predictor | str | os.PathLike[str] | None = None,
     *,
     n: int = 10,
     seed: int = 0,
+    threads: int = 1,
+    progress: bool = True,
 ) -> Suggestion:
     """Architectures to try first on a task: train the probes, profile them, predict the prior.
 
@@ -74,29 +96,41 @@ def suggest(
             the package (`load_predictor`).
         n: how many architectures.
         seed: of the rows, the probes, the estimators and the draw.
+        threads: as of `profile`.
+        progress: show on the terminal what is done, if it takes more than two seconds.
 
     Raises:
-        ValueError: `n` is less than one; the folder holds no predictor; it was fitted on profiles
-            of a recipe that this version does not have; it reads a task and there is none, or one
-            of fewer than 50 training and validation rows.
+        PredictorError: (a ValueError) the folder holds no predictor, or `predictor` is none that is
+            fitted, or reads a task and there is none; `n` is less than one.
+        ProfileError: (a ValueError) it was fitted on profiles of a recipe that this version does
+            not have; fewer than 50 training and validation rows; a seed or a number of threads that
+            cannot be.
     """
     import numpy as np
 
-    from infoprior import predictors
+    from infoprior import predictors, profiles
 
-    if n < 1:
-        raise ValueError(f"n = {n}: ask for at least one architecture.")
+    n = whole_number(n, "n", 1, predictors.PredictorError)
+    seed = check_seed(seed, profiles.ProfileError)
+    threads = whole_number(threads, "threads", 1, profiles.ProfileError)
     if predictor is None or isinstance(predictor, str | os.PathLike):
         predictor = predictors.load_predictor(predictor)
-    task_profile = _read(task, predictor, seed) if task is not None and predictor.inputs else None
-    prior = predictor.predict(task_profile)
-    # Distinct draws, best first: a list to try by hand shows the prior's spread, not one peak.
-    drawn = prior.sample(max(20 * n, 200), np.random.default_rng(seed))
-    order = np.argsort(-np.asarray(prior.log_ratio(drawn)), kind="stable")
+    instance_of(
+        predictor, predictors.Predictor, "predictor",
+        "give a fitted predictor, or the folder it was saved to", predictors.PredictorError,
+    )  # fmt: skip
+    with use_threads(threads), progress_line("suggesting", show=progress):
+        task_profile = None
+        if task is not None and predictor.inputs:
+            task_profile = _read(task, predictor, seed, threads)
+        prior = predictor.predict(task_profile)
+        # Distinct draws, best first: a list to try by hand shows the prior's spread, not one peak.
+        drawn = prior.sample(max(20 * n, 200), np.random.default_rng(seed))
+        order = np.argsort(-np.asarray(prior.log_ratio(drawn)), kind="stable")
     return Suggestion(prior, [drawn[i] for i in order[:n]], task_profile)
 
 
-def _read(task: Task, predictor: Predictor, seed: int) -> TaskProfile:
+def _read(task: Task, predictor: Predictor, seed: int, threads: int) -> TaskProfile:
     """The profile of a task, made as those of the predictor's training tasks were."""
     from infoprior import profiles
 
@@ -107,7 +141,8 @@ def _read(task: Task, predictor: Predictor, seed: int) -> TaskProfile:
         how["recipe"] = replace(profiles.get_recipe(profiled.recipe), max_rows=profiled.rows)
     if profiled.epochs is not None:
         how["epochs"] = profiled.epochs
-    return profiles.profile_task(as_profiled(task, predictor, seed=seed), seed=seed, **how)
+    task = as_profiled(task, predictor, seed=seed)
+    return profiles.profile_task(task, seed=seed, threads=threads, **how)
 
 
 def as_profiled(task: Task, predictor: Predictor, *, seed: int = 0) -> Task:
@@ -139,13 +174,18 @@ def check_rows(task: Task, where: str = "", remedy: str = "give a table with mor
     """Refuse a task too small to measure information on, before its probes are trained.
 
     Raises:
-        ValueError: it has fewer than 50 training and validation rows.
+        ProfileError: (a ValueError) it is none, or has fewer than 50 training and validation rows.
     """
     from infoprior.information._inputs import MIN_ROWS
+    from infoprior.profiles import ProfileError
+    from infoprior.tasks import Task
 
+    instance_of(
+        task, Task, "task", "give a Task, as read_table and load_task return it", ProfileError
+    )
     n = len(task.train) + len(task.validation)
     if n < MIN_ROWS:
-        raise ValueError(
+        raise ProfileError(
             f"{where or task.name}: {n} training and validation rows are too few to measure "
             f"information on, at least {MIN_ROWS} are needed; {remedy}"
         )

@@ -58,6 +58,7 @@ DECIMAL = Annotated[
     ),
 ]
 SEED = Annotated[int, typer.Option(min=0, help="Of the splits, the probes and the draw.")]
+PROGRESS = Annotated[bool, typer.Option(help="Show on the terminal what is done.")]
 MODELS = Annotated[
     Path | None,
     typer.Option(
@@ -118,6 +119,7 @@ def suggest(
             min=10, show_default="as the predictor's training tasks", help="Training rows, at most."
         ),
     ] = None,
+    progress: PROGRESS = True,
 ) -> None:
     """Train the probes on your data, profile them, and print what the predictor suggests.
 
@@ -139,12 +141,21 @@ def suggest(
                 "prior that is the same for every data set"
             )
         task = _read(
-            data, target, drop, categorical, max_categories, separator, decimal, seed, max_train
+            data,
+            target,
+            drop,
+            categorical,
+            max_categories,
+            separator,
+            decimal,
+            seed,
+            max_train,
+            progress,
         )
         task = _as_profiled(task, predictor, max_train, seed)
     elif data is not None:
         _say(f"This predictor says the same of every data set: {data} is not read.")
-    suggestion = run(task, predictor, n=n, seed=seed)
+    suggestion = run(task, predictor, n=n, seed=seed, progress=progress)
     print(_table(suggestion.architectures))
     print(_marginals(suggestion.prior))
     if out is not None:
@@ -241,6 +252,7 @@ def profile(
     decimal: DECIMAL = None,
     seed: SEED = 0,
     max_train: Annotated[int, typer.Option(min=10, help="Training rows, at most.")] = 2000,
+    progress: PROGRESS = True,
 ) -> None:
     """Print the information profile of the probes on your data, in nats.
 
@@ -252,10 +264,19 @@ def profile(
     from infoprior.parallel import write_atomically
 
     task = _read(
-        data, target, drop, categorical, max_categories, separator, decimal, seed, max_train
+        data,
+        target,
+        drop,
+        categorical,
+        max_categories,
+        separator,
+        decimal,
+        seed,
+        max_train,
+        progress,
     )
     _say(f"{task.name}: {_shape(task)}. Training and profiling the probes ...")
-    rows = run(task, seed=seed)
+    rows = run(task, seed=seed, progress=progress)
     columns = ["architecture", "layer", "width", "n", "mi_xt", "sigma", "mi_ty", "h_y", "flags"]
     print(rows[columns].to_string(index=False, float_format=lambda v: f"{v:.3f}"))
     if out is not None:
@@ -282,6 +303,7 @@ def _read(
     decimal: str | None,
     seed: int,
     max_train: int | None,
+    progress: bool,
 ) -> Any:
     """The task of the user's table; a ValueError where it is too small to be profiled."""
     from infoprior._face import check_rows
@@ -297,6 +319,7 @@ def _read(
         separator=separator,
         decimal=decimal,
         max_train=max_train,
+        progress=progress,
     )
     remedy = "give a table with more"
     if max_train is not None and len(task.train) >= max_train:

@@ -7,7 +7,6 @@ import json
 import numbers
 import os
 import re
-import sys
 from collections.abc import Callable, Generator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from infoprior._canonical import FingerprintError
 from infoprior._files import remove_leftovers, write_atomically
 from infoprior._fingerprint import fingerprint, source_fingerprint
 from infoprior._processes import Terminated, sigterm_cleans_up, worker_pool
+from infoprior._progress import progress_line
 
 __all__ = [
     "ENGINES",
@@ -80,8 +80,9 @@ def run_jobs(
         workers: processes of the engine "local"; 1 runs in this one. A cluster has its own.
         engine: "local", "dask" or "ray".
         address: of the cluster: "tcp://host:8786" for Dask, "host:6379" or "auto" for Ray.
-        description: before the progress bar.
-        progress: show a bar with the time left (off a terminal it is redrawn only now and then).
+        description: beside the progress bar.
+        progress: show a bar with the time left on the terminal, if it takes more than two seconds.
+            Of the calls within a job none shows its own.
 
     Returns:
         key -> result, in the order of `jobs`.
@@ -102,21 +103,21 @@ def run_jobs(
     missing = [key for key in jobs if f"{key}.json" not in done]
     # Looked up again as it is dispatched: another run on this directory may have been quicker.
     calls = ((function, key, jobs[key]) for key in missing if not (folder / f"{key}.json").exists())
-    with _bar(description, len(jobs), len(jobs) - len(missing), not progress) as bar:
+    at_first = len(jobs) - len(missing)
+    with progress_line(description, len(jobs), show=progress, done=at_first) as stage:
         if not missing:
             pass
         elif engine == "local":
             # Closed whatever happens here: closing ends the workers.
             with contextlib.closing(_local(calls, folder, int(workers))) as finished:
                 for _ in finished:
-                    bar.update()
+                    stage.advance()
         else:
             from infoprior import _engines
 
             for key, text in _engines.run(calls, engine, str(address), function):
                 write_atomically(folder / f"{key}.json", text)
-                bar.update()
-        bar.update(len(jobs) - bar.n)
+                stage.advance()
     return _read(folder, list(jobs), progress)
 
 
@@ -258,7 +259,8 @@ def run_job(function: Callable[..., Any], key: str, arguments: tuple[Any, ...]) 
         JobError: the job raised, or JSON does not give its result back as it was.
     """
     try:
-        result = function(*arguments)
+        with progress_line(key, show=False):
+            result = function(*arguments)
     except Terminated:
         raise
     except (Exception, SystemExit) as error:
@@ -297,7 +299,7 @@ def _first_changed(items: Iterable[tuple[Any, Any, Any]]) -> str | None:
 
 def _read(folder: Path, keys: list[str], progress: bool) -> dict[str, Any]:
     results, damaged = {}, []
-    with _bar("reading", len(keys), 0, not progress, delay=2.0) as bar:
+    with progress_line("reading", len(keys), show=progress) as stage:
         for key in keys:
             path = folder / f"{key}.json"
             try:
@@ -310,7 +312,7 @@ def _read(folder: Path, keys: list[str], progress: bool) -> dict[str, Any]:
                     f"{path} has gone since it was finished: start again, and leave the files of "
                     "a run alone."
                 ) from None
-            bar.update()
+            stage.advance()
     if damaged:
         more = f" The same for {', '.join(path.name for path in damaged[1:])}." * bool(damaged[1:])
         raise JobError(
@@ -318,19 +320,3 @@ def _read(folder: Path, keys: list[str], progress: bool) -> dict[str, Any]:
             + more
         )
     return results
-
-
-def _bar(description: str, total: int, initial: int, off: bool, delay: float = 0.0) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(
-        total=total,
-        initial=initial,
-        desc=description,
-        unit="job",
-        smoothing=0.05,
-        mininterval=0.5 if sys.stderr.isatty() else 15.0,
-        delay=delay,
-        disable=off,
-        file=sys.stderr,
-    )

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from infoprior._ambient import default_settings
 from infoprior.information._inputs import InformationError
 from infoprior.information._samples import as_classes
 
 
+@default_settings()
 def entropy(y: Any) -> float:
     """Plug-in entropy of labels in nats: H(Y) = -sum_c p(c) log p(c), p the shares of the classes.
 

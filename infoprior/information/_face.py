@@ -7,13 +7,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
-from numbers import Integral
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from infoprior._ambient import default_settings
+from infoprior._arguments import check_seed, whole_number
+from infoprior._progress import progress_line
+from infoprior._threads import use_threads
 from infoprior.information._crossfit import Training
 from infoprior.information._inputs import InformationError
 from infoprior.information._result import FLAGS, Estimate, Estimates, constant_estimate
@@ -81,12 +84,16 @@ METHODS: dict[str, Method] = {
 """Every estimator by name. "auto" chooses among them."""
 
 
+@default_settings()
 def estimate(
     x: Any,
     y: Any,
     method: str = "auto",
     discrete_y: bool | None = None,
     seed: int = 0,
+    *,
+    threads: int = 1,
+    progress: bool = True,
     **options: Any,
 ) -> Estimate | Estimates:
     """Mutual information I(X; Y) in nats, of one pair of samples or of a stack of pairs.
@@ -107,6 +114,10 @@ def estimate(
         discrete_y: whether y holds labels; None: y has an integer or boolean dtype and is of
             shape (n,) or (n, 1), or (K, n) beside a stack of K.
         seed: of everything that is drawn. Same seed, same result.
+        threads: of PyTorch and of matrix products meanwhile, one unless you say otherwise: on a
+            machine that computes other things too, several wait for each other. Results are the
+            same only for the same number, otherwise up to rounding.
+        progress: show on the terminal that it computes, if it takes more than two seconds.
         options: keyword arguments of the method's function.
 
     Returns:
@@ -114,13 +125,20 @@ def estimate(
 
     Raises:
         InformationError: (a ValueError) lengths differ, fewer than 50 rows, a value is not finite,
-            an unknown method or option, a method that does not take such y.
+            an unknown method or option, a method that does not take such y, a seed or a number
+            of threads that cannot be.
     """
     if not isinstance(method, str) or (method != "auto" and method not in METHODS):
         raise InformationError(f"Unknown method {method!r}; known are {['auto', *METHODS]}.")
-    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
-        raise InformationError(f"seed is {seed!r}; give a whole number from 0.")
-    seed = int(seed)
+    seed = check_seed(seed, InformationError)
+    threads = whole_number(threads, "threads", 1, InformationError)
+    with use_threads(threads), progress_line("estimating information", show=progress):
+        return _estimate(x, y, method, discrete_y, seed, options)
+
+
+def _estimate(
+    x: Any, y: Any, method: str, discrete_y: bool | None, seed: int, options: dict[str, Any]
+) -> Estimate | Estimates:
     start = time.perf_counter()
     left = as_side(x, "x")
     rounding = left.rounding

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from infoprior._ambient import default_settings
 from infoprior.information._inputs import InformationError
 from infoprior.information._samples import as_tensor, float64
 
@@ -56,6 +57,7 @@ class _Entropy(torch.autograd.Function):
         return -gradient * z * torch.sigmoid(z) * torch.sigmoid(-z) / math.log(2.0), None
 
 
+@default_settings()
 def activation_entropy(t: Any) -> float:
     """Mean of `entropy_functional` over rows and units of a layer, in bits.
 
@@ -65,6 +67,7 @@ def activation_entropy(t: Any) -> float:
     return entropy_functional(_matrix(t)).mean().item()
 
 
+@default_settings()
 def effective_rank(t: Any) -> float:
     """exp of the entropy of the normalised singular values of the centred activations.
 
@@ -83,6 +86,7 @@ def effective_rank(t: Any) -> float:
     return torch.exp(torch.special.entr(shares).sum()).item()
 
 
+@default_settings()
 def dead_units(t: Any) -> float:
     """Share of the units whose activation does not vary over the rows, 0 to 1.
 

@@ -21,6 +21,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from infoprior._ambient import default_settings
+from infoprior._progress import shows_progress
 from infoprior.metadataset._dataset import MetaDataset
 from infoprior.metadataset._json import read_json
 from infoprior.metadataset._schema import MetaDatasetError
@@ -127,14 +129,20 @@ def read_atlas(directory: Path) -> Atlas:
     return Atlas(tables, spaces, index["about"])
 
 
+@default_settings()
+@shows_progress("loading the meta-dataset")
 def load_metadataset(
-    space: str = "mlp", *, directory: str | os.PathLike[str] | None = None
+    space: str = "mlp",
+    *,
+    directory: str | os.PathLike[str] | None = None,
+    progress: bool = True,
 ) -> MetaDataset:
     """The published meta-dataset: networks, learning curves and information profiles.
 
     Args:
         space: whose networks: "mlp", or another one the atlas has.
         directory: of an atlas built by oneself; None: the one of the package.
+        progress: show on the terminal that it loads, if it takes more than two seconds.
 
     Returns:
         its `tasks` have the columns task, family, source, licence, kind ("real", "enumerated" or

@@ -52,7 +52,7 @@ def published_task(name: str, draw: int = 0) -> Task:
     prefix, _, index = name.partition("/")
     if prefix == "synthetic":
         return synthetic_task(int(index), draw=draw)
-    caps = IMAGE_CAPS if prefix in ("mnist", "digits-image") else CAPS
+    caps: dict[str, Any] = IMAGE_CAPS if prefix in ("mnist", "digits-image") else CAPS
     return load_task(name, seed=draw, **caps)
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from infoprior._ambient import default_settings
+from infoprior._progress import shows_progress
 from infoprior.predictors._errors import PredictorError
 from infoprior.predictors._features import Standardizer, check_inputs, feature_table, features
 from infoprior.predictors._settings import PriorSettings, prior_of
@@ -188,8 +190,14 @@ class Predictor(ABC):
 
     # What all do -------------------------------------------------------------------------------
 
-    def fit(self, meta: MetaDataset) -> Self:
+    @default_settings()
+    @shows_progress("fitting the predictor")
+    def fit(self, meta: MetaDataset, *, progress: bool = True) -> Self:
         """Learn from the tasks of a meta-dataset, all of them training tasks.
+
+        Args:
+            meta: the tasks, and how architectures did on them.
+            progress: show on the terminal that it learns, if it takes more than two seconds.
 
         Raises:
             PredictorError: there are no curves, or a task has no profile and the inputs need it.
@@ -215,6 +223,7 @@ class Predictor(ABC):
         )
         return self
 
+    @default_settings()
     def predict(self, profile: TaskProfile | None = None) -> Prior:
         """The prior over good architectures for a task, from what its probes showed.
 
@@ -228,6 +237,7 @@ class Predictor(ABC):
         task = "any" if profile is None else profile.task
         return self._described(self._prior(self._need(), self.scores(profile)), task)
 
+    @default_settings()
     def predict_tasks(self, meta: MetaDataset, tasks: Sequence[str]) -> dict[str, Prior]:
         """What `predict` answers for tasks of a meta-dataset, by their names, in one go.
 
@@ -254,6 +264,7 @@ class Predictor(ABC):
             space=self._need().space.name,
         )
 
+    @default_settings()
     def scores(self, profile: TaskProfile | None = None) -> np.ndarray:
         """Predicted scores of `points`, shape (n,), in normal quantiles; higher is better.
 
@@ -285,6 +296,7 @@ class Predictor(ABC):
         """How the training tasks were profiled: profile new ones in the same way."""
         return self._need().profiled
 
+    @default_settings()
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Write predictor.json and arrays.safetensors; `load_predictor` reads them.
 

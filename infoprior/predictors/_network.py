@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from infoprior._progress import Stage, progress_line
+from infoprior._threads import use_threads
 from infoprior.predictors._base import Predictor, Training
 from infoprior.predictors._errors import PredictorError
 
@@ -107,6 +109,15 @@ def train_stack(
     training: Training, held_out: np.ndarray, s: NetworkSettings, seed: int
 ) -> dict[str, np.ndarray]:
     """Train all members at once; returns each one's best weights, float32, members first."""
+    import torch  # noqa: F401  (there before its threads are limited)
+
+    with use_threads(1), progress_line("fitting the network", s.steps) as stage:
+        return _train_stack(training, held_out, s, seed, stage)
+
+
+def _train_stack(
+    training: Training, held_out: np.ndarray, s: NetworkSettings, seed: int, stage: Stage
+) -> dict[str, np.ndarray]:
     import torch
 
     scores = training.targets.scores
@@ -139,6 +150,7 @@ def train_stack(
         losses = _losses(parameters, x[of], encoded, goal[of], mask[of], s.dropout, generator)
         (losses * _shares(train_weight[:, of])).sum().backward()
         optimizer.step()
+        stage.advance()
         if check_weight is None or step % _CHECK_EVERY:
             continue
         with torch.no_grad():

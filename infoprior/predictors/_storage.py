@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from infoprior._ambient import default_settings
 from infoprior.metadataset import MetaDatasetError, space_from_dict, space_to_dict
 from infoprior.metadataset._json import read_json
 from infoprior.parallel import write_atomically
@@ -54,6 +55,7 @@ def save(predictor: Predictor, fitted: Fitted, directory: Path) -> None:
     write_atomically(directory / HEADER, text)
 
 
+@default_settings()
 def load_predictor(
     directory: str | os.PathLike[str] | None = None, *, static: bool = False
 ) -> Predictor:

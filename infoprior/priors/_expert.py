@@ -28,6 +28,7 @@ WIDTHS = {"low": 0.5, "medium": 0.25, "high": 0.125}
 ODDS = {"low": 2.0, "medium": 4.0, "high": 6.0}
 
 
+@np.errstate(all="ignore")
 def from_expert(
     space: Mapping[str, BaseDistribution],
     values: Mapping[str, Any] | Sequence[Mapping[str, Any]],

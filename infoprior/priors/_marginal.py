@@ -35,6 +35,7 @@ class Marginal:
     density: NDArray[np.float64] | None
     log: bool
 
+    @np.errstate(all="ignore")
     def quantile(self, q: float) -> Any:
         """The smallest value that holds at least a share `q` of the mass (on the grid).
 

@@ -48,6 +48,7 @@ def plot(prior: Prior, others: Mapping[str, Prior] | None, label: str, title: st
     return marginals_figure({label: prior, **others}, title)
 
 
+@np.errstate(all="ignore")
 def marginals_figure(priors: Mapping[str, Prior], title: str = "") -> Figure:
     """Marginals of priors over the same names, relative to uniform (1 = as likely as uniform).
 

@@ -59,6 +59,9 @@ class Prior:
         PriorError: for anything out of its range, naming it.
     """
 
+    # Densities underflow to zero, and their logarithms to -inf, as they should, whatever a caller
+    # has NumPy do then: so here, and wherever a public call computes.
+    @np.errstate(all="ignore")
     def __init__(
         self,
         space: Mapping[str, BaseDistribution],
@@ -85,8 +88,7 @@ class Prior:
             raise PriorError(f"weights: need to sum to one, got {w.sum():.12g}.")
         self._kernels: dict[str, Kernels] = self._stack(kernels) if len(w) else {}
         check_size(self._axes, self._kernels, len(w), self._metadata)
-        with np.errstate(divide="ignore"):
-            self._log_weights = frozen("weights", np.log(w) + np.log1p(-self._floor))
+        self._log_weights = frozen("weights", np.log(w) + np.log1p(-self._floor))
         self._log_floor = math.log(self._floor)
         self._shared: dict[Any, Any] = {}  # what `_restrict.shared` remembers
 
@@ -109,6 +111,7 @@ class Prior:
         return cls(space, floor=1.0)
 
     @classmethod
+    @np.errstate(all="ignore")
     def from_points(
         cls,
         space: Mapping[str, BaseDistribution],
@@ -139,6 +142,7 @@ class Prior:
         return cls(space, kernels, normalized[normalized > 0.0], floor=floor)
 
     @classmethod
+    @np.errstate(all="ignore")
     def gaussian(
         cls,
         space: Mapping[str, BaseDistribution],
@@ -236,6 +240,7 @@ class Prior:
     def log_ratio(self, params: Params) -> float: ...
     @overload
     def log_ratio(self, params: Sequence[Params]) -> Array: ...
+    @np.errstate(all="ignore")
     def log_ratio(self, params: Params | Sequence[Params]) -> float | Array:
         """log p(x) − log u(x) in nats, u uniform over the space; at least log(floor) inside it.
 
@@ -250,6 +255,7 @@ class Prior:
     def log_prob(self, params: Params) -> float: ...
     @overload
     def log_prob(self, params: Sequence[Params]) -> Array: ...
+    @np.errstate(all="ignore")
     def log_prob(self, params: Params | Sequence[Params]) -> float | Array:
         """log p(x) in nats: a density per unit of each float, a probability for all others.
 
@@ -270,6 +276,7 @@ class Prior:
         result = np.where(inside, result, -np.inf)
         return float(result[0]) if isinstance(params, Mapping) else result
 
+    @np.errstate(all="ignore")
     def sample(self, n: int, rng: np.random.Generator | int) -> list[dict[str, Any]]:
         """`n` independent points as dicts of Python scalars, all inside the space.
 
@@ -279,14 +286,17 @@ class Prior:
         """
         return _draw.sample(self, n, rng)
 
+    @np.errstate(all="ignore")
     def marginal(self, name: str) -> Marginal:
         """One parameter's marginal; PriorError for an unknown name or more than 100,000 values."""
         return _marginal.marginal(self, name)
 
+    @np.errstate(all="ignore")
     def condition(self, params: Params) -> Prior:
         """The prior over the other parameters, given these; PriorError where they are outside."""
         return _algebra.condition(self, params)
 
+    @np.errstate(all="ignore")
     def restrict(self, space: Mapping[str, BaseDistribution]) -> Prior:
         """The prior on the user's own ranges and names: p(x | x in the space), renormalised.
 
@@ -327,6 +337,7 @@ class Prior:
         """
         return _algebra.rename(self, names)
 
+    @np.errstate(all="ignore")
     def mix(self, other: Prior, weight: float = 0.5) -> Prior:
         """(1 − weight) · this prior + weight · the other, exactly.
 
@@ -361,6 +372,7 @@ class Prior:
                 log_weights = log_weights + self._kernels[name].row(position)
         return log_weights, self._log_floor
 
+    @np.errstate(all="ignore")
     def mode(self) -> dict[str, Any]:
         """The component centre with the highest density relative to uniform.
 
@@ -369,6 +381,7 @@ class Prior:
         """
         return _marginal.mode(self)
 
+    @np.errstate(all="ignore")
     def entropy(
         self,
         name: str | None = None,
@@ -393,6 +406,7 @@ class Prior:
         """
         return _entropy.entropy(self, name, n, rng)
 
+    @np.errstate(all="ignore")
     def plot(
         self, others: Mapping[str, Prior] | None = None, *, label: str = "prior", title: str = ""
     ) -> Figure:

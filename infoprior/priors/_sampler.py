@@ -163,6 +163,7 @@ class PriorSampler(BaseSampler):
 
     # ---- what it decides
 
+    @np.errstate(all="ignore")
     def trust(self, study: Study) -> float:
         """The prior's share of the next trials of a study."""
         study_of("study", study)
@@ -322,6 +323,7 @@ class PriorSampler(BaseSampler):
         """The base sampler's."""
         return self._base.infer_relative_search_space(study, trial)
 
+    @np.errstate(all="ignore")
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
@@ -345,6 +347,7 @@ class PriorSampler(BaseSampler):
         # population here, and would not learn from the prior's trials otherwise.
         return {**self._base.sample_relative(study, trial, search_space), **drawn}
 
+    @np.errstate(all="ignore")
     def sample_independent(
         self,
         study: Study,
@@ -365,6 +368,7 @@ class PriorSampler(BaseSampler):
             return value
         return self._base.sample_independent(study, trial, param_name, param_distribution)
 
+    @np.errstate(all="ignore")
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Decides whose the trial is; then the base sampler's."""
         self._begun.pop(trial.number, None)  # of another study
@@ -373,6 +377,7 @@ class PriorSampler(BaseSampler):
         if source == "base" or not isinstance(self._base, DealingSampler):
             self._base.before_trial(study, trial)
 
+    @np.errstate(all="ignore")
     def after_trial(
         self,
         study: Study,

@@ -101,12 +101,14 @@ class SeededSampler(BaseSampler):
         sampler = self._scout(study) if self._make is make_tpe else self._of(trial)
         return sampler.infer_relative_search_space(study, trial)
 
+    @np.errstate(all="ignore")
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """The trial's sampler's."""
         return self._of(trial).sample_relative(study, trial, search_space)
 
+    @np.errstate(all="ignore")
     def sample_independent(
         self,
         study: Study,
@@ -121,6 +123,7 @@ class SeededSampler(BaseSampler):
         """The trial's sampler's."""
         self._of(trial).before_trial(study, trial)
 
+    @np.errstate(all="ignore")
     def after_trial(
         self,
         study: Study,

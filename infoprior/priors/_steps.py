@@ -88,12 +88,14 @@ class StepSampler(BaseSampler):
         """None: parameters are drawn one by one."""
         return {}
 
+    @np.errstate(all="ignore")
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """None."""
         return {}
 
+    @np.errstate(all="ignore")
     def sample_independent(
         self,
         study: Study,
@@ -139,6 +141,7 @@ class StepSampler(BaseSampler):
                 break
         return step
 
+    @np.errstate(all="ignore")
     def after_trial(
         self,
         study: Study,

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage
@@ -30,6 +31,7 @@ Names = str | Sequence[str]
 Source = Study | Sequence[Study] | str | PathLike[str] | BaseStorage
 
 
+@np.errstate(all="ignore")
 def from_studies(
     studies: Source,
     *,

@@ -25,6 +25,7 @@ _PREFIX = "params_"
 _CONSTRAINTS = "system_attrs_constraints"  # where `trials_dataframe` puts them
 
 
+@np.errstate(all="ignore")
 def from_trials(
     frame: Any,
     *,

@@ -8,15 +8,21 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from infoprior.profiles._schema import NON_FINITE
+from infoprior._ambient import default_settings
+from infoprior.profiles._schema import NON_FINITE, ProfileError
 
 KEY = ["task", "architecture", "seed", "epoch"]
 LEAST_ERROR = 0.05
 """Nats that an estimate of I(T;Y) is not told apart by, however little its folds differ."""
+_READ = (
+    "layer", "layer_index", "recipe", "flags", "mi_ty", "mi_ty_fold_spread", "mi_xt",
+    "mi_xt_lower", "mi_xt_upper",
+)  # fmt: skip
 FOLDS = 5
 """Of the recipes: a mean over folds varies by the folds' spread over the root of their number."""
 
 
+@default_settings()
 def data_processing(table: pd.DataFrame) -> pd.DataFrame:
     """Per network: the rise of I(T;Y) and of I(X; T + sigma Z) from a layer to a deeper one.
 
@@ -46,7 +52,15 @@ def data_processing(table: pd.DataFrame) -> pd.DataFrame:
         every deeper one, 0.0 with a single layer), `q_error` (nats), `q_from`, `q_to` (the names of
         the layers, "" with a single one), `q_beyond` (whether the rise exceeds the error; False
         where the recipe's method gives no bounds).
+
+    Raises:
+        ProfileError: no table, or one without some of the columns.
     """
+    if not isinstance(table, pd.DataFrame):
+        raise ProfileError(f"The profile is {type(table).__name__}; give a pandas DataFrame.")
+    missing = [name for name in (*KEY, *_READ) if name not in table]
+    if missing:
+        raise ProfileError(f"The profile lacks the columns {missing}; see PROFILE_COLUMNS.")
     rows = []
     for key, group in table.groupby(KEY, sort=True):
         finite = ~group["flags"].str.contains(NON_FINITE).to_numpy(dtype=bool)

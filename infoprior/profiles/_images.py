@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from infoprior._arguments import instance_of
 from infoprior.profiles._recipe import RECIPES, Recipe
 from infoprior.profiles._schema import ProfileError
 from infoprior.profiles._task import TaskProfile, read_probes
-
-if TYPE_CHECKING:
-    from infoprior.tasks import Task
+from infoprior.tasks import Task
 
 IMAGE_PROBES: dict[str, dict[str, Any]] = {
     # One plain block under a dense layer: what is known without depth.
@@ -83,6 +82,7 @@ def profile_images(
     record: Collection[int] | None = None,
     recipe: Recipe | None = None,
     threads: int = 1,
+    progress: bool = True,
 ) -> TaskProfile:
     """Train every probe of `IMAGE_PROBES` on a task of images, and read every layer of each.
 
@@ -95,13 +95,16 @@ def profile_images(
         at: the epochs after which the probes are read.
         record: the epochs that their curves hold; None: every one.
         recipe: how to measure all layers, maps and vectors alike; None is "maps-short".
-        threads: PyTorch's threads meanwhile; results are the same only for the same number.
+        threads: of PyTorch and of matrix products meanwhile, one unless you say otherwise; results
+            are the same only for the same number.
+        progress: show on the terminal what is done, if it takes more than two seconds.
 
     Raises:
-        ProfileError: the task has no images.
+        ProfileError: the task has no images, an epoch lies outside 1..epochs, or another argument
+            cannot be.
         InformationError: fewer than 50 training and validation rows together.
-        ValueError: `epochs` is less than one, or an epoch lies outside 1..epochs.
     """
+    instance_of(task, Task, "task", "give a Task, as load_task returns it", ProfileError)
     if len(task.shape) != 3:
         raise ProfileError(
             f"The task {task.name!r} has rows of shape {task.shape}, no images (C, H, W); "
@@ -109,5 +112,5 @@ def profile_images(
         )
     return read_probes(
         task, IMAGE_PROBES, "cnn", seed=seed, epochs=epochs, at=at, record=record,
-        recipe=recipe or RECIPES["maps-short"], threads=threads,
+        recipe=recipe or RECIPES["maps-short"], threads=threads, progress=progress,
     )  # fmt: skip

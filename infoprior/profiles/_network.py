@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor
 
+from infoprior._ambient import default_settings
+from infoprior._arguments import check_seed, instance_of, whole_number
+from infoprior._progress import progress_line
+from infoprior._threads import use_threads
 from infoprior.information import (
     Estimate,
     activation_entropy,
@@ -21,6 +23,7 @@ from infoprior.information import (
     estimate,
     without_rounding_noise,
 )
+from infoprior.profiles._reading import Readable, read_activations
 from infoprior.profiles._recipe import RECIPES, Recipe, check_recipe, recipe_for
 from infoprior.profiles._schema import (
     CONSTANT,
@@ -29,21 +32,7 @@ from infoprior.profiles._schema import (
     ProfileError,
     validate_profile,
 )
-from infoprior.training import use_threads
-
-if TYPE_CHECKING:
-    from infoprior.tasks import Task
-
-
-class Readable(Protocol):
-    """What a network must offer: the networks that search spaces build do."""
-
-    layer_names: tuple[str, ...]
-
-    def activations(self, x: Tensor) -> dict[str, Tensor]:
-        """Hidden layer -> T, shape (n, width) or (n, C, H, W), in evaluation mode, for x of shape
-        (n, ...)."""
-        ...
+from infoprior.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -66,6 +55,7 @@ def profile_network(
     architecture: str = "",
     epoch: int = 0,
     threads: int = 1,
+    progress: bool = True,
 ) -> pd.DataFrame:
     """I(X; T + sigma Z) and I(T; Y) in nats of every hidden layer T of a network, beside H(Y).
 
@@ -77,7 +67,9 @@ def profile_network(
         seed: draws rows and everything that the estimators draw.
         recipe: how to measure; None takes `recipe_for` each layer.
         architecture: goes into the column of that name; so does `epoch`.
-        threads: PyTorch's threads meanwhile; results are the same only for the same number.
+        threads: of PyTorch and of matrix products meanwhile, one unless you say otherwise; results
+            are the same only for the same number.
+        progress: show on the terminal what is done, if it takes more than two seconds.
 
     Returns:
         one row per layer, in order, columns and dtypes of `PROFILE_COLUMNS`.
@@ -87,10 +79,12 @@ def profile_network(
         InformationError: as `profile_networks`.
     """
     return profile_networks(
-        [(network, architecture, epoch)], task, seed=seed, recipe=recipe, threads=threads
-    )
+        [(network, architecture, epoch)], task, seed=seed, recipe=recipe, threads=threads,
+        progress=progress,
+    )  # fmt: skip
 
 
+@default_settings()
 def profile_networks(
     networks: Iterable[tuple[Readable, str, int]],
     task: Task,
@@ -98,6 +92,7 @@ def profile_networks(
     seed: int = 0,
     recipe: Recipe | None = None,
     threads: int = 1,
+    progress: bool = True,
 ) -> pd.DataFrame:
     """The layers of many networks on one task, measured as one stack.
 
@@ -125,7 +120,9 @@ def profile_networks(
         task: X float32 (n, ...), y int64 (n,), row numbers of its parts.
         seed: draws rows and everything that the estimators draw.
         recipe: how to measure; None takes `recipe_for` each layer.
-        threads: PyTorch's threads meanwhile; results are the same only for the same number.
+        threads: of PyTorch and of matrix products meanwhile, one unless you say otherwise; results
+            are the same only for the same number.
+        progress: show on the terminal what is done, if it takes more than two seconds.
 
     Returns:
         one row per layer, network by network, columns and dtypes of `PROFILE_COLUMNS`. A layer that
@@ -133,21 +130,30 @@ def profile_networks(
         (its network diverged) the same, and the flag `non_finite`.
 
     Raises:
-        ProfileError: there is no network, one has no hidden layers, a layer has not one row per
-            input or another shape than (n, width) or (n, C, H, W), two networks have the same
-            architecture and epoch, or the recipe passes for another.
+        ProfileError: there is no network, one has no hidden layers or fails on the task's rows, a
+            layer has not one row per input or another shape than (n, width) or (n, C, H, W), two
+            networks have the same architecture and epoch, the recipe passes for another, or another
+            argument cannot be.
         InformationError: fewer than 50 rows, inputs that are not finite, or options of the recipe
             that its method does not have.
     """
-    networks = list(networks)
-    if not networks:
-        raise ProfileError("There is no network to profile.")
+    instance_of(
+        task, Task, "task", "give a Task, as read_table and load_task return it", ProfileError
+    )
+    networks = _check_networks(networks)
+    seed = check_seed(seed, ProfileError)
+    threads = whole_number(threads, "threads", 1, ProfileError)
     known = np.concatenate([task.train, task.validation])
-    with use_threads(threads):
+    with use_threads(threads), progress_line("reading activations", show=progress) as stage:
         most = (check_recipe(recipe) if recipe else RECIPES["tabular"]).max_rows
         rows = known[choose_rows(len(known), most, seed)]
         x, y = task.X[rows], task.y[rows]
-        layers = _read_all(networks, x)
+        layers = [
+            _Layer(architecture, epoch, name, index, t)
+            for network, architecture, epoch in networks
+            for index, (name, t) in enumerate(read_activations(network, x).items())
+        ]
+        stage.description = f"measuring {len(layers)} layers"
         # A layer's recipe follows from its own shape, not from what else is in the stack.
         recipes = [recipe or recipe_for([layer.t]) for layer in layers]
         values: dict[int, tuple[Estimate, Estimate]] = {}
@@ -156,7 +162,7 @@ def profile_networks(
                 k for k, layer in enumerate(layers)
                 if recipes[k] == one and np.isfinite(layer.t).all()
             ]  # fmt: skip
-            found = _measure(x, y, [layers[k].t for k in read], seed, one) if read else []
+            found = _measure(x, y, [layers[k].t for k in read], seed, one, threads) if read else []
             values |= dict(zip(read, found, strict=True))
         h_y = entropy(y)
         table = [
@@ -178,45 +184,56 @@ def profile_networks(
     return validate_profile(pd.DataFrame(table))
 
 
-def _read_all(networks: Sequence[tuple[Readable, str, int]], x: np.ndarray) -> list[_Layer]:
-    return [
-        _Layer(architecture, epoch, name, index, t)
-        for network, architecture, epoch in networks
-        for index, (name, t) in enumerate(_read(network, x).items())
-    ]
+def _check_networks(
+    networks: Iterable[tuple[Readable, str, int]],
+) -> list[tuple[Readable, str, int]]:
+    """Triples of a network, a text and a whole number.
 
-
-def _read(network: Readable, x: np.ndarray) -> dict[str, np.ndarray]:
-    """Layer -> activations, shape (n, width) or (n, C, H, W), in the network's order."""
-    read = network.activations(torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)))
-    names = tuple(network.layer_names)
-    if not names:
-        raise ProfileError("The network has no hidden layers (layer_names is empty) to profile.")
-    layers = {}
-    for name in names:
-        if name not in read:
-            raise ProfileError(f"The network names a layer {name!r}, but gives no activations.")
-        # Convolutions may leave maps in another order of memory.
-        t = read[name].detach().cpu().contiguous().numpy()
-        if t.ndim not in (2, 4) or len(t) != len(x) or 0 in t.shape:
-            raise ProfileError(
-                f"The activations of {name!r} have shape {t.shape}; (n, width) or (n, C, H, W) "
-                f"with n = {len(x)} is needed."
-            )
-        layers[name] = t
-    return layers
+    Raises:
+        ProfileError: there are none, or something else.
+    """
+    try:
+        triples = [(network, architecture, epoch) for network, architecture, epoch in networks]
+    except (TypeError, ValueError):
+        raise ProfileError(
+            "networks holds something else than triples; give (network, architecture, epoch) of "
+            "each, or one network to profile_network."
+        ) from None
+    if not triples:
+        raise ProfileError("There is no network to profile.")
+    for _, architecture, epoch in triples:
+        instance_of(architecture, str, "architecture", "give a text", ProfileError)
+        whole_number(epoch, "epoch", 0, ProfileError)
+    return [(network, architecture, int(epoch)) for network, architecture, epoch in triples]
 
 
 def _measure(
-    x: np.ndarray, y: np.ndarray, layers: list[np.ndarray], seed: int, recipe: Recipe
+    x: np.ndarray,
+    y: np.ndarray,
+    layers: list[np.ndarray],
+    seed: int,
+    recipe: Recipe,
+    threads: int,
 ) -> list[tuple[Estimate, Estimate]]:
     """I(T; Y) and I(X; T + sigma Z) of each layer; all layers are one stack."""
     layers = [without_rounding_noise(t) for t in layers]
     ty = estimate(
-        layers, y, method=recipe.ty_method, discrete_y=True, seed=seed, **recipe.ty_options
+        layers,
+        y,
+        method=recipe.ty_method,
+        discrete_y=True,
+        seed=seed,
+        threads=threads,
+        **recipe.ty_options,
     )
     xt = estimate(
-        x, layers, method=recipe.xt_method, discrete_y=False, seed=seed, **recipe.xt_options
+        x,
+        layers,
+        method=recipe.xt_method,
+        discrete_y=False,
+        seed=seed,
+        threads=threads,
+        **recipe.xt_options,
     )
     assert not isinstance(ty, Estimate)
     assert not isinstance(xt, Estimate)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from infoprior._arguments import instance_of
 from infoprior.profiles._schema import ProfileError
 
 TABULAR_CRITICS: Mapping[str, Any] = {
@@ -142,9 +143,14 @@ def recipe_for(layers: Iterable[Any]) -> Recipe:
     """The recipe for layers (arrays or tensors): "maps" if any is (n, C, H, W), else "tabular".
 
     Raises:
-        ProfileError: a layer has another shape than (n, width) or (n, C, H, W).
+        ProfileError: a layer is no array, or has another shape than (n, width) or (n, C, H, W).
     """
-    dimensions = {len(t.shape) for t in layers}
+    if not isinstance(layers, Iterable):
+        raise ProfileError(f"layers = {layers!r}: give a list of arrays or tensors.")
+    shapes = [getattr(t, "shape", None) for t in layers]
+    if None in shapes:
+        raise ProfileError("The layers hold something else than arrays; give arrays or tensors.")
+    dimensions = {len(shape) for shape in shapes if shape is not None}
     if not dimensions <= {2, 4}:
         raise ProfileError(
             f"Layers of {sorted(dimensions - {2, 4})} dimensions cannot be profiled; give "
@@ -159,6 +165,14 @@ def check_recipe(recipe: Recipe) -> Recipe:
     Raises:
         ProfileError: then its profiles would pass for what they are not.
     """
+    if not isinstance(recipe, Recipe):
+        raise ProfileError(
+            f"recipe = {recipe!r}: give a Recipe, as get_recipe('tabular') returns it, or None."
+        )
+    instance_of(recipe.name, str, "The recipe's name", "give a text", ProfileError)
+    for name in ("ty_options", "xt_options"):
+        value = getattr(recipe, name)
+        instance_of(value, Mapping, f"The recipe's {name}", "give a dict", ProfileError)
     known = RECIPES.get(recipe.name)
     if (
         known is not None

@@ -138,6 +138,11 @@ def validate_curves(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _typed(table: pd.DataFrame, columns: Mapping[str, str], what: str) -> pd.DataFrame:
+    if not isinstance(table, pd.DataFrame):
+        raise ProfileError(f"The {what} table is {type(table).__name__}; give a pandas DataFrame.")
+    twice = table.columns[table.columns.duplicated()].tolist()
+    if twice:
+        raise ProfileError(f"The {what} table has the columns {twice} twice.")
     missing = [name for name in columns if name not in table]
     unknown = [name for name in table if name not in columns]
     if missing or unknown:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-from infoprior.profiles._network import Readable, profile_networks
-from infoprior.profiles._recipe import Recipe
-from infoprior.profiles._schema import validate_curves, validate_profile
-
-if TYPE_CHECKING:
-    from infoprior.tasks import Task
+from infoprior._ambient import default_settings
+from infoprior._arguments import check_seed, epochs_within, instance_of, whole_number
+from infoprior._progress import progress_line
+from infoprior._threads import use_threads
+from infoprior.profiles._network import profile_networks
+from infoprior.profiles._reading import Readable
+from infoprior.profiles._recipe import Recipe, check_recipe
+from infoprior.profiles._schema import ProfileError, validate_curves, validate_profile
+from infoprior.tasks import Task
 
 PROBES: dict[str, dict[str, Any]] = {
     # One plain layer: what little nonlinearity is worth.
@@ -102,6 +105,7 @@ def profile_task(
     record: Collection[int] | None = None,
     recipe: Recipe | None = None,
     threads: int = 1,
+    progress: bool = True,
 ) -> TaskProfile:
     """Train every probe of `PROBES` on a task, and read every hidden layer of each.
 
@@ -116,18 +120,21 @@ def profile_task(
         at: the epochs after which the probes are read; None: the last one.
         record: the epochs that their curves hold; None: every one.
         recipe: how to measure; None takes `recipe_for` the probes' layers.
-        threads: PyTorch's threads meanwhile; results are the same only for the same number.
+        threads: of PyTorch and of matrix products meanwhile, one unless you say otherwise; results
+            are the same only for the same number.
+        progress: show on the terminal what is done, if it takes more than two seconds.
 
     Raises:
         InformationError: fewer than 50 training and validation rows together.
-        ValueError: `epochs` is less than one, or an epoch lies outside 1..epochs.
+        ProfileError: an epoch outside 1..epochs, or another argument that cannot be.
     """
     return read_probes(
         task, PROBES, "mlp", seed=seed, epochs=epochs, at=at, record=record, recipe=recipe,
-        threads=threads,
+        threads=threads, progress=progress,
     )  # fmt: skip
 
 
+@default_settings()
 def read_probes(
     task: Task,
     probes: Mapping[str, Mapping[str, Any]],
@@ -139,31 +146,46 @@ def read_probes(
     record: Collection[int] | None,
     recipe: Recipe | None,
     threads: int,
+    progress: bool,
 ) -> TaskProfile:
     """`profile_task` with other probes: name -> point of a space."""
     from infoprior.spaces import get_space
     from infoprior.tasks import metafeatures
     from infoprior.training import train_many
 
-    read = sorted({epochs} if at is None else set(at))
-    found = train_many(
-        task,
-        [(params, seed) for params in probes.values()],
-        space=get_space(space),
-        epochs=epochs,
-        record=record,
-        snapshots=read,
-        threads=threads,
+    instance_of(
+        task, Task, "task", "give a Task, as read_table and load_task return it", ProfileError
     )
-    networks: list[tuple[Readable, str, int]] = [
-        (training.snapshots[epoch], name, epoch)
-        for epoch in read
-        for name, training in zip(probes, found, strict=True)
-    ]
-    layers = profile_networks(networks, task, seed=seed, recipe=recipe, threads=threads)
-    curves = [
-        {"task": task.name, "architecture": name, "seed": seed, **row}
-        for name, training in zip(probes, found, strict=True)
-        for row in training.curve
-    ]
-    return TaskProfile(task.name, metafeatures(task), layers, pd.DataFrame(curves))
+    seed = check_seed(seed, ProfileError)
+    epochs = whole_number(epochs, "epochs", 1, ProfileError)
+    threads = whole_number(threads, "threads", 1, ProfileError)
+    read = [epochs] if at is None else epochs_within(at, "at", epochs, ProfileError)
+    if not read:
+        raise ProfileError("at holds no epoch: name at least one, or None for the last.")
+    if record is not None:
+        record = epochs_within(record, "record", epochs, ProfileError)
+    if recipe is not None:
+        check_recipe(recipe)
+    with progress_line("profiling", show=progress) as stage, use_threads(threads):
+        trainings = train_many(
+            task,
+            [(params, seed) for params in probes.values()],
+            space=get_space(space),
+            epochs=epochs,
+            record=record,
+            snapshots=read,
+            threads=threads,
+        )
+        networks: list[tuple[Readable, str, int]] = [
+            (training.snapshots[epoch], name, epoch)
+            for epoch in read
+            for name, training in zip(probes, trainings, strict=True)
+        ]
+        layers = profile_networks(networks, task, seed=seed, recipe=recipe, threads=threads)
+        curves = [
+            {"task": task.name, "architecture": name, "seed": seed, **row}
+            for name, training in zip(probes, trainings, strict=True)
+            for row in training.curve
+        ]
+        stage.description = "describing the task"
+        return TaskProfile(task.name, metafeatures(task), layers, pd.DataFrame(curves))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from infoprior._arguments import whole_number
 from infoprior.spaces._space import Params, SearchSpace, Shape, SpaceError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 def _columns(shape: Shape) -> int:
     """The number of columns, unless the rows are images."""
+    shape = _sides(shape)
     if isinstance(shape, int):
         return shape
     if len(shape) != 1:
@@ -27,8 +29,16 @@ def _columns(shape: Shape) -> int:
     return shape[0]
 
 
+def _sides(shape: Shape) -> int | tuple[int, ...]:
+    """A number of columns, or the sides of a row, each from 1 on."""
+    if isinstance(shape, tuple | list):
+        return tuple(whole_number(side, "a side of n_features", 1, SpaceError) for side in shape)
+    return whole_number(shape, "n_features", 1, SpaceError)
+
+
 def _image(shape: Shape) -> Sequence[int]:
     """(C, H, W), unless the rows are vectors."""
+    shape = _sides(shape)
     if isinstance(shape, int) or len(shape) != 3:
         raise SpaceError(
             f"This space's networks read images: give their shape (C, H, W), not {shape}."
@@ -152,13 +162,17 @@ SPACES: dict[str, Callable[[], SearchSpace]] = {
 }
 
 
-@cache
 def get_space(name: str) -> SearchSpace:
     """The space of that name.
 
     Raises:
         SpaceError: there is none.
     """
-    if name not in SPACES:
+    if not isinstance(name, str) or name not in SPACES:
         raise SpaceError(f"There is no search space {name!r}; choose one of {sorted(SPACES)}.")
+    return _made(name)
+
+
+@cache
+def _made(name: str) -> SearchSpace:
     return SPACES[name]()

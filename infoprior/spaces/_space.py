@@ -15,6 +15,9 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from infoprior._ambient import default_settings
+from infoprior._arguments import check_seed, instance_of, whole_number
+
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
@@ -39,6 +42,10 @@ class SearchSpace(Mapping[str, BaseDistribution]):
         builder: `builder(params, n_features, n_classes, seed) -> nn.Module`; spaces without one can
             be sampled and encoded, but not built.
         defaults: training settings that the space does not vary (learning rate, ...).
+
+    Raises:
+        SpaceError: no text as the name, no parameters, one that is no Optuna distribution, or a
+            builder or defaults that cannot be.
     """
 
     def __init__(
@@ -48,8 +55,12 @@ class SearchSpace(Mapping[str, BaseDistribution]):
         builder: Callable[[Params, Shape, int, int], Any] | None = None,
         defaults: Mapping[str, Any] | None = None,
     ) -> None:
-        if not distributions:
-            raise SpaceError(f"The search space {name!r} has no parameters; give at least one.")
+        instance_of(name, str, "The name of a search space", "give a text", SpaceError)
+        _check_distributions(name, distributions)
+        if builder is not None and not callable(builder):
+            raise SpaceError(f"The builder of the space {name!r} is {builder!r}; give a function.")
+        if defaults is not None and not isinstance(defaults, Mapping):
+            raise SpaceError(f"The defaults of the space {name!r} are {defaults!r}; give a dict.")
         self.name = name
         self._distributions = MappingProxyType(dict(distributions))
         self._builder = builder
@@ -85,9 +96,11 @@ class SearchSpace(Mapping[str, BaseDistribution]):
         """The point as a new dict in the space's order.
 
         Raises:
-            SpaceError: a name is missing or unknown, or a value lies outside its distribution.
+            SpaceError: no dict, a name is missing or unknown, or a value lies outside its
+                distribution.
         """
-        unknown = sorted(set(params) - set(self))
+        instance_of(params, Mapping, "The point", "give a dict of parameters", SpaceError)
+        unknown = sorted(map(str, set(params) - set(self)))
         missing = [name for name in self if name not in params]
         if unknown or missing:
             raise SpaceError(
@@ -102,22 +115,49 @@ class SearchSpace(Mapping[str, BaseDistribution]):
                 )
         return {name: params[name] for name in self}
 
+    @default_settings()
     def from_unit(self, unit: np.ndarray) -> list[Params]:
         """Points from the unit cube, so that a uniform cube gives what Optuna calls uniform.
 
         Args:
             unit: shape (n, len(self)), float64 in [0, 1), one column a parameter.
+
+        Raises:
+            SpaceError: another shape, or a value outside [0, 1].
         """
-        unit = np.clip(np.asarray(unit, dtype=np.float64), 0.0, np.nextafter(1.0, 0.0))
+        unit = np.asarray(unit)
+        if unit.dtype.kind not in "fiu":
+            raise SpaceError(f"from_unit takes numbers in [0, 1), not {unit.dtype}.")
+        unit = unit.astype(np.float64)
+        if unit.ndim != 2 or unit.shape[1] != len(self) or not ((unit >= 0) & (unit <= 1)).all():
+            raise SpaceError(
+                f"from_unit takes numbers in [0, 1) of shape (n, {len(self)}), one column a "
+                f"parameter of {self.name!r}; these, of shape {unit.shape}, are others."
+            )
+        unit = np.minimum(unit, np.nextafter(1.0, 0.0))
         columns = [_value(d, unit[:, j]) for j, d in enumerate(self.values())]
         return [dict(zip(self, values, strict=True)) for values in zip(*columns, strict=True)]
 
     def sample(self, n: int, rng: np.random.Generator) -> list[Params]:
-        """`n` points, uniform in the sense of each distribution (log-uniform where it is log)."""
+        """`n` points, uniform in the sense of each distribution (log-uniform where it is log).
+
+        Raises:
+            SpaceError: `n` is no whole number, or `rng` no generator.
+        """
+        n = whole_number(n, "n", 0, SpaceError)
+        instance_of(
+            rng, np.random.Generator, "rng", "give one of np.random.default_rng(seed)", SpaceError
+        )
         return self.from_unit(rng.random((n, len(self))))
 
+    @default_settings()
     def design(self, n: int, seed: int = 0) -> list[Params]:
-        """`n` points of a scrambled Sobol sequence: the same few points to run on every task."""
+        """`n` points of a scrambled Sobol sequence: the same few points to run on every task.
+
+        Raises:
+            SpaceError: `n` or `seed` is no whole number from 0 on.
+        """
+        n, seed = whole_number(n, "n", 0, SpaceError), check_seed(seed, SpaceError)
         from scipy.stats import qmc
 
         engine = qmc.Sobol(d=len(self), scramble=True, rng=np.random.default_rng(seed))
@@ -130,7 +170,12 @@ class SearchSpace(Mapping[str, BaseDistribution]):
         >>> from infoprior.spaces import get_space
         >>> sorted(get_space("thesis").suggest(optuna.create_study().ask()))
         ['units_1', 'units_2', 'units_3', 'units_4']
+
+        Raises:
+            SpaceError: `trial` is none.
         """
+        if not hasattr(trial, "suggest_float"):
+            raise SpaceError(f"trial is of type {type(trial).__name__}; give an Optuna trial.")
         params: Params = {}
         for name, d in self.items():
             if isinstance(d, FloatDistribution):
@@ -156,13 +201,19 @@ class SearchSpace(Mapping[str, BaseDistribution]):
                 names.append(name)
         return tuple(names)
 
+    @default_settings()
     def encode(self, points: Sequence[Mapping[str, Any]]) -> np.ndarray:
         """Points as numbers for a predictor.
 
         Returns:
             shape (n, len(self.encoded_names)), float64 in [0, 1]: numbers by their place in the
             range (on the log scale where the distribution is log), categoricals one-hot.
+
+        Raises:
+            SpaceError: a point does not fit the space.
         """
+        instance_of(points, Sequence, "points", "give a list of dicts", SpaceError)
+        points = [self.validate(point) for point in points]
         columns: list[np.ndarray] = []
         for name, d in self.items():
             values = [point[name] for point in points]
@@ -181,8 +232,10 @@ class SearchSpace(Mapping[str, BaseDistribution]):
 
     def settings(self, params: Mapping[str, Any]) -> Params:
         """The point together with the training settings that the space holds fixed."""
+        instance_of(params, Mapping, "The point", "give a dict of parameters", SpaceError)
         return {**self.defaults, **params}
 
+    @default_settings()
     def build(
         self, params: Mapping[str, Any], n_features: Shape, n_classes: int, seed: int = 0
     ) -> Any:
@@ -199,26 +252,48 @@ class SearchSpace(Mapping[str, BaseDistribution]):
             an `nn.Module` with `layer_names` and `activations(X)` for profiling.
 
         Raises:
-            SpaceError: the point does not fit, this space builds no networks, or its networks read
-                images where vectors are given, or the other way round.
+            SpaceError: the point does not fit, this space builds no networks, its networks read
+                images where vectors are given, or the other way round, or `n_classes` or `seed` is
+                no such number.
         """
         if self._builder is None:
             raise SpaceError(f"The space {self.name!r} has no builder; it can only be sampled.")
+        n_classes = whole_number(n_classes, "n_classes", 1, SpaceError)
+        seed = check_seed(seed, SpaceError)
         return self._builder(self.validate(params), n_features, n_classes, seed)
 
 
 def _contains(distribution: BaseDistribution, value: Any) -> bool:
     if isinstance(distribution, CategoricalDistribution):
         # `1 == True`: a bool is no number here, and a number no bool.
-        return any(value == c and isinstance(value, bool) == isinstance(c, bool)
-                   for c in distribution.choices)  # fmt: skip
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        if isinstance(value, np.ndarray | list | dict):
+            return False
+        return any(value == c and _is_bool(value) == _is_bool(c) for c in distribution.choices)
+    if _is_bool(value) or not isinstance(value, int | float | np.integer | np.floating):
         return False
     if not math.isfinite(value):
         return False
     if isinstance(distribution, IntDistribution) and value != int(value):
         return False
     return distribution._contains(float(value))
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool | np.bool_)
+
+
+def _check_distributions(name: str, distributions: Any) -> None:
+    remedy = "give a dict of name -> optuna.distributions"
+    instance_of(distributions, Mapping, f"What the space {name!r} varies", remedy, SpaceError)
+    if not distributions:
+        raise SpaceError(f"The search space {name!r} has no parameters; give at least one.")
+    for key, distribution in distributions.items():
+        kinds = (FloatDistribution, IntDistribution, CategoricalDistribution)
+        if not isinstance(key, str) or not isinstance(distribution, kinds):
+            raise SpaceError(
+                f"The search space {name!r} has {key!r}: {distribution!r}; {remedy}, of floats, "
+                "ints or choices."
+            )
 
 
 def _exp(x: np.ndarray) -> np.ndarray:

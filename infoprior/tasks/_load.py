@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from infoprior._ambient import default_settings
+from infoprior._progress import shows_progress
 from infoprior.tasks._arguments import check_seed, check_text
 from infoprior.tasks._split import Caps
 from infoprior.tasks._task import Task, TaskError
@@ -9,6 +11,8 @@ from infoprior.tasks._task import Task, TaskError
 _MOST_DIGITS = 18
 
 
+@default_settings()
+@shows_progress("loading the task")
 def load_task(
     name: str,
     *,
@@ -16,6 +20,7 @@ def load_task(
     max_train: int | None = None,
     max_validation: int | None = None,
     max_test: int | None = None,
+    progress: bool = True,
 ) -> Task:
     """The task of that name, split 60/20/20 by `seed`, stratified, equal rows kept together.
 
@@ -23,6 +28,7 @@ def load_task(
         or images: "mnist/<classes>/<side>", "digits-image/<classes>/<side>" (such as "mnist/49/14")
         and "torchvision/<data set>" or "torchvision/<data set>/<side>"
     max_train, max_validation, max_test: stratified subsamples of at most that many rows
+    progress: show on the terminal that it loads, if it takes more than two seconds
     Raises `TaskError` for an unknown name, a missing package, a seed that is no whole number or an
     impossible cap.
     """

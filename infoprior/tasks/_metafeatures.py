@@ -7,9 +7,13 @@ statistical and landmarking groups.
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 
+from infoprior._ambient import default_settings
+from infoprior._threads import use_threads
+from infoprior.tasks._discriminant import WideDiscriminant
 from infoprior.tasks._task import Task, TaskError
 
 METAFEATURES = (
@@ -36,8 +40,11 @@ METAFEATURES = (
 
 _MAX_STATISTICS_ROWS = 1000
 _MAX_LANDMARK_ROWS = 2000
+_COLUMNS_AT_ONCE = 4096  # of which all correlations are held
+_SHRINKAGE = 0.05
 
 
+@default_settings()
 def metafeatures(task: Task) -> dict[str, float]:
     """The numbers named in `METAFEATURES`, finite and deterministic.
 
@@ -45,10 +52,17 @@ def metafeatures(task: Task) -> dict[str, float]:
     1,000 training rows for the statistics, 2,000 of each part for the landmarkers (one nearest
     neighbor, linear discriminant, a tree of depth 3, Gaussian naive Bayes). Of images, every pixel
     is a feature. A landmarker that cannot be fitted, such as the discriminant where every class has
-    one row, counts as one that always says the most frequent class.
+    one row, counts as one that always says the most frequent class. One thread computes.
     Raises `TaskError` for what is no task.
     """
+    import sklearn.neighbors  # noqa: F401  (its libraries are there before threads are limited)
+
     _check_task(task)
+    with use_threads(1):
+        return _metafeatures(task)
+
+
+def _metafeatures(task: Task) -> dict[str, float]:
     task = task.flatten()
     X, y = task.split("train")
     values = {
@@ -144,8 +158,11 @@ def _mean_correlation(z: np.ndarray) -> float:
     d = z.shape[1]
     if d == 1:
         return 0.0
-    correlation = np.abs(z.T @ z / len(z))
-    return float((correlation.sum() - np.trace(correlation)) / (d * (d - 1)))
+    total = 0.0
+    for start in range(0, d, _COLUMNS_AT_ONCE):
+        correlation = np.abs(z[:, start : start + _COLUMNS_AT_ONCE].T @ z / len(z))
+        total += correlation.sum() - np.trace(correlation, offset=start)
+    return float(total / (d * (d - 1)))
 
 
 def _longest_run(ordered: np.ndarray) -> int:
@@ -161,9 +178,12 @@ def _landmarks(
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.tree import DecisionTreeClassifier
 
-    models = {
+    models: dict[str, Any] = {
         "landmark_nearest": KNeighborsClassifier(1, algorithm="brute"),
-        "landmark_linear": LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.05),
+        # That of scikit-learn takes minutes for thousands of columns: it inverts a matrix of all.
+        "landmark_linear": WideDiscriminant(_SHRINKAGE)
+        if X.shape[1] > len(X)
+        else LinearDiscriminantAnalysis(solver="lsqr", shrinkage=_SHRINKAGE),
         "landmark_tree": DecisionTreeClassifier(max_depth=3, random_state=0),
         "landmark_bayes": GaussianNB(var_smoothing=1e-3),
     }

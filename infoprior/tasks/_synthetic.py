@@ -11,6 +11,7 @@ from numbers import Integral
 
 import numpy as np
 
+from infoprior._ambient import default_settings
 from infoprior.tasks._arguments import check_rows, check_seed
 from infoprior.tasks._encode import encode
 from infoprior.tasks._split import group_rows
@@ -34,6 +35,7 @@ def recipe(index: int) -> Recipe:
     return draw_recipe(concept_of(int(index)))
 
 
+@default_settings()
 def synthetic_task(
     index: int,
     *,

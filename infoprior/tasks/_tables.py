@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from infoprior._ambient import default_settings
+from infoprior._progress import shows_progress
 from infoprior.tasks._arguments import (
     check_columns,
     check_decimal,
@@ -29,6 +31,8 @@ _TEXT_ENDINGS = (".csv", ".tsv", ".txt")
 _PARQUET_ENDINGS = (".parquet", ".pq")
 
 
+@default_settings()
+@shows_progress("reading the table")
 def read_table(
     path: str | os.PathLike[str],
     target: str,
@@ -43,6 +47,7 @@ def read_table(
     max_train: int | None = None,
     max_validation: int | None = None,
     max_test: int | None = None,
+    progress: bool = True,
 ) -> Task:
     """Task "table/<stem>" of a CSV or parquet file.
 
@@ -65,6 +70,7 @@ def read_table(
         fractions: shares of the training, validation and test rows, of sum 1.
         max_train: training rows, at most; likewise max_validation and max_test. A subsample
             stratified by class.
+        progress: show on the terminal that it reads, if it takes more than two seconds.
 
     Returns:
         the task. Missing numbers become the training median, missing categories a category of

@@ -6,25 +6,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from infoprior._threads import use_threads
+    from infoprior.training._errors import TrainingError
     from infoprior.training._many import train_many
     from infoprior.training._objective import objective
     from infoprior.training._rows import CURVE_COLUMNS, RUNGS
-    from infoprior.training._threads import use_threads
     from infoprior.training._train import Training, train
 
 _HOME = {
     "CURVE_COLUMNS": "_rows",
     "RUNGS": "_rows",
     "Training": "_train",
+    "TrainingError": "_errors",
     "objective": "_objective",
     "train": "_train",
     "train_many": "_many",
-    "use_threads": "_threads",
+    "use_threads": "._threads",  # of the package
 }
 __all__ = [
     "CURVE_COLUMNS",
     "RUNGS",
     "Training",
+    "TrainingError",
     "objective",
     "train",
     "train_many",
@@ -34,7 +37,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+        return getattr(import_module(f".{_HOME[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

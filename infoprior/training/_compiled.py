@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numba.core.event import Listener, install_listener
 from torch import Tensor, nn
 
+from infoprior._progress import notice
 from infoprior.spaces import _dropout
 from infoprior.training import _kernels as kernels
 
@@ -125,17 +127,18 @@ class CompiledMLP:
             y: shape (n,), int64.
         """
         self._start([(0, len(y))])
-        kernels.write_gradients(
-            self._values, self._gradients, self.layers, self.keeps, self.stats, self.work,
-            self.rows, x.contiguous().numpy(), y.contiguous().numpy(), 0, len(y),
+        _run(
+            kernels.write_gradients, self._values, self._gradients, self.layers, self.keeps,
+            self.stats, self.work, self.rows, x.contiguous().numpy(), y.contiguous().numpy(), 0,
+            len(y),
         )  # fmt: skip
 
     def epoch(self, x: Tensor, y: Tensor, bounds: Sequence[tuple[int, int]]) -> None:
         """A step for each batch, first and last (exclusive) row, of x and y as above."""
         self._start(bounds)
-        kernels.train_epoch(
-            self._values, self._gradients, self.first, self.second, self.steps, self.rate,
-            self.decay, self.layers, self.keeps, self.stats, self.work, self.rows,
+        _run(
+            kernels.train_epoch, self._values, self._gradients, self.first, self.second, self.steps,
+            self.rate, self.decay, self.layers, self.keeps, self.stats, self.work, self.rows,
             x.contiguous().numpy(), y.contiguous().numpy(), np.array(bounds, np.int64),
         )  # fmt: skip
         self.steps += len(bounds)
@@ -153,11 +156,34 @@ class CompiledMLP:
     def logits(self, x: Tensor) -> Tensor:
         """Logits in evaluation mode, shape (n, n_classes), of x, shape (n, n_features)."""
         out = np.empty((len(x), self.n_classes), np.float32)
-        kernels.logits(
-            self._values, self.layers, self.keeps, self.stats, self.work, self.rows,
+        _run(
+            kernels.logits, self._values, self.layers, self.keeps, self.stats, self.work, self.rows,
             x.contiguous().numpy(), out,
         )  # fmt: skip
         return torch.from_numpy(out)
+
+
+def _run(kernel: Any, *arguments: Any) -> None:
+    """Call a kernel; whether it has to be compiled first is said before that begins."""
+    if kernel.signatures:  # compiled, or loaded from disk
+        kernel(*arguments)
+        return
+    with install_listener("numba:compile", _Compiling()):
+        kernel(*arguments)
+
+
+class _Compiling(Listener):
+    """Hears of compilations, which numba begins where it has kept none on disk."""
+
+    said = False
+
+    def on_start(self, event: Any) -> None:
+        if not _Compiling.said:
+            notice("compiling the trainer of networks, some 20 seconds; kept on disk if possible")
+        _Compiling.said = True
+
+    def on_end(self, event: Any) -> None:
+        pass
 
 
 def can_compile(network: MLP) -> bool:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from infoprior._ambient import default_settings
+from infoprior._arguments import check_seed, epochs_within, whole_number
+from infoprior._progress import progress_line
+from infoprior._threads import use_threads
 from infoprior.spaces._mlp import MLP
+from infoprior.training._errors import TrainingError
 from infoprior.training._parts import Parts
 from infoprior.training._rows import RUNGS
+from infoprior.training._setup import build_network, check_task_and_space, training_settings
 from infoprior.training._single import compilable, train_single
 from infoprior.training._stacked import train_stacked
-from infoprior.training._threads import use_threads
 from infoprior.training._train import Training
 
 if TYPE_CHECKING:
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
 ENGINES = ("auto", "compiled", "stacked", "autograd")
 
 
+@default_settings()
 def train_many(
     task: Task,
     networks: Sequence[tuple[Mapping[str, Any], int]],
@@ -32,6 +38,7 @@ def train_many(
     device: str = "cpu",
     keep: bool = False,
     engine: str = "auto",
+    progress: bool = True,
 ) -> list[Training]:
     """Train networks of a space on a task, each as `train` would by itself, up to float error.
 
@@ -45,45 +52,52 @@ def train_many(
         epochs: passes over the training rows.
         record: epochs at which networks are evaluated; None: every one. Fewer cost less.
         snapshots: epochs after which a copy of every network is kept.
-        threads: of PyTorch and of matrix products meanwhile.
+        threads: of PyTorch and of matrix products meanwhile, one unless you say otherwise.
         device: where to compute, "cpu" or "cuda"; what is returned is on the CPU.
         keep: whether to return the trained networks too.
         engine: "compiled" trains one network after the other in compiled code, on the CPU;
             "stacked" computes all networks of a batch size as one stack, which is for GPUs;
             "autograd" is PyTorch's way. "auto" takes the first of the three that there is, stacks
             not on the CPU. Other networks than multilayer perceptrons are trained by autograd.
+        progress: show on the terminal how far it is, if it takes more than two seconds.
 
     Returns:
         one `Training` a network, in the order given, its curve holding the recorded epochs.
 
     Raises:
         SpaceError: a point does not fit the space.
-        ValueError: an epoch outside 1..epochs, an unknown engine, or a device that is not there.
+        TrainingError: (a ValueError) an epoch outside 1..epochs, an unknown engine, a device that
+            is not there, or what `train` refuses.
     """
+    check_task_and_space(task, space)
+    epochs = whole_number(epochs, "epochs", 1, TrainingError)
+    threads = whole_number(threads, "threads", 1, TrainingError)
+    device = _device(device)
     recorded, copied = _check(epochs, record, snapshots, device, engine)
+    points, seeds = _pairs(networks)
     if engine == "auto":
         engine = "compiled" if device.startswith("cpu") else "stacked"
-    settings = [space.settings(params) for params, _ in networks]
-    seeds = [seed for _, seed in networks]
     # Every point is checked before the first network is trained.
-    for params, _ in networks:
-        space.validate(params)
-
-    def build(i: int) -> Any:
-        params, seed = networks[i]
-        return space.build(params, task.shape, task.n_classes, seed=seed)
-
-    with use_threads(threads):
+    settings = [training_settings(space, params) for params in points]
+    description = f"training {len(points)} networks"
+    with (
+        use_threads(threads),
+        progress_line(description, epochs * len(points), show=progress) as stage,
+    ):
         parts = Parts(task, device)
-        built = [build(i).to(device) for i in range(len(networks))]
-        copies: list[dict[int, Any]] = [{} for _ in networks]
+
+        def build(i: int) -> Any:
+            return build_network(space, points[i], task, seeds[i], parts.x)
+
+        built = [build(i) for i in range(len(points))]
+        copies: list[dict[int, Any]] = [{} for _ in points]
 
         def snapshot(i: int, epoch: int) -> None:
-            copy = build(i)
+            copy = build(i).cpu()
             copy.load_state_dict(built[i].state_dict())
             copies[i][epoch] = copy.eval()
 
-        curves: list[list[dict[str, Any]]] = [[] for _ in networks]
+        curves: list[list[dict[str, Any]]] = [[] for _ in points]
         groups: dict[int, list[int]] = {}
         for i, network in enumerate(built):
             if type(network) is MLP and engine == "stacked":
@@ -93,12 +107,14 @@ def train_many(
                 network, parts, settings[i], seed=seeds[i], epochs=epochs, record=recorded,
                 compiled=engine == "compiled" and compilable(network, device),
                 snapshots=copied, snapshot=lambda epoch, i=i: snapshot(i, epoch),  # type: ignore[misc]
+                stage=stage,
             )  # fmt: skip
         for group in groups.values():
             found = train_stacked(
                 [built[i] for i in group], parts, [settings[i] for i in group],
                 seeds=[seeds[i] for i in group], epochs=epochs, record=recorded,
                 snapshots=copied, snapshot=lambda j, epoch, group=group: snapshot(group[j], epoch),  # type: ignore[misc]
+                stage=stage,
             )  # fmt: skip
             for i, curve in zip(group, found, strict=True):
                 curves[i] = curve
@@ -110,6 +126,38 @@ def train_many(
     ]
 
 
+def _pairs(networks: Sequence[tuple[Mapping[str, Any], int]]) -> tuple[list[Any], list[int]]:
+    """Points and seeds."""
+    try:
+        pairs = [(point, seed) for point, seed in networks]
+    except (TypeError, ValueError):
+        raise TrainingError(
+            "networks holds something else than pairs; give (point of the space, seed) of each."
+        ) from None
+    return [point for point, _ in pairs], [
+        check_seed(seed, TrainingError, f"the seed of network {i}")
+        for i, (_, seed) in enumerate(pairs)
+    ]
+
+
+def _device(device: Any) -> str:
+    """Where to compute, if that is a processor or a GPU that is there."""
+    import torch
+
+    try:
+        chosen = torch.device(device)
+    except (RuntimeError, TypeError):
+        chosen = None
+    if chosen is None or chosen.type not in ("cpu", "cuda"):
+        raise TrainingError(f"device is {device!r}; give 'cpu' or 'cuda'.")
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise TrainingError(
+            f"device = {str(device)!r}: PyTorch sees no {'such ' if chosen.index else ''}GPU here; "
+            "take 'cpu'."
+        )
+    return str(chosen)
+
+
 def _check(
     epochs: int,
     record: Collection[int] | None,
@@ -118,21 +166,13 @@ def _check(
     engine: str,
 ) -> tuple[list[int], list[int]]:
     """Recorded epochs and those of snapshots, in order."""
-    import torch
-
-    if epochs < 1:
-        raise ValueError(f"epochs = {epochs}: at least one epoch is needed.")
-    if record is not None and not len(record):
-        raise ValueError("record holds no epoch: name at least one, or None for all of them.")
     if engine not in ENGINES:
-        raise ValueError(f"There is no engine {engine!r}; choose one of {', '.join(ENGINES)}.")
-    for name, chosen in (("record", record or ()), ("snapshots", snapshots)):
-        outside = sorted(e for e in chosen if not 1 <= e <= epochs)
-        if outside:
-            raise ValueError(f"{name} names the epochs {outside}; they must lie in 1..{epochs}.")
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(f"device = {device!r}: PyTorch sees no GPU here; take 'cpu'.")
+        raise TrainingError(f"There is no engine {engine!r}; choose one of {', '.join(ENGINES)}.")
     if engine == "compiled" and not device.startswith("cpu"):
-        raise ValueError(f"engine = 'compiled' computes on the CPU, not on {device!r}.")
-    recorded = sorted(set(range(1, epochs + 1) if record is None else record))
-    return recorded, sorted(set(snapshots))
+        raise TrainingError(f"engine = 'compiled' computes on the CPU, not on {device!r}.")
+    recorded = epochs_within(
+        range(1, epochs + 1) if record is None else record, "record", epochs, TrainingError
+    )
+    if not recorded:
+        raise TrainingError("record holds no epoch: name at least one, or None for all of them.")
+    return recorded, epochs_within(snapshots, "snapshots", epochs, TrainingError)

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import optuna
 
+from infoprior._arguments import check_seed, whole_number
+from infoprior.training._errors import TrainingError
 from infoprior.training._rows import RUNGS
+from infoprior.training._setup import check_task_and_space
 from infoprior.training._train import train
 
 if TYPE_CHECKING:
@@ -34,7 +37,13 @@ def objective(
     Returns:
         an objective to *maximise*: validation accuracy after the last epoch. The trial's user
         attribute `test_accuracy` holds that of the same network; no search should look at it.
+
+    Raises:
+        TrainingError: (a ValueError) no task, no space, a seed or epochs that cannot be.
     """
+    check_task_and_space(task, space)
+    epochs = whole_number(epochs, "epochs", 1, TrainingError)
+    seed = check_seed(seed, TrainingError)
 
     def run(trial: optuna.Trial) -> float:
         def report(epoch: int, row: dict[str, Any]) -> None:
@@ -47,8 +56,10 @@ def objective(
         # A seed of its own unless it is a promotion: trials of one point differ as networks that
         # are trained again do.
         own = int(np.random.SeedSequence([seed, _first(trial)]).generate_state(1)[0])
-        curve = train(task, params, space=space, seed=own, epochs=epochs, report=report).curve
-        return float(curve[-1]["validation_accuracy"])
+        training = train(
+            task, params, space=space, seed=own, epochs=epochs, report=report, progress=False
+        )
+        return float(training.curve[-1]["validation_accuracy"])
 
     return run
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from infoprior._progress import Stage
 from infoprior.spaces._mlp import MLP
 from infoprior.training._parts import Parts, batches
 
@@ -60,6 +61,7 @@ def train_single(
     report: Callable[[int, Row], None] | None = None,
     snapshots: Collection[int] = (),
     snapshot: Callable[[int], None] | None = None,
+    stage: Stage | None = None,
 ) -> list[Row]:
     """Train a network where it stands, and give its curve at the recorded epochs.
 
@@ -71,6 +73,7 @@ def train_single(
         compiled: see `compilable`.
         report: called with each recorded epoch and its row, until the network has diverged.
         snapshots: epochs after which `snapshot` is called, with the epoch.
+        stage: is told of each epoch that is done.
     """
     own = trainer(network, settings, compiled)
     order = row_order(seed)
@@ -89,6 +92,8 @@ def train_single(
                 report(epoch, curve[-1])
         if snapshot is not None and epoch in snapshots:
             snapshot(epoch)
+        if stage is not None:
+            stage.advance()
     _own_storage(network)
     network.eval()
     return curve

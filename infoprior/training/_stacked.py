@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from infoprior._progress import Stage
 from infoprior.spaces._mlp import MLP
 from infoprior.training._parts import Parts, batches
 from infoprior.training._single import Row, row_order
@@ -24,6 +25,7 @@ def train_stacked(
     record: Collection[int],
     snapshots: Collection[int] = (),
     snapshot: Callable[[int, int], None] | None = None,
+    stage: Stage | None = None,
 ) -> list[list[Row]]:
     """Train networks where they stand, and give their curves at the recorded epochs.
 
@@ -34,6 +36,7 @@ def train_stacked(
         record: epochs at which the networks are evaluated.
         snapshots: epochs at which `snapshot` is called.
         snapshot: called with a network's number and the epoch; then the network is up to date.
+        stage: is told of each epoch that is done, of all networks.
     """
     order = stack_order(networks)
     n, device = len(parts.train_y), parts.x.device
@@ -48,6 +51,8 @@ def train_stacked(
             for start, stop in bounds:
                 stack.step_gradients(start, stop)
                 stack.step()
+            if stage is not None:
+                stage.advance(len(networks))
             if epoch not in record and epoch not in snapshots:
                 continue
             stack.write_back()

@@ -6,10 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from infoprior._ambient import default_settings
+from infoprior._arguments import check_seed, whole_number
+from infoprior._progress import progress_line
+from infoprior._threads import use_threads
+from infoprior.training._errors import TrainingError
 from infoprior.training._parts import Parts
 from infoprior.training._rows import RUNGS
+from infoprior.training._setup import build_network, check_task_and_space, training_settings
 from infoprior.training._single import compilable, train_single
-from infoprior.training._threads import use_threads
 
 if TYPE_CHECKING:
     from infoprior.spaces import SearchSpace
@@ -36,6 +41,7 @@ class Training:
     snapshots: dict[int, Any] = field(default_factory=dict)
 
 
+@default_settings()
 def train(
     task: Task,
     params: Mapping[str, Any],
@@ -45,6 +51,7 @@ def train(
     epochs: int = RUNGS[-1],
     report: Callable[[int, dict[str, Any]], None] | None = None,
     threads: int = 1,
+    progress: bool = True,
 ) -> Training:
     """Train the network at a point of a space on a task.
 
@@ -61,25 +68,34 @@ def train(
         report: called after each epoch with its number and row; what it raises
             (`optuna.TrialPruned`, say) ends the training. The last call is that of the epoch at
             which the network diverged for good, if it does.
-        threads: of PyTorch and of matrix products meanwhile; results are the same only for the
-            same number.
+        threads: of PyTorch and of matrix products meanwhile, one unless you say otherwise; results
+            are the same only for the same number.
+        progress: show the epochs on the terminal if the training takes more than two seconds.
 
     Raises:
         SpaceError: the point does not fit the space.
-        ValueError: `epochs` is less than one.
+        TrainingError: (a ValueError) no task, no space, a seed, a number of epochs or of threads
+            that cannot be, or a space whose networks or settings cannot be trained.
     """
-    if epochs < 1:
-        raise ValueError(f"epochs = {epochs}: at least one epoch is needed.")
-    network = space.build(params, task.shape, task.n_classes, seed=seed)
-    with use_threads(threads):
+    check_task_and_space(task, space)
+    epochs = whole_number(epochs, "epochs", 1, TrainingError)
+    seed = check_seed(seed, TrainingError)
+    threads = whole_number(threads, "threads", 1, TrainingError)
+    if report is not None and not callable(report):
+        raise TrainingError(f"report is {report!r}; give a function of an epoch and its row.")
+    settings = training_settings(space, params)
+    with use_threads(threads), progress_line("training", epochs, show=progress) as stage:
+        parts = Parts(task)
+        network = build_network(space, params, task, seed, parts.x)
         curve = train_single(
             network,
-            Parts(task),
-            space.settings(params),
+            parts,
+            settings,
             seed=seed,
             epochs=epochs,
             record=range(1, epochs + 1),
             compiled=compilable(network),
             report=report,
+            stage=stage,
         )
     return Training(network, curve, any(row["diverged"] for row in curve))

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from infoprior._ambient import default_settings
+
 GROUPS = ("development", "confirmation")
 """Methods are designed on the first and confirmed on the second."""
 
@@ -67,6 +69,7 @@ class Known:
         """Of `nats`: 0.0 if it is no Monte-Carlo value."""
         return self._truth.standard_error
 
+    @default_settings()
     def sample(self, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """n independent rows: x float64 (n, dx), y float64 (n, dy) or int64 (n,).
 
@@ -94,6 +97,7 @@ def structure(name: str) -> np.random.Generator:
     return np.random.default_rng([zlib.crc32(b"structure"), zlib.crc32(name.encode())])
 
 
+@default_settings()
 def monte_carlo(log_ratios: Callable[[np.random.Generator, int], np.ndarray], draws: int) -> Truth:
     """Mean and standard error of exact log density ratios log p(x, y) - log p(x) p(y)."""
     values = log_ratios(np.random.default_rng(20240229), draws)

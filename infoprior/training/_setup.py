@@ -1,0 +1,117 @@
+"""What trainings begin with: checked arguments, and the networks of their points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+import scipy.linalg  # noqa: F401  (the BLAS of compiled code: there before its threads are limited)
+import torch
+from torch import nn
+
+from infoprior._arguments import instance_of
+from infoprior.spaces import SearchSpace
+from infoprior.spaces._cnn import CNN
+from infoprior.spaces._mlp import MLP
+from infoprior.tasks import Task
+from infoprior.training._errors import TrainingError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def check_task_and_space(task: Task, space: SearchSpace) -> None:
+    """Refuse what is no task, or no space.
+
+    Raises:
+        TrainingError: then.
+    """
+    instance_of(
+        task, Task, "task", "give a Task, as read_table and load_task return it", TrainingError
+    )
+    instance_of(
+        space, SearchSpace, "space", "give a SearchSpace, as get_space('mlp') returns it",
+        TrainingError,
+    )  # fmt: skip
+
+
+def training_settings(space: SearchSpace, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Learning rate, weight decay and batch size at a point, the space's defaults included.
+
+    Raises:
+        SpaceError: the point does not fit the space.
+        TrainingError: one of them is not there, or no number that a training can have.
+    """
+    settings = space.settings(space.validate(params))
+    for name, least, whole in (
+        ("learning_rate", 0.0, False), ("weight_decay", 0.0, False), ("batch_size", 1, True),
+    ):  # fmt: skip
+        if name not in settings:
+            raise TrainingError(
+                f"The space {space.name!r} says nothing of {name}; make it one of its parameters, "
+                "or one of its defaults."
+            )
+        value = settings[name]
+        number = isinstance(value, Real) and not isinstance(value, bool)
+        if not number or not least <= value < float("inf") or (whole and value != int(value)):
+            raise TrainingError(
+                f"{name} is {value!r} in the space {space.name!r}; give a "
+                f"{'whole ' if whole else ''}number from {least:g} on."
+            )
+    return {**settings, "batch_size": int(settings["batch_size"])}
+
+
+def build_network(
+    space: SearchSpace, params: Mapping[str, Any], task: Task, seed: int, x: Tensor
+) -> nn.Module:
+    """The network at a point, on the device of `x`, ready to be trained.
+
+    Args:
+        x: the task's rows as the network will see them, float32.
+
+    Raises:
+        SpaceError: the point does not fit the space, or its networks not the task.
+        TrainingError: the space's builder gives something that cannot be trained.
+    """
+    network = space.build(params, task.shape, task.n_classes, seed=seed)
+    if type(network) not in (MLP, CNN):
+        _check_network(network, space.name)
+    network = network.to(x.device)
+    if type(network) not in (MLP, CNN):
+        _check_logits(network, space.name, x[:2], task.n_classes)
+    return network
+
+
+def _check_network(network: Any, name: str) -> None:
+    if not isinstance(network, nn.Module):
+        raise TrainingError(
+            f"The builder of the space {name!r} gives {type(network).__name__}, no torch.nn.Module."
+        )
+    kinds = {"no values" if p.is_meta else str(p.dtype) for p in network.parameters()}
+    if kinds != {"torch.float32"}:
+        held = f"parameters of {', '.join(sorted(kinds))}" if kinds else "no parameters"
+        raise TrainingError(
+            f"The builder of the space {name!r} gives a network with {held}; networks are trained "
+            "with parameters of torch.float32."
+        )
+
+
+def _check_logits(network: nn.Module, name: str, x: Tensor, n_classes: int) -> None:
+    """A builder's own networks are tried on two rows, so that what does not fit is said at once."""
+    with torch.no_grad():
+        try:
+            logits = network.eval()(x)
+        except RuntimeError as error:
+            raise TrainingError(
+                f"The network of the space {name!r} does not take inputs of shape "
+                f"{tuple(x.shape)}: {error}"
+            ) from error
+        finally:
+            network.train()
+    shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+    if shape != (len(x), n_classes):
+        raise TrainingError(
+            f"The network of the space {name!r} gives {shape} for inputs of shape "
+            f"{tuple(x.shape)}; logits of shape {(len(x), n_classes)} are needed."
+        )
