@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import re
-import shlex
 import sys
 import tempfile
 import warnings
@@ -12,6 +9,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from infoprior._command import (
+    architectures,
+    as_options,
+    marginals,
+    one_line_warnings,
+    say,
+    shape,
+    text_of,
+)
 
 app = typer.Typer(
     name="infoprior",
@@ -154,13 +161,13 @@ def suggest(
         )
         task = _as_profiled(task, predictor, max_train, seed)
     elif data is not None:
-        _say(f"This predictor says the same of every data set: {data} is not read.")
+        say(f"This predictor says the same of every data set: {data} is not read.")
     suggestion = run(task, predictor, n=n, seed=seed, progress=progress)
-    print(_table(suggestion.architectures))
-    print(_marginals(suggestion.prior))
+    print(architectures(suggestion.architectures))
+    print(marginals(suggestion.prior))
     if out is not None:
         suggestion.prior.save(out)
-        _say(f'Prior written to {out}: PriorSampler(Prior.load("{out}")) samples from it.')
+        say(f'Prior written to {out}: PriorSampler(Prior.load("{out}")) samples from it.')
 
 
 def _as_profiled(task: Any, predictor: Any, max_train: int | None, seed: int) -> Any:
@@ -169,12 +176,12 @@ def _as_profiled(task: Any, predictor: Any, max_train: int | None, seed: int) ->
 
     most = predictor.profiled.train
     if max_train is not None and len(task.train) > most:
-        _say(
+        say(
             f"infoprior: warning: --max-train {max_train} is more than the {most} rows that the "
             f"predictor's training tasks had at most; {most} are used."
         )
     task = as_profiled(task, predictor, seed=seed)
-    _say(f"{task.name}: {_shape(task)}. Training and profiling the probes ...")
+    say(f"{task.name}: {shape(task)}. Training and profiling the probes ...")
     return task
 
 
@@ -275,13 +282,13 @@ def profile(
         max_train,
         progress,
     )
-    _say(f"{task.name}: {_shape(task)}. Training and profiling the probes ...")
+    say(f"{task.name}: {shape(task)}. Training and profiling the probes ...")
     rows = run(task, seed=seed, progress=progress)
     columns = ["architecture", "layer", "width", "n", "mi_xt", "sigma", "mi_ty", "h_y", "flags"]
     print(rows[columns].to_string(index=False, float_format=lambda v: f"{v:.3f}"))
     if out is not None:
         write_atomically(out, rows.to_csv(index=False))
-        _say(f"All columns written to {out}.")
+        say(f"All columns written to {out}.")
 
 
 @app.command()
@@ -353,99 +360,15 @@ def _check_out(out: Path | None) -> None:
         ) from error
 
 
-def _shape(task: Any) -> str:
-    rows = f"{len(task.train)} + {len(task.validation)} rows, {task.n_features} inputs"
-    return f"{rows}, {task.n_classes} classes"
-
-
-def _table(points: list[dict[str, Any]]) -> str:
-    """Architectures as aligned columns, best first."""
-    names = list(points[0])
-    body = [[_number(point[name]) for name in names] for point in points]
-    widths = [max(len(row[i]) for row in [names, *body]) for i in range(len(names))]
-    rows = [
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        for row in [names, *body]
-    ]
-    return "\nSuggested architectures, the most probable first\n" + "\n".join(rows)
-
-
-def _marginals(prior: Any) -> str:
-    """Each parameter's marginal in a line: choices with probabilities, numbers with quantiles."""
-    lines = ["\nMarginals of the prior (numbers: 10 %, 50 % and 90 % quantile)"]
-    for name in prior.space:
-        marginal = prior.marginal(name)
-        if marginal.probabilities is not None and len(marginal.values) <= 6:
-            pairs = sorted(zip(marginal.probabilities, marginal.values, strict=True),
-                           key=lambda pair: -pair[0])  # fmt: skip
-            said = "  ".join(f"{value} {p:.0%}" for p, value in pairs)
-        else:
-            said = "  ".join(_number(marginal.quantile(q)) for q in (0.1, 0.5, 0.9))
-        lines.append(f"  {name:16} {said}")
-    return "\n".join(lines)
-
-
-def _number(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    return f"{value:.3g}"
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
-
-
 def main() -> None:
     """Entry point: user errors end with one line and exit code 2, not with a traceback."""
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = _warn(warnings.showwarning)
+            warnings.showwarning = one_line_warnings(warnings.showwarning)
             app()
     except (ValueError, OSError, ImportError) as error:
-        _say(f"infoprior: {_as_options(_text(error))}")
+        say(f"infoprior: {as_options(text_of(error))}")
         sys.exit(2)
-
-
-def _warn(show: Any) -> Any:
-    """Shows infoprior's own warnings as one line each, and the others as `show` does."""
-
-    def showwarning(message: Any, category: type[Warning], *place: Any, **more: Any) -> None:
-        if category.__module__.startswith("infoprior."):
-            _say(f"infoprior: warning: {_as_options(str(message))}")
-        else:
-            show(message, category, *place, **more)
-
-    return showwarning
-
-
-def _text(error: Exception) -> str:
-    if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return f"{error.filename}: {error.strerror}"
-    return str(error)
-
-
-_STRING = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""  # as repr() writes it
-_NAMES = re.compile(rf"\b(drop|categorical)=(\[{_STRING}(?:, {_STRING})*\])")
-_CHARACTER = re.compile(r"\b(separator|decimal)=('[^'\\]'|'\\t')")
-_OPTION = re.compile(r"(?<!['\w])(max_categories|max_train|separator(?==))\b(?!')(=?)(?=(\d?))")
-
-
-def _as_options(message: str) -> str:
-    """A message in one line, advised arguments written as here: drop=['a'] becomes --drop a."""
-
-    def repeated(match: re.Match[str]) -> str:
-        names = ast.literal_eval(match[2])
-        return " ".join(f"--{match[1]} {shlex.quote(name)}" for name in names)
-
-    def character(match: re.Match[str]) -> str:
-        value = ast.literal_eval(match[2])
-        return f"--{match[1]} {match[2] if value.isspace() else shlex.quote(value)}"
-
-    def option(match: re.Match[str]) -> str:
-        return f"--{match[1].replace('_', '-')}" + (" " if match[2] and match[3] else "")
-
-    message = _CHARACTER.sub(character, _NAMES.sub(repeated, message))
-    return " ".join(_OPTION.sub(option, message).splitlines())
 
 
 if __name__ == "__main__":
