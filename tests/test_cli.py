@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from infoprior import Prior, __version__, cli, load_predictor
+from infoprior._command import as_options
 from infoprior.predictors import make_predictor
 from tests.factories import make_metadataset
 
@@ -309,7 +310,7 @@ def test_few_rows_are_refused_before_training(
 
 
 def test_advice_is_given_in_options():
-    translate = cli._as_options
+    translate = as_options
     assert translate("with drop=['a b', \"it's\"]") == ("with --drop 'a b' --drop 'it'\"'\"'s'")
     assert translate("with categorical=['zip]']") == "with --categorical 'zip]'"
     assert translate("more than max_categories=50, or raise max_categories") == (
