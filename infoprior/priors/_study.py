@@ -177,8 +177,8 @@ def _direction(direction: Any) -> _Direction:
         return "minimize"
     if isinstance(direction, str) and direction == "maximize":
         return "maximize"
-    if direction in (StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE):
-        return _direction(StudyDirection(direction).name.lower())
+    if isinstance(direction, StudyDirection) and direction != StudyDirection.NOT_SET:
+        return _direction(direction.name.lower())
     raise PriorError(f"direction: needs 'minimize' or 'maximize', got {direction!r}.")
 
 
