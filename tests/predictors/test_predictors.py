@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ import torch
 from scipy.stats import kendalltau
 
 from infoprior.metadataset import MetaDataset
+from infoprior.parallel import write_atomically
 from infoprior.predictors import (
     PREDICTORS,
     Predictor,
@@ -303,6 +305,32 @@ def test_errors_are_clear(meta: MetaDataset, train: MetaDataset, tmp_path: Path)
     bare = replace(train, profiles=train.profiles[train.profiles["task"] != "made/3"])
     with pytest.raises(PredictorError, match=r"no profiled probe layers: .'made/3'"):
         fitted("nearest", bare)
+
+
+def test_saving_over_another_one_that_is_killed_never_leaves_two_halves(
+    train: MetaDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = fitted("nearest", train), fitted("static", train, "nothing")
+    for step in range(3):
+        old.save(tmp_path)
+        left = step
+
+        def write(path: Path, content: Any) -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise KeyboardInterrupt
+            write_atomically(path, content)
+
+        with monkeypatch.context() as patched:
+            patched.setattr("infoprior.predictors._storage.write_atomically", write)
+            with contextlib.suppress(KeyboardInterrupt):
+                new.save(tmp_path)
+        if step < 2:
+            with pytest.raises(PredictorError, match="holds no predictor"):
+                load_predictor(tmp_path)
+        else:
+            assert load_predictor(tmp_path).name == "static"
 
 
 def test_files_that_cannot_be_trusted_are_refused(train: MetaDataset, tmp_path: Path) -> None:
