@@ -141,3 +141,20 @@ def test_profile_of_any_trained_network():
     rows = infoprior.profile(ring_task(), network)
     assert list(rows["layer"]) == ["hidden_1", "hidden_2", "hidden_3", "hidden_4"]
     assert np.isfinite(rows[["mi_xt", "sigma", "mi_ty", "h_y"]].to_numpy()).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n": 0}, "n = 0"), ({"n": 2.5}, "n = 2.5"), ({"n": "3"}, "n = '3'"),
+        ({"seed": -1}, "seed = -1"), ({"threads": 0}, "threads = 0"),
+        ({"predictor": 5}, "predictor is 5; give a fitted predictor"),
+        ({"predictor": __file__}, "holds no predictor"),
+        ({"task": "ring.csv"}, "task is 'ring.csv'; give a Task"),
+    ],
+)  # fmt: skip
+def test_suggest_refuses_by_name_what_cannot_be(arguments, message):
+    arguments = {"task": ring_task(60), "predictor": small_predictor()} | arguments
+    with pytest.raises(ValueError, match=message) as refused:
+        infoprior.suggest(arguments.pop("task"), **arguments)
+    assert type(refused.value).__module__.startswith("infoprior.")

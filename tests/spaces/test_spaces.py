@@ -209,3 +209,56 @@ def test_dropout_keeps_its_share_and_the_mean():
     assert (mask > 0).float().mean() == pytest.approx(0.7, abs=0.005)
     assert mask.mean() == pytest.approx(1.0, abs=0.005)
     assert len(mask.unique()) == 2
+
+
+def test_what_makes_no_space_is_refused():
+    k = IntDistribution(1, 2)
+    for arguments, message in (
+        ((5, {"k": k}), "name of a search space is 5"), (("a", {"k": (1, 2)}), r"'k': \(1, 2\)"),
+        (("a", [k]), "of type list"), (("a", None), "is None"), (("a", {1: k}), "has 1:"),
+        (("a", {"k": k}, 5), "builder of the space 'a' is 5"),
+        (("a", {"k": k}, None, 5), "defaults of the space 'a' are 5"),
+    ):  # fmt: skip
+        with pytest.raises(SpaceError, match=message):
+            SearchSpace(*arguments)
+    for name in (5, None, ["mlp"], "MLP"):
+        with pytest.raises(SpaceError, match="There is no search space"):
+            get_space(name)
+
+
+def test_points_that_do_not_fit_are_neither_encoded_nor_built():
+    space = get_space("mlp")
+    point = space.design(1)[0]
+    assert space.encode([point | {"residual": np.bool_(True)}]).shape == (1, 20)
+    for change, message in (
+        ({"depth": 6}, "depth = 6"), ({"depth": True}, "depth = True"), ({"depth": "2"}, "depth ="),
+        ({"dropout": float("nan")}, "dropout = nan"), ({"activation": "elu"}, "activation = 'elu'"),
+        ({"activation": np.array(["relu"])}, "activation ="), ({"learning_rate": 1j}, "rate = 1j"),
+        ({"more": 1}, r"unknown \['more'\]"), ({7: 1}, r"unknown \['7'\]"),
+    ):  # fmt: skip
+        for call in (lambda p: space.encode([p]), lambda p: space.build(p, 4, 2)):
+            with pytest.raises(SpaceError, match=message):
+                call(point | change)
+    for points in (point, None, [None], "ab", [{}]):
+        with pytest.raises(SpaceError):
+            space.encode(points)
+
+
+def test_arguments_that_cannot_be_are_refused():
+    space = get_space("mlp")
+    point, rng = space.design(1)[0], np.random.default_rng(0)
+    calls = [
+        lambda: space.build(point, 0, 2), lambda: space.build(point, "4", 2),
+        lambda: space.build(point, (1, 8, 8), 2), lambda: space.build(point, 4, 0),
+        lambda: space.build(point, 4, 2.5), lambda: space.build(point, 4, 2, seed=-1),
+        lambda: space.build(None, 4, 2), lambda: space.sample(-1, rng),
+        lambda: space.sample(1, 0), lambda: space.design(-1), lambda: space.design(1, seed=-1),
+        lambda: space.from_unit([[0.5]]), lambda: space.from_unit(np.full((1, 10), np.nan)),
+        lambda: space.from_unit(np.full((1, 10), 2.0)), lambda: space.from_unit("a"),
+        lambda: space.suggest(5), lambda: space.settings(None),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(SpaceError):
+            call()
+    assert space.design(0) == space.sample(0, rng) == []
+    assert space.build(point, np.int64(4), np.int64(2)).output.out_features == 2

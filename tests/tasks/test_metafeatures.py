@@ -7,17 +7,21 @@ import time
 
 import numpy as np
 import pytest
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from infoprior.tasks import (
     METAFEATURES,
     Task,
     TaskError,
+    _metafeatures,
     load_task,
     metafeatures,
     read_table,
     synthetic_task,
     task_columns,
 )
+from infoprior.tasks._discriminant import WideDiscriminant
+from infoprior.tasks._metafeatures import _mean_correlation
 
 
 def _task(X: np.ndarray, y: np.ndarray) -> Task:
@@ -122,3 +126,45 @@ def test_a_cap_below_the_number_of_classes_is_named(tmp_path):
             TaskError, match=r"max_(train|validation)=9 is fewer rows than .* \(10\)"
         ):
             load()
+
+
+@pytest.mark.parametrize(("n", "d", "classes"), [(60, 90, 2), (50, 400, 4), (30, 31, 3)])
+def test_discriminants_of_wide_tables_are_those_of_scikit_learn(n, d, classes):
+    rng = np.random.default_rng(n)
+    y, y_new = (np.arange(m) % classes for m in (n, 500))
+    X, X_new = (rng.normal(size=(len(labels), d)) for labels in (y, y_new))
+    X[:, 0] += y
+    X_new[:, 0] += y_new
+    own = WideDiscriminant(0.05).fit(X, y)
+    theirs = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.05).fit(X, y)
+    scores = X_new @ own.coefficients.T + own.intercepts
+    decisions = scores[:, 1] - scores[:, 0] if classes == 2 else scores
+    np.testing.assert_allclose(decisions, theirs.decision_function(X_new), rtol=1e-7, atol=1e-9)
+    assert own.score(X_new, y_new) == theirs.score(X_new, y_new)
+
+
+def test_discriminants_of_columns_that_only_tell_classes_apart_say_the_commonest_class():
+    y = np.array([0, 0, 1])
+    own = WideDiscriminant(0.05).fit(np.tile(y[:, None], 7), y)
+    assert own.score(np.ones((4, 7)), np.array([0, 0, 1, 1])) == 0.5
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_thousands_of_columns_take_seconds(binary):
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 2, size=(200, 5000)) if binary else rng.normal(size=(200, 5000))
+    X[:, 0] = np.arange(200) % 3
+    start = time.process_time()
+    values = metafeatures(_task(X, np.arange(200) % 3))
+    assert time.process_time() - start < 10.0  # 45 where a matrix of all columns is inverted
+    assert values["landmark_tree"] == 1.0
+
+
+def test_correlations_are_the_same_in_any_number_of_blocks(monkeypatch):
+    z = np.random.default_rng(0).normal(size=(40, 25))
+    z = (z - z.mean(0)) / z.std(0)
+    whole = np.abs(np.corrcoef(z.T))
+    expected = (whole.sum() - 25) / (25 * 24)
+    assert _mean_correlation(z) == pytest.approx(expected)
+    monkeypatch.setattr(_metafeatures, "_COLUMNS_AT_ONCE", 7)
+    assert _mean_correlation(z) == pytest.approx(expected)
