@@ -286,8 +286,10 @@ class Tracker:
         if not self.client.search_registered_models(f"name = '{quoted}'"):
             self.client.create_registered_model(name)
         known = self.client.search_model_versions(f"name = '{quoted}' and run_id = '{run_id}'")
+        # A registry in a database resolves models:/ by MLflow's global store, which is not this one.
+        source = model.model_uri if self.store.server else model.artifact_location
         version = known[0] if known else self.client.create_model_version(
-            name, source=model.model_uri, run_id=run_id, model_id=model.model_id,
+            name, source=source, run_id=run_id, model_id=model.model_id,
             description=description or None,
         )  # fmt: skip
         link = {"name": name, "version": str(version.version)}
