@@ -21,13 +21,15 @@ import pandas as pd
 from infoprior.metadataset import MetaDataset
 from infoprior.predictors import load_predictor
 from infoprior.tracking import Model, Run, View, zip_folder, zip_sources
-from pipeline.arms import REFERENCE, Arm, arms
+from pipeline.arms import REFERENCE, WITHOUT_INPUTS, Arm, arms
 from pipeline.project import settings
 
 OVERVIEW = "overview"
 TABLES = ("predictors.csv", "mi_control.csv", "hyperband.csv", "regret.csv", "metrics.json")
 PACKAGES = ("numpy", "pandas", "optuna", "safetensors", "torch", "mlflow")
 """What a logged model needs beside its own copy of infoprior."""
+MODEL_BYTES = 4_500_000
+"""Of all models that a run of the pipeline logs; the other fitted predictors are in models/."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,9 @@ def title(arm: Arm) -> str:
 
 
 def view(select: str) -> View:
-    """The list of the present runs, the chosen predictor first, with what decides."""
+    """The list of the present runs, which are logged in order, with what decides."""
     return View(
         filter="tags.`infoprior.current` = 'true'",
-        order_by=select,
         columns=[
             f"metrics.{select}",
             "metrics.kendall_tau",
@@ -116,7 +117,12 @@ def metrics(results: Results, arm: Arm) -> dict[str, float]:
             values |= {name: row["mean"], f"{name}_low": row["low"], f"{name}_high": row["high"]}
             if not pd.isna(row["p_holm"]):  # the reference has none
                 values[f"{name}_p_holm"] = row["p_holm"]
-    return {name: float(value) for name, value in values.items()}
+    return {name: _rounded(name, value) for name, value in values.items()}
+
+
+def _rounded(name: str, value: float) -> float:
+    """As many digits as the UI's columns show; the reports have no more."""
+    return float(f"{value:.3g}" if name.endswith("_p_holm") else f"{value:.6g}")
 
 
 def curves(results: Results, arm: Arm) -> dict[str, dict[int, float]]:
@@ -149,7 +155,8 @@ def fold_runs(results: Results, arm: Arm) -> list[Run]:
                 f"families it was not fitted on: {', '.join(tasks)}",
                 params={"predictor": arm.predictor, "inputs": arm.inputs, "split": split,
                         "n_tasks": len(tasks)},
-                metrics={str(name): float(value) for name, value in means.items()},
+                # Named apart, so that sorting predictors by a metric does not mix in their folds.
+                metrics={f"fold_{name}": _rounded("", value) for name, value in means.items()},
                 tags={"stage": "fold"},
             )
         )  # fmt: skip
@@ -177,6 +184,14 @@ def arm_run(results: Results, arm: Arm, tags: dict[str, str], note: str) -> Run:
         tables={"held_out_tasks.json": held_out_tasks(results, arm)},
         children=fold_runs(results, arm),
     )  # fmt: skip
+
+
+def worst_first(results: Results) -> list[Arm]:
+    """The arms by the metric that decides, the chosen one last: MLflow lists the newest first."""
+    return sorted(
+        results.arms,
+        key=lambda arm: (arm.name == results.best, -results.values(arm)[results.select]["mean"]),
+    )
 
 
 def overview_run(results: Results, tags: dict[str, str], note: str) -> Run:
@@ -279,20 +294,19 @@ def _shown(value: Any) -> str:
     return f"{value:.3f}" if abs(value) >= 0.001 or value == 0 else f"{value:.1e}"
 
 
-def with_models(results: Results) -> set[str]:
-    """Arms whose fitted predictor is logged: the chosen ones, the opponent, the best of a kind.
+def deserving(results: Results) -> list[str]:
+    """Arms whose fitted predictor is worth a copy, the most wanted first.
 
-    The others are in models/fitted/; all of them would be most of what a run of the pipeline adds.
+    The chosen ones, the opponent, and of each other learned predictor the inputs that did best.
     """
-    names = {results.best, results.best_with_mi, "__".join(REFERENCE)}
     rows = results.comparisons
     rows = rows[(rows["part"] == "development") & (rows["metric"] == results.select)]
-    for predictor in dict.fromkeys(arm.predictor for arm in results.arms):
-        kind = [arm for arm in results.arms if arm.predictor == predictor and not arm.control]
-        best = min(kind, key=lambda arm: float(of_arm(rows, arm)["mean"].iloc[0]))
-        if best.inputs != "nothing":
-            names.add(best.name)
-    return names
+    names = [results.best, results.best_with_mi, "__".join(REFERENCE)]
+    learned = [arm for arm in results.arms if arm.predictor not in WITHOUT_INPUTS]
+    for predictor in dict.fromkeys(arm.predictor for arm in learned):
+        kind = [arm for arm in learned if arm.predictor == predictor and not arm.control]
+        names.append(min(kind, key=lambda arm: float(of_arm(rows, arm)["mean"].iloc[0])).name)
+    return list(dict.fromkeys(names))
 
 
 @contextmanager
@@ -306,16 +320,18 @@ def models(results: Results) -> Iterator[dict[str, Model]]:
     with tempfile.TemporaryDirectory() as folder:
         packed = Path(folder)
         package = zip_sources(Path("infoprior"), packed / "infoprior.zip")
-        made = {}
-        for name in sorted(with_models(results)):
+        made: dict[str, Model] = {}
+        size = 0
+        for name in deserving(results):
             fitted = MODELS / "fitted" / name
+            predictor = zip_folder(fitted, packed / f"{name}.zip")
+            size += predictor.stat().st_size + package.stat().st_size
+            if made and size > MODEL_BYTES:
+                break
             prior = load_predictor(fitted).predict(profile)
             made[name] = Model(
                 code=Path(__file__).with_name("mlflow_model.py"),
-                artifacts={
-                    "predictor": zip_folder(fitted, packed / f"{name}.zip"),
-                    "package": package,
-                },
+                artifacts={"predictor": predictor, "package": package},
                 example=example,
                 output=pd.DataFrame({"prior": [json.dumps(prior.to_dict())]}),
                 requirements=requirements,

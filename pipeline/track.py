@@ -101,7 +101,7 @@ def log_results(tracker: Tracker, project: Project, results: Results, digest: st
     if runs.OVERVIEW not in overviews:
         run = _named(runs.overview_run(results, tags, note), project)
         overviews[runs.OVERVIEW] = tracker.log(run, results=overview_digest)
-    missing = [arm for arm in results.arms if runs.title(arm) not in logged]
+    missing = [arm for arm in runs.worst_first(results) if runs.title(arm) not in logged]
     if missing:
         rows = results.meta.rows()
         with runs.models(results) as models:

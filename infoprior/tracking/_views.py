@@ -17,11 +17,12 @@ VIEW_TAG = "mlflow.sharedViewState."
 
 @dataclass(frozen=True)
 class View:
-    """A list of runs and their charts.
+    """A list of runs, the newest first, and their charts.
+
+    MLflow shows nested runs below their own in this order only.
 
     Attributes:
         filter: of the runs, as in MLflow's search field.
-        order_by: a metric; the smallest value comes first.
         columns: of the list: `metrics.<name>`, `params.<name>`, `tags.<name>` or
             `attributes.<name>` (Models, Dataset, ...).
         bars: metrics drawn as bars.
@@ -29,7 +30,6 @@ class View:
     """
 
     filter: str
-    order_by: str
     columns: Sequence[str] = ()
     bars: Sequence[str] = ()
     lines: Sequence[str] = ()
@@ -41,8 +41,8 @@ class View:
         charts += [_chart("LINE", name, section) for name in self.lines]
         return {
             "searchFilter": self.filter,
-            "orderByKey": _key(f"metrics.{self.order_by}"),
-            "orderByAsc": True,
+            "orderByKey": "attributes.start_time",
+            "orderByAsc": False,
             "selectedColumns": [_key(column) for column in self.columns],
             "runsHiddenMode": "SHOW_ALL",  # and not only the first ten
             "compareRunCharts": charts,
