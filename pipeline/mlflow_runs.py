@@ -236,12 +236,25 @@ def overview_table(results: Results) -> pd.DataFrame:
     return order.drop(columns="_after").reset_index(drop=True)
 
 
+def summary(results: Results) -> str:
+    """What came out, in a line."""
+    reference = results.values(Arm(*REFERENCE))
+    [best] = [arm for arm in results.arms if arm.name == results.best]
+    values, test = results.values(best), results.values(best, "test")
+    return (
+        f"**{title(best)}** did best on the folds: `{results.select}` "
+        f"{values[results.select]['mean']:.3f} ({REFERENCE[0]}: "
+        f"{reference[results.select]['mean']:.3f}), Kendall's tau "
+        f"{values['kendall_tau']['mean']:.3f} ({reference['kendall_tau']['mean']:.3f}), on the "
+        f"test tasks {test['kendall_tau']['mean']:.3f}."
+    )
+
+
 def overview_description(results: Results) -> str:
     """All arms in a table, in Markdown."""
     table = overview_table(results)
     lines = [
-        f"**{results.best.replace('__', ' / ')}** was chosen on the folds: the smallest "
-        f"`{results.select}` of {len(table)} predictors, of which {REFERENCE[0]} is the opponent.",
+        summary(results),
         "",
         "| " + " | ".join(table.columns) + " |",
         "| " + " | ".join("---" for _ in table.columns) + " |",
@@ -330,6 +343,7 @@ def models(results: Results) -> Iterator[dict[str, Model]]:
                 break
             prior = load_predictor(fitted).predict(profile)
             made[name] = Model(
+                name=name.replace("__", "-"),
                 code=Path(__file__).with_name("mlflow_model.py"),
                 artifacts={"predictor": predictor, "package": package},
                 example=example,

@@ -32,10 +32,12 @@ MLRUNS = "mlruns"
 STAMP = ".tracked.json"
 """In mlruns/: which results the store was left with, and the database's size and time then."""
 VIEW = "infoprior"
+EXPERIMENT_TAG = "dvc_experiment"
+"""Tag of runs: the name of DVC's experiment."""
 DESCRIPTION = (
-    "Which prior over architectures should a search start from? One run per predictor and input "
-    "set, the best first; nested runs are folds; the run `overview` has the figures. "
-    "`static`, the same prior for every data set, is the opponent."
+    "One run per predictor and input set, the best first; nested runs are folds; the run "
+    "`overview` has figures and tables. `static`, the same prior for every data set, is the "
+    "opponent; `...-shuffled` are controls, with the MI of other tasks."
 )
 RESULTS = (
     DATA / "evaluation" / "tasks.parquet",
@@ -80,7 +82,6 @@ def log_results(tracker: Tracker, project: Project, results: Results, digest: st
     """Log what is not there yet: the ids of all runs, the overview's first."""
     from tqdm import tqdm
 
-    from infoprior.tracking import KEY_TAG
     from pipeline import mlflow_runs as runs
 
     commit = git_commit()
@@ -93,7 +94,7 @@ def log_results(tracker: Tracker, project: Project, results: Results, digest: st
     }
     note = f"\n\nCommit {commit[:10]}."
     if project.experiment:
-        tags["dvc_experiment"] = project.experiment
+        tags[EXPERIMENT_TAG] = project.experiment
         note += f" Experiment `{project.experiment}` of DVC."
     overview_digest = hash_of(digest, *runs.figures())
     logged = tracker.logged(digest)
@@ -101,6 +102,8 @@ def log_results(tracker: Tracker, project: Project, results: Results, digest: st
     if runs.OVERVIEW not in overviews:
         run = _named(runs.overview_run(results, tags, note), project)
         overviews[runs.OVERVIEW] = tracker.log(run, results=overview_digest)
+    note += f" Figures: [overview](#/experiments/{tracker.experiment_id}/runs/"
+    note += f"{overviews[runs.OVERVIEW]}?workflowType=machine_learning)."
     missing = [arm for arm in runs.worst_first(results) if runs.title(arm) not in logged]
     if missing:
         rows = results.meta.rows()
@@ -113,7 +116,11 @@ def log_results(tracker: Tracker, project: Project, results: Results, digest: st
                     dataset_digest=results.meta.digest,
                     model=models.get(arm.name),
                 )
-    return [overviews[runs.OVERVIEW], *(logged[runs.title(arm)] for arm in results.arms)]
+    run_ids = [overviews[runs.OVERVIEW], *(logged[runs.title(arm)] for arm in results.arms)]
+    if project.experiment:  # also where another one had the same results
+        for run_id in run_ids:
+            tracker.tag(run_id, EXPERIMENT_TAG, project.experiment)
+    return run_ids
 
 
 def _named(run: Any, project: Project) -> Any:
@@ -136,8 +143,8 @@ def may_lead(tracker: Tracker, run_id: str, before: str | None, select: str) -> 
         return True
     new, old = (tracker.client.get_run(run).data for run in (run_id, before))
     same = new.tags.get("data_hash") == old.tags.get("data_hash")
-    values = [data.metrics.get(select) for data in (new, old)]
-    return same and None not in values and values[0] <= values[1]
+    value, value_before = new.metrics.get(select), old.metrics.get(select)
+    return same and value is not None and value_before is not None and value <= value_before
 
 
 def follow(
@@ -147,11 +154,11 @@ def follow(
     from pipeline import mlflow_runs as runs
 
     tracker.share_view(VIEW, runs.view(results.select))
-    tracker.describe(DESCRIPTION)
     if project.copied:
         print(f"{model}@{alias} and the list of present runs are left to the workspace")
         return
     tracker.mark_current(run_ids)
+    tracker.describe(f"{runs.summary(results)} {DESCRIPTION}")
     by_arm = {arm.name: run for arm, run in zip(results.arms, run_ids[1:], strict=True)}
     chosen = by_arm[results.best]
     before = tracker.aliased(model, alias)
@@ -198,6 +205,7 @@ def log_and_follow(project: Project, params: dict[str, Any], digest: str) -> Non
     from pipeline.mlflow_runs import Results
 
     tracker = Tracker(project.root / MLRUNS, params["experiment"])
+    tracker.close_unfinished()
     results = Results.load()
     run_ids = log_results(tracker, project, results, digest)
     follow(tracker, project, results, run_ids, params["model"], params["alias"])

@@ -1,4 +1,4 @@
-"""MLflow, in one room: runs, nested folds, tables, figures, models, the registry, the UI's views."""
+"""MLflow, in one room: runs with nested ones, tables, files, models, the registry, views."""
 
 from infoprior.tracking._archives import zip_folder, zip_sources
 from infoprior.tracking._errors import TrackingError

@@ -23,7 +23,7 @@ from infoprior.tracking._store import sqlite_uri
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_HOST = re.sub(r"\W", "_", platform.node()) or "host"
+HOST = re.sub(r"\W", "_", platform.node()) or "host"
 _LEFTOVER = re.compile(r"\..+\.(?P<host>\w+)-(?P<process>\d+)\.tmp(-journal)?")
 _FORGOTTEN = 3600.0  # seconds; making a store takes ten
 _BUSY = 20.0  # seconds to wait for another process's lock, as MLflow does
@@ -87,7 +87,7 @@ def _fresh_database(path: Path) -> Iterator[Path]:
 
     _remove_leftovers(path.parent)
     # Another name each time: MLflow remembers the stores that this process has opened.
-    fresh = path.with_name(f".{path.name}.{uuid4().hex}.{_HOST}-{os.getpid()}.tmp")
+    fresh = path.with_name(f".{path.name}.{uuid4().hex}.{HOST}-{os.getpid()}.tmp")
     try:
         mlflow.MlflowClient(sqlite_uri(fresh)).search_experiments(max_results=1)
         yield fresh
@@ -137,11 +137,12 @@ def _remove_leftovers(folder: Path) -> None:
             forgotten = time.time() - path.stat().st_mtime > _FORGOTTEN
         except FileNotFoundError:
             continue
-        if forgotten or (match["host"] == _HOST and not _alive(int(match["process"]))):
+        if forgotten or (match["host"] == HOST and not is_alive(int(match["process"]))):
             path.unlink(missing_ok=True)
 
 
-def _alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
+    """Whether a process of this machine runs."""
     if os.name != "posix":  # where signal 0 would end it
         return True
     try:

@@ -46,6 +46,7 @@ class Model:
     """A model to log with a run: code and data files, never a pickle.
 
     Attributes:
+        name: in the list of logged models; without / : . % and quotes.
         code: a Python file that ends in `mlflow.models.set_model(...)`.
         artifacts: name -> file or folder that the code's `load_context` finds. Every model gets a
             copy, so keep them small (`zip_folder`).
@@ -54,6 +55,7 @@ class Model:
         requirements: pip requirements of the model.
     """
 
+    name: str
     code: Path
     artifacts: Mapping[str, Path]
     example: pd.DataFrame

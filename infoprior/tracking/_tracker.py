@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from infoprior.tracking._database import ready_database
+from infoprior.tracking._database import HOST, is_alive, ready_database
 from infoprior.tracking._errors import TrackingError
 from infoprior.tracking._runs import Model, Run
 from infoprior.tracking._store import Store, without_credentials
@@ -30,13 +30,15 @@ KEY_TAG = "infoprior.run"
 """Tag of every run: what it is about (`Run.key`)."""
 CURRENT_TAG = "infoprior.current"
 """Tag of every run, nested ones too: "true" where it shows the project's present results."""
+PROCESS_TAG = "infoprior.process"
+"""Tag of every run: the machine and process that wrote it."""
 
 _PARENT_TAG = "mlflow.parentRunId"
 _NOTE_TAG = "mlflow.note.content"
 _VERSIONS_TAG = "mlflow.modelVersions"
 """Where MLflow's UI looks for the registered versions of a logged model."""
 _PREVIEW = 200  # rows of a table that the UI is given: it stands still over ten thousand
-_BATCH = {"metrics": 1000, "params": 100, "tags": 100}  # what MLflow takes in one call
+_BATCH = {"metrics": 1000, "params": 100}  # what MLflow takes in one call
 
 
 class Tracker:
@@ -98,17 +100,22 @@ class Tracker:
                         raise
         except Exception as error:  # of MLflow, SQLAlchemy, requests or a plugin
             where = without_credentials(self.store.tracking_uri)
-            raise TrackingError(
-                f"MLflow cannot open its store {where}: {str(error).splitlines()[0]}. Nothing in "
-                "it was changed; what it holds is also in data/, models/ and reports/, so it may "
-                "be moved away and made anew."
-            ) from error
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            advice = "Is the address in MLFLOW_TRACKING_URI right, and the server up?"
+            if self.store.server is None:
+                advice = "Nothing in it was changed; moved away, it is made anew."
+            raise TrackingError(f"MLflow cannot open {where}: {reason} {advice}") from error
         if known.lifecycle_stage != "active":
             raise TrackingError(
                 f"The MLflow experiment {self.experiment!r} was deleted. Restore it (`mlflow "
                 f"experiments restore --experiment-id {known.experiment_id}`), or name another."
             )
         return known.experiment_id
+
+    def tag(self, run_id: str, key: str, value: str) -> None:
+        """Set a tag of a run, unless it has one of this name."""
+        if key not in self.client.get_run(run_id).data.tags:
+            self.client.set_tag(run_id, key, value)
 
     def logged(self, results: str) -> dict[str, str]:
         """Key -> id of the finished top-level runs that show these results."""
@@ -118,6 +125,13 @@ class Tracker:
             for run in self._runs(shown)
             if _PARENT_TAG not in run.data.tags
         }
+
+    def close_unfinished(self) -> None:
+        """Mark the runs of processes of this machine that were killed as such."""
+        for run in self._runs("attributes.status = 'RUNNING'"):
+            host, _, process = run.data.tags.get(PROCESS_TAG, "").rpartition("-")
+            if host == HOST and not is_alive(int(process)):
+                self.client.set_terminated(run.info.run_id, "KILLED")
 
     def mark_current(self, run_ids: Collection[str]) -> None:
         """Tag these top-level runs and their nested ones as current, and all others as not."""
@@ -190,7 +204,7 @@ class Tracker:
     def _create(self, run: Run, results: str, parent: str | None) -> tuple[str, int]:
         """A run with its name and tags: its id and the time, in milliseconds."""
         tags = {**run.tags, RESULTS_TAG: results, KEY_TAG: run.key or run.name}
-        tags |= {CURRENT_TAG: "false"}
+        tags |= {CURRENT_TAG: "false", PROCESS_TAG: f"{HOST}-{os.getpid()}"}
         if run.description:
             tags[_NOTE_TAG] = run.description
         if parent is not None:
@@ -212,8 +226,8 @@ class Tracker:
         for name, points in run.curves.items():
             values += [(name, value, step) for step, value in points.items()]
         metrics = [Metric(name, float(value), when, step, **about) for name, value, step in values]
-        for part in _batches(metrics, _BATCH["metrics"]):
-            self.client.log_batch(run_id, metrics=part)
+        for some in _batches(metrics, _BATCH["metrics"]):
+            self.client.log_batch(run_id, metrics=some)
         params = [Param(name, str(value)) for name, value in run.params.items()]
         for part in _batches(params, _BATCH["params"]):
             self.client.log_batch(run_id, params=part)
@@ -250,8 +264,9 @@ class Tracker:
 
         logged = self.client.create_logged_model(
             self.experiment_id,
-            name="predictor",
+            name=model.name,
             source_run_id=run_id,
+            tags={_NOTE_TAG: run.description} if run.description else None,
             params={name: str(value) for name, value in run.params.items()},
             model_type="prior",
         )
@@ -294,7 +309,7 @@ class Tracker:
         if not self.client.search_registered_models(f"name = '{quoted}'"):
             self.client.create_registered_model(name)
         known = self.client.search_model_versions(f"name = '{quoted}' and run_id = '{run_id}'")
-        # A registry in a database resolves models:/ by MLflow's global store, which is not this one.
+        # A registry in a database resolves models:/ by MLflow's global store, not by this one.
         source = model.model_uri if self.store.server else model.artifact_location
         version = known[0] if known else self.client.create_model_version(
             name, source=source, run_id=run_id, model_id=model.model_id,
