@@ -8,6 +8,9 @@ as `profile_to_json` writes it. Rows of the output have one column `prior`, whic
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import mlflow
@@ -33,9 +36,14 @@ class PriorModel(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined]
     """A fitted predictor behind MLflow's face."""
 
     def load_context(self, context: Any) -> None:
+        # The sources that the model was made with, also where another infoprior is installed.
+        if context.artifacts["package"] not in sys.path:
+            sys.path.insert(0, context.artifacts["package"])
         from infoprior.predictors import load_predictor
 
-        self.predictor = load_predictor(context.artifacts["predictor"])
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.unpack_archive(context.artifacts["predictor"], folder)
+            self.predictor = load_predictor(folder)
 
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None

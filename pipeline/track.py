@@ -1,26 +1,43 @@
-"""Stage `track`: log the saved results to MLflow; runs of the same results are not doubled."""
+"""Stage `track`: MLflow shows what the workspace holds, whatever DVC had cached.
+
+DVC runs it every time, since the store is no output that DVC could bring back: after results were
+discarded or brought back, it marks the runs that show them, or logs them. Where nothing changed it
+is done in a second.
+
+In an experiment (`dvc exp run`) the runs carry its name. The registry's alias moves to its model
+only where the workspace holds it and it is no worse than the one before; `dvc repro` moves the
+alias to whatever the workspace holds then. Experiments in copies of the project (`--temp`,
+`--queue`) log to the project's store, and leave the rest as it is.
+"""
 
 from __future__ import annotations
 
 from pipeline.common import DATA, MODELS, REPORTS, read_params  # isort: skip
 
 import json
+import os
 import subprocess
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-from tqdm import tqdm
-
-from infoprior.metadataset import MetaDataset
 from infoprior.parallel import fingerprint, write_atomically
-from infoprior.predictors import load_predictor
-from infoprior.tracking import Model, Run, Tracker
-from pipeline.arms import Arm, arms
+from pipeline.project import Project, settings
 
-GROUP = ["predictor", "inputs"]
-MLRUNS = Path("mlruns")
+if TYPE_CHECKING:
+    from infoprior.tracking import Tracker
+    from pipeline.mlflow_runs import Results
+
+MLRUNS = "mlruns"
+STAMP = ".tracked.json"
+"""In mlruns/: which results the store was left with, and the database's size and time then."""
+VIEW = "infoprior"
+EXPERIMENT_TAG = "dvc_experiment"
+"""Tag of runs: the name of DVC's experiment."""
+DESCRIPTION = (
+    "One run per predictor and input set, the best first; nested runs are folds; the run "
+    "`overview` has figures and tables. `static`, the same prior for every data set, is the "
+    "opponent; `...-shuffled` are controls, with the MI of other tasks."
+)
 RESULTS = (
     DATA / "evaluation" / "tasks.parquet",
     DATA / "evaluation" / "comparisons.parquet",
@@ -32,157 +49,161 @@ RESULTS = (
 )
 
 
-def results_hash() -> str:
-    """Of every file of results, each by itself: what moves from one to the next changes it."""
-    return fingerprint({path.as_posix(): path.read_bytes() for path in RESULTS})
+def hash_of(*parts: Path | str) -> str:
+    """Of files' contents and of texts, each by itself."""
+    return fingerprint([p.read_bytes() if isinstance(p, Path) else p for p in parts])
 
 
 def git_commit() -> str:
-    found = subprocess.run(
-        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    )
-    return found.stdout.strip() or "unknown"
+    """The commit that the results were made on, or its parent in an experiment."""
+    named = os.environ.get("DVC_EXP_BASELINE_REV")
+    if named:
+        return named
+    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return head.stdout.strip() or "unknown"
 
 
-def of_arm(frame: pd.DataFrame, arm: Arm) -> pd.DataFrame:
-    return frame[(frame["predictor"] == arm.predictor) & (frame["inputs"] == arm.inputs)]
-
-
-def arm_metrics(arm: Arm, long: pd.DataFrame, hyperband: pd.DataFrame) -> dict[str, float]:
-    """Means over tasks, with intervals and p-values: what the UI compares."""
-    metrics: dict[str, Any] = {}
-    for row in of_arm(long, arm).to_dict("records"):
-        name = f"test_{row['metric']}" if row["part"] == "test" else row["metric"]
-        metrics |= {name: row["mean"], f"{name}_low": row["low"], f"{name}_high": row["high"]}
-        if not pd.isna(row["p_holm"]):  # the reference has none
-            metrics[f"{name}_p_holm"] = row["p_holm"]
-    for row in of_arm(hyperband, arm).to_dict("records"):
-        if not pd.isna(row["regret"]):  # nothing is searched before the prior is paid for
-            prefix = "test_" if row["part"] == "test" else ""
-            metrics[f"{prefix}{row['search']}_regret_at_budget_{row['budget']:g}"] = row["regret"]
-    return {name: float(value) for name, value in metrics.items()}
-
-
-def fold_runs(arm: Arm, tasks: pd.DataFrame, predictions: pd.DataFrame) -> list[Run]:
-    """One nested run a fold: the means over its tasks."""
-    splits = of_arm(predictions, arm)[["task", "split"]].drop_duplicates()
-    rows = of_arm(tasks, arm).merge(splits, on="task")
-    columns = [c for c in rows.columns if c == "kendall_tau" or c.startswith(("log_", "regret_"))]
-    runs = []
-    for split, part in rows[rows["discriminating"]].groupby("split", sort=True):
-        means = part[columns].mean()
-        runs.append(
-            Run(
-                name=f"{arm.predictor} / {arm.inputs} / {split}",
-                params={"predictor": arm.predictor, "inputs": arm.inputs, "split": split,
-                        "n_tasks": part["task"].nunique()},
-                metrics={str(name): float(value) for name, value in means.items()},
-                tags={"stage": "fold"},
-            )
-        )  # fmt: skip
-    return runs
-
-
-def requirement(name: str) -> str:
-    """A package at the version that is installed, or newer within the major version."""
-    found = version(name).split("+")[0]
-    return f"{name}>={found},<{int(found.split('.')[0]) + 1}"
-
-
-def figures() -> list[Path]:
-    return sorted((REPORTS / "figures").glob("*.png"))
-
-
-def model_of(arm: Arm, meta: MetaDataset) -> Model:
-    """The arm fitted on every task, as a pyfunc model."""
-    from pipeline.mlflow_model import profile_to_json
-
-    folder = MODELS / "fitted" / arm.name
-    profile = meta.profile(meta.tasks["task"].iloc[0])
-    prior = load_predictor(folder).predict(profile)
-    return Model(
-        code=Path(__file__).with_name("mlflow_model.py"),
-        artifacts={"predictor": folder},
-        example=pd.DataFrame({"profile": [profile_to_json(profile)]}),
-        output=pd.DataFrame({"prior": [json.dumps(prior.to_dict())]}),
-        requirements=[
-            requirement("numpy"),
-            requirement("pandas"),
-            requirement("optuna"),
-            requirement("safetensors"),
-            requirement("torch"),
-            requirement("mlflow"),
-        ],
-        packages=[Path("infoprior")],
+def stamp(store: Any, experiment: str, results: str) -> str | None:
+    """What says that nothing changed since; None for stores that are not one file here."""
+    if store.server or len(store.databases) != 1 or not store.databases[0].exists():
+        return None
+    state = store.databases[0].stat()
+    return json.dumps(
+        [results, experiment, store.tracking_uri, state.st_ino, state.st_size, state.st_mtime_ns]
     )
 
 
-def main() -> None:
-    params, predictor_params = read_params("track"), read_params("predictors")
-    results = results_hash()
-    meta = MetaDataset.load(DATA / "metadataset")
-    tasks = pd.read_parquet(DATA / "evaluation" / "tasks.parquet")
-    long = pd.read_parquet(DATA / "evaluation" / "comparisons.parquet")
-    predictions = pd.read_parquet(DATA / "predictions" / "predictions.parquet")
-    hyperband = pd.read_csv(REPORTS / "hyperband.csv")
-    best = json.loads((MODELS / "best.json").read_text("utf-8"))["predictor"].split("/")[-1]
+def log_results(tracker: Tracker, project: Project, results: Results, digest: str) -> list[str]:
+    """Log what is not there yet: the ids of all runs, the overview's first."""
+    from tqdm import tqdm
 
-    tracker = Tracker(MLRUNS, params["experiment"])
-    logged = tracker.logged(results)
+    from pipeline import mlflow_runs as runs
+
     commit = git_commit()
     tags = {
         "git_commit": commit,
         "mlflow.source.git.commit": commit,
         "mlflow.source.name": "pipeline/track.py",
         "mlflow.source.type": "LOCAL",
-        "stage": "predictor",
-        "data_hash": meta.digest,
+        "data_hash": results.meta.digest,
     }
-    rows = meta.rows()
-    for arm in tqdm(arms(predictor_params), desc="MLflow", unit="run", mininterval=1):
-        name = f"{arm.predictor} / {arm.inputs}"
-        if name in logged:
-            if arm.name == best:
-                tracker.register(logged[name], params["model"], params["alias"])
-            continue
-        run = Run(
-            name=name,
-            params={"predictor": arm.predictor, "inputs": arm.inputs, "control": arm.control,
-                    **_flat(predictor_params)},
-            metrics=arm_metrics(arm, long, hyperband),
-            tags={**tags, "chosen": str(arm.name == best)},
-            tables={
-                "held_out_tasks.json": of_arm(tasks, arm).reset_index(drop=True),
-                "held_out_predictions.json": of_arm(predictions, arm).reset_index(drop=True),
-            },
-            files={"figures": figures()},
-            children=fold_runs(arm, tasks, predictions),
-        )  # fmt: skip
-        run_id = tracker.log(
-            run,
-            results=results,
-            dataset=rows,
-            dataset_digest=meta.digest,
-            model=None if arm.control else model_of(arm, meta),
+    note = f"\n\nCommit {commit[:10]}."
+    if project.experiment:
+        tags[EXPERIMENT_TAG] = project.experiment
+        note += f" Experiment `{project.experiment}` of DVC."
+    overview_digest = hash_of(digest, *runs.figures())
+    logged = tracker.logged(digest)
+    overviews = tracker.logged(overview_digest)
+    if runs.OVERVIEW not in overviews:
+        run = _named(runs.overview_run(results, tags, note), project)
+        overviews[runs.OVERVIEW] = tracker.log(run, results=overview_digest)
+    note += f" Figures: [overview](#/experiments/{tracker.experiment_id}/runs/"
+    note += f"{overviews[runs.OVERVIEW]}?workflowType=machine_learning)."
+    missing = [arm for arm in runs.worst_first(results) if runs.title(arm) not in logged]
+    if missing:
+        rows = results.meta.rows()
+        with runs.models(results) as models:
+            for arm in tqdm(missing, desc="MLflow", unit="run", mininterval=1):
+                logged[runs.title(arm)] = tracker.log(
+                    _named(runs.arm_run(results, arm, tags, note), project),
+                    results=digest,
+                    dataset=rows,
+                    dataset_digest=results.meta.digest,
+                    model=models.get(arm.name),
+                )
+    run_ids = [overviews[runs.OVERVIEW], *(logged[runs.title(arm)] for arm in results.arms)]
+    if project.experiment:  # also where another one had the same results
+        for run_id in run_ids:
+            tracker.tag(run_id, EXPERIMENT_TAG, project.experiment)
+    return run_ids
+
+
+def _named(run: Any, project: Project) -> Any:
+    """The run under the experiment's name."""
+    from dataclasses import replace
+
+    if not project.experiment:
+        return run
+    children = [_named(child, project) for child in run.children]
+    name = f"{run.name} @ {project.experiment}"
+    return replace(run, name=name, key=run.name, children=children)
+
+
+def may_lead(tracker: Tracker, run_id: str, before: str | None, select: str) -> bool:
+    """Whether an experiment's chosen predictor does as well as the one that has the alias.
+
+    Values of a metric compare only where both learned from, and were judged on, the same data.
+    """
+    if before is None or before == run_id:
+        return True
+    new, old = (tracker.client.get_run(run).data for run in (run_id, before))
+    same = new.tags.get("data_hash") == old.tags.get("data_hash")
+    value, value_before = new.metrics.get(select), old.metrics.get(select)
+    return same and value is not None and value_before is not None and value <= value_before
+
+
+def follow(
+    tracker: Tracker, project: Project, results: Results, run_ids: list[str], model: str, alias: str
+) -> None:
+    """Mark the workspace's runs, and let the alias name its chosen predictor."""
+    from pipeline import mlflow_runs as runs
+
+    tracker.share_view(VIEW, runs.view(results.select))
+    if project.copied:
+        print(f"{model}@{alias} and the list of present runs are left to the workspace")
+        return
+    tracker.mark_current(run_ids)
+    tracker.describe(f"{runs.summary(results)} {DESCRIPTION}")
+    by_arm = {arm.name: run for arm, run in zip(results.arms, run_ids[1:], strict=True)}
+    chosen = by_arm[results.best]
+    before = tracker.aliased(model, alias)
+    if project.experiment and not may_lead(tracker, chosen, before, results.select):
+        print(
+            f"{model}@{alias} stays where it was: by {results.select} this experiment is worse, or "
+            f"is on other data. `make repro` gives it to what the workspace holds."
         )
-        if arm.name == best:
-            tracker.register(run_id, params["model"], params["alias"])
-    tracker.mark_current(results)
+        return
+    text = f"{results.best.replace('__', ' / ')}, chosen by {results.select} on the folds"
+    if project.experiment:
+        text += f"; experiment {project.experiment}"
+    tracker.register(chosen, model, alias, description=text)
+
+
+def main() -> None:
+    from infoprior.tracking import Store
+
+    project, params = Project.here(), read_params("track")
+    digest = hash_of(*RESULTS, json.dumps(settings(), sort_keys=True, default=str))
+    folder = project.root / MLRUNS
+    names = json.dumps(params, sort_keys=True)
+    store, mark = Store.of(folder), folder / STAMP
+    # In an experiment, who has the alias depends on more than the results.
+    known = None if project.experiment else stamp(store, names, digest)
+    if known is None or not mark.exists() or mark.read_text("utf-8") != known:
+        log_and_follow(project, params, digest)
+        after = None if project.experiment else stamp(store, names, digest)
+        if after is not None:
+            write_atomically(mark, after)
+    chosen = json.loads((MODELS / "best.json").read_text("utf-8"))["predictor"]
     summary = {
         "experiment": params["experiment"],
-        "runs": len(arms(predictor_params)),
-        "results": results,
+        "results": digest,
         "model": f"{params['model']}@{params['alias']}",
-        "best": best,
+        "best": chosen.split("/")[-1],
     }
     write_atomically(REPORTS / "tracked.json", json.dumps(summary, indent=1) + "\n")
-    print(f"{len(arms(predictor_params))} runs in mlruns/; `make ui` shows them")
+    print(f"{summary['model']} and the runs of {digest} are in MLflow; `make ui` shows them")
 
 
-def _flat(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings of the stage that say something about one arm."""
-    kept = {name: settings[name] for name in ("seed", "folds", "test_fraction", "shuffles")}
-    return {**kept, **{f"settings.{k}": v for k, v in settings["settings"].items()}}
+def log_and_follow(project: Project, params: dict[str, Any], digest: str) -> None:
+    from infoprior.tracking import Tracker
+    from pipeline.mlflow_runs import Results
+
+    tracker = Tracker(project.root / MLRUNS, params["experiment"])
+    tracker.close_unfinished()
+    results = Results.load()
+    run_ids = log_results(tracker, project, results, digest)
+    follow(tracker, project, results, run_ids, params["model"], params["alias"])
 
 
 if __name__ == "__main__":
