@@ -128,6 +128,17 @@ def test_differences_that_float32_cannot_keep_are_said(tmp_path):
         read_table(path, "y")
 
 
+def test_many_rows_that_the_encoding_makes_equal_are_said(tmp_path):
+    # Half of the words occur once; those that no training row has are the same zeros.
+    words = [f"w{k}" if k % 2 else f"often{k % 20}" for k in range(N)]
+    path = tmp_path / "t.csv"
+    pd.DataFrame(
+        {"w": words, "r": [0 if k % 2 else k for k in range(N)], "y": ["u", "v"] * 60}
+    ).to_csv(path, index=False)
+    with pytest.warns(TaskWarning, match=r"\d+ of 48 validation and test rows equal rows of an"):
+        read_table(path, "y", max_categories=N)
+
+
 def test_a_dictionary_of_unused_categories_is_no_category(tmp_path):
     many = pd.Categorical(["a", "b"] * 60, categories=["a", "b", *map(str, range(100))])
     pd.DataFrame({"v": many, "r": range(N), "y": ["u", "v", "v"] * 40}).to_parquet(
