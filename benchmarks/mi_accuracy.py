@@ -154,7 +154,9 @@ def _estimate(
 
     from infoprior.information import estimate
 
-    options: dict[str, Any] = {} if task.sigma is None else {"sigma": task.sigma}
+    options: dict[str, Any] = {"threads": torch.get_num_threads()}
+    if task.sigma is not None:
+        options["sigma"] = task.sigma
     sides = [torch.from_numpy(side).to(device) for side in (x, y)]
     if (method, task.kind) not in _WARM:  # imports, and whatever a device compiles
         _WARM.add((method, task.kind))

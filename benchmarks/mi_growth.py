@@ -38,6 +38,8 @@ MEASURED = ["auto", "enumerated", "hybrid", "mine", "ksg", "ross", "noisy"]
 
 def point(method: str, n: int, width: int, layers: int) -> dict[str, float]:
     """Seconds and megabytes of one call."""
+    import torch
+
     from infoprior.information import METHODS, estimate
 
     rng = np.random.default_rng(0)
@@ -53,7 +55,9 @@ def point(method: str, n: int, width: int, layers: int) -> dict[str, float]:
         layers_of_x = [x @ w + noise * rng.normal(size=(n, width)) for w in weights]
         return [x] * layers, layers_of_x
 
-    options = {"sigma": 1.0} if method == NOISE else {}
+    options: dict[str, Any] = {"threads": torch.get_num_threads()}
+    if method == NOISE:
+        options["sigma"] = 1.0
     estimate(*data(100, 4, 2), method=method, seed=0, **options)
     x, y = data(n, width, layers)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -75,7 +75,8 @@ def measure(
         samples = [k.sample(n, seed) for k in several]
         t = [torch.from_numpy(x).to(device) for x, _ in samples]
         y = torch.from_numpy(samples[0][1]).to(device)
-        result, seconds = timed(lambda t=t, y=y: estimate(t, y, method=method, seed=seed), device)
+        options = {"method": method, "seed": seed, "threads": torch.get_num_threads()}
+        result, seconds = timed(lambda t=t, y=y, options=options: estimate(t, y, **options), device)
         found |= dict(zip((k.name for k in several), result.nats, strict=True))
         total += seconds
     return found, total
