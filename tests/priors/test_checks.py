@@ -55,8 +55,8 @@ def test_of_hyperband_study(name: str, tmp_path: Path, monkeypatch: pytest.Monke
         for prior in (PRIOR, None):
             storage = "sqlite://" if name == "heartbeat" else "new.journal"
             arguments = {"prior": prior, "name": "s", "max_resource": 9, "storage": storage}
-            about = "max_resource" if wrong == 10 and name == "min_resource" else name
-            with begins(about):
+            above = name == "min_resource" and wrong == 10
+            with begins("max_resource" if above else name):
                 hyperband_study(**{**arguments, name: wrong})
     assert not any(tmp_path.iterdir())  # nothing is made for a call that is refused
 
