@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 from infoprior._ambient import ProcessSettings
@@ -45,16 +46,15 @@ def use_threads(n: int) -> Iterator[None]:
     """
     n = whole_number(n, "threads", least=1)
     libraries = _libraries(frozenset(name for name in _BRINGING if name in sys.modules))
+    torch = import_module("torch") if "torch" in sys.modules else None
     with ExitStack() as stack:
         # First, and so put back last: PyTorch's BLAS and OpenMP are among the libraries.
-        if "torch" in sys.modules:
-            import torch
-
+        if torch is not None:
             stack.callback(torch.set_num_threads, torch.get_num_threads())
         if libraries is not None:
             stack.enter_context(libraries.limit(limits=n, user_api="openmp"))
             stack.enter_context(_blas.put_aside(lambda: _limit_blas(libraries, n)))
-        if "torch" in sys.modules:
+        if torch is not None:
             torch.set_num_threads(n)
         yield
 
