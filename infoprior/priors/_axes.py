@@ -23,7 +23,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from ._choices import check_choice, choice_key
+from ._choices import check_choice, choice_key, plain
 from ._errors import PriorError
 from ._values import listed, mapping, short
 
@@ -252,10 +252,7 @@ class CategoricalAxis(_Axis):
 
     def __init__(self, name: str, distribution: CategoricalDistribution) -> None:
         self.name = str.__str__(name)
-        # Python's own in place of NumPy's scalars, which no file and no database holds.
-        self.choices = tuple(
-            c.item() if isinstance(c, np.generic) else c for c in distribution.choices
-        )
+        self.choices = tuple(plain(choice) for choice in distribution.choices)
         self._index: dict[Any, int] = {}
         for i, choice in enumerate(self.choices):
             check_choice(name, choice)
@@ -313,9 +310,9 @@ def make_axis(name: Any, distribution: BaseDistribution) -> Axis:
         return GridAxis(name, IntDistribution(low, high, log=log, step=distribution.step))
     if isinstance(distribution, FloatDistribution):
         bounds, log = (distribution.low, distribution.high), bool(distribution.log)
-        plain = float_distribution(*bounds, log=log, step=distribution.step)
-        grid = plain.low == plain.high or plain.step is not None
-        return GridAxis(name, plain) if grid else ContinuousAxis(name, plain)
+        same = float_distribution(*bounds, log=log, step=distribution.step)
+        grid = same.low == same.high or same.step is not None
+        return GridAxis(name, same) if grid else ContinuousAxis(name, same)
     raise PriorError(
         f"space: parameter {short(name)} needs an Optuna float, int or categorical distribution, "
         f"got {type(distribution).__name__}."

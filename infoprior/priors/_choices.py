@@ -12,14 +12,20 @@ from ._errors import PriorError
 from ._values import short
 
 
+def plain(value: Any) -> Any:
+    """Python's own in place of one of NumPy's scalars, which no file and no database holds."""
+    if isinstance(value, np.floating):  # whose longest stay NumPy's as items
+        return float(value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def choice_key(value: Any) -> Any:
     """What equal choices have in common: 1, 1.0 and True are one choice, "1" is another.
 
     Numbers go by their digits, not their hash: a file's ints may be chosen to have one hash, and
     a dict of those takes quadratic time. TypeError where a value is no choice.
     """
-    if isinstance(value, np.generic):
-        value = value.item()
+    value = plain(value)
     if value is None:
         return None
     if isinstance(value, str):

@@ -16,7 +16,7 @@ from optuna.distributions import (
 from optuna.study import StudyDirection
 
 from ._axes import Axis, CategoricalAxis
-from ._choices import distinct
+from ._choices import distinct, plain
 from ._errors import PriorError
 from ._values import is_missing, is_number, items, listed, short
 
@@ -57,7 +57,7 @@ def _scalar(value: Any, single: Any) -> Any:
         value = single(value)
     if isinstance(value, np.floating) and value.dtype.itemsize < 8:
         return float(str(value))
-    return value.item() if isinstance(value, np.generic) else value
+    return plain(value)
 
 
 def column_of(table: Mapping[str, list[Any]], name: Any, what: str) -> list[Any]:

@@ -160,7 +160,8 @@ def _parameters(
 
 
 def _state(value: Any) -> str:
-    name = value.name if isinstance(value, TrialState) else str(value).rsplit(".", 1)[-1].upper()
+    is_state = isinstance(value, TrialState)
+    name = value.name if is_state else str(value).removeprefix("TrialState.").upper()
     if name not in TrialState.__members__:
         raise PriorError(f"frame: column 'state' holds {short(name)}, which is no Optuna state.")
     return name
