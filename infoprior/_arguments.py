@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+import math
+import os
+from collections.abc import Iterable, Mapping
+from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 def whole_number(
@@ -66,3 +73,119 @@ def _said(value: Any) -> str:
     """A short value itself, of a long one its type."""
     said = repr(value) if isinstance(value, str | int | float | type(None)) else ""
     return said if 0 < len(said) <= 60 else f"of type {type(value).__name__}"
+
+
+def whole_within(
+    value: Any, name: str, low: int, high: int, error: type[ValueError] = ValueError
+) -> int:
+    """A whole number from low to high as an int.
+
+    Raises:
+        ValueError: of the kind `error`: something else.
+    """
+    whole = whole_number(value, name, low, error)
+    if whole > high:
+        raise error(f"{name} = {whole}: a whole number from {low} to {high} is needed.")
+    return whole
+
+
+def real_number(
+    value: Any,
+    name: str,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    above: bool = False,
+    below: bool = False,
+    error: type[ValueError] = ValueError,
+) -> float:
+    """A finite number within bounds, as a float or an int; NumPy's are welcome, `True` is none.
+
+    Args:
+        low, high: bounds of the value, both included.
+        above: low itself is excluded.
+        below: high itself is excluded.
+
+    Raises:
+        ValueError: of the kind `error`: something else.
+    """
+    if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
+        plain = int(value) if isinstance(value, Integral) else float(value)
+        if (low < plain if above else low <= plain) and (plain < high if below else plain <= high):
+            return plain
+    bounds = [f"above {low:g}" if above else f"from {low:g} on"] if low > -math.inf else []
+    bounds += [f"below {high:g}" if below else f"at most {high:g}"] if high < math.inf else []
+    wanted = " ".join(["a finite number", " and ".join(bounds)]).strip()
+    raise error(f"{name} is {_said(value)}: {wanted} is needed.")
+
+
+def number_list(
+    value: Any, name: str, error: type[ValueError], *, finite: bool = True, least: int = 1
+) -> NDArray[np.float64]:
+    """A list, array or column of numbers as float64, shape (n,).
+
+    Args:
+        finite: NaN and infinities are refused.
+        least: how many there have to be.
+
+    Raises:
+        ValueError: of the kind `error`: something else.
+    """
+    try:
+        array = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        array = np.empty((0, 0))
+    if array.ndim != 1 or array.size < least:
+        many = f"{least} or more numbers" if least else "numbers"
+        raise error(f"{name} has to be a list of {many}, got {_shape(value, array)}.")
+    if finite and not np.isfinite(array).all():
+        bad = int((~np.isfinite(array)).sum())
+        raise error(f"{name} holds {bad} of {array.size} values that are not finite.")
+    return array
+
+
+def name_list(value: Any, name: str, error: type[ValueError], *, least: int = 0) -> list[str]:
+    """A list, tuple, set or column of names.
+
+    Raises:
+        ValueError: of the kind `error`: a single text, or something else.
+    """
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        raise error(f"{name} is {_said(value)}; give a list of names.")
+    names = list(value)
+    if not all(isinstance(item, str) for item in names):
+        raise error(f"{name} has to hold names only.")
+    if len(names) < least:
+        raise error(f"{name} has to hold at least {least} name{'s' * (least > 1)}.")
+    return names
+
+
+def table(value: Any, name: str, columns: Iterable[str], error: type[ValueError]) -> Any:
+    """A data frame that has these columns.
+
+    Raises:
+        ValueError: of the kind `error`: something else, or one that lacks some of them.
+    """
+    from pandas import DataFrame
+
+    instance_of(value, DataFrame, name, "give a pandas DataFrame", error)
+    if lacking := [column for column in columns if column not in value.columns]:
+        raise error(f"{name} lacks the columns {lacking}; it has {list(map(str, value.columns))}.")
+    return value
+
+
+def file_path(value: Any, name: str, error: type[ValueError]) -> Path:
+    """A path that can name a file or folder.
+
+    Raises:
+        ValueError: of the kind `error`: something else.
+    """
+    if not isinstance(value, str | os.PathLike) or not str(value):
+        raise error(f"{name} is {_said(value)}; give a path.")
+    return Path(value)
+
+
+def _shape(value: Any, array: NDArray[np.float64]) -> str:
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        return _said(value)
+    return f"one of shape {array.shape}" if array.shape != (0, 0) else "one with other things"

@@ -15,6 +15,9 @@ CONTROL = "-shuffled"
 DRAWN = ("trees", "network")
 """Predictors that draw random numbers when they are fitted: another seed, another ranking."""
 
+FITTING = ("candidates", "real_weight")
+"""Settings that act while a predictor is fitted; the others act on its scores."""
+
 
 @dataclass(frozen=True)
 class Arm:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import os
 import platform
+import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -40,7 +42,6 @@ for _name, _value in {
 import pandas as pd  # noqa: E402
 import pyarrow as pa  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
-import yaml  # noqa: E402
 
 from infoprior.parallel import (  # noqa: E402
     engine_options,
@@ -50,6 +51,7 @@ from infoprior.parallel import (  # noqa: E402
     worker_pool,
     write_atomically,
 )
+from pipeline.params import read_params  # noqa: E402
 
 DATA = Path("data")
 LONGEST_NAME = 80  # of a task in a file's name, which has more to say
@@ -59,24 +61,16 @@ SHARDS = DATA / "shards"
 """Finished jobs; no stage output, so that DVC never deletes them. Their keys say what made them."""
 
 
-def read_params(section: str) -> dict[str, Any]:
-    """A section of params.yaml.
+def fan_out() -> dict[str, Any]:
+    """The section `parallel` as keyword arguments of `run_jobs`; no result depends on it.
 
     Raises:
-        SystemExit: there is no params.yaml here, or no such section.
+        SystemExit: its settings do not go together.
     """
-    path = Path("params.yaml")
-    if not path.exists():
-        raise SystemExit("No params.yaml here: run the stages from the project's top folder.")
-    params = yaml.safe_load(path.read_text("utf-8"))
-    if section not in params:
-        raise SystemExit(f"params.yaml has no section {section!r}, which this stage reads.")
-    return params[section]
-
-
-def fan_out() -> dict[str, Any]:
-    """The section `parallel` as keyword arguments of `run_jobs`; no result depends on it."""
-    return engine_options(read_params("parallel"))
+    try:
+        return engine_options(read_params("parallel"))
+    except ValueError as error:
+        raise SystemExit(f"params.yaml: {error}") from None
 
 
 def workers() -> int:
@@ -106,6 +100,26 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
 def _write(path: Path, content: str | bytes) -> None:
     remove_leftovers(path.parent)  # of a stage that was killed: DVC would take them for outputs
     write_atomically(path, content)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A folder that is there whole or not at all: it is filled beside its place, then put there.
+
+    Where the filling is killed or fails, what was there before stays.
+    """
+    new, old = (path.with_name(f".{path.name}.{what}.tmp") for what in ("new", "old"))
+    for leftover in (new, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    new.mkdir(parents=True)
+    try:
+        yield new
+        if path.exists():
+            path.rename(old)
+        new.rename(path)
+    finally:
+        for leftover in (new, old):
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def groups(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[Any, pd.DataFrame]]:

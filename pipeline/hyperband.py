@@ -55,28 +55,34 @@ def replay_task(curves: pd.DataFrame, predictions: pd.DataFrame, params: dict) -
     )
     if not recorded.scale.discriminating:
         return pd.DataFrame()
-    found = []
     fits = [*GROUP, "shuffle", "refit"]
+    searches, in_hand = [], []
     for (*fit, split), frame in groups(predictions, [*fits, "split"]):
         predictor, inputs, *_ = fit
-        log_ratio = frame.set_index("architecture")["log_ratio"]
         cost = Arm(predictor, inputs).start_cost(params["costs"])
-        for search, charged in (("replay", cost), ("replay_free", 0.0)):
-            rows = replay(
-                recorded,
-                log_ratio,
-                seeds=params["seeds"],
-                budgets=params["budgets"],
-                start_cost=charged,
-                weight=params["weight"],
-                seed=task_seed(params["seed"], recorded.task),
-            )
-            # The network in hand, as in a live study: a rung's winner is not trained on for free.
-            mean = rows.groupby("budget")["regret_in_hand"].mean().rename("regret").reset_index()
-            part = "test" if split == "test" else "development"
-            about = dict(zip(fits, fit, strict=True)) | {"part": part, "search": search}
-            found.append(label(mean, **about, task=recorded.task))
-    return pd.concat(found, ignore_index=True)
+        rows = replay(
+            recorded,
+            dict(zip(frame["architecture"], frame["log_ratio"], strict=True)),
+            seeds=params["seeds"],
+            budgets=params["budgets"],
+            start_cost=[cost, 0.0],
+            weight=params["weight"],
+            seed=task_seed(params["seed"], recorded.task),
+        )
+        part = "test" if split == "test" else "development"
+        searches += [(*fit, part, name, recorded.task) for name in ("replay", "replay_free")]
+        # The network in hand, as in a live study: a rung's winner is not trained on for free.
+        in_hand.append(rows["regret_in_hand"].to_numpy())
+    columns = [*fits, "part", "search", "task"]
+    budgets = np.asarray(params["budgets"], dtype=np.float64)
+    shape = len(searches), params["seeds"], len(budgets)
+    which, _, budget = np.indices(shape).reshape(3, -1)
+    table = pd.DataFrame(
+        {"search": which, "budget": budgets[budget], "regret": np.concatenate(in_hand)}
+    )
+    mean = table.groupby(["search", "budget"], as_index=False)["regret"].mean()
+    about = pd.DataFrame(searches, columns=columns).iloc[mean.pop("search")]
+    return pd.concat([mean, about.reset_index(drop=True)], axis=1)
 
 
 def live_one(
@@ -210,14 +216,9 @@ def main() -> None:
     meta = MetaDataset.load(DATA / "metadataset")
     predictions = pd.read_parquet(DATA / "predictions" / "predictions.parquet")
     real = meta.tasks[meta.tasks["kind"] == "real"]
-    calls = (
-        delayed(replay_task)(
-            meta.curves[meta.curves["task"] == task],
-            predictions[predictions["task"] == task],
-            params,
-        )
-        for task in real["task"]
-    )
+    curves = dict(iter(meta.curves.groupby("task", sort=False)))
+    predicted = dict(iter(predictions.groupby("task", sort=False)))
+    calls = (delayed(replay_task)(curves[t], predicted[t], params) for t in real["task"])
     finished = pool()(calls)
     tables = list(tqdm(finished, total=len(real), desc="replays", unit="task", mininterval=1))
     replayed = pd.concat(tables, ignore_index=True)

@@ -1,30 +1,33 @@
-"""Stage `predictors`: fit every arm on folds of whole families, and once on everything."""
+"""Stage `predictors`: fit every arm on folds of whole families, and once on everything.
+
+What is kept of the held-out tasks are scores: the settings that act on them, such as the prior's
+temperature, belong to the stage `priors`, and another value fits nothing again.
+"""
 
 from __future__ import annotations
 
 from pipeline.common import (  # isort: skip
-    DATA, MODELS, SHARDS, code_version, fan_out, file_name, label, read_params, write_parquet,
+    DATA, SHARDS, code_version, fan_out, label, read_params, whole_folder, write_parquet,
 )  # fmt: skip
 
 import json
-import shutil
 from base64 import b64decode, b64encode
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pandas as pd
 
-from infoprior.evaluation import family_folds, hold_out, predict_held_out
-from infoprior.metadataset import FITTED_FAMILIES, MetaDataset
+from infoprior.evaluation import family_folds, hold_out, score_held_out
+from infoprior.metadataset import FITTED_FAMILIES, MetaDataset, space_to_dict
 from infoprior.parallel import fingerprint, run_jobs, write_atomically
 from infoprior.predictors import make_predictor
-from pipeline.arms import Arm, arms
+from pipeline.arms import FITTING, Arm, arms
 
 CODE = (
     "pipeline.predictors",
     "infoprior.predictors",
-    "infoprior.priors",
     "infoprior.metadataset",
     "infoprior.evaluation",
     "infoprior.profiles",
@@ -42,18 +45,27 @@ def read_meta(folder: str, shuffle: int) -> MetaDataset:
 
 def fit_one(
     folder: str, arm: Arm, shuffle: int, train: list[str], held_out: list[str], settings: dict
-) -> dict:
-    """Fit an arm on some tasks; its log-ratios and priors for the held-out ones."""
+) -> dict[str, Any]:
+    """Fit an arm on some tasks; what it scores, and the held-out tasks' scores.
+
+    Returns:
+        "names" of the points that have a score: ids of recorded architectures, and "candidate-<i>";
+        "candidates", name -> params; "scores", task -> one score a point.
+    """
     import torch
 
     torch.set_num_threads(1)
     meta = read_meta(folder, shuffle)
-    table, priors = predict_held_out(
+    points, scores = score_held_out(
         lambda: make_predictor(arm.predictor, arm.input_names, **settings), meta, held_out, train
     )
+    recorded = {json.dumps(point): name for name, point in meta.points().items()}
+    names = [recorded.get(json.dumps(point), f"candidate-{i}") for i, point in enumerate(points)]
+    known = set(recorded.values())
     return {
-        "rows": table.to_dict("list"),
-        "priors": {task: prior.to_dict() for task, prior in priors.items()},
+        "names": names,
+        "candidates": {n: p for n, p in zip(names, points, strict=True) if n not in known},
+        "scores": {task: values.tolist() for task, values in scores.items()},
     }
 
 
@@ -92,10 +104,11 @@ def parts(meta: MetaDataset, params: dict) -> dict[str, tuple[list[str], list[st
 
 
 def main() -> None:
-    params = read_params("predictors")
+    params = read_params("predictors", whole=True)
     meta = MetaDataset.load(METADATASET)
     splits = parts(meta, params)
-    settings = {"seed": params["seed"], **params["settings"]}
+    settings = {"seed": params["seed"]}
+    settings |= {n: params["settings"][n] for n in FITTING if n in params["settings"]}
     code = code_version(*CODE)
     jobs, labels = {}, {}
     for arm in arms(params):
@@ -110,21 +123,23 @@ def main() -> None:
     results = run_jobs(
         fit_one, jobs, directory=SHARDS / "predictors", description="predictors", **fan_out()
     )
+    points: dict[str, dict[str, Any]] = meta.points()
     tables = []
-    shutil.rmtree(DATA / "priors", ignore_errors=True)
     for key, result in results.items():
         arm, shuffle, refit, split = labels[key]
         about = {"shuffle": shuffle, "refit": refit, "split": split}
-        rows = pd.DataFrame(result["rows"])
-        tables.append(label(rows, predictor=arm.predictor, inputs=arm.inputs, **about))
-        if split == "test" and not arm.control and not refit:
-            for task, prior in result["priors"].items():
-                path = DATA / "priors" / file_name(task) / f"{arm.name}.json"
-                write_atomically(path, json.dumps(prior, indent=1) + "\n")
-    predictions = pd.concat(tables, ignore_index=True)
-    first = ["predictor", "inputs", "shuffle", "refit", "split"]
-    columns = [*first, "task", "architecture", "log_ratio"]
-    write_parquet(predictions[columns], DATA / "predictions" / "predictions.parquet")
+        points |= result["candidates"]
+        for task, scores in result["scores"].items():
+            rows = pd.DataFrame({"point": result["names"], "score": scores})
+            rows = label(rows, predictor=arm.predictor, inputs=arm.inputs, **about, task=task)
+            tables.append(rows)
+    first = ["predictor", "inputs", "shuffle", "refit", "split", "task", "point"]
+    scores = pd.concat(tables, ignore_index=True)[[*first, "score"]]
+    about = {
+        "space": space_to_dict(meta.space),
+        "recorded": list(meta.points()),
+        "points": points,
+    }
 
     fitted = {
         f"{arm.name}.final.{fingerprint(meta.digest, code, arm.name, settings)}": arm
@@ -135,10 +150,13 @@ def main() -> None:
         fit_final, {key: (str(METADATASET), arm, settings) for key, arm in fitted.items()},
         directory=SHARDS / "predictors", description="predictors of all tasks", **fan_out(),
     )  # fmt: skip
-    shutil.rmtree(MODELS / "fitted", ignore_errors=True)
-    for key, arm in fitted.items():
-        for name, content in saved[key].items():
-            write_atomically(MODELS / "fitted" / arm.name / name, b64decode(content))
+    with whole_folder(DATA / "scores") as folder:
+        write_parquet(scores, folder / "scores.parquet")
+        write_atomically(folder / "points.json", json.dumps(about, indent=1) + "\n")
+    with whole_folder(DATA / "fitted") as folder:
+        for key, arm in fitted.items():
+            for name, content in saved[key].items():
+                write_atomically(folder / arm.name / name, b64decode(content))
     n_test = len(splits["test"][1])
     print(f"{len(arms(params))} arms, {len(results)} fits; {n_test} test tasks held out")
 

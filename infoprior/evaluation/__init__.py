@@ -4,7 +4,8 @@ The room knows nothing of predictors: it works on `Prior` objects, on arrays of 
 ``log p(x) - log u(x)`` over the recorded architectures of a task, and on data frames.
 
 - splits: `hold_out`, `family_folds` (a family of near-duplicates is never split);
-  `predict_held_out` fits on one side and predicts the other;
+  `predict_held_out` fits on one side and predicts the other, `score_held_out` the same as far as
+  the scores that priors are made of;
 - metrics of one task: `kendall_tau`, `log_ratio_of_best`, `best_of_k_regret`, `task_metrics`;
   `over_recorded` restricts a prior to the recorded architectures, as all that follow do;
 - statistics over tasks: `bootstrap_interval`, `wilcoxon`, `holm`, `compare`;
@@ -21,7 +22,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from infoprior.evaluation._crossvalidation import predict_held_out
+    from infoprior.evaluation._crossvalidation import (
+        log_ratio_table,
+        predict_held_out,
+        score_held_out,
+    )
     from infoprior.evaluation._errors import EvaluationError
     from infoprior.evaluation._live import live_study, regret_curve
     from infoprior.evaluation._metrics import (
@@ -58,10 +63,12 @@ _HOME = {
     "kendall_tau": "_metrics",
     "live_study": "_live",
     "log_ratio_of_best": "_metrics",
+    "log_ratio_table": "_crossvalidation",
     "over_recorded": "_metrics",
     "predict_held_out": "_crossvalidation",
     "regret_curve": "_live",
     "replay": "_replay",
+    "score_held_out": "_crossvalidation",
     "task_metrics": "_metrics",
     "task_seed": "_metrics",
     "wilcoxon": "_statistics",
@@ -82,10 +89,12 @@ __all__ = [
     "kendall_tau",
     "live_study",
     "log_ratio_of_best",
+    "log_ratio_table",
     "over_recorded",
     "predict_held_out",
     "regret_curve",
     "replay",
+    "score_held_out",
     "task_metrics",
     "task_seed",
     "wilcoxon",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
+
+from infoprior.evaluation._errors import EvaluationError
 
 
 class FitsAndPredicts(Protocol):
@@ -16,6 +18,17 @@ class FitsAndPredicts(Protocol):
     def fit(self, meta: Any) -> Any: ...
 
     def predict_tasks(self, meta: Any, tasks: Sequence[str]) -> dict[str, Any]: ...
+
+
+class FitsAndScores(Protocol):
+    """The same, of one that says what its priors are made of."""
+
+    @property
+    def points(self) -> Any: ...
+
+    def fit(self, meta: Any) -> Any: ...
+
+    def score_tasks(self, meta: Any, tasks: Sequence[str]) -> dict[str, Any]: ...
 
 
 def predict_held_out(
@@ -34,24 +47,68 @@ def predict_held_out(
         under the predicted prior relative to uniform), and the priors by task.
 
     Raises:
-        ValueError: a family is on both sides.
+        EvaluationError: a family is on both sides, a task is not in the meta-dataset, or a side has
+            none.
     """
+    learned_from, shown = _two_sides(meta, held_out, train)
+    priors = make().fit(learned_from).predict_tasks(shown, held_out)
+    return log_ratio_table(priors, meta.points()), priors
+
+
+def score_held_out(
+    make: Callable[[], FitsAndScores], meta: Any, held_out: Sequence[str], train: Sequence[str]
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """`predict_held_out` as far as the scores, which the priors are made of.
+
+    Returns:
+        the points that have a score, as params dicts, and their scores by task.
+
+    Raises:
+        EvaluationError: as `predict_held_out`.
+    """
+    learned_from, shown = _two_sides(meta, held_out, train)
+    predictor = make().fit(learned_from)
+    return list(predictor.points), predictor.score_tasks(shown, held_out)
+
+
+def log_ratio_table(
+    priors: Mapping[str, Any], points: Mapping[str, Mapping[str, Any]]
+) -> pd.DataFrame:
+    """What priors say of architectures.
+
+    Args:
+        priors: task -> prior.
+        points: architecture id -> params.
+
+    Returns:
+        a row per (task, architecture): task, architecture, log_ratio (nats, relative to uniform).
+    """
+    tables = [
+        pd.DataFrame(
+            {
+                "task": task,
+                "architecture": list(points),
+                "log_ratio": np.asarray(prior.log_ratio(list(points.values())), dtype=np.float64),
+            }
+        )
+        for task, prior in priors.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _two_sides(meta: Any, held_out: Sequence[str], train: Sequence[str]) -> tuple[Any, Any]:
+    """What is learned from, and what is shown of the held-out tasks."""
+    for name, tasks in (("held_out", held_out), ("train", train)):
+        if isinstance(tasks, str) or not len(tasks):
+            raise EvaluationError(f"{name} has to be a list of at least one task, got {tasks!r}")
     family = meta.tasks.set_index("task")["family"]
+    if unknown := sorted({*held_out, *train} - set(family.index)):
+        raise EvaluationError(f"the meta-dataset has no task {unknown[0]!r}")
     shared = sorted(set(family.loc[list(held_out)]) & set(family.loc[list(train)]))
     if shared:
-        raise ValueError(
+        raise EvaluationError(
             f"The families {shared} are both in training and held out; split by whole families."
         )
-    predictor = make().fit(meta.subset(list(train)))
-    points = meta.points()
-    architectures = list(points)
     # Without learning curves: it cannot see how the architectures fared there.
     shown = replace(meta.subset(list(held_out)), curves=meta.curves.iloc[:0])
-    priors = predictor.predict_tasks(shown, held_out)
-    tables = []
-    for task, prior in priors.items():
-        log_ratio = np.asarray(prior.log_ratio(list(points.values())), dtype=np.float64)
-        tables.append(
-            pd.DataFrame({"task": task, "architecture": architectures, "log_ratio": log_ratio})
-        )
-    return pd.concat(tables, ignore_index=True), priors
+    return meta.subset(list(train)), shown

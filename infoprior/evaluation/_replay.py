@@ -193,7 +193,7 @@ def replay(
     *,
     seeds: int = 30,
     budgets: Sequence[float] = (1, 2, 4, 8, 16),
-    start_cost: float = 0.0,
+    start_cost: float | Sequence[float] = 0.0,
     weight: float = 1.0,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -228,7 +228,8 @@ def replay(
         seeds: number of replays. Replay i uses the same random numbers for every prior (of the
             same task), and the i-th recorded training of each architecture, round and round.
         budgets: in full trainings (``max_epochs`` epochs each).
-        start_cost: in full trainings, part of the budget.
+        start_cost: in full trainings, part of the budget. Of several the searches are replayed
+            once: what a start cost leaves of a budget decides only where they are cut.
         weight: share of the prior; below 1 the rest is uniform over the recorded architectures,
             as with `PriorSampler` over a random base sampler: every draw is from the mixture.
         seed: random numbers.
@@ -241,7 +242,7 @@ def replay(
         to pay); ``incumbent`` (architecture id); ``rung`` it has reached (epochs); ``cost``
         spent when it became the incumbent, never above the budget. Before any evaluation both
         regrets are NaN, the incumbent is None, the rung 0, the cost what of the start cost the
-        budget covers.
+        budget covers. Of several start costs: these rows of each, with a column ``start_cost``.
 
     Raises:
         EvaluationError: bad curves (see `RecordedCurves.from_frame`), log-ratios that don't fit
@@ -256,18 +257,39 @@ def replay(
     allowed = np.asarray(budgets, dtype=np.float64)
     if seeds < 1 or allowed.ndim != 1 or allowed.size == 0 or not (allowed > 0).all():
         raise EvaluationError("replay needs at least one seed, and budgets above 0")
-    if not (math.isfinite(start_cost) and start_cost >= 0.0):
-        raise EvaluationError(f"start_cost must be 0 or more full trainings, got {start_cost}")
     if not 0.0 <= weight <= 1.0:
         raise EvaluationError(f"weight must lie between 0 and 1, got {weight}")
+    several = np.ndim(start_cost) > 0
+    charged = np.atleast_1d(np.asarray(start_cost, dtype=np.float64))
+    if charged.ndim != 1 or not (np.isfinite(charged) & (charged >= 0.0)).all() or not charged.size:
+        raise EvaluationError(f"start_cost must be 0 or more full trainings, got {start_cost}")
     if weight < 1.0:  # log(w p/u + 1 - w), in log space so that a steep prior can't overflow
         part = math.log(weight) if weight > 0.0 else -math.inf
         scores = np.logaddexp(part + scores, math.log1p(-weight))
-    full = recorded.epochs[-1]
-    # Whole epochs that each budget leaves after the start cost; the slack is for float noise.
-    available = np.floor((allowed - start_cost) * full + 1e-6)
-    members, levels, costs, values = _run(recorded, scores, seeds, int(available.max()), seed)
+    longest = int(_epochs_left(recorded, allowed, float(charged.min())).max())
+    searches = _run(recorded, scores, seeds, longest, seed)
+    tables = [_judge(recorded, searches, allowed, float(cost)) for cost in charged]
+    if not several:
+        return tables[0]
+    named = [table.assign(start_cost=cost) for table, cost in zip(tables, charged, strict=True)]
+    return pd.concat(named, ignore_index=True)
 
+
+def _epochs_left(recorded: RecordedCurves, budgets: Floats, start_cost: float) -> Floats:
+    """Whole epochs that each budget leaves after the start cost; the slack is for float noise."""
+    return np.floor((budgets - start_cost) * recorded.epochs[-1] + 1e-6)
+
+
+def _judge(
+    recorded: RecordedCurves,
+    searches: tuple[Ints, Ints, Ints, Floats],
+    budgets: Floats,
+    start_cost: float,
+) -> pd.DataFrame:
+    """The rows of `replay` for one start cost, from the evaluations of `_run`."""
+    members, levels, costs, values = searches
+    seeds, full = len(members), recorded.epochs[-1]
+    available = _epochs_left(recorded, budgets, start_cost)
     spent = np.cumsum(costs, axis=1)
     # One number orders (rung, validation accuracy): accuracies lie in [0, 1].
     rank = 2.0 * levels + values
@@ -291,14 +313,14 @@ def replay(
     reached = np.where(nothing, 0, np.asarray(recorded.epochs)[level])
     return pd.DataFrame(
         {
-            "seed": np.repeat(np.arange(seeds), allowed.size),
-            "budget": np.tile(allowed, seeds),
+            "seed": np.repeat(np.arange(seeds), budgets.size),
+            "budget": np.tile(budgets, seeds),
             "regret": regret.ravel(),
             "regret_in_hand": in_hand.ravel(),
             "incumbent": incumbents.ravel(),
             "rung": reached.ravel(),
             "cost": np.where(
-                nothing, np.minimum(start_cost, allowed), start_cost + spent[row, event] / full
+                nothing, np.minimum(start_cost, budgets), start_cost + spent[row, event] / full
             ).ravel(),
         }
     )

@@ -8,6 +8,7 @@ tests see one number per family.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,12 +64,23 @@ def bootstrap_interval(
     sizes = np.bincount(groups).astype(np.float64)
     if sums.size < 2:
         return Interval(-np.inf, np.inf)
-    rng = np.random.default_rng(seed)
-    # How often each family is drawn is multinomial: no need to draw indices one by one.
-    counts = rng.multinomial(sums.size, np.full(sums.size, 1.0 / sums.size), size=n)
+    counts = _resamples(sums.size, n, seed)
     means = (counts @ sums) / (counts @ sizes)
     low, high = np.quantile(means, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
     return Interval(float(low), float(high))
+
+
+@lru_cache(maxsize=4)
+def _resamples(size: int, n: int, seed: int) -> Floats:
+    """How often each of `size` families is drawn in each of n resamples, shape (n, size).
+
+    Kept, as all metrics and predictors of one set of tasks share them.
+    """
+    # Multinomial: no need to draw indices one by one.
+    drawn = np.random.default_rng(seed).multinomial(size, np.full(size, 1.0 / size), size=n)
+    counts: Floats = drawn.astype(np.float64)
+    counts.flags.writeable = False
+    return counts
 
 
 def wilcoxon(a: ArrayLike, b: ArrayLike, *, families: Sequence[Any] | None = None) -> float:

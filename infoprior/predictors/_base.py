@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from infoprior._ambient import default_settings
+from infoprior._arguments import file_path, instance_of, name_list, number_list, whole_within
 from infoprior._progress import shows_progress
 from infoprior.predictors._errors import PredictorError
-from infoprior.predictors._features import Standardizer, check_inputs, feature_table, features
-from infoprior.predictors._settings import PriorSettings, prior_of
+from infoprior.predictors._features import (
+    Standardizer,
+    check_inputs,
+    check_profile,
+    feature_table,
+    features,
+)
+from infoprior.predictors._profiled import Profiled
+from infoprior.predictors._settings import AFTER_SCORES, MAX_POINTS, PriorSettings, priors_of
 from infoprior.predictors._targets import Targets, targets
 
 if TYPE_CHECKING:
@@ -28,70 +36,14 @@ if TYPE_CHECKING:
     from infoprior.profiles import TaskProfile
     from infoprior.spaces import SearchSpace
 
+Params = Mapping[str, Any]  # a point of the space
+LARGEST_SEED = 2**32 - 1  # that scikit-learn takes
 CANDIDATE_SEED = 20190  # of the Sobol design: the same candidates for every predictor
 
 
 @dataclass(frozen=True)
 class NoSettings:
     """For a predictor that has no settings of its own."""
-
-
-@dataclass(frozen=True)
-class Profiled:
-    """How large the training tasks were and how they were profiled.
-
-    Estimates depend on the recipe and the number of rows, and so do metafeatures on rows: a new
-    task is comparable only when it is profiled in the same way.
-
-    Attributes:
-        train: training rows of a task, at most.
-        validation: validation rows of a task, at most.
-        rows: rows that a profile's information was measured on, at most; None without profiles.
-        epochs: that the probes were trained for; None without profiles.
-        recipe: id of the recipe that layers were measured with; None without profiles.
-
-    Raises:
-        PredictorError: a number is not a positive whole one, or the recipe no text.
-    """
-
-    train: int
-    validation: int
-    rows: int | None
-    epochs: int | None
-    recipe: str | None
-
-    def __post_init__(self) -> None:
-        for name, value in dataclasses.asdict(self).items():
-            if value is None and name in ("rows", "epochs", "recipe"):
-                continue
-            if name == "recipe":
-                if type(value) is not str or not value:
-                    raise PredictorError(f"profiled recipe = {value!r}; it has to be a name.")
-                continue
-            if type(value) is not int or value < 1:
-                raise PredictorError(f"profiled {name} = {value!r}; it has to be an int from 1 on.")
-
-    @classmethod
-    def of(cls, meta: MetaDataset) -> Profiled:
-        """As the tasks of a meta-dataset were.
-
-        Raises:
-            PredictorError: they were profiled with different recipes.
-        """
-        known = len(meta.profiles) > 0
-        recipes = sorted(set(meta.profiles["recipe"]))
-        if len(recipes) > 1:
-            raise PredictorError(
-                f"The profiles are of the recipes {recipes}, whose numbers do not compare; keep "
-                "the rows of one."
-            )
-        return cls(
-            train=int(meta.tasks["n_train"].max()),
-            validation=int(meta.tasks["n_validation"].max()),
-            rows=int(meta.profiles["n"].max()) if known else None,
-            epochs=int(meta.profiles["epoch"].max()) if known else None,
-            recipe=recipes[0] if known else None,
-        )
 
 
 @dataclass(frozen=True)
@@ -154,7 +106,7 @@ class Predictor(ABC):
                 f"The predictor {self.name!r} reads nothing of a task; it takes no inputs "
                 f"{self.inputs}."
             )
-        self.seed = int(seed)
+        self.seed = whole_within(seed, "seed", 0, LARGEST_SEED, PredictorError)
         shared = {f.name for f in dataclasses.fields(PriorSettings)}
         own = {f.name for f in dataclasses.fields(self.Settings)}
         if unknown := sorted(set(settings) - shared - own):
@@ -185,8 +137,10 @@ class Predictor(ABC):
         encoded: all points, shape (n, q); those that do not extrapolate know them by place.
         """
 
-    def _prior(self, fitted: Fitted, scores: np.ndarray) -> Prior:
-        return prior_of(fitted.space, fitted.points, scores, self.prior_settings)
+    def _priors(
+        self, space: SearchSpace, points: Sequence[Params], scores: Iterable[np.ndarray]
+    ) -> list[Prior]:
+        return priors_of(space, points, scores, self.prior_settings)
 
     # What all do -------------------------------------------------------------------------------
 
@@ -200,14 +154,22 @@ class Predictor(ABC):
             progress: show on the terminal that it learns, if it takes more than two seconds.
 
         Raises:
-            PredictorError: there are no curves, or a task has no profile and the inputs need it.
+            PredictorError: there are no curves, a task has no profile and the inputs need it, or
+                `meta` is no meta-dataset.
         """
+        check_meta(meta)
         goals = targets(meta, self.prior_settings.real_weight)
         table = feature_table(meta, self.inputs)
         standardizer = Standardizer.fit(table)
         points = list(goals.points)
         if self.extrapolates and self.prior_settings.candidates:
             points += meta.space.design(self.prior_settings.candidates, seed=CANDIDATE_SEED)
+        if len(points) > MAX_POINTS:
+            raise PredictorError(
+                f"{len(goals.points)} recorded architectures and {len(points) - len(goals.points)} "
+                f"candidates are more than the {MAX_POINTS} that a prior can be made of; lower "
+                "candidates."
+            )
         training = Training(
             x=standardizer.transform(table),
             encoded=meta.space.encode(goals.points),
@@ -232,10 +194,12 @@ class Predictor(ABC):
                 every task.
 
         Raises:
-            PredictorError: the predictor is not fitted, or the profile lacks what it reads.
+            PredictorError: the predictor is not fitted, the profile lacks what it reads, or was
+                measured otherwise than those of the training tasks.
         """
-        task = "any" if profile is None else profile.task
-        return self._described(self._prior(self._need(), self.scores(profile)), task)
+        fitted, task = self._need(), "any" if profile is None else profile.task
+        named = self.priors_of_scores(fitted.space, fitted.points, {task: self.scores(profile)})
+        return named[task]
 
     @default_settings()
     def predict_tasks(self, meta: MetaDataset, tasks: Sequence[str]) -> dict[str, Prior]:
@@ -248,21 +212,67 @@ class Predictor(ABC):
             MetaDatasetError: there is no such task.
         """
         fitted = self._need()
+        return self.priors_of_scores(fitted.space, fitted.points, self.score_tasks(meta, tasks))
+
+    def score_tasks(self, meta: MetaDataset, tasks: Sequence[str]) -> dict[str, np.ndarray]:
+        """What `scores` answers for tasks of a meta-dataset, by their names, in one go.
+
+        Nothing of `meta.curves` is read.
+
+        Raises:
+            PredictorError: as `predict`.
+            MetaDatasetError: there is no such task.
+        """
+        fitted = self._need()
+        check_meta(meta)
+        tasks = name_list(tasks, "tasks", PredictorError)
+        asked = meta.subset(tasks)
+        fitted.profiled.check(self.inputs, asked.profiles, asked.probe_curves)
         # In the order of `meta.tasks`, whatever that of `tasks`.
-        table = feature_table(meta.subset(tasks), self.inputs)
+        table = feature_table(asked, self.inputs)
         encoded = fitted.space.encode(fitted.points)
         rows = dict(zip(table.index, fitted.standardizer.transform(table), strict=True))
-        scores = {task: self._score(fitted.arrays, rows[task], encoded) for task in tasks}
-        return {t: self._described(self._prior(fitted, s), t) for t, s in scores.items()}
+        return {task: self._score(fitted.arrays, rows[task], encoded) for task in tasks}
 
-    def _described(self, prior: Prior, task: str) -> Prior:
-        return prior.with_metadata(
-            predictor=self.name,
-            inputs="+".join(self.inputs) or "nothing",
-            seed=self.seed,
-            task=task,
-            space=self._need().space.name,
-        )
+    def priors_of_scores(
+        self, space: SearchSpace, points: Sequence[Params], scores: Mapping[str, np.ndarray]
+    ) -> dict[str, Prior]:
+        """The priors that this predictor, fitted or not, makes of scores that are known already.
+
+        Args:
+            space: of the points.
+            points: what has a score: `points` of the predictor that gave the scores.
+            scores: task -> scores of the points, shape (n,), of `scores` or `score_tasks`.
+
+        Returns:
+            task -> its prior, as `predict` answers with these settings.
+
+        Raises:
+            PredictorError: a task's scores are not one finite number a point.
+        """
+        check_space(space)
+        instance_of(points, Sequence, "points", "give a list of params", PredictorError)
+        instance_of(scores, Mapping, "scores", "give them by task", PredictorError)
+        by_task = {
+            name: number_list(values, f"scores of {name!r}", PredictorError)
+            for name, values in scores.items()
+        }
+        for name, values in by_task.items():
+            if len(values) != len(points):
+                raise PredictorError(
+                    f"scores of {name!r}: {len(points)} points need as many, got {len(values)}."
+                )
+        made = self._priors(space, points, by_task.values())
+        return {
+            task: prior.with_metadata(
+                predictor=self.name,
+                inputs="+".join(self.inputs) or "nothing",
+                seed=self.seed,
+                task=task,
+                space=space.name,
+            )
+            for task, prior in zip(by_task, made, strict=True)
+        }
 
     @default_settings()
     def scores(self, profile: TaskProfile | None = None) -> np.ndarray:
@@ -277,9 +287,32 @@ class Predictor(ABC):
                 f"profile: the predictor {self.name!r} reads {', '.join(self.inputs)} of a task; "
                 "give its profile (infoprior.profiles.profile_task)."
             )
-        values = {} if profile is None else features(profile, self.inputs)
+        values: dict[str, float] = {}
+        if profile is not None:
+            check_profile(profile)
+            fitted.profiled.check(self.inputs, profile.layers, profile.curves)
+            values = features(profile, self.inputs)
         x = fitted.standardizer.transform(pd.DataFrame([values]))[0]
         return self._score(fitted.arrays, x, fitted.space.encode(fitted.points))
+
+    def with_settings(self, **settings: Any) -> Self:
+        """The same predictor, fitted or not, with other settings of those that act on its scores.
+
+        Args:
+            **settings: temperature, bandwidth, floor, components. All others act while it is
+                fitted: make a new one for them.
+
+        Raises:
+            PredictorError: a setting is none of these, or out of range.
+        """
+        if unknown := sorted(set(settings) - set(AFTER_SCORES)):
+            raise PredictorError(
+                f"{unknown[0]} does not act on scores; {', '.join(AFTER_SCORES)} do. For other "
+                "settings make another predictor and fit it."
+            )
+        changed = copy.copy(self)
+        changed.prior_settings = dataclasses.replace(self.prior_settings, **settings)
+        return changed
 
     @property
     def points(self) -> list[dict[str, Any]]:
@@ -301,13 +334,28 @@ class Predictor(ABC):
         """Write predictor.json and arrays.safetensors; `load_predictor` reads them.
 
         Raises:
-            PredictorError: the predictor is not fitted.
+            PredictorError: the predictor is not fitted, or the folder cannot be written.
         """
         from infoprior.predictors._storage import save
 
-        save(self, self._need(), Path(directory))
+        save(self, self._need(), file_path(directory, "directory", PredictorError))
 
     def _need(self) -> Fitted:
         if self._fitted is None:
             raise PredictorError(f"The predictor {self.name!r} is not fitted; call fit first.")
         return self._fitted
+
+
+def check_meta(meta: Any) -> None:
+    """PredictorError where it is no `MetaDataset`."""
+    from infoprior.metadataset import MetaDataset
+
+    remedy = "give a MetaDataset, as load_metadataset returns it"
+    instance_of(meta, MetaDataset, "meta", remedy, PredictorError)
+
+
+def check_space(space: Any) -> None:
+    """PredictorError where it is no `SearchSpace`."""
+    from infoprior.spaces import SearchSpace
+
+    instance_of(space, SearchSpace, "space", "give one of get_space", PredictorError)

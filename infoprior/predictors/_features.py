@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from infoprior._arguments import instance_of, name_list
 from infoprior.predictors._errors import PredictorError
 
 if TYPE_CHECKING:
@@ -50,10 +51,19 @@ def check_inputs(inputs: str | Sequence[str]) -> tuple[str, ...]:
         if inputs not in INPUTS:
             raise PredictorError(f"There are no inputs {inputs!r}; choose one of {list(INPUTS)}.")
         return INPUTS[inputs]
+    inputs = name_list(inputs, "inputs", PredictorError)
     unknown = [group for group in inputs if group not in GROUPS]
     if unknown:
         raise PredictorError(f"Unknown input groups {unknown}; choose among {list(GROUPS)}.")
     return tuple(group for group in GROUPS if group in inputs)
+
+
+def check_profile(profile: object) -> None:
+    """PredictorError where it is no `TaskProfile`."""
+    from infoprior.profiles import TaskProfile
+
+    remedy = "give a TaskProfile, as infoprior.profiles.profile_task returns it"
+    instance_of(profile, TaskProfile, "profile", remedy, PredictorError)
 
 
 def features(profile: TaskProfile, inputs: str | Sequence[str]) -> dict[str, float]:
@@ -67,8 +77,9 @@ def features(profile: TaskProfile, inputs: str | Sequence[str]) -> dict[str, flo
         "<group>/<probe>/..." or "metafeatures/<name>" -> value; NaN where it is missing.
 
     Raises:
-        PredictorError: the profile lacks a whole group.
+        PredictorError: the profile lacks a whole group, or is no profile; inputs are unknown.
     """
+    check_profile(profile)
     metafeatures = pd.DataFrame([profile.metafeatures], index=[profile.task], dtype=np.float64)
     table = _tabulate(
         [profile.task], check_inputs(inputs), metafeatures, profile.layers, profile.curves

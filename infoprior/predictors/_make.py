@@ -41,6 +41,6 @@ def make_predictor(
     Raises:
         PredictorError: name, inputs or a setting are unknown or out of range.
     """
-    if name not in PREDICTORS:
+    if not isinstance(name, str) or name not in PREDICTORS:
         raise PredictorError(f"There is no predictor {name!r}; choose one of {list(PREDICTORS)}.")
     return PREDICTORS[name](inputs, seed=seed, **settings)

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from infoprior._arguments import real_number, whole_number
 from infoprior._progress import Stage, progress_line
 from infoprior._threads import use_threads
 from infoprior.predictors._base import Predictor, Training
 from infoprior.predictors._errors import PredictorError
+from infoprior.predictors._settings import positive
 
 if TYPE_CHECKING:
     import torch
@@ -53,17 +55,16 @@ class NetworkSettings:
     target_temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        counts = (self.members, self.hidden, self.batch, self.steps, self.patience)
-        if min(counts) < 1 or not 0.0 <= self.dropout < 1.0:
-            raise PredictorError(
-                f"members, hidden, batch, steps, patience = {counts}, dropout = {self.dropout}; "
-                f"at least 1 each, dropout in [0, 1)."
+        for name in ("members", "hidden", "batch", "steps", "patience"):
+            object.__setattr__(
+                self, name, whole_number(getattr(self, name), name, 1, PredictorError)
             )
-        if not (self.learning_rate > 0 and self.weight_decay >= 0 and self.target_temperature > 0):
-            raise PredictorError(
-                f"learning_rate = {self.learning_rate}, weight_decay = {self.weight_decay}, "
-                f"target_temperature = {self.target_temperature}; they have to be positive."
-            )
+        for name in ("learning_rate", "target_temperature"):
+            object.__setattr__(self, name, positive(name, getattr(self, name)))
+        decay = real_number(self.weight_decay, "weight_decay", 0.0, error=PredictorError)
+        object.__setattr__(self, "weight_decay", decay)
+        dropout = real_number(self.dropout, "dropout", 0.0, 1.0, below=True, error=PredictorError)
+        object.__setattr__(self, "dropout", dropout)
 
 
 class NetworkPredictor(Predictor):

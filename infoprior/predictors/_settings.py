@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from infoprior._arguments import real_number, whole_within
 from infoprior.predictors._errors import PredictorError
 
 if TYPE_CHECKING:
     from infoprior.priors import Prior
     from infoprior.spaces import SearchSpace
+
+MAX_POINTS = 10_000
+"""Points that get a score, at most: as many components as a prior can have."""
+AFTER_SCORES = ("temperature", "bandwidth", "floor", "components")
+"""Settings that act on scores alone: another value needs no other fit."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,9 @@ class PriorSettings:
             the same points, and on made-up tasks, where the truth is known, scores guessed from a
             few dozen recorded architectures only diluted the prior.
         real_weight: how much a training task of kind "real" counts against any other.
+
+    Raises:
+        PredictorError: a setting is no number, or out of range; it names the setting.
     """
 
     temperature: float = 0.2
@@ -40,15 +50,25 @@ class PriorSettings:
     real_weight: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("temperature", "bandwidth", "real_weight"):
-            if not getattr(self, name) > 0.0:
-                raise PredictorError(f"{name} = {getattr(self, name)!r}; it has to be positive.")
-        if not 0.0 < self.floor <= 1.0:
-            raise PredictorError(f"floor = {self.floor!r}; it has to lie in (0, 1].")
-        if self.components < 1 or self.candidates < 0:
-            raise PredictorError(
-                f"components = {self.components}, candidates = {self.candidates}; at least 1 and 0."
-            )
+        checked = {
+            "temperature": positive("temperature", self.temperature),
+            "bandwidth": positive("bandwidth", self.bandwidth, 1.0),
+            "floor": positive("floor", self.floor, 1.0),
+            "components": whole_within(
+                self.components, "components", 1, MAX_POINTS, PredictorError
+            ),
+            "candidates": whole_within(
+                self.candidates, "candidates", 0, MAX_POINTS, PredictorError
+            ),
+            "real_weight": positive("real_weight", self.real_weight),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+
+def positive(name: str, value: Any, high: float = math.inf) -> float:
+    """A number above 0 and at most high, or a `PredictorError`."""
+    return real_number(value, name, 0.0, high, above=True, error=PredictorError)
 
 
 def weights_of(scores: np.ndarray, settings: PriorSettings) -> np.ndarray:
@@ -60,14 +80,17 @@ def weights_of(scores: np.ndarray, settings: PriorSettings) -> np.ndarray:
     return weights / weights.sum()
 
 
-def prior_of(
-    space: SearchSpace, points: Sequence[Mapping[str, Any]], scores: np.ndarray,
+def priors_of(
+    space: SearchSpace, points: Sequence[Mapping[str, Any]], scores: Iterable[np.ndarray],
     settings: PriorSettings,
-) -> Prior:  # fmt: skip
-    """A mixture of kernels around the points, weighted by their scores, over a uniform floor."""
+) -> list[Prior]:  # fmt: skip
+    """For each array of scores a mixture of kernels around the points, over a uniform floor.
+
+    The kernels are calculated once: only their weights differ.
+    """
     from infoprior.priors import Prior
 
-    return Prior.from_points(
-        dict(space), [dict(p) for p in points], weights_of(scores, settings),
-        bandwidth=settings.bandwidth, floor=settings.floor,
-    )  # fmt: skip
+    kernels = Prior.from_points(
+        dict(space), [dict(p) for p in points], bandwidth=settings.bandwidth, floor=settings.floor
+    )
+    return [kernels.reweight(weights_of(values, settings)) for values in scores]

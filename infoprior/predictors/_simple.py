@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from infoprior.predictors._base import Fitted, Predictor, Training
+from infoprior._arguments import whole_number
+from infoprior.predictors._base import Params, Predictor, Training
 from infoprior.predictors._errors import PredictorError
 from infoprior.predictors._settings import weights_of
 from infoprior.predictors._targets import average
 
 if TYPE_CHECKING:
     from infoprior.priors import Prior
+    from infoprior.spaces import SearchSpace
 
 
 class UniformPredictor(Predictor):
@@ -31,10 +33,12 @@ class UniformPredictor(Predictor):
     ) -> np.ndarray:
         return np.zeros(len(encoded))
 
-    def _prior(self, fitted: Fitted, scores: np.ndarray) -> Prior:
+    def _priors(
+        self, space: SearchSpace, points: Sequence[Params], scores: Iterable[np.ndarray]
+    ) -> list[Prior]:
         from infoprior.priors import Prior
 
-        return Prior.uniform(dict(fitted.space))
+        return [Prior.uniform(dict(space)) for _ in scores]
 
 
 class StaticPredictor(Predictor):
@@ -64,13 +68,14 @@ class GaussianPredictor(StaticPredictor):
 
     name = "gaussian"
 
-    def _prior(self, fitted: Fitted, scores: np.ndarray) -> Prior:
+    def _priors(
+        self, space: SearchSpace, points: Sequence[Params], scores: Iterable[np.ndarray]
+    ) -> list[Prior]:
         from infoprior.priors import Prior
 
-        return Prior.gaussian(
-            dict(fitted.space), fitted.points, weights_of(scores, self.prior_settings),
-            floor=self.prior_settings.floor,
-        )  # fmt: skip
+        floor, each = self.prior_settings.floor, list(points)
+        weights = (weights_of(values, self.prior_settings) for values in scores)
+        return [Prior.gaussian(dict(space), each, share, floor=floor) for share in weights]
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,9 @@ class NearestSettings:
     neighbors: int = 8
 
     def __post_init__(self) -> None:
-        if self.neighbors < 1:
-            raise PredictorError(f"neighbors = {self.neighbors}; at least 1.")
+        object.__setattr__(
+            self, "neighbors", whole_number(self.neighbors, "neighbors", 1, PredictorError)
+        )
 
 
 class NearestPredictor(Predictor):

@@ -10,13 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from infoprior._ambient import default_settings
+from infoprior._arguments import file_path
 from infoprior.metadataset import MetaDatasetError, space_from_dict, space_to_dict
 from infoprior.metadataset._json import read_json
 from infoprior.parallel import write_atomically
-from infoprior.predictors._base import Fitted, Predictor, Profiled
+from infoprior.predictors._base import Fitted, Predictor
 from infoprior.predictors._errors import PredictorError
 from infoprior.predictors._features import Standardizer
 from infoprior.predictors._make import make_predictor
+from infoprior.predictors._profiled import Profiled
 from infoprior.predictors._shipped import SHIPPED, STATIC
 from infoprior.spaces import SpaceError
 
@@ -50,9 +52,12 @@ def save(predictor: Predictor, fitted: Fitted, directory: Path) -> None:
     arrays |= {f"features/{n}": getattr(fitted.standardizer, n) for n in _FEATURES}
     tensors = to_bytes({n: np.ascontiguousarray(arrays[n]) for n in sorted(arrays)})
     text = json.dumps(header, indent=1, sort_keys=True) + "\n"
-    (directory / HEADER).unlink(missing_ok=True)
-    write_atomically(directory / ARRAYS, tensors)
-    write_atomically(directory / HEADER, text)
+    try:
+        (directory / HEADER).unlink(missing_ok=True)
+        write_atomically(directory / ARRAYS, tensors)
+        write_atomically(directory / HEADER, text)
+    except OSError as error:
+        raise PredictorError(f"{directory} cannot be written: {error}.") from error
 
 
 @default_settings()
@@ -82,7 +87,7 @@ def load_predictor(
         raise PredictorError("static: is the package's own predictor; give no directory with it.")
     if directory is None:
         directory = SHIPPED / STATIC if static else SHIPPED
-    directory = _chosen(Path(directory))
+    directory = _chosen(file_path(directory, "directory", PredictorError))
     path = directory / HEADER
     missing = (
         f"{directory} holds no predictor ({path} does not exist); name the folder of a saved one, "
@@ -122,7 +127,24 @@ def load_predictor(
         raise PredictorError(f"{path} lacks or misspells a field: {error!r}") from error
     except (MetaDatasetError, SpaceError) as error:
         raise PredictorError(f"{path}: {error}") from error
+    _check_whole(predictor, predictor._fitted, path)
     return predictor
+
+
+def _check_whole(predictor: Predictor, fitted: Fitted, path: Path) -> None:
+    """That header and arrays belong together: a score can be had of them."""
+    x = np.zeros(len(fitted.standardizer.names))
+    try:
+        shapes = {getattr(fitted.standardizer, name).shape for name in _FEATURES}
+        scores = predictor._score(fitted.arrays, x, fitted.space.encode(fitted.points))
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise PredictorError(
+            f"{path.parent} holds files that do not belong together ({error}). Fit it again."
+        ) from error
+    if shapes != {x.shape} or scores.shape != (len(fitted.points),):
+        raise PredictorError(
+            f"{path.parent} holds files that do not belong together. Fit it again."
+        )
 
 
 def _chosen(directory: Path) -> Path:
@@ -139,4 +161,9 @@ def _chosen(directory: Path) -> Path:
         ) from error
     if not chosen.is_relative_to(directory.resolve()):
         raise PredictorError(f"{choice} names {name!r}, which lies outside of {directory}.")
+    if not (chosen / HEADER).exists():
+        raise PredictorError(
+            f"{choice} names {name!r}, which holds no predictor: the stages have not run to their "
+            "end. `make repro` continues where they stopped."
+        )
     return chosen

@@ -1,7 +1,7 @@
 """Trees: extremely randomised trees on (task features, architecture) -> score.
 
 scikit-learn grows them; they are kept and walked as plain arrays, so that a saved predictor needs
-no pickle, does not hang on scikit-learn's version, and has the same bytes for the same seed.
+no pickle, does not depend on scikit-learn's version, and has the same bytes for the same seed.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from infoprior._arguments import whole_number
 from infoprior.predictors._base import Predictor, Training
 from infoprior.predictors._errors import PredictorError
+from infoprior.predictors._settings import positive
 
 _LEAF = -1
 
@@ -36,12 +38,12 @@ class TreesSettings:
     max_rows: int = 4096
 
     def __post_init__(self) -> None:
-        counts = (self.trees, self.min_samples_leaf, self.max_rows)
-        if min(counts) < 1 or not 0.0 < self.max_features <= 1.0:
-            raise PredictorError(
-                f"trees, min_samples_leaf, max_rows = {counts}, max_features = "
-                f"{self.max_features}; at least 1 each, max_features in (0, 1]."
+        for name in ("trees", "min_samples_leaf", "max_rows"):
+            object.__setattr__(
+                self, name, whole_number(getattr(self, name), name, 1, PredictorError)
             )
+        share = positive("max_features", self.max_features, 1.0)
+        object.__setattr__(self, "max_features", float(share))
 
 
 class TreesPredictor(Predictor):
@@ -113,7 +115,9 @@ def walk(arrays: Mapping[str, np.ndarray], rows: np.ndarray) -> np.ndarray:
     node = np.repeat(arrays["roots"], len(rows))
     row = np.tile(np.arange(len(rows)), len(arrays["roots"]))
     moving = np.flatnonzero(feature[node] != _LEAF)
-    while len(moving):
+    for _ in range(len(feature)):  # no path is longer, whatever a damaged file may say
+        if not len(moving):
+            break
         at = node[moving]
         goes_left = rows[row[moving], feature[at]] <= threshold[at]
         at = np.where(goes_left, arrays["left"][at], arrays["right"][at])

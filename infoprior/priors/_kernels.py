@@ -243,7 +243,11 @@ def check_table(axis: Axis, n_components: int) -> None:
 
 
 def make_kernels(axis: Axis, kernel: Any) -> Kernels:
-    """Kernels of what `Prior`'s constructor takes for one parameter."""
+    """Kernels of what `Prior`'s constructor takes for one parameter; ready ones are kept."""
+    if isinstance(kernel, NumericKernels | TableKernels):
+        if kernel.axis.distribution != axis.distribution:
+            raise PriorError(f"kernels: those of {axis.name!r} are on another distribution.")
+        return kernel
     if isinstance(axis, CategoricalAxis):
         return TableKernels(axis, kernel)
     if isinstance(kernel, Mapping):

@@ -179,9 +179,27 @@ class Prior:
         metadata: Mapping[str, Any] | None = None,
     ) -> Prior:
         space = {name: axis.distribution for name, axis in axes.items()}
-        arrays = {name: made.arrays() for name, made in kernels.items()}
         merged = {**self._metadata, **(metadata or {})}
-        return Prior(space, arrays, self._weights, floor=self._floor, metadata=merged)
+        return Prior(space, kernels, self._weights, floor=self._floor, metadata=merged)
+
+    def reweight(self, weights: ArrayLike) -> Prior:
+        """The same components with other weights, floor and metadata kept.
+
+        Much quicker than `from_points` anew: kernels are shared, not calculated again.
+
+        Args:
+            weights: non-negative, normalised here, shape (k,); components of weight zero are left
+                out.
+
+        Raises:
+            PriorError: there is not one for each component, or not one that is positive.
+        """
+        share = shares(range(self.n_components), weights, MAX_COMPONENTS)
+        kept = share > 0.0
+        kernels = self._kernels
+        if not kept.all():
+            kernels = {name: made.take(kept) for name, made in kernels.items()}
+        return Prior(self.space, kernels, share[kept], floor=self._floor, metadata=self._metadata)
 
     # ---- reading
 
