@@ -19,7 +19,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any
 
-from infoprior.parallel import EngineError, JobError, run_job, source_fingerprint
+from infoprior.parallel import EngineError, JobError, SourceError, run_job, source_fingerprint
 
 _PATIENCE = 5  # seconds for a connection
 _FIRST_WORKER = 60  # seconds for the first worker to come
@@ -249,7 +249,7 @@ def _sources(package: str) -> str:
     """A hash of every Python file of a package or module; "missing" where there is none."""
     try:
         return source_fingerprint(package)
-    except ModuleNotFoundError:
+    except SourceError:
         return "missing"
 
 

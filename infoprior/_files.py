@@ -11,6 +11,8 @@ import time
 from functools import lru_cache
 from pathlib import Path
 
+from infoprior._parallel_errors import ParallelError
+
 _TEMPORARY = re.compile(r"\..+\.([0-9a-f]{8})-(\d+)\.tmp")
 _FORGOTTEN = 3600.0  # seconds; a file takes milliseconds to write, and clocks may differ
 _writes = itertools.count()
@@ -24,20 +26,20 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None
         content: a text is written as UTF-8.
 
     Raises:
-        ValueError: `path` is none or a folder, or `content` cannot be written.
+        ParallelError: (a `ValueError`) `path` is none or a folder, or `content` cannot be written.
         OSError: the system refuses; the file is as it was.
     """
     if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
-        raise ValueError(f"path: needs a path, got {path!r}.")
+        raise ParallelError(f"path: needs a path, got {path!r}.")
     if not isinstance(content, str | bytes | bytearray | memoryview):
-        raise ValueError(f"content: needs a text or bytes, got type {type(content).__name__}.")
+        raise ParallelError(f"content: needs a text or bytes, got type {type(content).__name__}.")
     try:
         data = content.encode("utf-8") if isinstance(content, str) else content
     except UnicodeEncodeError as error:
-        raise ValueError(f"content: is a text that UTF-8 cannot hold: {error.reason}.") from None
+        raise ParallelError(f"content: is a text that UTF-8 cannot hold: {error.reason}.") from None
     path = Path(path)
     if path.is_dir():
-        raise ValueError(f"path: {path} is a folder.")
+        raise ParallelError(f"path: {path} is a folder.")
     path.parent.mkdir(parents=True, exist_ok=True)
     # Counted: threads may write at once. Cut: the name may be as long as a name can be.
     writer = f"{next(_writes)}.{_machine()}-{os.getpid()}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from infoprior._canonical import FingerprintError, canonical_text
+from infoprior._parallel_errors import ParallelError, SourceError
 
 SHORTEST, LONGEST = 8, 64  # hexadecimal digits
 
@@ -31,7 +32,7 @@ def fingerprint(*parts: Any, length: int = 16) -> str:
     Raises:
         FingerprintError: (a `TypeError`) a value of another type, such as a function, a network or
             a random generator: its text does not say what is in it.
-        ValueError: `length` cannot be.
+        ParallelError: (a `ValueError`) `length` cannot be.
     """
     try:
         text = canonical_text(list(parts))
@@ -47,11 +48,11 @@ def source_fingerprint(*packages: str, length: int = 16) -> str:
     content; of a module its file.
 
     Raises:
-        ModuleNotFoundError: there is no such package, or it has no file.
-        ValueError: `packages` or `length` cannot be.
+        SourceError: (a `ModuleNotFoundError`) there is no such package, or it has no file.
+        ParallelError: (a `ValueError`) `packages` or `length` cannot be.
     """
     if not packages:
-        raise ValueError("packages: source_fingerprint needs the name of one at least.")
+        raise ParallelError("packages: source_fingerprint needs the name of one at least.")
     files = {
         f"{package}/{name}": _sha256(file.read_bytes())
         for package in packages
@@ -63,7 +64,7 @@ def source_fingerprint(*packages: str, length: int = 16) -> str:
 def _source_files(package: str) -> Iterator[tuple[str, Path]]:
     """(Name inside the package, file) of each of its sources."""
     if not isinstance(package, str) or not all(package.split(".")):
-        raise ValueError(f"packages: needs names such as 'infoprior.training', got {package!r}.")
+        raise ParallelError(f"packages: needs names such as 'infoprior.training', got {package!r}.")
     try:
         spec = find_spec(package)
     except (ImportError, ValueError):  # no parent package; the __main__ of a script
@@ -75,14 +76,16 @@ def _source_files(package: str) -> Iterator[tuple[str, Path]]:
     elif spec is not None and spec.has_location and spec.origin:
         files = [("", Path(spec.origin))]
     if not files:
-        raise ModuleNotFoundError(f"No package {package!r} to take the fingerprint of.")
+        raise SourceError(f"No package {package!r} to take the fingerprint of.")
     yield from files
 
 
 def _shortened(digest: str, length: int) -> str:
     whole = isinstance(length, int) and not isinstance(length, bool)
     if not whole or not SHORTEST <= length <= LONGEST:
-        raise ValueError(f"length: needs a whole number, {SHORTEST} to {LONGEST}, got {length!r}.")
+        raise ParallelError(
+            f"length: needs a whole number, {SHORTEST} to {LONGEST}, got {length!r}."
+        )
     return digest[:length]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from infoprior._canonical import FingerprintError
 from infoprior._files import remove_leftovers, write_atomically
 from infoprior._fingerprint import fingerprint, source_fingerprint
+from infoprior._parallel_errors import EngineError, JobError, ParallelError, SourceError
 from infoprior._processes import Terminated, sigterm_cleans_up, worker_pool
 from infoprior._progress import progress_line
 
@@ -22,6 +23,8 @@ __all__ = [
     "EngineError",
     "FingerprintError",
     "JobError",
+    "ParallelError",
+    "SourceError",
     "engine_options",
     "fingerprint",
     "remove_leftovers",
@@ -35,14 +38,6 @@ __all__ = [
 ENGINES = ("local", "dask", "ray")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]*")
 _LONGEST_KEY = 180  # characters; file systems take names of 255, and temporary ones are longer
-
-
-class JobError(RuntimeError):
-    """A job failed; the finished ones are kept."""
-
-
-class EngineError(RuntimeError):
-    """The engine cannot be used or went away; the finished jobs are kept."""
 
 
 def run_jobs(
@@ -88,8 +83,8 @@ def run_jobs(
         key -> result, in the order of `jobs`.
 
     Raises:
-        ValueError: an argument cannot be, with its name; a key cannot name a file, or is another
-            one but for capital letters; engine and address do not go together.
+        ParallelError: (a `ValueError`) an argument cannot be, with its name; a key cannot name a
+            file, or is another one but for capital letters; engine and address do not go together.
         JobError: a job raised, or returned what JSON does not give back as it was; the message
             names it. Or a file of a finished one is damaged. The others are kept.
         EngineError: the engine is not installed, not reachable, or would give other results (other
@@ -125,40 +120,40 @@ def _check_arguments(
     function: Any, jobs: Any, directory: Any, workers: Any, description: Any, progress: Any
 ) -> None:
     if not callable(function):
-        raise ValueError(f"function: needs a function, got {function!r}.")
+        raise ParallelError(f"function: needs a function, got {function!r}.")
     if not isinstance(jobs, Mapping):
-        raise ValueError(f"jobs: needs a dict, key -> arguments, got one {_kind(jobs)}.")
+        raise ParallelError(f"jobs: needs a dict, key -> arguments, got one {_kind(jobs)}.")
     if not isinstance(directory, str | os.PathLike) or not isinstance(os.fspath(directory), str):
-        raise ValueError(f"directory: needs a path, got {directory!r}.")
+        raise ParallelError(f"directory: needs a path, got {directory!r}.")
     if not _is_whole(workers):
-        raise ValueError(f"workers: needs a whole number, got {workers!r}.")
+        raise ParallelError(f"workers: needs a whole number, got {workers!r}.")
     if workers < 1:
-        raise ValueError(f"workers = {workers}: at least one is needed.")
+        raise ParallelError(f"workers = {workers}: at least one is needed.")
     if not isinstance(description, str):
-        raise ValueError(f"description: needs a text, got {description!r}.")
+        raise ParallelError(f"description: needs a text, got {description!r}.")
     if not isinstance(progress, bool):
-        raise ValueError(f"progress: needs to be True or False, got {progress!r}.")
+        raise ParallelError(f"progress: needs to be True or False, got {progress!r}.")
     alike: dict[str, str] = {}
     for key, arguments in jobs.items():
         if not isinstance(key, str):
-            raise ValueError(f"jobs: the key {key!r} is no text: it names the result's file.")
+            raise ParallelError(f"jobs: the key {key!r} is no text: it names the result's file.")
         if len(key) > _LONGEST_KEY:
-            raise ValueError(
+            raise ParallelError(
                 f"The job key {key[:40]!r}... cannot name a file: it has {len(key)} characters, "
                 f"and {_LONGEST_KEY} are the most. fingerprint() makes a short one."
             )
         if not _KEY.fullmatch(key):
-            raise ValueError(
+            raise ParallelError(
                 f"The job key {key!r} cannot name a file: use letters, digits, '._=+-' only, and "
                 "begin with a letter or digit."
             )
         if alike.setdefault(key.lower(), key) != key:
-            raise ValueError(
+            raise ParallelError(
                 f"The job keys {alike[key.lower()]!r} and {key!r} differ in capital letters only: "
                 "they name one file where these do not count."
             )
         if not isinstance(arguments, tuple | list):
-            raise ValueError(
+            raise ParallelError(
                 f"jobs: the arguments of {key!r} are {_kind(arguments)}: give a tuple, as (x,)."
             )
 
@@ -168,7 +163,7 @@ def _made(directory: str | os.PathLike[str]) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ValueError(f"directory: {folder} cannot be made: {error.strerror}.") from error
+        raise ParallelError(f"directory: {folder} cannot be made: {error.strerror}.") from error
     return folder
 
 
@@ -189,22 +184,22 @@ def engine_options(params: Mapping[str, Any]) -> dict[str, Any]:
             and `address` (kept but unused where the engine is local).
 
     Raises:
-        ValueError: a value that cannot be, with the setting's name.
+        ParallelError: (a `ValueError`) a value that cannot be, with the setting's name.
     """
     if not isinstance(params, Mapping):
-        raise ValueError(f"parallel: needs settings by name, got {params!r}.")
+        raise ParallelError(f"parallel: needs settings by name, got {params!r}.")
     unknown = sorted(map(str, set(params) - {"workers", "engine", "address"}))
     if unknown:
-        raise ValueError(f"parallel.{unknown[0]}: there are workers, engine and address only.")
+        raise ParallelError(f"parallel.{unknown[0]}: there are workers, engine and address only.")
     workers, cores = params.get("workers", 0), os.cpu_count() or 1
     if not _is_whole(workers) or workers < 0:
-        raise ValueError(f"parallel.workers = {workers!r}: a whole number, 0 for one a core.")
+        raise ParallelError(f"parallel.workers = {workers!r}: a whole number, 0 for one a core.")
     engine, address = params.get("engine"), params.get("address")
     engine = ENGINES[0] if engine in (None, "") else engine
     try:
         _check_engine(engine, address)
-    except ValueError as error:
-        raise ValueError(f"parallel: {error}") from None
+    except ParallelError as error:
+        raise ParallelError(f"parallel: {error}") from None
     return {
         "workers": min(int(workers), cores) if workers else cores,
         "engine": engine,
@@ -214,13 +209,13 @@ def engine_options(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_engine(engine: Any, address: Any) -> None:
     if not isinstance(engine, str) or engine not in ENGINES:
-        raise ValueError(f"engine = {engine!r}: one of {', '.join(ENGINES)} is needed.")
+        raise ParallelError(f"engine = {engine!r}: one of {', '.join(ENGINES)} is needed.")
     if address is not None and not isinstance(address, str):
-        raise ValueError(f"address = {address!r}: a text is needed, as host:port.")
+        raise ParallelError(f"address = {address!r}: a text is needed, as host:port.")
     if engine == "dask" and not address:
-        raise ValueError("engine = 'dask' needs the scheduler's address, as tcp://host:8786.")
+        raise ParallelError("engine = 'dask' needs the scheduler's address, as tcp://host:8786.")
     if engine == "ray" and not address:
-        raise ValueError("engine = 'ray' needs an address: host:6379, or auto on a node of it.")
+        raise ParallelError("engine = 'ray' needs an address: host:6379, or auto on a node of it.")
 
 
 def _local(

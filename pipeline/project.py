@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from pipeline.params import read_file
 
 NOT_SETTINGS = ("parallel", "atlas", "track")
 """Sections of params.yaml that no result depends on."""
@@ -47,9 +47,8 @@ class Project:
 
 def settings() -> dict[str, Any]:
     """Parameters of all stages, flat: `section.name` -> value."""
-    sections = yaml.safe_load(Path("params.yaml").read_text("utf-8"))
     flat: dict[str, Any] = {}
-    for section in sections:
+    for section in read_file():
         if section not in NOT_SETTINGS:
             flat |= _flat(section, read_params(section))
     return flat

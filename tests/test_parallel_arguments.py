@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from infoprior.parallel import engine_options, run_jobs, write_atomically
+from infoprior.parallel import ParallelError, engine_options, run_jobs, write_atomically
 
 
 def square(x):
@@ -37,10 +37,14 @@ def square(x):
         ({"directory": None}, "directory: needs a path, got None"),
         ({"directory": 3}, "directory: needs a path"),
         ({"directory": b"x"}, "directory: needs a path"),
+<<<<<<< HEAD
         (
             {"directory": __file__},
             r"directory: .*test_parallel_arguments\.py cannot be made: File exists",
         ),
+=======
+        ({"directory": __file__}, r"directory: .*arguments\.py cannot be made: File exists"),
+>>>>>>> h-jobs
         ({"directory": f"{__file__}/x"}, "cannot be made: Not a directory"),
         ({"workers": 0}, "workers = 0: at least one"),
         ({"workers": -1}, "workers = -1"),
@@ -60,7 +64,7 @@ def square(x):
 def test_wrong_arguments_are_refused_by_name_before_anything_runs(tmp_path, wrong, says):
     right = {"function": square, "jobs": {"k": (1,)}, "directory": tmp_path / "store"}
     arguments = {**right, "progress": False, **wrong}
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises(ParallelError, match=says):
         run_jobs(arguments.pop("function"), arguments.pop("jobs"), **arguments)
     assert not (tmp_path / "store").exists()
 
@@ -88,7 +92,7 @@ def test_numpy_numbers_longest_keys_and_lists_of_arguments_will_do(tmp_path):
     ],
 )
 def test_settings_that_cannot_be_are_refused_by_name(params, says):
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises(ParallelError, match=says):
         engine_options(params)
 
 
@@ -107,7 +111,7 @@ def test_settings_that_cannot_be_are_refused_by_name(params, says):
 )
 def test_what_cannot_be_written_is_refused_by_name(tmp_path, monkeypatch, path, content, says):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises(ParallelError, match=says):
         write_atomically(path, content)
     assert list(tmp_path.iterdir()) == []
 

@@ -24,7 +24,14 @@ import pandas as pd
 import pytest
 import torch
 
-from infoprior.parallel import FingerprintError, fingerprint, run_jobs, source_fingerprint
+from infoprior.parallel import (
+    FingerprintError,
+    ParallelError,
+    SourceError,
+    fingerprint,
+    run_jobs,
+    source_fingerprint,
+)
 
 TOP = Path(__file__).parents[1]
 FACE = "\N{GRINNING FACE}"
@@ -270,9 +277,9 @@ def test_the_message_says_where_it_is_and_what_to_give_instead() -> None:
 
 @pytest.mark.parametrize("length", [0, -1, 7, 65, 16.0, "16", None, True])
 def test_lengths_that_cannot_be_are_refused(length: Any) -> None:
-    with pytest.raises(ValueError, match=r"^length: needs a whole number, 8 to 64"):
+    with pytest.raises(ParallelError, match=r"^length: needs a whole number, 8 to 64"):
         fingerprint(1, length=length)
-    with pytest.raises(ValueError, match=r"^length: "):
+    with pytest.raises(ParallelError, match=r"^length: "):
         source_fingerprint("infoprior.spaces", length=length)
 
 
@@ -337,13 +344,13 @@ def test_code_in_a_folder_below_counts() -> None:
 )
 def test_packages_that_have_no_source_are_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
-    with pytest.raises(ModuleNotFoundError, match=f"No package '{name}'"):
+    with pytest.raises(SourceError, match=f"No package '{name}'"):
         source_fingerprint("infoprior.spaces", name)
 
 
 @pytest.mark.parametrize("name", ["", ".tasks", "a..b", None, 3, Path("x"), ["infoprior"]])
 def test_what_is_no_package_s_name_is_refused(name: Any) -> None:
-    with pytest.raises(ValueError, match=r"^packages: needs names such as"):
+    with pytest.raises(ParallelError, match=r"^packages: needs names such as"):
         source_fingerprint(name)
-    with pytest.raises(ValueError, match=r"^packages: source_fingerprint needs"):
+    with pytest.raises(ParallelError, match=r"^packages: source_fingerprint needs"):
         source_fingerprint()
