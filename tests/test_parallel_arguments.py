@@ -37,14 +37,7 @@ def square(x):
         ({"directory": None}, "directory: needs a path, got None"),
         ({"directory": 3}, "directory: needs a path"),
         ({"directory": b"x"}, "directory: needs a path"),
-<<<<<<< HEAD
-        (
-            {"directory": __file__},
-            r"directory: .*test_parallel_arguments\.py cannot be made: File exists",
-        ),
-=======
         ({"directory": __file__}, r"directory: .*arguments\.py cannot be made: File exists"),
->>>>>>> h-jobs
         ({"directory": f"{__file__}/x"}, "cannot be made: Not a directory"),
         ({"workers": 0}, "workers = 0: at least one"),
         ({"workers": -1}, "workers = -1"),

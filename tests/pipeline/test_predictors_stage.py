@@ -7,9 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from infoprior.evaluation import predict_held_out
 from infoprior.metadataset import FITTED_FAMILIES, MetaDataset, training_rows
-from infoprior.predictors import load_predictor
-from pipeline import predictors
+from infoprior.parallel import worker_pool
+from infoprior.predictors import load_predictor, make_predictor
+from pipeline import predictors, priors
 from pipeline.arms import arms
 
 PARAMS = {
@@ -32,12 +34,21 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     names = [*real[fitted]["task"].iloc[:12], *real[~fitted]["task"].iloc[:5]]
     names += list(meta.tasks[meta.tasks["kind"] == "synthetic"]["task"])
     meta.subset(names).shared().save(tmp_path / "metadataset")
-    for name in ("DATA", "MODELS", "SHARDS"):
+    for name in ("DATA", "SHARDS"):
         monkeypatch.setattr(predictors, name, tmp_path / name.lower())
+    for name in ("DATA", "MODELS"):
+        monkeypatch.setattr(priors, name, tmp_path / name.lower())
     monkeypatch.setattr(predictors, "METADATASET", tmp_path / "metadataset")
-    monkeypatch.setattr(predictors, "read_params", lambda section: PARAMS)
+    for stage in (predictors, priors):
+        monkeypatch.setattr(stage, "read_params", lambda section, whole: PARAMS)
     monkeypatch.setattr(predictors, "fan_out", dict)
+    monkeypatch.setattr(priors, "pool", lambda: worker_pool(1))
     return tmp_path
+
+
+def run_both() -> None:
+    predictors.main()
+    priors.main()
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -45,7 +56,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_every_arm_is_fitted_on_each_split_and_saved_under_its_name(place: Path) -> None:
-    predictors.main()
+    run_both()
     table = pd.read_parquet(place / "data" / "predictions" / "predictions.parquet")
     splits = predictors.parts(MetaDataset.load(place / "metadataset"), PARAMS)
     expected = {
@@ -69,9 +80,35 @@ def test_every_arm_is_fitted_on_each_split_and_saved_under_its_name(place: Path)
     # A second run finds its results, or makes them again: the same bytes.
     outputs = ("data", "models")
     before = {name: files(place / name) for name in outputs}
-    predictors.main()
+    run_both()
     assert {name: files(place / name) for name in outputs} == before
     for kept in sorted((place / "shards" / "predictors").iterdir())[::3]:
         kept.unlink()
-    predictors.main()
+    run_both()
     assert {name: files(place / name) for name in outputs} == before
+
+
+def test_another_temperature_fits_nothing_and_gives_what_a_fit_with_it_gives(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_both()
+    finished = files(place / "shards")
+    warmer = PARAMS | {"settings": {"bandwidth": 0.2, "temperature": 0.7}}
+    for stage in (predictors, priors):
+        monkeypatch.setattr(stage, "read_params", lambda section, whole: warmer)
+    run_both()
+    assert files(place / "shards") == finished
+    meta = MetaDataset.load(place / "metadataset")
+    saved = load_predictor(place / "models" / "fitted" / "nearest__mi")
+    anew = make_predictor("nearest", "mi", seed=0, bandwidth=0.2, temperature=0.7).fit(meta)
+    profile = meta.profile(meta.tasks["task"].iloc[0])
+    assert saved.predict(profile) == anew.predict(profile)
+    # The predictions, too, are those of predictors that were fitted with these settings.
+    train, held_out = predictors.parts(meta, PARAMS)["test"]
+    table, _ = predict_held_out(
+        lambda: make_predictor("nearest", "mi", seed=0, bandwidth=0.2, temperature=0.7),
+        meta, held_out, train,
+    )  # fmt: skip
+    written = pd.read_parquet(place / "data" / "predictions" / "predictions.parquet")
+    rows = written.query("predictor == 'nearest' and inputs == 'mi' and split == 'test'")
+    assert rows["log_ratio"].tolist() == table["log_ratio"].tolist()
