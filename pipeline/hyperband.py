@@ -261,8 +261,24 @@ def draw(meta: MetaDataset, report: pd.DataFrame, example: str) -> None:
         "control": control,
     }
     replayed = test[test["search"] == "replay"].set_index([*GROUP, "budget"])["regret"]
-    curves = pd.DataFrame({name: replayed.loc[arm] for name, arm in columns.items()})
-    write_csv(curves.rename_axis("budget").reset_index(), REPORTS / "regret.csv")
+    write_csv(regret_curves(replayed, columns), REPORTS / "regret.csv")
+
+
+def regret_curves(replayed: pd.Series, columns: dict[str, tuple[str, str]]) -> pd.DataFrame:
+    """What `dvc plots` draws, a row a point: prior, budget, regret.
+
+    A prior that is not paid for yet has no regret, and no row: drawn as an empty cell it would
+    stand at 0, the best there is.
+
+    Args:
+        replayed: mean regret by predictor, inputs and budget; NaN where nothing was searched.
+        columns: name of the prior -> predictor, inputs.
+    """
+    parts = [
+        replayed.loc[arm].rename_axis("budget").rename("regret").reset_index().assign(prior=name)
+        for name, arm in columns.items()
+    ]
+    return pd.concat(parts, ignore_index=True).dropna()[["prior", "budget", "regret"]]
 
 
 if __name__ == "__main__":

@@ -8,11 +8,13 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
 from infoprior.tasks import synthetic_task
+from pipeline.hyperband import regret_curves
 
 TOP = Path(__file__).parents[2]
 STAGES = yaml.safe_load((TOP / "dvc.yaml").read_text())["stages"]
@@ -118,3 +120,18 @@ def test_networks_killed_half_way_train_only_the_rest_and_give_the_same_bytes(tm
     curves = pd.read_parquet(whole / "data" / "networks" / "curves.parquet")
     assert len(curves) == 8 * 12 * 4
     assert set(curves["epoch"]) == {1, 3, 9, 27}
+
+
+def test_a_prior_that_is_not_paid_for_has_no_point_in_the_plot() -> None:
+    """An empty cell would be drawn at regret 0, the best there is."""
+    index = pd.MultiIndex.from_product(
+        [["static", "network"], ["nothing"], [1, 2, 4]], names=["predictor", "inputs", "budget"]
+    )
+    regret = pd.Series([0.9, 0.5, 0.3, np.nan, np.nan, 0.2], index=index)
+    arms = {"static": ("static", "nothing"), "predicted": ("network", "nothing")}
+    curves = regret_curves(regret, arms)
+    assert curves.to_dict("list") == {
+        "prior": ["static", "static", "static", "predicted"],
+        "budget": [1, 2, 4, 4],
+        "regret": [0.9, 0.5, 0.3, 0.2],
+    }
