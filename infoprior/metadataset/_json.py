@@ -23,7 +23,7 @@ def read_json(path: Path, error: type[Exception], missing: str) -> Any:
     try:
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise error(missing) from None
     except OSError as problem:
         raise error(f"{path} cannot be read: {problem.strerror or problem}.") from problem
