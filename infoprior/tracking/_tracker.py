@@ -77,27 +77,9 @@ class Tracker:
         self._last_dataset: tuple[pd.DataFrame, tuple[str, str | None], Any] | None = None
         for path in self.store.databases:
             ready_database(path)
-        self.client = mlflow.MlflowClient(self.store.tracking_uri, self.store.registry_uri)
-        self.experiment_id = self._experiment()
-
-    def _experiment(self) -> str:
-        """The experiment's id; made if missing, also by another process this very moment."""
-        from mlflow.exceptions import MlflowException
-
         try:
-            known = self.client.get_experiment_by_name(self.experiment)
-            if known is None:
-                try:
-                    return self.client.create_experiment(
-                        self.experiment,
-                        self.store.artifact_location,
-                        # The UI's view for models rather than for chat agents.
-                        tags={"mlflow.experimentKind": "custom_model_development"},
-                    )
-                except MlflowException:
-                    known = self.client.get_experiment_by_name(self.experiment)
-                    if known is None:
-                        raise
+            self.client = mlflow.MlflowClient(self.store.tracking_uri, self.store.registry_uri)
+            known = self._experiment()
         except Exception as error:  # of MLflow, SQLAlchemy, requests or a plugin
             where = without_credentials(self.store.tracking_uri)
             reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -110,7 +92,26 @@ class Tracker:
                 f"The MLflow experiment {self.experiment!r} was deleted. Restore it (`mlflow "
                 f"experiments restore --experiment-id {known.experiment_id}`), or name another."
             )
-        return known.experiment_id
+        self.experiment_id: str = known.experiment_id
+
+    def _experiment(self) -> Any:
+        """The experiment; made if missing, also by another process this very moment."""
+        from mlflow.exceptions import MlflowException
+
+        known = self.client.get_experiment_by_name(self.experiment)
+        if known is not None:
+            return known
+        try:
+            self.client.create_experiment(
+                self.experiment,
+                self.store.artifact_location,
+                # The UI's view for models rather than for chat agents.
+                tags={"mlflow.experimentKind": "custom_model_development"},
+            )
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        return self.client.get_experiment_by_name(self.experiment)
 
     def tag(self, run_id: str, key: str, value: str) -> None:
         """Set a tag of a run, unless it has one of this name."""
@@ -282,7 +283,8 @@ class Tracker:
                     run_id=run_id,
                 ),
                 python_model=str(model.code),
-                artifacts={name: str(file) for name, file in model.artifacts.items()},
+                # As URIs: MLflow takes % and ? in a path for the syntax of one.
+                artifacts={name: file.resolve().as_uri() for name, file in model.artifacts.items()},
                 signature=infer_signature(model.example, model.output),
                 input_example=model.example,
                 pip_requirements=list(model.requirements),
@@ -302,13 +304,18 @@ class Tracker:
         Raises:
             ValueError: the run has no model.
         """
+        from mlflow.exceptions import MlflowException
+
         model = self._model_of(run_id)
         if model is None:
             raise ValueError(f"The run {run_id} has no model to register as {name!r}.")
-        quoted = name.replace("'", "''")
-        if not self.client.search_registered_models(f"name = '{quoted}'"):
+        try:
             self.client.create_registered_model(name)
-        known = self.client.search_model_versions(f"name = '{quoted}' and run_id = '{run_id}'")
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        of_run = self.client.search_model_versions(f"run_id = '{run_id}'")
+        known = [version for version in of_run if version.name == name]
         # A registry in a database resolves models:/ by MLflow's global store, not by this one.
         source = model.model_uri if self.store.server else model.artifact_location
         version = known[0] if known else self.client.create_model_version(
