@@ -185,8 +185,10 @@ def main() -> None:
         if after is not None:
             write_atomically(mark, after)
     chosen = json.loads((MODELS / "best.json").read_text("utf-8"))["predictor"]
+    schema = json.loads((DATA / "metadataset" / "schema.json").read_text("utf-8"))
     summary = {
         "experiment": params["experiment"],
+        "metadataset": schema["digest"][:16],
         "results": digest,
         "model": f"{params['model']}@{params['alias']}",
         "best": chosen.split("/")[-1],

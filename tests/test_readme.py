@@ -107,3 +107,13 @@ def test_files_and_targets_that_it_names_exist():
     makefile = (top / "Makefile").read_text()
     for target in set(re.findall(r"\bmake ([a-z-]+)\b", README)):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+def test_what_make_repro_prints_is_what_the_committed_results_say():
+    top = Path(__file__).parents[1]
+    tracked = json.loads((top / "reports" / "tracked.json").read_text())
+    assert f"tasks, digest {tracked['metadataset']}\n" in README
+    predictors = pd.read_csv(top / "reports" / "predictors.csv")
+    assert f"\n{len(predictors)} arms, " in README
+    held_out = json.loads((top / "reports" / "metrics.json").read_text())["tasks"]
+    assert f"{held_out} real tasks of " in README
