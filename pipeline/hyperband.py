@@ -260,7 +260,7 @@ def draw(meta: MetaDataset, report: pd.DataFrame, example: str) -> None:
         "predicted_with_mi": _arm_named("predictor_with_mi"),
         "control": control,
     }
-    replayed = test[test["search"] == "replay"].set_index([*GROUP, "budget"])["regret"]
+    replayed = test[test["search"] == "replay"].set_index([*GROUP, "budget"])["regret"].sort_index()
     write_csv(regret_curves(replayed, columns), REPORTS / "regret.csv")
 
 

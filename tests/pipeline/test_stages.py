@@ -127,7 +127,7 @@ def test_a_prior_that_is_not_paid_for_has_no_point_in_the_plot() -> None:
     index = pd.MultiIndex.from_product(
         [["static", "network"], ["nothing"], [1, 2, 4]], names=["predictor", "inputs", "budget"]
     )
-    regret = pd.Series([0.9, 0.5, 0.3, np.nan, np.nan, 0.2], index=index)
+    regret = pd.Series([0.9, 0.5, 0.3, np.nan, np.nan, 0.2], index=index).sort_index()
     arms = {"static": ("static", "nothing"), "predicted": ("network", "nothing")}
     curves = regret_curves(regret, arms)
     assert curves.to_dict("list") == {
