@@ -89,4 +89,8 @@ def _alive(process: int) -> bool:
         return False
     except PermissionError:
         pass
-    return True
+    try:  # one that has ended is listed until its parent, or init, has asked for its status
+        status = Path(f"/proc/{process}/stat").read_bytes()
+    except OSError:  # no such list, or gone meanwhile
+        return True
+    return status.rpartition(b")")[2].split()[0] != b"Z"

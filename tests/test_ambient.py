@@ -264,7 +264,7 @@ def test_settings_come_back_after_an_error() -> None:
 
 @pytest.mark.parametrize("first_out", [0, 1])
 def test_the_last_of_several_threads_puts_the_process_back(first_out: int) -> None:
-    both_in, one_out = Barrier(3), Barrier(2)
+    both_in, looked, one_out = Barrier(3), Barrier(3), Barrier(2)
     seen = []
 
     def work(number: int, entered: Barrier) -> None:
@@ -274,6 +274,7 @@ def test_the_last_of_several_threads_puts_the_process_back(first_out: int) -> No
             if not number:
                 entered.wait()
             both_in.wait()
+            looked.wait()
             if number != first_out:
                 one_out.wait()
                 seen.append(torch.get_default_dtype())
@@ -286,7 +287,9 @@ def test_the_last_of_several_threads_puts_the_process_back(first_out: int) -> No
         for thread in threads:
             thread.start()
         both_in.wait()
-        assert torch.get_default_dtype() == torch.float32
+        within = torch.get_default_dtype()
+        looked.wait()
+        assert within == torch.float32
         for thread in threads:
             thread.join()
         assert seen == [torch.float32]

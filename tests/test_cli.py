@@ -169,7 +169,7 @@ def test_a_fitted_predictor_is_written_and_suggests(monkeypatch, capsys, tmp_pat
         (["--no-published"], ["--no-published", "--rows"]),
         (["--predictor", "tree"], ["'tree'", "trees"]),
         (["--inputs", "mii"], ["'mii'", "'mi'"]),
-        (["--temperature", "-1"], ["temperature = -1"]),
+        (["--temperature", "-1"], ["temperature", "-1"]),
         (["--space", "foo"], ["'foo'", "mlp"]),
         (["--rows", "nowhere"], ["nowhere"]),
     ],

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from infoprior import _files
 from infoprior.parallel import (
     EngineError,
     JobError,
@@ -313,3 +314,13 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
         write_atomically(path, "new")
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
     assert path.read_text() == "old"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux' list of processes")
+def test_a_process_that_has_ended_is_not_alive_before_somebody_has_asked_for_its_status():
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    while Path(f"/proc/{ended.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+        time.sleep(0.01)
+    assert not _files._alive(ended.pid)
+    ended.wait()
+    assert _files._alive(os.getpid())
