@@ -233,9 +233,9 @@ class PromotingSampler(BaseSampler):
             last = len(self._rungs) - 1
             while rung < last and self._rungs[rung] <= (old.last_step or 0):
                 rung += 1  # its objective reports at other steps, and has passed this one
-            notes = {name: old.user_attrs[name] for name in _COPIED if name in old.user_attrs}
-            notes |= {STEP: old.last_step, PARAMS: params_checksum(old.params)}
-            notes |= {PROMOTES: old.number}
+            # Whom it promotes first: until that is written another worker may take the same one.
+            notes = {PROMOTES: old.number, STEP: old.last_step, PARAMS: params_checksum(old.params)}
+            notes |= {name: old.user_attrs[name] for name in _COPIED if name in old.user_attrs}
             self._remember(trial.number, old)
         else:
             rung = slot.bottom
