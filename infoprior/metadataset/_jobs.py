@@ -15,6 +15,7 @@ from functools import lru_cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from infoprior._arguments import check_seed
 from infoprior.parallel import source_fingerprint
 from infoprior.training import RUNGS
 
@@ -47,10 +48,13 @@ def published_task(name: str, draw: int = 0) -> Task:
     Raises:
         TaskError: there is no such task, or its package is not installed.
     """
-    from infoprior.tasks import load_task, synthetic_task
+    from infoprior.tasks import TaskError, load_task, synthetic_task
 
+    if not isinstance(name, str):
+        raise TaskError(f"name is of type {type(name).__name__}; give a task's name.")
+    draw = check_seed(draw, TaskError, "draw")
     prefix, _, index = name.partition("/")
-    if prefix == "synthetic":
+    if prefix == "synthetic" and index.isdecimal():
         return synthetic_task(int(index), draw=draw)
     caps: dict[str, Any] = IMAGE_CAPS if prefix in ("mnist", "digits-image") else CAPS
     return load_task(name, seed=draw, **caps)
