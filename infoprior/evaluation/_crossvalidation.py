@@ -107,7 +107,10 @@ def log_ratio_table(
 def _made(make: Callable[[], Any]) -> Any:
     if not callable(make):
         raise EvaluationError("make has to be a function that returns a predictor")
-    return make()
+    predictor = make()
+    if not callable(getattr(predictor, "fit", None)):
+        raise EvaluationError(f"make has to return a predictor, got {type(predictor).__name__}")
+    return predictor
 
 
 def _two_sides(meta: Any, held_out: Sequence[str], train: Sequence[str]) -> tuple[Any, Any]:

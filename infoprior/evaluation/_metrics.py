@@ -20,10 +20,14 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from infoprior._arguments import check_seed, number_list, real_number, whole_number
+from infoprior._arguments import check_seed, number_list, real_number, whole_number, whole_within
 from infoprior.evaluation._errors import EvaluationError
 
 Floats = NDArray[np.float64]
+
+
+MOST_DRAWS = 10_000_000
+"""Resamples and draws that are kept in memory at once: each is a row of numbers."""
 
 
 def task_seed(seed: int, task: str) -> int:
@@ -188,7 +192,7 @@ def best_of_k_regret(
     k = whole_number(k, "k", 1, EvaluationError)
     if k > n:
         raise EvaluationError(f"k must lie between 1 and the {n} recorded architectures, got {k}")
-    n_draws = whole_number(n_draws, "n_draws", 1, EvaluationError)
+    n_draws = whole_within(n_draws, "n_draws", 1, MOST_DRAWS, EvaluationError)
     seed = check_seed(seed, EvaluationError)
     regret = RegretScale.of(truth, min_gap=min_gap).regret(truth)
     if k == 1:

@@ -32,9 +32,10 @@ from infoprior._arguments import (
     number_list,
     real_number,
     whole_number,
+    whole_within,
 )
 from infoprior.evaluation._errors import EvaluationError
-from infoprior.evaluation._metrics import Floats, RegretScale, drawable, over_recorded
+from infoprior.evaluation._metrics import MOST_DRAWS, Floats, RegretScale, drawable, over_recorded
 
 Ints = NDArray[np.int64]
 _KEYS = ["task", "architecture", "seed", "epoch"]
@@ -258,7 +259,7 @@ def replay(
         else RecordedCurves.from_frame(curves_of_task)
     )
     scores = recorded.align(log_ratio)
-    seeds = whole_number(seeds, "seeds", 1, EvaluationError)
+    seeds = whole_within(seeds, "seeds", 1, MOST_DRAWS, EvaluationError)
     seed = check_seed(seed, EvaluationError)
     weight = real_number(weight, "weight", 0.0, 1.0, error=EvaluationError)
     allowed = number_list(budgets, "budgets", EvaluationError)

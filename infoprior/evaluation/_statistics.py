@@ -21,9 +21,10 @@ from infoprior._arguments import (
     name_list,
     number_list,
     real_number,
-    whole_number,
+    whole_within,
 )
 from infoprior.evaluation._errors import EvaluationError
+from infoprior.evaluation._metrics import MOST_DRAWS
 
 Floats = NDArray[np.float64]
 GROUP = ("predictor", "inputs")
@@ -64,7 +65,7 @@ def bootstrap_interval(
     """
     array = _vector(values, "values")
     level = real_number(level, "level", 0.0, 1.0, above=True, below=True, error=EvaluationError)
-    n = whole_number(n, "n", 1, EvaluationError)
+    n = whole_within(n, "n", 1, MOST_DRAWS, EvaluationError)
     seed = check_seed(seed, EvaluationError)
     groups = np.arange(array.size) if families is None else _codes(families, array.size)
     sums = np.bincount(groups, weights=array)

@@ -30,7 +30,7 @@ def score(meta: MetaDataset, per_unit: float = PER_UNIT) -> pd.DataFrame:
     """
     remedy = "give a MetaDataset, as load_metadataset returns it"
     instance_of(meta, MetaDataset, "meta", remedy, MetaDatasetError)
-    per_unit = real_number(per_unit, "per_unit", 0.0, error=MetaDatasetError)
+    per_unit = real_number(per_unit, "per_unit", 0.0, 1.0, error=MetaDatasetError)
     names = [name for name in meta.space if name.startswith("units_")]
     if not names:
         raise MetaDatasetError(

@@ -55,7 +55,7 @@ def space_from_dict(data: Any, where: str) -> SearchSpace:
     try:
         name = data["name"]
         distributions = {n: _distribution(d) for n, d in data["distributions"]}
-    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise MetaDatasetError(f"{where}: the space cannot be read: {error!r}.") from error
     if name not in SPACES:
         return SearchSpace(name, distributions)
