@@ -192,7 +192,7 @@ class Prior:
                 out.
 
         Raises:
-            PriorError: there is not one for each component, none is positive, or the prior is uniform.
+            PriorError: there is not one for each component, none is positive, or it has none.
         """
         if not self._kernels:
             raise PriorError("reweight: a uniform prior has no components.")
