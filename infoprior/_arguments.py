@@ -160,7 +160,7 @@ def name_list(value: Any, name: str, error: type[ValueError], *, least: int = 0)
     return names
 
 
-def table(value: Any, name: str, columns: Iterable[str], error: type[ValueError]) -> Any:
+def data_frame(value: Any, name: str, columns: Iterable[str], error: type[ValueError]) -> Any:
     """A data frame that has these columns.
 
     Raises:

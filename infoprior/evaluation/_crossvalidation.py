@@ -9,7 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from infoprior._arguments import instance_of, name_list
 from infoprior.evaluation._errors import EvaluationError
+from infoprior.priors import Prior
 
 
 class FitsAndPredicts(Protocol):
@@ -51,7 +53,7 @@ def predict_held_out(
             none.
     """
     learned_from, shown = _two_sides(meta, held_out, train)
-    priors = make().fit(learned_from).predict_tasks(shown, held_out)
+    priors = _made(make).fit(learned_from).predict_tasks(shown, held_out)
     return log_ratio_table(priors, meta.points()), priors
 
 
@@ -67,7 +69,7 @@ def score_held_out(
         EvaluationError: as `predict_held_out`.
     """
     learned_from, shown = _two_sides(meta, held_out, train)
-    predictor = make().fit(learned_from)
+    predictor = _made(make).fit(learned_from)
     return list(predictor.points), predictor.score_tasks(shown, held_out)
 
 
@@ -83,6 +85,12 @@ def log_ratio_table(
     Returns:
         a row per (task, architecture): task, architecture, log_ratio (nats, relative to uniform).
     """
+    instance_of(priors, Mapping, "priors", "give them by task", EvaluationError)
+    instance_of(points, Mapping, "points", "give params by architecture", EvaluationError)
+    if not priors or not points:
+        raise EvaluationError("priors and points have to hold at least one each")
+    for task, prior in priors.items():
+        instance_of(prior, Prior, f"the prior of {task!r}", "give a Prior", EvaluationError)
     tables = [
         pd.DataFrame(
             {
@@ -96,11 +104,23 @@ def log_ratio_table(
     return pd.concat(tables, ignore_index=True)
 
 
+def _made(make: Callable[[], Any]) -> Any:
+    if not callable(make):
+        raise EvaluationError("make has to be a function that returns a predictor")
+    predictor = make()
+    if not callable(getattr(predictor, "fit", None)):
+        raise EvaluationError(f"make has to return a predictor, got {type(predictor).__name__}")
+    return predictor
+
+
 def _two_sides(meta: Any, held_out: Sequence[str], train: Sequence[str]) -> tuple[Any, Any]:
     """What is learned from, and what is shown of the held-out tasks."""
-    for name, tasks in (("held_out", held_out), ("train", train)):
-        if isinstance(tasks, str) or not len(tasks):
-            raise EvaluationError(f"{name} has to be a list of at least one task, got {tasks!r}")
+    from infoprior.metadataset import MetaDataset
+
+    remedy = "give a MetaDataset, as load_metadataset returns it"
+    instance_of(meta, MetaDataset, "meta", remedy, EvaluationError)
+    held_out = name_list(held_out, "held_out", EvaluationError, least=1)
+    train = name_list(train, "train", EvaluationError, least=1)
     family = meta.tasks.set_index("task")["family"]
     if unknown := sorted({*held_out, *train} - set(family.index)):
         raise EvaluationError(f"the meta-dataset has no task {unknown[0]!r}")

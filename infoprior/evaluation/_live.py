@@ -19,6 +19,14 @@ import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from infoprior._arguments import (
+    check_seed,
+    data_frame,
+    instance_of,
+    number_list,
+    real_number,
+    whole_number,
+)
 from infoprior.evaluation._errors import EvaluationError
 from infoprior.evaluation._metrics import RegretScale
 from infoprior.evaluation._replay import rungs
@@ -88,6 +96,13 @@ def live_study(
         EvaluationError: neither a budget nor a number of trials, an unknown base, settings out
             of range, or a study in the storage that had other settings.
     """
+    _check(task, prior, space)
+    seed = check_seed(seed, EvaluationError)
+    start_cost = real_number(start_cost, "start_cost", 0.0, error=EvaluationError)
+    if n_trials is not None:
+        n_trials = whole_number(n_trials, "n_trials", 1, EvaluationError)
+    if budget_epochs is not None:
+        budget_epochs = whole_number(budget_epochs, "budget_epochs", 1, EvaluationError)
     levels = rungs(max_epochs, eta)
     # Optuna counts brackets with a float logarithm, which for 3^5 loses one.
     if math.floor(math.log(max_epochs, eta)) + 1 != len(levels):
@@ -96,8 +111,6 @@ def live_study(
         raise EvaluationError(f"unknown base sampler {base!r}; there are {tuple(_BASES)}")
     if budget_epochs is None and n_trials is None:
         raise EvaluationError("say when to stop: give budget_epochs or n_trials")
-    if not (math.isfinite(start_cost) and start_cost >= 0.0):
-        raise EvaluationError(f"start_cost must be 0 or more full trainings, got {start_cost}")
     name, memory = study_name or f"{task.name}/{seed}", storage is None
     try:
         study = hyperband_study(
@@ -150,20 +163,36 @@ def regret_curve(
         ``test_accuracy`` and, with a scale, ``regret`` (both NaN before the first: nothing found
         is no finding, not even a median one).
     """
+    columns = ("cost", "incumbent", "incumbent_test_accuracy")
+    data_frame(rows, "rows", columns, EvaluationError)
+    allowed = number_list(budgets, "budgets", EvaluationError, least=0)
+    if scale is not None:
+        instance_of(scale, RegretScale, "scale", "give a RegretScale", EvaluationError)
     cost = rows["cost"].to_numpy(np.float64)
     accuracy = rows["incumbent_test_accuracy"].to_numpy(np.float64)
-    last = np.searchsorted(cost, np.asarray(budgets, dtype=np.float64) + 1e-9, side="right") - 1
+    last = np.searchsorted(cost, allowed + 1e-9, side="right") - 1
     none = last < 0
     if len(rows) == 0:
         reached, who = np.full(len(last), np.nan), np.full(len(last), -1)
     else:
         reached = np.where(none, np.nan, accuracy[np.maximum(last, 0)])
         who = np.where(none, -1, rows["incumbent"].to_numpy(np.int64)[np.maximum(last, 0)])
-    curve = pd.DataFrame({"budget": np.asarray(budgets, dtype=np.float64), "incumbent": who})
+    curve = pd.DataFrame({"budget": allowed, "incumbent": who})
     curve["test_accuracy"] = reached
     if scale is not None:
         curve["regret"] = scale.regret(reached)
     return curve
+
+
+def _check(task: Any, prior: Any, space: Any) -> None:
+    from infoprior.priors import Prior
+    from infoprior.spaces import SearchSpace
+    from infoprior.tasks import Task
+
+    instance_of(task, Task, "task", "give a Task, as read_table returns it", EvaluationError)
+    instance_of(space, SearchSpace, "space", "give one of get_space", EvaluationError)
+    if prior is not None:
+        instance_of(prior, Prior, "prior", "give a Prior, or None", EvaluationError)
 
 
 def _one_trial(

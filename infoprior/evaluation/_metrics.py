@@ -11,6 +11,7 @@ says about the recorded architectures is their share of the whole: `over_recorde
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,9 +20,14 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from infoprior._arguments import check_seed, number_list, real_number, whole_number, whole_within
 from infoprior.evaluation._errors import EvaluationError
 
 Floats = NDArray[np.float64]
+
+
+MOST_DRAWS = 10_000_000
+"""Resamples and draws that are kept in memory at once: each is a row of numbers."""
 
 
 def task_seed(seed: int, task: str) -> int:
@@ -30,7 +36,10 @@ def task_seed(seed: int, task: str) -> int:
     Without it all tasks of a shared design would draw the same architectures, and the luck of
     that draw wouldn't average out over tasks.
     """
-    return int(np.random.SeedSequence([int(seed), zlib.crc32(task.encode())]).generate_state(1)[0])
+    if not isinstance(task, str):
+        raise EvaluationError(f"task has to be a name, got a {type(task).__name__}")
+    entropy = [check_seed(seed, EvaluationError), zlib.crc32(task.encode())]
+    return int(np.random.SeedSequence(entropy).generate_state(1)[0])
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,11 @@ class RegretScale:
     median: float
     min_gap: float = 1e-9
 
+    def __post_init__(self) -> None:
+        for name, low in (("best", -math.inf), ("median", -math.inf), ("min_gap", 0.0)):
+            number = real_number(getattr(self, name), name, low, error=EvaluationError)
+            object.__setattr__(self, name, float(number))
+
     @classmethod
     def of(cls, test: ArrayLike, *, min_gap: float = 1e-9) -> RegretScale:
         """The scale of recorded test accuracies, shape (n,).
@@ -55,7 +69,7 @@ class RegretScale:
             EvaluationError: no architectures, or accuracies that aren't finite.
         """
         values = _finite(test, "test accuracy")
-        return cls(float(values.max()), float(np.median(values)), float(min_gap))
+        return cls(float(values.max()), float(np.median(values)), min_gap)
 
     @property
     def discriminating(self) -> bool:
@@ -69,7 +83,10 @@ class RegretScale:
         such tasks out of a comparison, or they pull all priors towards each other. NaN (no
         accuracy yet) stays NaN.
         """
-        accuracy = np.asarray(test, dtype=np.float64)
+        try:
+            accuracy = np.asarray(test, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise EvaluationError("test has to be accuracies, as numbers") from None
         if not self.discriminating:
             return np.where(np.isnan(accuracy), np.nan, 0.0)
         return (self.best - accuracy) / (self.best - self.median)
@@ -129,8 +146,7 @@ def log_ratio_of_best(log_ratio: ArrayLike, test: ArrayLike, *, share: float = 0
     """
     scores, truth = over_recorded(log_ratio), _finite(test, "test accuracy")
     _same_length(scores, truth)
-    if not 0.0 < share <= 1.0:
-        raise EvaluationError(f"share must lie above 0 and at most 1, got {share}")
+    share = real_number(share, "share", 0.0, 1.0, above=True, error=EvaluationError)
     # 0.1 * 30 is 3.0000000000000004 in floats: round before rounding up
     n_best = max(1, int(np.ceil(round(share * truth.size, 9))))
     threshold = np.sort(truth)[-n_best]
@@ -173,17 +189,18 @@ def best_of_k_regret(
     _same_length(scores, val)
     _same_length(scores, truth)
     n = scores.size
-    if not 1 <= k <= n:
+    k = whole_number(k, "k", 1, EvaluationError)
+    if k > n:
         raise EvaluationError(f"k must lie between 1 and the {n} recorded architectures, got {k}")
-    if n_draws < 1:
-        raise EvaluationError(f"n_draws must be at least 1, got {n_draws}")
+    n_draws = whole_within(n_draws, "n_draws", 1, MOST_DRAWS, EvaluationError)
+    seed = check_seed(seed, EvaluationError)
     regret = RegretScale.of(truth, min_gap=min_gap).regret(truth)
     if k == 1:
         weights = np.exp(scores - scores.max())  # shifted: only ratios matter, nothing overflows
         return float(regret @ (weights / weights.sum()))
     if k == n:
         return float(regret[val == val.max()].mean())
-    keys = scores + _gumbel(int(seed), int(n_draws), n)
+    keys = scores + _gumbel(seed, n_draws, n)
     drawn = np.argpartition(-keys, k - 1, axis=1)[:, :k]
     drawn_val = val[drawn]
     kept = drawn_val == drawn_val.max(axis=1, keepdims=True)
@@ -206,12 +223,14 @@ def task_metrics(
         ``kendall_tau``, ``log_ratio_of_best``, ``regret_at_<k>`` for each k that is at most the
         number of architectures, and ``discriminating``.
     """
+    if isinstance(ks, str) or not isinstance(ks, Sequence):
+        raise EvaluationError(f"ks has to be a list of whole numbers, got {ks!r}")
     truth = _finite(test, "test accuracy")
     row: dict[str, float | bool] = {
         "kendall_tau": kendall_tau(log_ratio, truth),
         "log_ratio_of_best": log_ratio_of_best(log_ratio, truth),
     }
-    for k in ks:
+    for k in [whole_number(k, "ks", 1, EvaluationError) for k in ks]:
         if k <= truth.size:
             row[f"regret_at_{k}"] = best_of_k_regret(
                 log_ratio, validation, truth, k, n_draws, seed, min_gap=min_gap
@@ -229,11 +248,7 @@ def _gumbel(seed: int, n_draws: int, n: int) -> Floats:
 
 
 def _log_ratio(values: ArrayLike) -> Floats:
-    scores = np.array(values, dtype=np.float64)
-    if scores.ndim != 1 or scores.size == 0:
-        raise EvaluationError(
-            f"log_ratio must be one number per architecture, got shape {scores.shape}"
-        )
+    scores = number_list(values, "log_ratio", EvaluationError, finite=False)
     if np.isnan(scores).any() or np.isposinf(scores).any():
         raise EvaluationError("log_ratio holds NaN or +inf; a prior's log-ratios are finite")
     if np.isneginf(scores).all():
@@ -251,12 +266,7 @@ def drawable(scores: Floats) -> Floats:
 
 
 def _finite(values: ArrayLike, what: str) -> Floats:
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim != 1 or array.size == 0:
-        raise EvaluationError(f"{what} must be one number per architecture, got {array.shape}")
-    if not np.isfinite(array).all():
-        raise EvaluationError(f"{what} holds {int((~np.isfinite(array)).sum())} non-finite values")
-    return array
+    return number_list(values, what, EvaluationError)
 
 
 def _same_length(first: Floats, second: Floats) -> None:

@@ -26,8 +26,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from infoprior._arguments import (
+    check_seed,
+    data_frame,
+    number_list,
+    real_number,
+    whole_number,
+    whole_within,
+)
 from infoprior.evaluation._errors import EvaluationError
-from infoprior.evaluation._metrics import Floats, RegretScale, drawable, over_recorded
+from infoprior.evaluation._metrics import MOST_DRAWS, Floats, RegretScale, drawable, over_recorded
 
 Ints = NDArray[np.int64]
 _KEYS = ["task", "architecture", "seed", "epoch"]
@@ -53,8 +61,8 @@ def hyperband_brackets(max_epochs: int = 27, eta: int = 3) -> list[tuple[int, li
 
 def rungs(max_epochs: int, eta: int) -> tuple[int, ...]:
     """1, eta, eta², …, max_epochs, in epochs."""
-    if eta < 2 or max_epochs < 1:
-        raise EvaluationError(f"need eta >= 2 and max_epochs >= 1, got {eta} and {max_epochs}")
+    eta = whole_number(eta, "eta", 2, EvaluationError)
+    max_epochs = whole_number(max_epochs, "max_epochs", 1, EvaluationError)
     levels = [1]
     while levels[-1] < max_epochs:
         levels.append(levels[-1] * eta)
@@ -107,13 +115,11 @@ class RecordedCurves:
                 isn't recorded, accuracies outside [0, 1].
         """
         levels = rungs(max_epochs, eta)
-        lacking = [
-            name
-            for name in [*_KEYS, "validation_accuracy", "test_accuracy"]
-            if name not in curves.columns
-        ]
-        if lacking:
-            raise EvaluationError(f"the table of curves lacks the columns {lacking}")
+        accuracies = ["validation_accuracy", "test_accuracy"]
+        data_frame(curves, "curves", [*_KEYS, *accuracies], EvaluationError)
+        for name in accuracies:
+            if not pd.api.types.is_numeric_dtype(curves[name]):
+                raise EvaluationError(f"curves: {name} has to be a column of numbers")
         names = curves["task"].unique()
         if len(names) != 1:
             raise EvaluationError(f"one task's curves are needed, got those of {len(names)}")
@@ -124,7 +130,7 @@ class RecordedCurves:
         wide = at_rungs.pivot(
             index=["architecture", "seed"],
             columns="epoch",
-            values=["validation_accuracy", "test_accuracy"],
+            values=accuracies,
         )
         architectures = sorted(curves["architecture"].unique())
         by_architecture = wide.groupby(level="architecture", sort=True).indices
@@ -134,7 +140,7 @@ class RecordedCurves:
         repeats = max(len(rows) for rows in by_architecture.values())
         picked = np.array([np.resize(by_architecture[name], repeats) for name in architectures])
         parts = []
-        for metric in ("validation_accuracy", "test_accuracy"):
+        for metric in accuracies:
             values = np.full((len(wide), len(levels)), np.nan)
             for column, level in enumerate(levels):
                 if (metric, level) in wide.columns:
@@ -176,9 +182,8 @@ class RecordedCurves:
             missing = [name for name in self.architectures if name not in log_ratio]
             if missing:
                 raise EvaluationError(f"log_ratio lacks the architectures {missing[:5]}")
-            scores = np.array([float(log_ratio[name]) for name in self.architectures])
-        else:
-            scores = np.asarray(log_ratio, dtype=np.float64)
+            log_ratio = [log_ratio[name] for name in self.architectures]
+        scores = number_list(log_ratio, "log_ratio", EvaluationError, finite=False)
         if scores.shape != (len(self.architectures),):
             raise EvaluationError(
                 f"log_ratio must hold one number for each of the {len(self.architectures)} "
@@ -254,15 +259,17 @@ def replay(
         else RecordedCurves.from_frame(curves_of_task)
     )
     scores = recorded.align(log_ratio)
-    allowed = np.asarray(budgets, dtype=np.float64)
-    if seeds < 1 or allowed.ndim != 1 or allowed.size == 0 or not (allowed > 0).all():
-        raise EvaluationError("replay needs at least one seed, and budgets above 0")
-    if not 0.0 <= weight <= 1.0:
-        raise EvaluationError(f"weight must lie between 0 and 1, got {weight}")
-    several = np.ndim(start_cost) > 0
-    charged = np.atleast_1d(np.asarray(start_cost, dtype=np.float64))
-    if charged.ndim != 1 or not (np.isfinite(charged) & (charged >= 0.0)).all() or not charged.size:
-        raise EvaluationError(f"start_cost must be 0 or more full trainings, got {start_cost}")
+    seeds = whole_within(seeds, "seeds", 1, MOST_DRAWS, EvaluationError)
+    seed = check_seed(seed, EvaluationError)
+    weight = real_number(weight, "weight", 0.0, 1.0, error=EvaluationError)
+    allowed = number_list(budgets, "budgets", EvaluationError)
+    if not (allowed > 0).all():
+        raise EvaluationError(f"budgets have to be above 0, got {allowed.min():g}")
+    several = isinstance(start_cost, Sequence | np.ndarray)
+    costs = start_cost if several else [start_cost]
+    charged = number_list(costs, "start_cost", EvaluationError)
+    if not (charged >= 0.0).all():
+        raise EvaluationError(f"start_cost has to be 0 or more full trainings, got {start_cost}")
     if weight < 1.0:  # log(w p/u + 1 - w), in log space so that a steep prior can't overflow
         part = math.log(weight) if weight > 0.0 else -math.inf
         scores = np.logaddexp(part + scores, math.log1p(-weight))
@@ -344,7 +351,7 @@ def _run(
     row = np.arange(seeds)[:, None]
     repeat = row % recorded.validation.shape[0]
     paid = np.zeros((seeds, n), dtype=np.int64)
-    entropy = [int(seed), zlib.crc32(recorded.task.encode())]
+    entropy = [seed, zlib.crc32(recorded.task.encode())]
     order, used, rounds, turn = np.zeros((seeds, 0), dtype=np.int64), 0, 0, 0
     members: list[Ints] = []
     levels: list[Ints] = []

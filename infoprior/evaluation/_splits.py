@@ -12,6 +12,7 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
+from infoprior._arguments import check_seed, data_frame, name_list, real_number, whole_number
 from infoprior.evaluation._errors import EvaluationError
 
 # Real tasks are dealt out first, so that they are spread best over folds.
@@ -49,15 +50,19 @@ def hold_out(
             unknown kind, or fewer than two families.
     """
     families = _families(tasks)
-    if not 0.0 < fraction < 1.0:
-        raise EvaluationError(f"fraction must lie above 0 and below 1, got {fraction}")
+    fraction = real_number(
+        fraction, "fraction", 0.0, 1.0, above=True, below=True, error=EvaluationError
+    )
+    seed = check_seed(seed, EvaluationError)
+    keep = name_list(keep, "keep", EvaluationError)
     if len(families) < 2:
         raise EvaluationError("hold_out needs tasks of at least two families, there is one")
     present = sorted({kind for kind, _ in families.values()}, key=_kind_key)
-    chosen_kinds = present if kinds is None else [kind for kind in present if kind in kinds]
+    wanted = present if kinds is None else name_list(kinds, "kinds", EvaluationError)
+    chosen_kinds = [kind for kind in present if kind in wanted]
     if not chosen_kinds:
         raise EvaluationError(f"no family counts as one of the kinds {kinds}; there are {present}")
-    rng = np.random.default_rng([int(seed), 0])
+    rng = np.random.default_rng([seed, 0])
     test: set[str] = set()
     remaining: list[str] = []
     for kind in chosen_kinds:
@@ -104,14 +109,14 @@ def family_folds(tasks: pd.DataFrame, n_folds: int, seed: int) -> list[list[str]
             families than folds.
     """
     families = _families(tasks)
-    if n_folds < 2:
-        raise EvaluationError(f"n_folds must be at least 2, got {n_folds}")
+    n_folds = whole_number(n_folds, "n_folds", 2, EvaluationError)
+    seed = check_seed(seed, EvaluationError)
     if len(families) < n_folds:
         raise EvaluationError(
             f"{n_folds} folds of whole families need at least {n_folds} families, "
             f"there are {len(families)}; ask for fewer folds"
         )
-    rng = np.random.default_rng([int(seed), 1])
+    rng = np.random.default_rng([seed, 1])
     names = sorted(families)
     jitter = dict(zip(names, rng.permutation(len(names)), strict=True))
     # All sizes first, kinds within equal sizes: largest-first keeps the folds' totals level.
@@ -139,9 +144,7 @@ def _kind_key(kind: str) -> tuple[int, str]:
 
 def _families(tasks: pd.DataFrame) -> dict[str, tuple[str, list[str]]]:
     """family -> (its kind, the sorted names of its tasks)."""
-    missing = [column for column in ("task", "family", "kind") if column not in tasks.columns]
-    if missing:
-        raise EvaluationError(f"the table of tasks lacks the columns {missing}")
+    data_frame(tasks, "tasks", ("task", "family", "kind"), EvaluationError)
     if len(tasks) == 0:
         raise EvaluationError("the table of tasks is empty")
     if tasks[["task", "family", "kind"]].isna().any().any():

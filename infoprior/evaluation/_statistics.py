@@ -7,7 +7,7 @@ tests see one number per family.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -15,7 +15,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from infoprior._arguments import (
+    check_seed,
+    data_frame,
+    name_list,
+    number_list,
+    real_number,
+    whole_within,
+)
 from infoprior.evaluation._errors import EvaluationError
+from infoprior.evaluation._metrics import MOST_DRAWS
 
 Floats = NDArray[np.float64]
 GROUP = ("predictor", "inputs")
@@ -55,10 +64,9 @@ def bootstrap_interval(
         EvaluationError: no values, non-finite values, lengths that differ, a level out of range.
     """
     array = _vector(values, "values")
-    if not 0.0 < level < 1.0:
-        raise EvaluationError(f"level must lie above 0 and below 1, got {level}")
-    if n < 1:
-        raise EvaluationError(f"the number of resamples must be at least 1, got {n}")
+    level = real_number(level, "level", 0.0, 1.0, above=True, below=True, error=EvaluationError)
+    n = whole_within(n, "n", 1, MOST_DRAWS, EvaluationError)
+    seed = check_seed(seed, EvaluationError)
     groups = np.arange(array.size) if families is None else _codes(families, array.size)
     sums = np.bincount(groups, weights=array)
     sizes = np.bincount(groups).astype(np.float64)
@@ -119,9 +127,7 @@ def holm(p_values: ArrayLike) -> Floats:
     Raises:
         EvaluationError: values outside [0, 1].
     """
-    p = np.asarray(p_values, dtype=np.float64)
-    if p.ndim != 1:
-        raise EvaluationError(f"p-values must be a flat sequence, got shape {p.shape}")
+    p = number_list(p_values, "p_values", EvaluationError, finite=False, least=0)
     adjusted = np.full(p.shape, np.nan)
     tested = np.flatnonzero(~np.isnan(p))
     raw = p[tested]
@@ -166,10 +172,11 @@ def compare(
             a task of two families, or a predictor that wasn't judged on the same tasks as the
             reference.
     """
-    group = list(group)
-    lacking = [name for name in [*group, "task", metric] if name not in table.columns]
-    if lacking:
-        raise EvaluationError(f"the table of results lacks the columns {lacking}")
+    group = name_list(group, "group", EvaluationError, least=1)
+    (metric,) = name_list([metric], "metric", EvaluationError)
+    data_frame(table, "table", [*group, "task", metric], EvaluationError)
+    if not pd.api.types.is_numeric_dtype(table[metric]):
+        raise EvaluationError(f"{metric} has to be a column of numbers")
     if table[metric].isna().any():
         bad = table.loc[table[metric].isna()].iloc[0]
         raise EvaluationError(
@@ -211,6 +218,8 @@ def compare(
 
 
 def _reference(keys: list[tuple[Any, ...]], reference: str | tuple[str, ...]) -> tuple[Any, ...]:
+    if not isinstance(reference, str | tuple | list):
+        raise EvaluationError(f"reference has to be a name or several, got {reference!r}")
     wanted = (reference,) if isinstance(reference, str) else tuple(reference)
     found = [key for key in keys if key[: len(wanted)] == wanted]
     if len(found) != 1:
@@ -229,6 +238,9 @@ def _family_of(table: pd.DataFrame) -> dict[Any, str]:
 
 
 def _codes(families: Sequence[Any], size: int) -> NDArray[np.intp]:
+    if isinstance(families, str) or not isinstance(families, Iterable):
+        raise EvaluationError(f"families has to be a list, got {families!r}")
+    families = list(families)
     if len(families) != size:
         raise EvaluationError(f"{size} values but {len(families)} families")
     codes: NDArray[np.intp] = np.unique([str(name) for name in families], return_inverse=True)[1]
@@ -236,9 +248,4 @@ def _codes(families: Sequence[Any], size: int) -> NDArray[np.intp]:
 
 
 def _vector(values: ArrayLike, what: str) -> Floats:
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim != 1 or array.size == 0:
-        raise EvaluationError(f"{what} must hold one number per task, got shape {array.shape}")
-    if not np.isfinite(array).all():
-        raise EvaluationError(f"{what} must be finite numbers")
-    return array
+    return number_list(values, what, EvaluationError)

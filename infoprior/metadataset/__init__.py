@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from infoprior.metadataset._atlas import load_metadataset
     from infoprior.metadataset._card import data_card
     from infoprior.metadataset._chosen import FITTED_FAMILIES, chosen_tasks
-    from infoprior.metadataset._dataset import MetaDataset
+    from infoprior.metadataset._dataset import MetaDataset, measured_layers
     from infoprior.metadataset._jobs import published_task
     from infoprior.metadataset._published import training_rows
     from infoprior.metadataset._schema import MetaDatasetError
@@ -23,6 +23,7 @@ __all__ = [
     "chosen_tasks",
     "data_card",
     "load_metadataset",
+    "measured_layers",
     "published_task",
     "score",
     "space_from_dict",
@@ -37,6 +38,7 @@ _HOME = {
     "chosen_tasks": "_chosen",
     "data_card": "_card",
     "load_metadataset": "_atlas",
+    "measured_layers": "_dataset",
     "published_task": "_jobs",
     "score": "_score",
     "space_from_dict": "_space_json",

@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from infoprior._ambient import default_settings
+from infoprior._arguments import file_path, name_list
 from infoprior._progress import shows_progress
 from infoprior.metadataset._dataset import MetaDataset
 from infoprior.metadataset._json import read_json
@@ -158,7 +159,10 @@ def load_metadataset(
     >>> sorted(set(meta.tasks["kind"]))
     ['enumerated', 'real', 'synthetic']
     """
-    folder = ATLAS if directory is None else Path(directory)
+    (space,) = name_list([space], "space", MetaDatasetError)
+    folder = ATLAS
+    if directory is not None:
+        folder = file_path(directory, "directory", MetaDatasetError)
 
     def wanted(index: dict[str, Any]) -> list[str]:
         if space not in index["spaces"]:

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from infoprior._arguments import check_seed, instance_of
 from infoprior.metadataset._dataset import MetaDataset
+from infoprior.metadataset._schema import MetaDatasetError
 from infoprior.profiles import data_processing
 
 SMALL_TEST = 300  # below so many test rows an accuracy's standard error is near 0.03
@@ -23,7 +25,14 @@ def data_card(meta: MetaDataset, seed: int, versions: Mapping[str, str]) -> str:
 
     Returns:
         Markdown that depends on the arguments alone (no date, no machine).
+
+    Raises:
+        MetaDatasetError: an argument is something else.
     """
+    remedy = "give a MetaDataset, as load_metadataset returns it"
+    instance_of(meta, MetaDataset, "meta", remedy, MetaDatasetError)
+    instance_of(versions, Mapping, "versions", "give them by package", MetaDatasetError)
+    seed = check_seed(seed, MetaDatasetError)
     tasks, final = meta.tasks, meta.final()
     cells = len(tasks) * len(meta.architectures)
     epochs = int(meta.curves["epoch"].max()) if len(meta.curves) else 0

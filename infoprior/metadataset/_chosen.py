@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 
+from infoprior._arguments import whole_number
 from infoprior.metadataset._schema import MetaDatasetError
 
 _CHOSEN = int(
@@ -61,6 +62,8 @@ def chosen_tasks(n: int | None = None) -> list[str]:
     Raises `MetaDatasetError` where fewer are chosen.
     """
     found = [f"synthetic/{i}" for i in range(_CHOSEN.bit_length()) if _CHOSEN >> i & 1]
-    if n is not None and not 0 <= n <= len(found):
+    if n is not None:
+        n = whole_number(n, "n", 0, MetaDatasetError)
+    if n is not None and n > len(found):
         raise MetaDatasetError(f"{len(found)} tasks of the generator are chosen, not {n}")
     return sorted(found, key=lambda name: zlib.crc32(name.encode()))[:n]

@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from infoprior._arguments import check_seed, file_path, instance_of, name_list
 from infoprior.metadataset._schema import (
     SCHEMAS,
     TABLES,
@@ -26,6 +26,7 @@ from infoprior.metadataset._schema import (
     check_known,
     check_table,
 )
+from infoprior.profiles._schema import NON_FINITE
 from infoprior.spaces import SearchSpace
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ class MetaDataset:
         """
         from infoprior.profiles import TaskProfile
 
+        (task,) = name_list([task], "task", MetaDatasetError)
         if task not in set(self.tasks["task"]):
             raise MetaDatasetError(f"There is no task {task!r} in {self!r}.")
         layers = self.profiles[self.profiles["task"] == task].reset_index(drop=True)
@@ -147,7 +149,8 @@ class MetaDataset:
             one row per (task, architecture) that was run: task, family, kind, architecture, its
             parameters (`parameter/<name>` where another column has that name),
             `<probe>/<layer_index>/mi_xt|mi_ty|h_y` (nats, of the task's probes at the last
-            epoch they were read at, means over seeds; mi_xt is I(X; T + sigma Z)),
+            epoch they were read at, means over seeds, missing where the probe diverged; mi_xt is
+            I(X; T + sigma Z)),
             validation_accuracy, test_accuracy, diverged.
         """
         table = self.final()
@@ -163,7 +166,7 @@ class MetaDataset:
             values = ["mi_xt", "mi_ty", "h_y"]
             key = ["task", "architecture", "layer_index"]
             last = self.profiles.groupby(key)["epoch"].transform("max") == self.profiles["epoch"]
-            mean = self.profiles[last].groupby(key)[values].mean()
+            mean = measured_layers(self.profiles[last]).groupby(key)[values].mean()
             wide = pd.DataFrame(mean.unstack(["architecture", "layer_index"]))
             wide.columns = pd.Index([f"{c[1]}/{c[2]}/{c[0]}" for c in wide.columns])
             joined = joined.merge(wide[sorted(wide.columns)].reset_index(), on="task", how="left")
@@ -179,7 +182,7 @@ class MetaDataset:
         Raises:
             MetaDatasetError: one of them is not in it.
         """
-        wanted = list(dict.fromkeys(tasks))
+        wanted = list(dict.fromkeys(name_list(tasks, "tasks", MetaDatasetError)))
         check_known("subset", "task", wanted, self.tasks["task"], "")
         kept = {
             name: (frame := getattr(self, name))[frame["task"].isin(wanted)]
@@ -223,6 +226,7 @@ class MetaDataset:
             MetaDatasetError: the spaces differ, an architecture has another point in each, or the
                 tasks have other metafeatures.
         """
+        instance_of(other, MetaDataset, "other", "give a MetaDataset", MetaDatasetError)
         if dict(self.space) != dict(other.space):
             raise MetaDatasetError(
                 f"Meta-datasets of the spaces {self.space.name!r} and {other.space.name!r} cannot "
@@ -271,6 +275,7 @@ class MetaDataset:
         """
         from infoprior.metadataset._shuffle import derangement
 
+        seed = check_seed(seed, MetaDatasetError)
         profiled = sorted(set(self.profiles["task"]))
         if len(profiled) < 2:
             raise MetaDatasetError(
@@ -301,10 +306,17 @@ class MetaDataset:
 
         Each file is replaced as a whole, `schema.json` (space, version, digest) last; the bytes
         depend on contents and on pyarrow's version alone.
+
+        Raises:
+            MetaDatasetError: the folder cannot be written.
         """
         from infoprior.metadataset._storage import save
 
-        save(self, Path(directory))
+        folder = file_path(directory, "directory", MetaDatasetError)
+        try:
+            save(self, folder)
+        except OSError as error:
+            raise MetaDatasetError(f"{folder} cannot be written: {error}.") from error
 
     @classmethod
     def load(cls, directory: str | os.PathLike[str]) -> MetaDataset:
@@ -316,7 +328,12 @@ class MetaDataset:
         """
         from infoprior.metadataset._storage import load
 
-        return load(Path(directory))
+        return load(file_path(directory, "directory", MetaDatasetError))
+
+
+def measured_layers(profiles: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a profile table that hold numbers: not the zeros of a probe that diverged."""
+    return profiles[~profiles["flags"].str.contains(NON_FINITE).astype(bool)]
 
 
 def _of_a_kind(tasks: Sequence[str], kind: pd.Series) -> list[list[str]]:
@@ -335,6 +352,7 @@ def check_tables(
     """The tables, checked one by one and against each other (see `MetaDataset`)."""
     files = files or {}
     checked: dict[str, pd.DataFrame] = {}
+    instance_of(space, SearchSpace, "space", "give one of get_space", MetaDatasetError)
     if "architecture" in space:
         raise MetaDatasetError(
             f"The space {space.name!r} has a parameter 'architecture', which is the name of the id "

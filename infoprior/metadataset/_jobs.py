@@ -15,6 +15,7 @@ from functools import lru_cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from infoprior._arguments import check_seed
 from infoprior.parallel import source_fingerprint
 from infoprior.training import RUNGS
 
@@ -36,7 +37,6 @@ PROFILED = (3, 27)  # epochs
 LOSS_DIGITS = 5  # of nats: rounding below what any seed repeats
 
 
-@lru_cache(maxsize=2)
 def published_task(name: str, draw: int = 0) -> Task:
     """A task as the published meta-dataset has it; its package has to be installed.
 
@@ -47,10 +47,19 @@ def published_task(name: str, draw: int = 0) -> Task:
     Raises:
         TaskError: there is no such task, or its package is not installed.
     """
+    from infoprior.tasks import TaskError
+
+    if not isinstance(name, str):
+        raise TaskError(f"name is of type {type(name).__name__}; give a task's name.")
+    return _published_task(name, check_seed(draw, TaskError, "draw"))
+
+
+@lru_cache(maxsize=2)
+def _published_task(name: str, draw: int) -> Task:
     from infoprior.tasks import load_task, synthetic_task
 
     prefix, _, index = name.partition("/")
-    if prefix == "synthetic":
+    if prefix == "synthetic" and index.isdecimal():
         return synthetic_task(int(index), draw=draw)
     caps: dict[str, Any] = IMAGE_CAPS if prefix in ("mnist", "digits-image") else CAPS
     return load_task(name, seed=draw, **caps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from infoprior._arguments import instance_of, real_number
 from infoprior.metadataset._dataset import MetaDataset
 from infoprior.metadataset._schema import MetaDatasetError
 
@@ -25,8 +26,11 @@ def score(meta: MetaDataset, per_unit: float = PER_UNIT) -> pd.DataFrame:
         `meta.final()` with the columns units, validation_score and test_score.
 
     Raises:
-        MetaDatasetError: the space has no such parameters.
+        MetaDatasetError: the space has no such parameters, or an argument is wrong.
     """
+    remedy = "give a MetaDataset, as load_metadataset returns it"
+    instance_of(meta, MetaDataset, "meta", remedy, MetaDatasetError)
+    per_unit = real_number(per_unit, "per_unit", 0.0, 1.0, error=MetaDatasetError)
     names = [name for name in meta.space if name.startswith("units_")]
     if not names:
         raise MetaDatasetError(

@@ -13,12 +13,18 @@ from optuna.distributions import (
     json_to_distribution,
 )
 
+from infoprior._arguments import instance_of
 from infoprior.metadataset._schema import MetaDatasetError
 from infoprior.spaces import SPACES, SearchSpace, get_space
 
 
 def space_to_dict(space: SearchSpace) -> dict[str, Any]:
-    """Name and distributions (Optuna's own JSON), in order: the encoding follows it."""
+    """Name and distributions (Optuna's own JSON), in order: the encoding follows it.
+
+    Raises:
+        MetaDatasetError: it is no search space.
+    """
+    instance_of(space, SearchSpace, "space", "give one of get_space", MetaDatasetError)
     return {
         "name": space.name,
         "distributions": [[n, json.loads(distribution_to_json(d))] for n, d in space.items()],
@@ -49,7 +55,7 @@ def space_from_dict(data: Any, where: str) -> SearchSpace:
     try:
         name = data["name"]
         distributions = {n: _distribution(d) for n, d in data["distributions"]}
-    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise MetaDatasetError(f"{where}: the space cannot be read: {error!r}.") from error
     if name not in SPACES:
         return SearchSpace(name, distributions)

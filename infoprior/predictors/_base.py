@@ -197,8 +197,9 @@ class Predictor(ABC):
             PredictorError: the predictor is not fitted, the profile lacks what it reads, or was
                 measured otherwise than those of the training tasks.
         """
-        fitted, task = self._need(), "any" if profile is None else profile.task
-        named = self.priors_of_scores(fitted.space, fitted.points, {task: self.scores(profile)})
+        fitted, scores = self._need(), self.scores(profile)
+        task = "any" if profile is None else profile.task
+        named = self.priors_of_scores(fitted.space, fitted.points, {task: scores})
         return named[task]
 
     @default_settings()

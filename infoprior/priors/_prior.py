@@ -192,8 +192,10 @@ class Prior:
                 out.
 
         Raises:
-            PriorError: there is not one for each component, or not one that is positive.
+            PriorError: there is not one for each component, none is positive, or it has none.
         """
+        if not self._kernels:
+            raise PriorError("reweight: a uniform prior has no components.")
         share = shares(range(self.n_components), weights, MAX_COMPONENTS)
         kept = share > 0.0
         kernels = self._kernels

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from infoprior.report._atlas import atlas_figure
+    from infoprior.report._errors import ReportError
     from infoprior.report._figures import (
         differences_figure,
         information_plane_figure,
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from infoprior.report._marginals import marginals_figure
 
 _HOME = {
+    "ReportError": "_errors",
     "atlas_figure": "_atlas",
     "differences_figure": "_figures",
     "information_plane_figure": "_figures",
@@ -24,6 +26,7 @@ _HOME = {
     "save_figure": "_figures",
 }
 __all__ = [
+    "ReportError",
     "atlas_figure",
     "differences_figure",
     "information_plane_figure",

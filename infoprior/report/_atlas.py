@@ -7,8 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from infoprior.metadataset import MetaDataset
+from infoprior._arguments import instance_of
+from infoprior.metadataset import MetaDataset, measured_layers
 from infoprior.priors._plot import COLOURS, new_figure
+from infoprior.report._errors import ReportError
 
 KINDS = {"synthetic": COLOURS[0], "enumerated": COLOURS[2], "real": COLOURS[1]}
 _ROWS = (200, 500, 1000, 2000, 5000)
@@ -19,7 +21,12 @@ def atlas_figure(meta: MetaDataset) -> Figure:
 
     Args:
         meta: of the tasks table's extra columns `noise_ceiling` is shown where it is there.
+
+    Raises:
+        ReportError: it is no meta-dataset.
     """
+    remedy = "give a MetaDataset, as load_metadataset returns it"
+    instance_of(meta, MetaDataset, "meta", remedy, ReportError)
     figure = new_figure(11.0, 7.4)
     (sizes, ceiling), (ranks, information) = figure.subplots(2, 2)
     _sizes(sizes, meta.tasks)
@@ -81,7 +88,8 @@ def _ranks(ax: Axes, meta: MetaDataset) -> None:
 
 def _information(ax: Axes, meta: MetaDataset) -> None:
     """I(T;Y) / H(Y) of each probe's layers at the last epoch: quartiles over tasks."""
-    layers = meta.profiles[meta.profiles["epoch"] == meta.profiles["epoch"].max()]
+    layers = measured_layers(meta.profiles)
+    layers = layers[layers["epoch"] == layers["epoch"].max()]
     layers = layers[layers["h_y"] > 0.0]
     share = layers["mi_ty"] / layers["h_y"]
     quartiles = share.groupby([layers["architecture"], layers["layer_index"]]).quantile(

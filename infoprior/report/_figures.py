@@ -6,13 +6,17 @@ import io
 import os
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from infoprior._arguments import data_frame, file_path, instance_of
+from infoprior.metadataset import measured_layers
 from infoprior.parallel import write_atomically
 from infoprior.priors._plot import COLOURS, new_figure
+from infoprior.report._errors import ReportError
+
+_GROUP = ["predictor", "inputs"]
 
 _SEARCHES = {
     "replay_free": "recorded curves, priors for free",
@@ -25,10 +29,19 @@ CROWD = 100
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure as PNG, atomically; the same figure gives the same bytes."""
+    """Write a figure as PNG, atomically; the same figure gives the same bytes.
+
+    Raises:
+        ReportError: it is no figure, or the file cannot be written.
+    """
+    instance_of(figure, Figure, "figure", "give a matplotlib Figure", ReportError)
+    where = file_path(path, "path", ReportError)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
-    write_atomically(path, buffer.getvalue())
+    try:
+        write_atomically(where, buffer.getvalue())
+    except OSError as error:
+        raise ReportError(f"{where} cannot be written: {error}.") from error
 
 
 def regret_figure(report: pd.DataFrame, shown: Mapping[tuple[str, str], str]) -> Figure:
@@ -39,7 +52,18 @@ def regret_figure(report: pd.DataFrame, shown: Mapping[tuple[str, str], str]) ->
             predictor, inputs, budget (full trainings), regret, low, high, n_tasks; rows without
             a regret (nothing was searched yet) are left out.
         shown: (predictor, inputs) -> label, in the order of the legend.
+
+    Raises:
+        ReportError: the report lacks columns, or has nothing to show.
     """
+    columns = [*_GROUP, "search", "budget", "regret", "low", "high", "n_tasks"]
+    data_frame(report, "report", columns, ReportError)
+    instance_of(shown, Mapping, "shown", "give labels by (predictor, inputs)", ReportError)
+    if not all(isinstance(key, tuple) and len(key) == 2 for key in shown):
+        raise ReportError("shown: the keys have to be pairs (predictor, inputs).")
+    found = report[report["search"].isin(_SEARCHES) & report["regret"].notna()]
+    if found.empty:
+        raise ReportError(f"report: no row of {', '.join(_SEARCHES)} has a regret to show.")
     searches = [s for s in _SEARCHES if s in set(report["search"])]
     n_columns = min(2, len(searches))
     n_rows = -(-len(searches) // n_columns)
@@ -83,7 +107,19 @@ def differences_figure(long: pd.DataFrame) -> Figure:
 
     Args:
         long: rows of `infoprior.evaluation.compare` with a column metric; one panel a metric.
+
+    Raises:
+        ReportError: a column is missing, there is nothing to show, or a metric has two rows of one
+            predictor and input set, or none.
     """
+    columns = [*_GROUP, "metric", "difference", "difference_low", "difference_high", "p_holm"]
+    data_frame(long, "long", columns, ReportError)
+    counts = long.groupby(["metric", *_GROUP], sort=False).size().unstack([1, 2])
+    if counts.empty or not (counts == 1).all(axis=None):
+        raise ReportError(
+            "long: each metric needs one row of every predictor and input set, as `compare` makes "
+            "it of one part."
+        )
     metrics = list(dict.fromkeys(long["metric"]))
     arms = list(dict.fromkeys(zip(long["predictor"], long["inputs"], strict=True)))
     arms = [arm for arm in arms if arm != ("static", "nothing")]
@@ -91,7 +127,7 @@ def differences_figure(long: pd.DataFrame) -> Figure:
     axes = figure.subplots(1, len(metrics), squeeze=False, sharey=True)[0]
     predictors = list(dict.fromkeys(arm[0] for arm in arms))
     for ax, metric in zip(axes, metrics, strict=True):
-        rows = long[long["metric"] == metric].set_index(["predictor", "inputs"])
+        rows = long[long["metric"] == metric].set_index(_GROUP).sort_index()
         for y, arm in enumerate(arms):
             row = rows.loc[arm]
             colour = COLOURS[predictors.index(arm[0]) % len(COLOURS)]
@@ -122,8 +158,18 @@ def information_plane_figure(profiles: pd.DataFrame) -> Figure:
     Args:
         profiles: the profile table (nats), of which the last epoch of each probe is shown. Markers
             are the layers; a grey line is one task's probe, from its first layer to its last (left
-            out where there are many tasks), the black one joins the medians over tasks.
+            out where there are many tasks), the black one joins the medians over tasks. Layers
+            without numbers, of a probe that diverged, are left out.
+
+    Raises:
+        ReportError: a column is missing, or there is nothing to show.
     """
+    columns = ["task", "architecture", "epoch", "layer_index", "mi_xt", "mi_ty", "h_y", "flags"]
+    data_frame(profiles, "profiles", columns, ReportError)
+    profiles = measured_layers(profiles)
+    profiles = profiles[profiles["h_y"] > 0.0]
+    if profiles.empty:
+        raise ReportError("profiles: there is no layer to show.")
     last = profiles.groupby(["task", "architecture"], observed=True)["epoch"].transform("max")
     profiles = profiles[profiles["epoch"] == last]
     crowded = profiles["task"].nunique() > CROWD
@@ -134,7 +180,7 @@ def information_plane_figure(profiles: pd.DataFrame) -> Figure:
     layers = sorted(profiles["layer_index"].unique())
     for ax, probe in zip(axes, probes, strict=True):
         rows = profiles[profiles["architecture"] == probe]
-        share = rows["mi_ty"] / rows["h_y"].clip(lower=1e-9)
+        share = rows["mi_ty"] / rows["h_y"]
         rows = rows.assign(share=share)
         for _, task in () if crowded else rows.groupby("task", sort=True):
             path = task.sort_values("layer_index")
@@ -161,6 +207,6 @@ def information_plane_figure(profiles: pd.DataFrame) -> Figure:
     for handle in legend.legend_handles:
         if handle is not None:
             handle.set_alpha(1.0)
-    low = float(np.nanmin(profiles["mi_ty"] / profiles["h_y"].clip(lower=1e-9)))
+    low = float((profiles["mi_ty"] / profiles["h_y"]).min())
     axes[0].set_ylim(min(low, 0.0) - 0.05, 1.1)
     return figure

@@ -81,7 +81,7 @@ def test_split_errors():
     tasks = some_tasks()
     with pytest.raises(EvaluationError, match="fewer folds"):
         family_folds(tasks, 26, 0)
-    with pytest.raises(EvaluationError, match="at least 2"):
+    with pytest.raises(EvaluationError, match="n_folds = 1"):
         family_folds(tasks, 1, 0)
     with pytest.raises(EvaluationError, match="fraction"):
         hold_out(tasks, 1.0, 0)

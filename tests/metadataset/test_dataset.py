@@ -221,7 +221,7 @@ def test_a_failed_write_leaves_no_half_file(
         raise OSError("disk full")
 
     monkeypatch.setattr(Path, "write_bytes", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(MetaDatasetError, match="cannot be written: disk full"):
         meta.save(tmp_path)
     assert os.listdir(tmp_path) == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -112,3 +113,24 @@ def test_another_temperature_fits_nothing_and_gives_what_a_fit_with_it_gives(
     written = pd.read_parquet(place / "data" / "predictions" / "predictions.parquet")
     rows = written.query("predictor == 'nearest' and inputs == 'mi' and split == 'test'")
     assert rows["log_ratio"].tolist() == table["log_ratio"].tolist()
+
+
+def test_fitted_models_stay_whole_where_the_stage_is_stopped(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_both()
+    before = files(place / "models")
+    warmer = PARAMS | {"settings": {"temperature": 0.7}}
+    monkeypatch.setattr(priors, "read_params", lambda section, whole: warmer)
+    loaded: list[Path] = []
+
+    def stopped_at_the_second(folder: Path) -> Any:
+        loaded.append(folder)
+        if len(loaded) == 2:
+            raise KeyboardInterrupt
+        return load_predictor(folder)
+
+    monkeypatch.setattr(priors, "load_predictor", stopped_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        priors.main()
+    assert files(place / "models") == before

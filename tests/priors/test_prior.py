@@ -318,3 +318,19 @@ def test_repr_says_what_it_is_over() -> None:
 @pytest.mark.parametrize("name", ["from_studies", "from_trials", "from_expert"])
 def test_sources_are_their_modules_functions(name: str) -> None:
     assert getattr(Prior, name) is getattr(priors, name)
+
+
+def test_other_weights_give_what_the_points_with_these_weights_give() -> None:
+    rng = np.random.default_rng(3)
+    points = Prior.uniform(EVERY_KIND).sample(6, rng)
+    equal = Prior.from_points(EVERY_KIND, points, floor=0.2).with_metadata(task="a")
+    for weights in (rng.random(6), [0.0, 2.0, 0.0, 1.0, 5.0, 0.0]):
+        changed = equal.reweight(weights)
+        expected = Prior.from_points(EVERY_KIND, points, weights, floor=0.2)
+        assert changed == expected.with_metadata(task="a")
+        assert list(changed.log_prob(points)) == list(expected.log_prob(points))
+    for wrong in ([1.0], [0.0] * 6, [-1.0] * 6, [np.nan] * 6):
+        with pytest.raises(PriorError, match="weights"):
+            equal.reweight(wrong)
+    with pytest.raises(PriorError, match="uniform prior has no components"):
+        Prior.uniform(EVERY_KIND).reweight([1.0])

@@ -58,7 +58,7 @@ def test_differences_figure_leaves_the_reference_out_and_marks_significance():
 def test_information_plane_has_a_panel_a_probe_and_a_colour_a_layer():
     rows = [
         {"task": task, "architecture": probe, "epoch": epoch, "layer_index": layer,
-         "mi_xt": 2.0 - layer, "mi_ty": epoch / 54 + 0.1 * layer, "h_y": 1.0}
+         "mi_xt": 2.0 - layer, "mi_ty": epoch / 54 + 0.1 * layer, "h_y": 1.0, "flags": ""}
         for task in ("a", "b") for probe, depth in (("p1", 1), ("p2", 2)) for layer in range(depth)
         for epoch in (3, 27)
     ]  # fmt: skip
@@ -67,6 +67,11 @@ def test_information_plane_has_a_panel_a_probe_and_a_colour_a_layer():
     assert [len(ax.collections) for ax in figure.axes] == [1, 2]
     points = np.concatenate([c.get_offsets() for c in figure.axes[1].collections])
     assert np.allclose(np.sort(points[:, 1]), [0.5, 0.5, 0.6, 0.6])
+    # What a diverged probe left are no measurements: they are not drawn at zero.
+    lost = {"task": "c", "epoch": 27, "mi_xt": 0.0, "mi_ty": 0.0, "flags": "constant,non_finite"}
+    more = pd.concat([pd.DataFrame(rows), pd.DataFrame(rows).iloc[:1].assign(**lost)])
+    drawn = [c.get_offsets() for c in information_plane_figure(more).axes[0].collections]
+    assert len(np.concatenate(drawn)) == 2
     # One line a task, and the median's.
     assert [len(ax.get_lines()) - 1 for ax in figure.axes] == [3, 3]
     many = pd.concat([pd.DataFrame(rows).assign(task=f"t{i}") for i in range(CROWD + 1)])
