@@ -75,12 +75,13 @@ def remove_leftovers(folder: Path) -> None:
         except FileNotFoundError:
             continue
         if match and match[1] == _machine():
-            gone = gone or not _alive(int(match[2]))
+            gone = gone or not is_alive(int(match[2]))
         if gone:
             path.unlink(missing_ok=True)
 
 
-def _alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
+    """Whether a process of this machine runs; one that has ended and is still listed does not."""
     if os.name != "posix":  # where signal 0 would end it
         return True
     try:

@@ -321,6 +321,6 @@ def test_a_process_that_has_ended_is_not_alive_before_somebody_has_asked_for_its
     ended = subprocess.Popen([sys.executable, "-c", ""])
     while Path(f"/proc/{ended.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
         time.sleep(0.01)
-    assert not _files._alive(ended.pid)
+    assert not _files.is_alive(ended.pid)
     ended.wait()
-    assert _files._alive(os.getpid())
+    assert _files.is_alive(os.getpid())

@@ -10,6 +10,7 @@ distribution on the unit interval is therefore what Optuna's random sampler draw
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -57,7 +58,7 @@ def as_number(name: str, value: Any) -> float:
         return math.inf if value > 0 else -math.inf
 
 
-class _Axis:
+class _Axis(ABC):
     """What all axes share."""
 
     name: str
@@ -73,8 +74,9 @@ class _Axis:
             return self._position(float(str(value)))
         return position
 
+    @abstractmethod
     def _position(self, value: Any) -> float | None:
-        raise NotImplementedError
+        """The position of exactly this value."""
 
     def _shown(self) -> str:
         return self.name if self.name.isprintable() and self.name else repr(self.name)

@@ -32,7 +32,7 @@ _EXHAUSTIVE = GridSampler, BruteForceSampler
 
 
 def base_sampler(base: BaseSampler | MakeSampler | None, seed: int) -> BaseSampler:
-    """The sampler of a `base` argument: itself, or one made anew for every trial.
+    """The sampler of a `base` argument: itself, or a new one for every trial.
 
     Raises:
         PriorError: it is neither a sampler nor a function that makes one from a seed, or the

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from infoprior._files import is_alive
 from infoprior.tracking._errors import TrackingError
 from infoprior.tracking._store import sqlite_uri
 
@@ -139,16 +140,3 @@ def _remove_leftovers(folder: Path) -> None:
             continue
         if forgotten or (match["host"] == HOST and not is_alive(int(match["process"]))):
             path.unlink(missing_ok=True)
-
-
-def is_alive(process: int) -> bool:
-    """Whether a process of this machine runs."""
-    if os.name != "posix":  # where signal 0 would end it
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True

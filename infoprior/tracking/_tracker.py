@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from infoprior.tracking._database import HOST, is_alive, ready_database
+from infoprior._files import is_alive
+from infoprior.tracking._database import HOST, ready_database
 from infoprior.tracking._errors import TrackingError
 from infoprior.tracking._runs import Model, Run
 from infoprior.tracking._store import Store, without_credentials
@@ -85,7 +86,7 @@ class Tracker:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             advice = "Is the address in MLFLOW_TRACKING_URI right, and the server up?"
             if self.store.server is None:
-                advice = "Nothing in it was changed; moved away, it is made anew."
+                advice = "Nothing in it was changed; move it away, and a new one is created."
             raise TrackingError(f"MLflow cannot open {where}: {reason} {advice}") from error
         if known.lifecycle_stage != "active":
             raise TrackingError(
