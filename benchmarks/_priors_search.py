@@ -22,8 +22,8 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage, InMemoryStorage
 
 from infoprior.priors import Prior, PriorSampler, continues
-from infoprior.priors._promote import PromotingSampler, RungPruner
-from infoprior.priors._steps import make_steps
+from infoprior.priors._search.local_search import make_steps
+from infoprior.priors._search.promotion import PromotingSampler, RungPruner
 
 ETA = 3  # of Hyperband
 Space = dict[str, BaseDistribution]

@@ -3,17 +3,17 @@
 Needs numpy and Optuna only.
 """
 
-from ._entropy import Entropy
 from ._errors import PriorError
-from ._expert import from_expert
-from ._marginal import Marginal
-from ._notes import Paused, continues
-from ._optimize import fail_stale, optimize
+from ._learning.expert import from_expert
+from ._learning.studies import from_studies
+from ._learning.trials import from_trials
+from ._mixture.entropy import Entropy
+from ._mixture.marginal import Marginal
 from ._prior import Prior
-from ._sampler import PriorSampler
-from ._studies import from_studies
-from ._study import hyperband_study
-from ._trials import from_trials
+from ._search.runner import fail_stale, optimize
+from ._search.sampler import PriorSampler
+from ._search.study import hyperband_study
+from ._trial import Paused, continues
 
 __all__ = [
     "Entropy",

@@ -17,19 +17,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 from optuna.distributions import BaseDistribution
 
-from . import _algebra, _draw, _entropy, _file, _marginal, _restrict
-from ._algebra import MAX_COMPONENTS
-from ._axes import Axis, Params, check_names, locate_inside, locate_points, make_axes
-from ._entropy import Entropy
 from ._errors import PriorError
-from ._expert import from_expert
-from ._file import check_metadata, check_size
-from ._fit import around, moments, shares
-from ._kernels import SUM_TOLERANCE, Kernels, frozen, make_kernels
-from ._marginal import Marginal
-from ._normal import Array, logsumexp
-from ._studies import from_studies
-from ._trials import from_trials
+from ._learning.expert import from_expert
+from ._learning.studies import from_studies
+from ._learning.trials import from_trials
+from ._mixture import algebra, entropy, json_file, marginal, restrict, sampling
+from ._mixture.algebra import MAX_COMPONENTS
+from ._mixture.axes import Axis, Params, check_names, locate_inside, locate_points, make_axes
+from ._mixture.entropy import Entropy
+from ._mixture.json_file import check_metadata, check_size
+from ._mixture.kernels import SUM_TOLERANCE, Kernels, frozen, make_kernels
+from ._mixture.marginal import Marginal
+from ._mixture.points import around, moments, shares
+from ._mixture.truncated_normal import Array, logsumexp
 from ._values import dicts, mapping, share, short
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Prior:
         check_size(self._axes, self._kernels, len(w), self._metadata)
         self._log_weights = frozen("weights", np.log(w) + np.log1p(-self._floor))
         self._log_floor = math.log(self._floor)
-        self._shared: dict[Any, Any] = {}  # what `_restrict.shared` remembers
+        self._shared: dict[Any, Any] = {}  # what `restrict.shared` remembers
 
     def _stack(self, kernels: Mapping[str, Any]) -> dict[str, Kernels]:
         check_names(self._axes, kernels, "kernels")
@@ -304,17 +304,17 @@ class Prior:
             n: how many.
             rng: a generator, or a seed for one.
         """
-        return _draw.sample(self, n, rng)
+        return sampling.sample(self, n, rng)
 
     @np.errstate(all="ignore")
     def marginal(self, name: str) -> Marginal:
         """One parameter's marginal; PriorError for an unknown name or more than 100,000 values."""
-        return _marginal.marginal(self, name)
+        return marginal.marginal(self, name)
 
     @np.errstate(all="ignore")
     def condition(self, params: Params) -> Prior:
         """The prior over the other parameters, given these; PriorError where they are outside."""
-        return _algebra.condition(self, params)
+        return algebra.condition(self, params)
 
     @np.errstate(all="ignore")
     def restrict(self, space: Mapping[str, BaseDistribution]) -> Prior:
@@ -344,7 +344,7 @@ class Prior:
             PriorError: where nothing at all is in common, or a table of a parameter's values
                 would need more than 500,000 numbers.
         """
-        return _restrict.restrict(self, space)
+        return restrict.restrict(self, space)
 
     def rename(self, names: Mapping[str, str]) -> Prior:
         """The same prior with other names for some parameters, such as those that a study uses.
@@ -355,7 +355,7 @@ class Prior:
         Raises:
             PriorError: for a name that the prior does not have, or one that two would share.
         """
-        return _algebra.rename(self, names)
+        return algebra.rename(self, names)
 
     @np.errstate(all="ignore")
     def mix(self, other: Prior, weight: float = 0.5) -> Prior:
@@ -371,7 +371,7 @@ class Prior:
             PriorError: where the spaces differ (`restrict` both to one first), or the components
                 together are more than 10,000: they are never merged.
         """
-        return _algebra.mix(self, other, weight)
+        return algebra.mix(self, other, weight)
 
     def _given(self, params: Params, *, strict: bool = False) -> tuple[Array, float]:
         """log weight of each component (k,) and of the floor, joint with these values.
@@ -399,7 +399,7 @@ class Prior:
         Relative, so that it does not hang on a parameter's units. The uniform prior has none and
         answers the middle of the space.
         """
-        return _marginal.mode(self)
+        return marginal.mode(self)
 
     @np.errstate(all="ignore")
     def entropy(
@@ -424,7 +424,7 @@ class Prior:
         Raises:
             PriorError: for an unknown name, or fewer than two samples.
         """
-        return _entropy.entropy(self, name, n, rng)
+        return entropy.entropy(self, name, n, rng)
 
     @np.errstate(all="ignore")
     def plot(
@@ -441,7 +441,7 @@ class Prior:
             PriorError: where the priors have different names, or two the same label.
             ImportError: where matplotlib is not installed.
         """
-        from ._plot import plot
+        from ._mixture.plot import plot
 
         return plot(self, others, label, title)
 
@@ -454,17 +454,17 @@ class Prior:
             for i, w in enumerate(self._weights.tolist())
         ]
         plain = all(kernels.plain for kernels in self._kernels.values())
-        version = _file.PLAIN_VERSION if plain else _file.VERSION
-        return _file.to_document(self.space, self.floor, components, self.metadata, version)
+        version = json_file.PLAIN_VERSION if plain else json_file.VERSION
+        return json_file.to_document(self.space, self.floor, components, self.metadata, version)
 
     @classmethod
     def from_dict(cls, document: Any) -> Prior:
         """A prior from `to_dict`'s document; PriorError naming the field where one is wrong."""
-        return cls(**cast(dict[str, Any], _file.from_document(document, MAX_COMPONENTS)))
+        return cls(**cast(dict[str, Any], json_file.from_document(document, MAX_COMPONENTS)))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the JSON file, whole or not at all; equal priors give equal bytes."""
-        _file.write(_file.as_path(path), self.to_dict())
+        json_file.write(json_file.as_path(path), self.to_dict())
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Prior:
@@ -472,4 +472,4 @@ class Prior:
 
         Time and memory are proportional to the file, which is 64 MB at most: a second for 10 MB.
         """
-        return cls.from_dict(_file.read(_file.as_path(path)))
+        return cls.from_dict(json_file.read(json_file.as_path(path)))

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from infoprior._arguments import instance_of
 from infoprior.metadataset import MetaDataset, measured_layers
-from infoprior.priors._plot import COLOURS, new_figure
+from infoprior.priors._mixture.plot import COLOURS, new_figure
 from infoprior.report._errors import ReportError
 
 KINDS = {"synthetic": COLOURS[0], "enumerated": COLOURS[2], "real": COLOURS[1]}

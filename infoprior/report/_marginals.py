@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from infoprior._arguments import instance_of
 from infoprior.priors import Prior, PriorError
-from infoprior.priors import _plot as priors_plot
+from infoprior.priors._mixture import plot as priors_plot
 from infoprior.report._errors import ReportError
 
 

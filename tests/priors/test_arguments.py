@@ -17,7 +17,7 @@ from optuna.distributions import (
 )
 
 from infoprior.priors import Prior, PriorError, from_expert, from_studies
-from infoprior.priors._axes import make_axis
+from infoprior.priors._mixture.axes import make_axis
 from tests.priors.past import study_of
 
 SPACE: dict[str, BaseDistribution] = {

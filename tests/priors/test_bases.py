@@ -24,7 +24,7 @@ from optuna.samplers import (
 )
 
 from infoprior.priors import Prior, PriorError, PriorSampler, hyperband_study, optimize
-from infoprior.priors._bases import base_sampler
+from infoprior.priors._search.bases import base_sampler
 
 SPACE: dict[str, Any] = {"x": FloatDistribution(0, 1), "k": IntDistribution(1, 9)}
 POINTS = [{"x": 0.3, "k": 2}, {"x": 0.7, "k": 7}]

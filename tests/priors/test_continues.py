@@ -14,7 +14,7 @@ from optuna.samplers import PartialFixedSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState
 
 from infoprior.priors import Paused, Prior, PriorError, continues, hyperband_study, optimize
-from infoprior.priors._notes import params_checksum
+from infoprior.priors._trial import params_checksum
 from tests.priors.test_promote import promoted
 
 Ask = Callable[[optuna.Trial], Any]

@@ -10,7 +10,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from infoprior.priors._draw import NOTHING, Given, draw
+from infoprior.priors._mixture.sampling import NOTHING, Given, draw
 from tests.priors.laws import follows
 from tests.priors.spaces import prior_over
 from tests.priors.test_algebra import EXACT, Choice, Float, Int

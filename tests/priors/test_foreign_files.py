@@ -18,7 +18,7 @@ from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
 from infoprior.priors import PriorError, _journal, hyperband_study, optimize
-from infoprior.priors._journal import open_storage
+from infoprior.priors._search.storage import open_storage
 from tests.priors.workers import PRIOR, objective
 
 

@@ -14,7 +14,7 @@ from optuna.distributions import (
 )
 
 from infoprior.priors import Prior, PriorError
-from infoprior.priors._expert import from_expert
+from infoprior.priors._learning.expert import from_expert
 from tests.priors.spaces import EVERY_KIND
 
 stats = pytest.importorskip("scipy.stats")

@@ -10,12 +10,12 @@ import pytest
 from optuna.distributions import FloatDistribution
 
 from infoprior.priors import Prior, PriorError
-from infoprior.priors._axes import make_axis
-from infoprior.priors._held_out import HeldOut, Points, kernels, log_kernels
-from infoprior.priors._learn import few, thinned
-from infoprior.priors._ranking import fronts, n_best
-from infoprior.priors._similarity import distances, kernel
-from infoprior.priors._studies import from_studies
+from infoprior.priors._learning.learn import few, thinned
+from infoprior.priors._learning.leave_one_out import HeldOut, Points, kernels, log_kernels
+from infoprior.priors._learning.ranking import fronts, n_best
+from infoprior.priors._learning.similarity import distances, kernel
+from infoprior.priors._learning.studies import from_studies
+from infoprior.priors._mixture.axes import make_axis
 from tests.priors.past import SPACE, point, random_study
 from tests.priors.spaces import EVERY_KIND
 
@@ -161,7 +161,7 @@ def test_the_score_is_the_mean_log_ratio_under_the_priors_of_the_other_studies()
     held_out = HeldOut(points)
     total = np.sum([held_out._matrix(n, held_out.multipliers) for n in axes], axis=0)
     scores, floor = held_out._scores(total, np.inf)
-    from infoprior.priors._held_out import NARROWEST, bandwidths
+    from infoprior.priors._learning.leave_one_out import NARROWEST, bandwidths
 
     widths = bandwidths(points, points.joint(reliability), held_out.multipliers, NARROWEST)
     for s in range(4):

@@ -16,8 +16,8 @@ from optuna.distributions import (
 from optuna.distributions import CategoricalDistribution as Choice
 
 from infoprior.priors import Prior, PriorError
-from infoprior.priors._studies import from_studies
-from infoprior.priors._union import Union
+from infoprior.priors._learning.joint_space import Union
+from infoprior.priors._learning.studies import from_studies
 from tests.priors.past import study_of
 
 

@@ -14,7 +14,7 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
 from infoprior.priors import Prior, PriorError
-from infoprior.priors._studies import from_studies
+from infoprior.priors._learning.studies import from_studies
 from tests.priors.past import (
     SPACE,
     add,

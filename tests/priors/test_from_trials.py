@@ -15,8 +15,8 @@ from optuna.distributions import (
 from optuna.trial import TrialState
 
 from infoprior.priors import Prior, PriorError
-from infoprior.priors._studies import from_studies
-from infoprior.priors._trials import from_trials
+from infoprior.priors._learning.studies import from_studies
+from infoprior.priors._learning.trials import from_trials
 from tests.priors.past import SPACE, add, centers, random_study
 
 pd = pytest.importorskip("pandas")

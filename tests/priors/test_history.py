@@ -14,10 +14,10 @@ from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 
 from infoprior.priors import hyperband_study, optimize
-from infoprior.priors._history import NewlyFinished
-from infoprior.priors._notes import PROMOTES, RUNG
-from infoprior.priors._optimize import _Tally, finished
-from infoprior.priors._promote import PromotingSampler
+from infoprior.priors._search.finished import NewlyFinished
+from infoprior.priors._search.promotion import PromotingSampler
+from infoprior.priors._search.runner import _Tally, finished
+from infoprior.priors._trial import PROMOTES, RUNG
 from tests.priors.workers import PRIOR, SPACE, objective
 
 

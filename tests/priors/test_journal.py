@@ -17,7 +17,7 @@ from optuna.storages import InMemoryStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
 from infoprior.priors import PriorError
-from infoprior.priors._journal import KernelLock, journal, open_storage
+from infoprior.priors._search.storage import KernelLock, journal, open_storage
 
 pytest.importorskip("fcntl")
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -73,7 +73,7 @@ def test_another_file_is_refused_and_left_alone(tmp_path: Path, content: bytes) 
 
 HOLD = """
 import os, signal, sys
-from infoprior.priors._journal import KernelLock
+from infoprior.priors._search.storage import KernelLock
 KernelLock(sys.argv[1]).acquire()
 print("held", flush=True)
 signal.pause()

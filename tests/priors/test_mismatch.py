@@ -14,7 +14,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.samplers import PartialFixedSampler, RandomSampler
 
 from infoprior.priors import Prior, PriorSampler, hyperband_study, optimize
-from infoprior.priors._mismatch import near_misses
+from infoprior.priors._search.mismatch import near_misses
 
 Ask = Callable[[optuna.Trial], Any]
 

@@ -14,10 +14,10 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from infoprior.priors import PriorError
-from infoprior.priors._journal import open_storage
-from infoprior.priors._notes import ERROR, STALE
-from infoprior.priors._optimize import fail_stale, finished, optimize
-from infoprior.priors._study import hyperband_study
+from infoprior.priors._search.runner import fail_stale, finished, optimize
+from infoprior.priors._search.storage import open_storage
+from infoprior.priors._search.study import hyperband_study
+from infoprior.priors._trial import ERROR, STALE
 from tests.priors.workers import PRIOR, SPACE, objective, open_study
 
 

@@ -11,10 +11,10 @@ from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from infoprior.priors import Paused, continues
-from infoprior.priors._notes import PROMOTES, RUNG, STALE, STEP
-from infoprior.priors._optimize import fail_stale, optimize
-from infoprior.priors._promote import rungs, slots
-from infoprior.priors._study import hyperband_study
+from infoprior.priors._search.promotion import rungs, slots
+from infoprior.priors._search.runner import fail_stale, optimize
+from infoprior.priors._search.study import hyperband_study
+from infoprior.priors._trial import PROMOTES, RUNG, STALE, STEP
 
 State = TrialState
 OLD = not hasattr(optuna.trial.Trial, "set_constraint")

@@ -13,10 +13,10 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from infoprior.priors import Prior, PriorError, PriorSampler, continues
-from infoprior.priors._notes import PROMOTES, RUNG
-from infoprior.priors._optimize import optimize
-from infoprior.priors._promote import PromotingSampler, RungPruner, slots
-from infoprior.priors._study import hyperband_study
+from infoprior.priors._search.promotion import PromotingSampler, RungPruner, slots
+from infoprior.priors._search.runner import optimize
+from infoprior.priors._search.study import hyperband_study
+from infoprior.priors._trial import PROMOTES, RUNG
 from tests.priors.test_promote import objective_of
 from tests.priors.workers import PRIOR, SPACE, objective, open_study
 
@@ -45,7 +45,7 @@ def test_a_promotion_counts_once_for_the_source_of_its_configuration() -> None:
 
 
 def test_the_valve_leaves_out_what_has_gone_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    from infoprior.priors import _evidence
+    from infoprior.priors._search import trial_history as _evidence
 
     study, seen = open_study("memory", "study", promote=True), []
     real = _evidence.shares
@@ -60,7 +60,7 @@ def test_the_valve_leaves_out_what_has_gone_on(monkeypatch: pytest.MonkeyPatch) 
 
 def test_stopped_where_the_valve_looks_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trials 128 to 135 are told of those before 128; of them 129 to 132 are promotions."""
-    from infoprior.priors import _evidence
+    from infoprior.priors._search import trial_history as _evidence
 
     told_of: list[list[int]] = []
     real = _evidence.shares
@@ -78,8 +78,8 @@ def test_stopped_where_the_valve_looks_back(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_resumed_trial_is_compared_by_what_the_paused_one_reported_too() -> None:
-    from infoprior.priors._evidence import _joined
-    from infoprior.priors._valve import Outcome
+    from infoprior.priors._search.adaptive_weights import Outcome
+    from infoprior.priors._search.trial_history import _joined
 
     parts = (1.0, 0.0, 0.0)
     paused = Outcome(3, parts, (1.0, 3.0), (0.1, 0.2))

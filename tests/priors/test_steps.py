@@ -12,10 +12,10 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import TrialState, create_trial
 from scipy import stats
 
-from infoprior.priors._notes import PARAMS, PROMOTES, RUNG, params_checksum
-from infoprior.priors._notes import STEP as STEP_NOTE
-from infoprior.priors._seeded import SeededSampler
-from infoprior.priors._steps import STEP, _ranked, best_trials, make_steps
+from infoprior.priors._search.local_search import STEP, _ranked, best_trials, make_steps
+from infoprior.priors._search.seeded import SeededSampler
+from infoprior.priors._trial import PARAMS, PROMOTES, RUNG, params_checksum
+from infoprior.priors._trial import STEP as STEP_NOTE
 
 SPACE: dict[str, Any] = {
     "x": FloatDistribution(0.0, 1.0),

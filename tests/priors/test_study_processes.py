@@ -17,8 +17,8 @@ import pytest
 from optuna.trial import TrialState
 
 from infoprior.priors import PriorError
-from infoprior.priors._notes import PROMOTES
-from infoprior.priors._optimize import fail_stale, finished, optimize
+from infoprior.priors._search.runner import fail_stale, finished, optimize
+from infoprior.priors._trial import PROMOTES
 from tests import postgres
 from tests.priors.workers import objective, open_study
 

@@ -18,8 +18,15 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
 from infoprior.priors import Prior, PriorSampler, _valve
-from infoprior.priors._evidence import Evidence, milestone
-from infoprior.priors._valve import Outcome, outcome, ranking, shares, standings, stronger
+from infoprior.priors._search.adaptive_weights import (
+    Outcome,
+    outcome,
+    ranking,
+    shares,
+    standings,
+    stronger,
+)
+from infoprior.priors._search.trial_history import Evidence, milestone
 
 PRIOR, UNIFORM, BASE = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 SPACE: dict[str, Any] = {name: FloatDistribution(0, 1) for name in "xyz"}

@@ -22,7 +22,7 @@ from ._priors import (
     optimize,
 )
 from ._priors import PriorSampler as _PriorSampler
-from ._priors._file import _constant, _pairs
+from ._priors._mixture.json_file import _constant, _pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable

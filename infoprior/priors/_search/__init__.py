@@ -1,0 +1,1 @@
+"""Priors in Optuna: samplers, promotion, studies and the storages they live in."""

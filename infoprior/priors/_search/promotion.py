@@ -1,0 +1,308 @@
+"""Hyperband by promotion: trials stop at a rung, and later ones continue the best of them.
+
+Optuna's HyperbandPruner decides about a trial while it runs, and cannot take a pruned one up
+again: a bracket's first trials have nothing to be compared with and run to their end. Here trials
+stop at their rung, and later ones continue the best of them, as Hyperband (Li et al., JMLR 18
+(2018), 185) has it. What the trial of a number is, a new configuration or a promotion and to which
+rung, is a function of the number alone; which configuration is promoted depends on the results. So
+nobody waits: where results are missing because other workers are still at them, the best of those
+that are there is promoted.
+
+Unlike Hyperband's, the brackets share what they have trained: a promotion takes the best
+configuration that stopped at the rung below, of whichever bracket.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from bisect import bisect_right, insort
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+from optuna.distributions import BaseDistribution
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
+from .._mixture.sampling import NOTHING, own_value
+from .._trial import ERROR, PARAMS, PROMOTES, RUNG, STEP, note, params_checksum
+from .adaptive_weights import feasible
+from .bases import fixed_values
+from .finished import NewlyFinished
+from .sampler import PriorSampler, fixed
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial
+
+_COPIED = PriorSampler.SOURCE, PriorSampler.TRUST
+_RUNNING = 1024  # promotions whose paused trial is remembered
+_CHOOSING = 32  # trials after which one that has not chosen is taken for dead
+
+
+class Slot(NamedTuple):
+    """What the trial of a number is for: rungs are counted from 0, the lowest."""
+
+    rung: int
+    bottom: int  # of its bracket
+    promotes: bool
+
+
+def rungs(min_resource: int, max_resource: int, eta: int) -> list[int]:
+    """The steps at which trials stop; the last one is the full training's."""
+    steps = [min_resource]
+    while steps[-1] * eta <= max_resource:
+        steps.append(steps[-1] * eta)
+    return [*steps[:-1], max_resource]
+
+
+def slots(n_rungs: int, eta: int) -> list[tuple[Slot, int]]:
+    """One cycle of Hyperband's brackets, the most aggressive one first: (slot, how many trials).
+
+    Bracket s, from n_rungs - 1 down to 0, begins with floor(n_rungs / (s + 1)) eta^s
+    configurations and keeps one in eta at each rung.
+    """
+    cycle = []
+    for s in range(n_rungs - 1, -1, -1):
+        bottom, size = n_rungs - 1 - s, n_rungs // (s + 1) * eta**s
+        cycle += [(Slot(bottom + k, bottom, k > 0), size // eta**k) for k in range(s + 1)]
+    return cycle
+
+
+class _PausedTrials:
+    """The paused trials of one study at each rung, and which of them have been promoted.
+
+    Args:
+        sign: 1 where small values are good, -1 where large ones are.
+    """
+
+    def __init__(self, sign: float) -> None:
+        self._sign, self._new, self._lock = sign, NewlyFinished(), threading.Lock()
+        # The step at which they stopped -> (loss, number, trial), ascending.
+        self._at: dict[int, list[tuple[float, int, FrozenTrial]]] = {}
+        self._promoted: set[int] = set()
+        self._killed: set[int] = set()  # of which one promotion was killed
+
+    def update(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """Take account of all trials of the study; returns those that have not ended."""
+        with self._lock:
+            ended, unfinished = self._new.update(trials)
+            for trial in ended:
+                self._add(trial)
+        return unfinished
+
+    def _add(self, trial: FrozenTrial) -> None:
+        attributes = trial.user_attrs
+        old, rung = attributes.get(PROMOTES), attributes.get(RUNG)
+        if old is not None:
+            # One that ended without an error of its objective's was killed or interrupted;
+            # who loses two such is the cause.
+            killed = trial.state == TrialState.FAIL and ERROR not in attributes
+            (self._killed if killed and old not in self._killed else self._promoted).add(old)
+        if trial.state == TrialState.PRUNED and rung is not None:
+            step = trial.last_step
+            if step is not None and step >= rung and feasible(trial):
+                loss = self._sign * trial.intermediate_values[step]
+                if not math.isnan(loss):
+                    insort(self._at.setdefault(rung, []), (loss, trial.number, trial))
+
+    def best(self, rung: int, taken: set[int], ahead: int) -> FrozenTrial | None:
+        """The best at a rung that was not promoted, after `ahead` others of that kind.
+
+        Equal values in the order of their numbers.
+        """
+        with self._lock:
+            for _, number, trial in self._at.get(rung, ()):
+                if number not in self._promoted and number not in taken:
+                    if ahead == 0:
+                        return trial
+                    ahead -= 1
+        return None
+
+
+class PromotingSampler(BaseSampler):
+    """Another sampler's new configurations, and the best paused ones again, a rung higher.
+
+    A promotion is a trial with the paused trial's parameters, as far as it is asked for them. Its
+    user attribute `PROMOTES` is that trial's number, and `RUNG` says of every trial at which step
+    it stops; whether the parameters are the same in the end, `continues` tells.
+
+    Args:
+        sampler: proposes the new ones; with a `PriorSampler` a promotion counts for the source of
+            the configuration, in place of the trial that it continues.
+        rungs: the steps, ascending.
+        eta: one in so many is promoted.
+        storage: of the study; the attributes are written into it.
+    """
+
+    def __init__(
+        self, sampler: BaseSampler, rungs: Sequence[int], eta: int, storage: BaseStorage
+    ) -> None:
+        self.sampler, self._rungs, self._storage = sampler, list(rungs), storage
+        self._slots = slots(len(self._rungs), eta)
+        self._ends = list(accumulate(count for _, count in self._slots))
+        self._forget()
+
+    def _forget(self) -> None:
+        self._promoted: dict[int, FrozenTrial] = {}  # trial number -> the paused one
+        self._paused: WeakKeyDictionary[Study, _PausedTrials] = WeakKeyDictionary()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy reads the study anew.
+        return {k: v for k, v in self.__dict__.items() if k not in ("_promoted", "_paused")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._forget()
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}({self.sampler})"
+
+    def _slot(self, number: int) -> Slot:
+        return self._slots[bisect_right(self._ends, number % self._ends[-1])][0]
+
+    def _best(self, study: Study, number: int, rung: int) -> FrozenTrial | None:
+        """The best paused trial at a rung that no trial continues."""
+        paused = self._paused.get(study)
+        if paused is None:
+            sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
+            paused = self._paused.setdefault(study, _PausedTrials(sign))
+        taken, ahead = set(), 0
+        for trial in paused.update(study.get_trials(deepcopy=False)):
+            attributes, old = trial.user_attrs, trial.user_attrs.get(PROMOTES)
+            if trial.number == number:
+                continue
+            if old is not None:
+                taken.add(old)
+            elif trial.state == TrialState.RUNNING and RUNG not in attributes:
+                # Another worker's, which is choosing now, and comes first.
+                slot = self._slot(trial.number)
+                recent = 0 < number - trial.number <= _CHOOSING and not fixed(trial)
+                ahead += recent and slot.promotes and slot.rung == rung + 1
+        return paused.best(self._rungs[rung], taken, ahead)
+
+    def _paused_trial(self, study: Study, trial: FrozenTrial) -> FrozenTrial | None:
+        """The paused trial that a trial promotes."""
+        number = trial.user_attrs.get(PROMOTES)
+        if number is None:
+            return None
+        old = self._promoted.get(trial.number)
+        if old is None or old.number != number:  # begun in another process, or study
+            old = next((t for t in study.get_trials(deepcopy=False) if t.number == number), None)
+            if old is not None:
+                self._remember(trial.number, old)
+        return old
+
+    def _remember(self, number: int, paused: FrozenTrial) -> None:
+        self._promoted[number] = paused
+        while len(self._promoted) > _RUNNING:
+            self._promoted.pop(next(iter(self._promoted)), None)
+
+    def _note(self, study: Study, trial: FrozenTrial, notes: dict[str, Any]) -> None:
+        for name, value in notes.items():
+            trial.set_user_attr(name, value)
+        note(self._storage, study, trial.number, notes)
+
+    @property
+    def first_full(self) -> int:
+        """The number of the first trial that is trained to the end."""
+        first = [slot.rung for slot, _ in self._slots].index(len(self._rungs) - 1)
+        return self._ends[first - 1] if first else 0
+
+    # ---- Optuna's interface
+
+    def reseed_rng(self) -> None:
+        """The other sampler's."""
+        self.sampler.reseed_rng()
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Decides what the trial is for."""
+        if trial.params and RUNG in trial.user_attrs:  # a failed one that Optuna tries again
+            return
+        slot, old = self._slot(trial.number), None
+        if slot.promotes and not fixed(trial) and not trial.params:
+            old = self._best(study, trial.number, slot.rung - 1)
+        notes: dict[str, Any] = {}
+        rung = slot.rung
+        if old is not None:
+            last = len(self._rungs) - 1
+            while rung < last and self._rungs[rung] <= (old.last_step or 0):
+                rung += 1  # its objective reports at other steps, and has passed this one
+            # Whom it promotes first: until that is written another worker may take the same one.
+            notes = {PROMOTES: old.number, STEP: old.last_step, PARAMS: params_checksum(old.params)}
+            notes |= {name: old.user_attrs[name] for name in _COPIED if name in old.user_attrs}
+            self._remember(trial.number, old)
+        else:
+            rung = slot.bottom
+            if PROMOTES in trial.user_attrs:  # copied from another trial's
+                notes = {PROMOTES: None}
+        # The rung last: until then another worker takes this one for choosing.
+        self._note(study, trial, {**notes, RUNG: self._rungs[rung]})
+        if old is None:
+            self.sampler.before_trial(study, trial)
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """The other sampler's; empty for a promotion."""
+        if trial.user_attrs.get(PROMOTES) is not None:
+            return {}
+        return self.sampler.infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """The other sampler's; none for a promotion."""
+        if trial.user_attrs.get(PROMOTES) is not None:
+            return {}
+        return self.sampler.sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """A promotion's value; the other sampler's for what it fixes or the paused one lacks."""
+        old = self._paused_trial(study, trial)
+        # In a space that has changed since, what is asked for is another configuration.
+        if old is not None and param_name in old.params.keys() - fixed_values(study.sampler, self):
+            if param_distribution == old.distributions[param_name]:
+                return old.params[param_name]
+            value = own_value(param_name, param_distribution, old.params[param_name])
+            if value is not NOTHING:
+                return value
+        return self.sampler.sample_independent(study, trial, param_name, param_distribution)
+
+    def after_trial(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        """The other sampler's."""
+        self._promoted.pop(trial.number, None)
+        self.sampler.after_trial(study, trial, state, values)
+
+
+class RungPruner(BasePruner):
+    """Stops every trial at its rung, but for the last one, the full training.
+
+    Args:
+        last: the last rung's step.
+    """
+
+    def __init__(self, last: int) -> None:
+        self._last = last
+
+    def prune(self, study: Study, trial: FrozenTrial) -> bool:
+        """Whether the trial has reached its rung."""
+        rung, step = trial.user_attrs.get(RUNG, self._last), trial.last_step
+        return step is not None and rung < self._last and step >= rung
