@@ -146,9 +146,12 @@ def _version(bench: str, task: str, method: str, arm: str) -> str:
     if method == "bohb":
         parts.append(_hash(here / "_priors_bohb.py"))
     if method in PROMOTING:
-        parts += [_sampler_version("_promote"), _sampler_version("_steps")]
+        parts += [_sampler_version(f"_search/{name}") for name in ("promotion", "local_search")]
     if method not in NO_PRIOR:
-        parts += [_sampler_version("_sampler"), json.dumps(prior_for(bench, task, arm).to_dict())]
+        parts += [
+            _sampler_version("_search/sampler"),
+            json.dumps(prior_for(bench, task, arm).to_dict()),
+        ]
     return fingerprint(*parts)
 
 
@@ -161,13 +164,16 @@ def _sampler_version(module: str) -> list[tuple[str, int]]:
     """Hashes of a sampler's module and of all modules of its room that it imports."""
     room = ROOT / "infoprior" / "priors"
     files: dict[str, int] = {}
-    waiting = [module]
+    waiting = [room / f"{module}.py"]
     while waiting:
-        path = room / f"{waiting.pop()}.py"
-        if path.name in files or not path.exists():
+        path = waiting.pop()
+        name = path.relative_to(room).as_posix()
+        if name in files or not path.exists():
             continue
-        files[path.name] = _hash(path)
+        files[name] = _hash(path)
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.level == 1:
-                waiting += [node.module] if node.module else [a.name for a in node.names]
+            if isinstance(node, ast.ImportFrom) and node.level:
+                folder = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+                names = [folder, *(folder / alias.name for alias in node.names)]
+                waiting += [at.with_suffix(".py") for at in names if at.is_relative_to(room)]
     return sorted(files.items())

@@ -156,21 +156,23 @@ def test_a_version_follows_the_samplers_imports(
 ) -> None:
     jobs = load("_priors_jobs", monkeypatch)
     room = tmp_path / "infoprior" / "priors"
-    room.mkdir(parents=True)
-    (room / "_sampler.py").write_text("from ._draw import draw\n")
-    (room / "_draw.py").write_text("from . import _axes\n")
-    (room / "_axes.py").write_text("A = 1\n")
-    (room / "_plot.py").write_text("B = 1\n")
+    for folder in ("_search", "_mixture"):
+        (room / folder).mkdir(parents=True)
+    (room / "_search" / "sampler.py").write_text("from .._mixture.sampling import draw\n")
+    (room / "_mixture" / "sampling.py").write_text("from . import axes\n")
+    (room / "_mixture" / "axes.py").write_text("A = 1\n")
+    (room / "_mixture" / "plot.py").write_text("B = 1\n")
     monkeypatch.setattr(jobs, "ROOT", tmp_path)
 
     def version() -> Any:
         jobs._sampler_version.cache_clear()
-        return jobs._sampler_version("_sampler")
+        return jobs._sampler_version("_search/sampler")
 
     first = version()
-    assert [name for name, _ in first] == ["_axes.py", "_draw.py", "_sampler.py"]
-    (room / "_plot.py").write_text("B = 2\n")
+    imported = ["_mixture/axes.py", "_mixture/sampling.py", "_search/sampler.py"]
+    assert [name for name, _ in first] == imported
+    (room / "_mixture" / "plot.py").write_text("B = 2\n")
     assert version() == first
-    (room / "_axes.py").write_text("A = 2\n")
+    (room / "_mixture" / "axes.py").write_text("A = 2\n")
     assert version() != first
     jobs._sampler_version.cache_clear()

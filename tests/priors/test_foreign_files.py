@@ -17,7 +17,8 @@ import pytest
 from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
-from infoprior.priors import PriorError, _journal, hyperband_study, optimize
+from infoprior.priors import PriorError, hyperband_study, optimize
+from infoprior.priors._search import storage
 from infoprior.priors._search.storage import open_storage
 from tests.priors.workers import PRIOR, objective
 
@@ -25,7 +26,7 @@ from tests.priors.workers import PRIOR, objective
 @pytest.fixture(autouse=True)
 def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
-    monkeypatch.setattr(_journal, "_FOREIGN_WRITE", 0.001)
+    monkeypatch.setattr(storage, "_FOREIGN_WRITE", 0.001)
 
 
 def study_in(storage: Any, n: int = 3) -> optuna.Study:
@@ -105,7 +106,7 @@ def test_windows_line_ends_are_a_journal_s_too(written: bytes, tmp_path: Path) -
 def test_without_flock_the_end_is_mended_under_optuna_s_lock_file(
     written: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_journal, "fcntl", None)
+    monkeypatch.setattr(storage, "fcntl", None)
     path = tmp_path / "a.journal"
     path.write_bytes(written + b"\n")
     study_in(path, 5)
@@ -229,7 +230,7 @@ def test_a_writer_with_another_lock_is_waited_for(
     written: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half a line of Optuna's own, whose other half comes while we look at it."""
-    monkeypatch.setattr(_journal, "_FOREIGN_WRITE", 0.2)
+    monkeypatch.setattr(storage, "_FOREIGN_WRITE", 0.2)
     path = tmp_path / "a.journal"
     record = b'{"op_code":2,"worker_id":"a","study_id":0,"user_attr":{"mine":1}}\n'
     path.write_bytes(written + record[:20])
@@ -260,7 +261,7 @@ def test_a_long_last_line_is_read_in_proportion_to_its_length(
     path.write_bytes(written + json.dumps(record).encode() + b"\n")
     begun = time.process_time()
     with open(path, "r+b") as file:
-        _journal._mend_end(file, str(path))
+        storage._mend_end(file, str(path))
     assert time.process_time() - begun < 2.0
     assert len(plain(path)) == 3
 

@@ -45,12 +45,12 @@ def test_a_promotion_counts_once_for_the_source_of_its_configuration() -> None:
 
 
 def test_the_valve_leaves_out_what_has_gone_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    from infoprior.priors._search import trial_history as _evidence
+    from infoprior.priors._search import trial_history
 
     study, seen = open_study("memory", "study", promote=True), []
-    real = _evidence.shares
+    real = trial_history.shares
     monkeypatch.setattr(
-        _evidence, "shares", lambda o, s: (seen.append([x.number for x in o]), real(o, s))[1]
+        trial_history, "shares", lambda o, s: (seen.append([x.number for x in o]), real(o, s))[1]
     )
     optimize(study, objective, 14)
     # Trials 9 to 11 go on from three of the first nine, 12 from one of them.
@@ -60,12 +60,12 @@ def test_the_valve_leaves_out_what_has_gone_on(monkeypatch: pytest.MonkeyPatch) 
 
 def test_stopped_where_the_valve_looks_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trials 128 to 135 are told of those before 128; of them 129 to 132 are promotions."""
-    from infoprior.priors._search import trial_history as _evidence
+    from infoprior.priors._search import trial_history
 
     told_of: list[list[int]] = []
-    real = _evidence.shares
+    real = trial_history.shares
     monkeypatch.setattr(
-        _evidence, "shares", lambda o, s: (told_of.append([x.number for x in o]), real(o, s))[1]
+        trial_history, "shares", lambda o, s: (told_of.append([x.number for x in o]), real(o, s))[1]
     )
     whole = optimize(open_study("memory", "study", promote=True), objective, 136)
     uncut, storage = told_of[-1], InMemoryStorage()

@@ -17,7 +17,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
-from infoprior.priors import Prior, PriorSampler, _valve
+from infoprior.priors import Prior, PriorSampler
+from infoprior.priors._search import adaptive_weights
 from infoprior.priors._search.adaptive_weights import (
     Outcome,
     outcome,
@@ -75,7 +76,7 @@ def test_standings_are_shares_of_wins(n_levels: int) -> None:
         trials.append(Outcome(i, BASE, tuple(map(float, steps)), tuple(values)))
     found = standings(trials)
     assert found.mean() == pytest.approx(0.5)  # what one wins another loses
-    if n_levels > _valve._LEVELS:
+    if n_levels > adaptive_weights._LEVELS:
         return
     for i, mine in enumerate(trials):
         wins = 0.0
@@ -138,18 +139,18 @@ def test_nothing_seen_is_the_start() -> None:
 
 
 def test_shares_follow_who_comes_out_ahead() -> None:
-    def found(order: str) -> _valve.Shares:
+    def found(order: str) -> adaptive_weights.Shares:
         parts = {"p": PRIOR, "u": UNIFORM, "b": BASE}
         trials = [Outcome(i, parts[c], (math.inf,), (-float(i),)) for i, c in enumerate(order)]
         result = shares(trials, 0.6)
         assert sum(result) == pytest.approx(1.0)
         return result
 
-    assert found("ppppubub").prior == _valve.MOST
+    assert found("ppppubub").prior == adaptive_weights.MOST
     assert found("ubububpppp").prior < 0.06
     assert found("pubpubpub").prior == pytest.approx(0.6, abs=0.15)
     assert found("bbbbpuuuu").base > 3 * found("uuuupbbbb").base
-    assert found("ub" * 30 + "p" * 9).prior == _valve.LEAST
+    assert found("ub" * 30 + "p" * 9).prior == adaptive_weights.LEAST
     # Who wins among the others does not hang on the prior's trials.
     first, second = found("uuuubbbb"), found("pppppppp" + "uuuubbbb")
     assert second.uniform / second.base == pytest.approx(first.uniform / first.base)
@@ -380,7 +381,7 @@ def test_another_study_of_the_same_name_begins_anew() -> None:
 def test_many_reports_are_thinned_out() -> None:
     trial = create_trial(value=1.0, intermediate_values={s: float(s) for s in range(1000)})
     found = outcome(trial, TrialState.COMPLETE, [5.0], [StudyDirection.MAXIMIZE], BASE)
-    assert len(found.steps) == _valve._STEPS + 1
+    assert len(found.steps) == adaptive_weights._STEPS + 1
     assert found.steps[0] == 0
     assert found.steps[-2:] == (999.0, math.inf)
 
