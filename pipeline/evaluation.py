@@ -18,7 +18,7 @@ from infoprior.evaluation import compare, holm, task_metrics, task_seed
 from infoprior.metadataset import MetaDataset
 from infoprior.parallel import write_atomically
 from infoprior.report import differences_figure, save_figure
-from pipeline.arms import CONTROL, REFERENCE
+from pipeline.variants import CONTROL, REFERENCE
 
 GROUP = ["predictor", "inputs"]
 TRUTH = ["validation_accuracy", "test_accuracy"]

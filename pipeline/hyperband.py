@@ -32,7 +32,7 @@ from infoprior.report import (
 )
 from infoprior.spaces import get_space
 from infoprior.tasks import Task
-from pipeline.arms import CONTROL, REFERENCE, Arm
+from pipeline.variants import CONTROL, REFERENCE, Arm
 
 GROUP = ["predictor", "inputs"]
 TASK_FILE = ".safetensors"

@@ -21,8 +21,8 @@ import pandas as pd
 from infoprior.metadataset import MetaDataset
 from infoprior.predictors import load_predictor
 from infoprior.tracking import Model, Run, View, zip_folder, zip_sources
-from pipeline.arms import REFERENCE, WITHOUT_INPUTS, Arm, arms
 from pipeline.project import settings
+from pipeline.variants import REFERENCE, WITHOUT_INPUTS, Arm, arms
 
 OVERVIEW = "overview"
 TABLES = ("predictors.csv", "mi_control.csv", "hyperband.csv", "regret.csv", "metrics.json")

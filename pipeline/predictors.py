@@ -23,7 +23,7 @@ from infoprior.evaluation import family_folds, hold_out, score_held_out
 from infoprior.metadataset import FITTED_FAMILIES, MetaDataset, space_to_dict
 from infoprior.parallel import fingerprint, run_jobs, write_atomically
 from infoprior.predictors import make_predictor
-from pipeline.arms import FITTING, Arm, arms
+from pipeline.variants import FITTING, Arm, arms
 
 CODE = (
     "pipeline.predictors",

@@ -20,7 +20,7 @@ from infoprior.evaluation import log_ratio_table
 from infoprior.metadataset import space_from_dict
 from infoprior.parallel import write_atomically
 from infoprior.predictors import load_predictor, make_predictor
-from pipeline.arms import FITTING, Arm
+from pipeline.variants import FITTING, Arm
 
 FIT = ["predictor", "inputs", "shuffle", "refit", "split"]
 

@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 LOW_DIMENSION = 3
 """Up to so many columns of both sides together, nearest neighbours beat critics (see
-`benchmarks/mi_accuracy.py`)."""
+`benchmarks/information/mi_accuracy.py`)."""
 
 MANY = 0.25
 """More different whole numbers a row than this may be numbers as well as labels: ask."""
@@ -102,8 +102,9 @@ def estimate(
     convolutional for feature maps); continuous pairs get "ksg" where both sides together have at
     most three columns that vary, and "hybrid" (an elliptical copula, a critic on top) otherwise,
     or "mine" with a convolutional critic where a side is feature maps. The choice was made by
-    measurement, see `benchmarks/mi_accuracy.py`. A deterministic layer has no finite information
-    about a continuous input: for I(X; T + sigma Z) ask for "noisy", with the layer as y.
+    measurement, see `benchmarks/information/mi_accuracy.py`. A deterministic layer has no
+    finite information about a continuous input: for I(X; T + sigma Z) ask for "noisy", with the
+    layer as y.
 
     Args:
         x: numpy array or tensor, CPU or CUDA: (n,), (n, d), a stack (K, n, d), feature maps

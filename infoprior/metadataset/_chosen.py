@@ -1,7 +1,7 @@
 """The tasks of the generator that are published, chosen to resemble real tables.
 
-`python benchmarks/generator.py --fit` wrote it, from the families of `FITTED_FAMILIES` only. Bit i
-of `_CHOSEN`, counted from the lowest, says that "synthetic/<i>" is one of them.
+`python benchmarks/metadataset/generator.py --fit` wrote it, from the families of `FITTED_FAMILIES`
+only. Bit i of `_CHOSEN`, counted from the lowest, says that "synthetic/<i>" is one of them.
 """
 
 from __future__ import annotations

@@ -18,13 +18,14 @@ TABULAR_CRITICS: Mapping[str, Any] = {
     "patience": 20,
 }
 """How the critics of the recipe "tabular" are trained. Tables that decide on method and options:
-benchmarks/results/mi_accuracy.csv (errors) and benchmarks/results/mi_speed.csv (seconds)."""
+benchmarks/results/information/mi_accuracy.csv (errors) and
+benchmarks/results/information/mi_speed.csv (seconds)."""
 
 RELATIVE_NOISE = 2.0
 """sigma of the noise, as a multiple of the root mean square of the standard deviations of a layer's
-units. Chosen by `benchmarks/noise.py` (benchmarks/results/noise.csv): the probes' six layers on 12
-real tasks of 800 rows, three seeds; medians and standard deviations in nats, shares of layers
-flagged, Spearman's correlations.
+units. Chosen by `benchmarks/information/noise.py` (benchmarks/results/information/noise.csv): the
+probes' six layers on 12 real tasks of 800 rows, three seeds; medians and standard deviations in
+nats, shares of layers flagged, Spearman's correlations.
 
     relative  bounds_disagree  saturated  nats  over tasks  over seeds  same order of  effective
                                                                         tasks, seeds   rank
@@ -49,14 +50,16 @@ SHORT_CRITICS: Mapping[str, Any] = {
 }
 """How the critics of the recipe "maps-short" are trained: a few large steps on top of the
 discriminants, which know most of it. On the layers of the image probes on three tasks
-(benchmarks/results/image_probes.csv) I(T;Y) is 0.002 to 0.018 nat lower than by "maps" on average,
-and 0.092 nat off at most; Spearman's correlation of the two is 0.97 and more within a task."""
+(benchmarks/results/information/image_probes.csv) I(T;Y) is 0.002 to 0.018 nat lower than by "maps"
+on average, and 0.092 nat off at most; Spearman's correlation of the two is 0.97 and more within a
+task."""
 
 MAPS_NOISE = 8.0
-"""The same for feature maps, which have more units that agree (benchmarks/results/noise_maps.csv,
-maps of 256, 512 and 1,024 units of a convolutional network on 800 digits, three seeds): shares
-flagged 1.00 and 0.67 with 2, 0.67 and 0.33 with 4, 0.33 and 0.00 with 8, none with 16, which leaves
-0.9 nat. Larger maps may still be flagged: take more noise then, in a recipe of your own.
+"""The same for feature maps, which have more units that agree
+(benchmarks/results/information/noise_maps.csv, maps of 256, 512 and 1,024 units of a convolutional
+network on 800 digits, three seeds): shares flagged 1.00 and 0.67 with 2, 0.67 and 0.33 with 4, 0.33
+and 0.00 with 8, none with 16, which leaves 0.9 nat. Larger maps may still be flagged: take more
+noise then, in a recipe of your own.
 """
 
 

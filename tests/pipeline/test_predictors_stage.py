@@ -13,7 +13,7 @@ from infoprior.metadataset import FITTED_FAMILIES, MetaDataset, training_rows
 from infoprior.parallel import worker_pool
 from infoprior.predictors import load_predictor, make_predictor
 from pipeline import predictors, priors
-from pipeline.arms import arms
+from pipeline.variants import arms
 
 PARAMS = {
     "baselines": ["static"],
