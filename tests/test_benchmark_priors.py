@@ -120,6 +120,7 @@ def test_arms_are_of_the_right_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
         tables.prior_for.cache_clear()
     assert means["good"] == pytest.approx(-1.0, abs=0.35)  # the other tasks', not its own
     assert means["bad"] > -0.7  # farthest from its own best
+    assert means["none"] + 0.3 < means["deceiving"] < means["bad"]  # that region's best
     assert means["none"] == pytest.approx(-2.0, abs=0.1)
 
 
@@ -140,7 +141,7 @@ def test_ranks_and_bars() -> None:
     first = report.bars(means, "curves")[0]
     assert "random's regret at 32 (0.450) is reached by PriorSampler at 1 full" in first
     ratio = next(line for line in report.bars(means, "curves") if line.startswith("bad prior"))
-    assert "is 0.500 [0.500, 0.500] times" in ratio
+    assert "at 8: 0.500 [0.500, 0.500], 16: 0.500" in ratio
     table = report.wide(means)
     row = table[(table.arm == "bad") & (table.method == "tpe") & (table.task == "b")].iloc[0]
     assert row["regret@4"] == pytest.approx(0.8)

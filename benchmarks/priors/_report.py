@@ -19,15 +19,22 @@ COLOURS = {
     "random": "#999999", "tpe": "#56B4E9", "bohb": "#009E73", "static": "#CC79A7",
     "ours": "#D55E00", "ours-no-valve": "#E69F00", "priorband": "#0072B2",
     "priorband-high": "#332288", "ours-promoted": "#882255", "random-promoted": "#444444",
+    "steps-promoted": "#AA4499",
 }  # fmt: skip
 LABELS = {
     "random": "random", "tpe": "TPE", "bohb": "BOHB-style TPE", "static": "static prior",
     "ours": "PriorSampler", "ours-no-valve": "PriorSampler, valve off",
     "ours-promoted": "PriorSampler, promoting", "random-promoted": "random, promoting",
+    "steps-promoted": "local search, promoting",
     "priorband": "PriorBand (NePS), medium",
     "priorband-high": "PriorBand (NePS), high",
 }  # fmt: skip
+STYLES = {"ours-no-valve": "--", "random-promoted": ":", "steps-promoted": ":"}
 OURS = ("ours", "ours-promoted")  # what the bars are for
+BASES = {"ours": "tpe", "ours-promoted": "steps-promoted"}  # method -> its base sampler alone
+POOR = ("bad", "deceiving")  # priors that a search has to get over
+FROM = (8, 16, 32)  # full trainings by which it has to, and
+MOST = 1.1  # times its base's regret by then
 BENCH_TITLES = {"hpobench": "HPOBench, no fidelities", "curves": "recorded curves, Hyperband"}
 
 
@@ -98,34 +105,42 @@ def bars(tasks: pd.DataFrame, bench: str) -> list[str]:
                     f"good prior: random's regret at 32 ({target:.3f}) is reached by "
                     f"{LABELS[method]} {when} full trainings{wanted}"
                 )
-    if "bad" in arms and {"ours", "tpe"} <= there:
-        for method in (*OURS, "ours-no-valve", "static", *PRIORBAND):
-            if method in there:
-                mine = _matrix(tasks, bench, "bad", method)[32]
-                base = _matrix(tasks, bench, "bad", "tpe")[32]
-                low, high = _ratio_interval(mine.to_numpy(), base.to_numpy())
-                ratio, wanted = mine.mean() / base.mean(), ""
-                if method in OURS:
-                    wanted = " (wanted: at most 1.10)"
+    for arm in [arm for arm in POOR if arm in arms]:
+        for method in (*BASES, "ours-no-valve", "static", *PRIORBAND):
+            base = BASES.get(method, "tpe")
+            if {method, base} <= there:
+                mine, its = (_matrix(tasks, bench, arm, m) for m in (method, base))
+                ratios = [f"{b}: {_ratio(mine[b], its[b])}" for b in FROM]
+                wanted = f" (wanted: at most {MOST:.2f})" if method in OURS else ""
                 lines.append(
-                    f"bad prior: final regret of {LABELS[method]} is {ratio:.3f} "
-                    f"[{low:.3f}, {high:.3f}] times TPE's without a prior{wanted}"
+                    f"{arm} prior: regret of {LABELS[method]} over that of {LABELS[base]} without "
+                    f"a prior, at {', '.join(ratios)}{wanted}"
                 )
     for method, peer in itertools.product(OURS, PRIORBAND):
         for arm in _arms(tasks[tasks.bench == bench]) if {method, peer} <= there else ():
             mine, its = (_matrix(tasks, bench, arm, m) for m in (method, peer))
-            if not len(its):
-                continue
-            worse = [
-                f"{b} ({_interval((mine - its)[b].to_numpy(), signed=True)})"
-                for b in BUDGETS
-                if (mine - its)[b].mean() > 0
-            ]
-            lines.append(
-                f"{arm} prior: {LABELS[method]}'s mean regret is above that of {LABELS[peer]} at "
-                f"{', '.join(worse) or 'no budget'} (wanted: no budget)"
-            )
+            if len(its):
+                lines.append(f"{arm} prior: {_above(mine - its, arm, method, peer)}")
     return lines
+
+
+def _above(gap: pd.DataFrame, arm: str, method: str, peer: str) -> str:
+    """At which budgets a method's regret is above a peer's, and whether beyond the interval."""
+    above = [b for b in BUDGETS if gap[b].mean() > 0]
+    beyond = [b for b in above if bootstrap_interval(gap[b].to_numpy())[0] > 0]
+    shown = [f"{b} ({_interval(gap[b].to_numpy(), signed=True)})" for b in above]
+    wanted = {
+        "good": "no budget", "medium": "no budget", **dict.fromkeys(POOR, f"none from {FROM[0]} on")
+    }  # fmt: skip
+    said = f"{LABELS[method]}'s mean regret is above that of {LABELS[peer]} at "
+    said += f"{', '.join(shown) or 'no budget'}, beyond the interval at "
+    said += ", ".join(map(str, beyond)) or "none"
+    return f"{said} (wanted: {wanted[arm]})" if arm in wanted else said
+
+
+def _ratio(mine: pd.Series, base: pd.Series) -> str:
+    low, high = _ratio_interval(mine.to_numpy(), base.to_numpy())
+    return f"{mine.mean() / base.mean():.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _ratio_interval(top: np.ndarray, bottom: np.ndarray, n: int = 10_000) -> tuple[float, float]:
@@ -152,7 +167,7 @@ def against(tasks: pd.DataFrame, bench: str, method: str = "ours") -> list[dict[
 
 
 def _arms(tasks: pd.DataFrame) -> list[str]:
-    return [arm for arm in ("good", "medium", "bad", "none") if arm in set(tasks.arm)]
+    return [arm for arm in ("good", "medium", *POOR, "none") if arm in set(tasks.arm)]
 
 
 def text(tasks: pd.DataFrame, seeds: int) -> str:
@@ -199,7 +214,7 @@ def figure(tasks: pd.DataFrame, path: Path) -> None:
                 colour, front = COLOURS.get(method, "black"), method in OURS
                 ax.plot(
                     matrix.columns, matrix.mean(), color=colour, lw=2.4 if front else 1.3,
-                    ls={"ours-no-valve": "--", "random-promoted": ":"}.get(method, "-"),
+                    ls=STYLES.get(method, "-"),
                     zorder=3 if front else 2, label=LABELS.get(method, method),
                 )  # fmt: skip
                 if front:

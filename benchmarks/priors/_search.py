@@ -49,12 +49,15 @@ PROMOTING: dict[str, Make] = {
     "random-promoted": lambda space, prior, seed, storage: PromotingSampler(
         RandomSampler(seed=seed), RUNGS, ETA, storage
     ),
+    "steps-promoted": lambda space, prior, seed, storage: PromotingSampler(
+        make_steps(seed), RUNGS, ETA, storage
+    ),
     "ours-promoted": lambda space, prior, seed, storage: PromotingSampler(
         PriorSampler(prior, make_steps, seed=seed, storage=storage), RUNGS, ETA, storage
     ),
 }
 METHODS: dict[str, Make] = {**PLAIN, **WITH_PRIOR, **PROMOTING}
-NO_PRIOR = (*PLAIN, "random-promoted")
+NO_PRIOR = (*PLAIN, "random-promoted", "steps-promoted")
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -73,7 +76,7 @@ def run(
 
     Args:
         method: a key of METHODS, or a function (space, prior, seed, storage) -> Optuna sampler.
-        arm: "good", "medium", "bad" or "none".
+        arm: "good", "medium", "bad", "deceiving" or "none".
         task: of `_tables.tasks(bench)`.
         seed: everything random.
         budget: the search ends there, in full trainings; larger budgets get NaN.

@@ -17,6 +17,9 @@ Priors are kernels around points chosen by that accuracy (`Prior.from_points`), 
     good    the best 1 % of every other task
     medium  those ranked from 20 % to 40 % on every other task
     bad     the worst 5 % of the task itself
+    deceiving   the best of a poor region of the task itself: the 10 % of points nearest to the
+            middle of its worst 5 %, and of these the best tenth; what is tried there looks good
+            beside its neighbours, and nothing near is
     none    uniform
 """
 
@@ -51,7 +54,7 @@ HPOBENCH = ROOT / "benchmarks" / "cache" / "hpobench.npz"
 CURVES = ROOT / "benchmarks" / "data" / "mlp_curves.parquet"
 DESIGN = ROOT / "benchmarks" / "data" / "mlp_design.parquet"
 BENCHES = ("hpobench", "curves")
-ARMS = ("good", "medium", "bad", "none")
+ARMS = ("good", "medium", "bad", "deceiving", "none")
 LEAST_R2 = 0.55  # of a surrogate, on held-out points: tasks below are left out
 RUNGS = (1, 3, 9, 27)
 DENSE = 16_384  # points of the curves' surrogate
@@ -209,8 +212,11 @@ def prior_for(bench: str, task: str, arm: str) -> Prior:
     own = table(bench, task)
     if arm == "none":
         return Prior.uniform(own.space)
+    most = POINTS * (len(tasks(bench)) - 1)
     if arm == "bad":
-        chosen = _ranked(own, 0.95, 1.0, POINTS * (len(tasks(bench)) - 1))
+        chosen = _ranked(own, 0.95, 1.0, most)
+    elif arm == "deceiving":
+        chosen = _best_of_poor_region(own, most)
     else:
         first, last = (0.0, 0.01) if arm == "good" else (0.2, 0.4)
         others = [table(bench, other) for other in tasks(bench) if other != task]
@@ -219,6 +225,15 @@ def prior_for(bench: str, task: str, arm: str) -> Prior:
     rows, counts = np.unique(chosen, return_counts=True)
     points = [own.points[row] for row in rows]
     return Prior.from_points(own.space, points, counts, bandwidth=BANDWIDTH)
+
+
+def _best_of_poor_region(table: Table, most: int) -> NDArray[np.int64]:
+    """Rows of the best tenth of a region around the worst points, at most so many."""
+    worst = _ranked(table, 0.95, 1.0, len(table.points))
+    distances = np.linalg.norm(table.features - table.features[worst].mean(axis=0), axis=1)
+    region = np.argsort(distances, kind="stable")[: max(len(distances) // 10, 1)]
+    ranked = region[np.argsort(-table.truth[region], kind="stable")]
+    return ranked[: min(max(len(ranked) // 10, 1), most)]
 
 
 def _ranked(table: Table, first: float, last: float, most: int) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""PriorSampler against its peers, with good, medium, bad and no priors.
+"""PriorSampler against its peers, with good, medium, bad, deceiving and no priors.
 
     python benchmarks/priors/compare.py [--bench curves] [--tasks keel/letter ...] [--seeds 30]
                                         [--arms good ...] [--methods ours ...] [--jobs 2]
