@@ -25,7 +25,8 @@ from _priors_search import METHODS, NO_PRIOR, PROMOTING, search, seed_of
 from _priors_tables import prior_for, table
 from _priors_trace import incumbents
 
-from infoprior.parallel import fingerprint, run_jobs
+from infoprior.fingerprints import fingerprint
+from infoprior.parallel import run_jobs
 
 SHARDS = ROOT / "benchmarks" / "cache" / "priors"
 PEER = ROOT / ".venv-peers" / "neps" / "bin" / "python"

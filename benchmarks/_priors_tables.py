@@ -43,7 +43,7 @@ from optuna.distributions import (
 )
 
 from infoprior.evaluation import RegretScale
-from infoprior.parallel import fingerprint, source_fingerprint
+from infoprior.fingerprints import fingerprint, source_fingerprint
 from infoprior.priors import Prior
 
 SURROGATES = ROOT / "benchmarks" / "cache" / "surrogates"

@@ -25,8 +25,9 @@ from scipy.stats import kendalltau
 
 from infoprior import load_metadataset
 from infoprior.evaluation import bootstrap_interval, predict_held_out
+from infoprior.files import write_atomically
 from infoprior.metadataset import MetaDataset
-from infoprior.parallel import worker_pool, write_atomically
+from infoprior.parallel import worker_pool
 from infoprior.predictors import make_predictor
 from pipeline.common import read_params
 from pipeline.predictors import parts

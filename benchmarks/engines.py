@@ -26,8 +26,9 @@ from typing import Any
 
 from _common import RESULTS, machine, markdown, write
 
-from infoprior.parallel import run_jobs, write_atomically
-from tests import clusters
+from infoprior.files import write_atomically
+from infoprior.parallel import run_jobs
+from tests.parallel import clusters
 
 WORKERS = 2
 

@@ -21,7 +21,9 @@ from typing import Any
 
 from _common import ROOT
 
-from infoprior.parallel import fingerprint, run_jobs, source_fingerprint, write_atomically
+from infoprior.files import write_atomically
+from infoprior.fingerprints import fingerprint, source_fingerprint
+from infoprior.parallel import run_jobs
 from infoprior.spaces import get_space
 
 DATA = ROOT / "benchmarks" / "data"

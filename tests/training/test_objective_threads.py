@@ -15,7 +15,7 @@ def test_trials_of_a_study_with_two_threads_are_those_of_one(default):
     points = get_space("mlp").design(6)
 
     def values(n_jobs):
-        # Optuna's default pruner compares with the trials that are finished: in threads, not the same.
+        # Optuna's default pruner compares with what is finished: in threads, not the same trials.
         pruner = optuna.pruners.NopPruner()
         study = optuna.create_study(direction="maximize", study_name="study", pruner=pruner)
         for point in points:
