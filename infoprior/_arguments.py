@@ -13,6 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def is_whole(value: Any) -> bool:
+    """Whether it is a whole number: an int or one of NumPy's; `True` is none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def is_real(value: Any) -> bool:
+    """Whether it is a real number: a float, an int or one of NumPy's; `True` is none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
 def whole_number(
     value: Any, name: str, least: int = 0, error: type[ValueError] = ValueError
 ) -> int:
@@ -21,7 +31,7 @@ def whole_number(
     Raises:
         ValueError: of the kind `error`: something else, or less than `least`.
     """
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+    if not is_whole(value) or value < least:
         raise error(f"{name} = {value!r}: a whole number from {least} on is needed.")
     return int(value)
 
@@ -109,7 +119,7 @@ def real_number(
     Raises:
         ValueError: of the kind `error`: something else.
     """
-    if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
+    if is_real(value) and math.isfinite(value):
         plain = int(value) if isinstance(value, Integral) else float(value)
         if (low < plain if above else low <= plain) and (plain < high if below else plain <= high):
             return plain

@@ -133,7 +133,7 @@ def suggest(
     The prior file goes into a search: PriorSampler(Prior.load("prior.json")).
     """
     _check_out(out)
-    from infoprior._face import suggest as run
+    from infoprior._api import suggest as run
     from infoprior.predictors import load_predictor
 
     if static and models is not None:
@@ -172,7 +172,7 @@ def suggest(
 
 def _as_profiled(task: Any, predictor: Any, max_train: int | None, seed: int) -> Any:
     """The task as the predictor's training tasks were, said aloud."""
-    from infoprior._face import as_profiled
+    from infoprior._api import as_profiled
 
     most = predictor.profiled.train
     if max_train is not None and len(task.train) > most:
@@ -267,8 +267,8 @@ def profile(
     I(T;Y), h_y is H(Y), the most that mi_ty can be.
     """
     _check_out(out)
-    from infoprior._face import profile as run
-    from infoprior.parallel import write_atomically
+    from infoprior._api import profile as run
+    from infoprior.files import write_atomically
 
     task = _read(
         data,
@@ -313,7 +313,7 @@ def _read(
     progress: bool,
 ) -> Any:
     """The task of the user's table; a ValueError where it is too small to be profiled."""
-    from infoprior._face import check_rows
+    from infoprior._api import check_rows
     from infoprior.tasks import read_table
 
     task = read_table(

@@ -15,8 +15,8 @@ from joblib import delayed
 from tqdm import tqdm
 
 from infoprior.evaluation import compare, holm, task_metrics, task_seed
+from infoprior.files import write_atomically
 from infoprior.metadataset import MetaDataset
-from infoprior.parallel import write_atomically
 from infoprior.report import differences_figure, save_figure
 from pipeline.variants import CONTROL, REFERENCE
 

@@ -21,8 +21,9 @@ from joblib import delayed
 from tqdm import tqdm
 
 from infoprior.evaluation import RecordedCurves, compare, holm, regret_curve, replay, task_seed
+from infoprior.fingerprints import fingerprint
 from infoprior.metadataset import MetaDataset, published_task
-from infoprior.parallel import fingerprint, run_jobs
+from infoprior.parallel import run_jobs
 from infoprior.priors import Prior
 from infoprior.report import (
     information_plane_figure,

@@ -8,9 +8,9 @@ from importlib.metadata import PackageNotFoundError, version
 
 import pandas as pd
 
+from infoprior.files import write_atomically
 from infoprior.metadataset import MetaDataset, data_card, training_rows
 from infoprior.metadataset._atlas import ATLAS, read_atlas
-from infoprior.parallel import write_atomically
 from infoprior.spaces import get_space
 
 PACKAGES = (

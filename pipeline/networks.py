@@ -11,7 +11,8 @@ from functools import lru_cache
 
 import pandas as pd
 
-from infoprior.parallel import fingerprint, run_jobs
+from infoprior.fingerprints import fingerprint
+from infoprior.parallel import run_jobs
 from infoprior.spaces import get_space
 from infoprior.tasks import Task
 

@@ -20,8 +20,10 @@ from typing import Any
 import pandas as pd
 
 from infoprior.evaluation import family_folds, hold_out, score_held_out
+from infoprior.files import write_atomically
+from infoprior.fingerprints import fingerprint
 from infoprior.metadataset import FITTED_FAMILIES, MetaDataset, space_to_dict
-from infoprior.parallel import fingerprint, run_jobs, write_atomically
+from infoprior.parallel import run_jobs
 from infoprior.predictors import make_predictor
 from pipeline.variants import FITTING, Arm, arms
 

@@ -17,8 +17,8 @@ from joblib import delayed
 from tqdm import tqdm
 
 from infoprior.evaluation import log_ratio_table
+from infoprior.files import write_atomically
 from infoprior.metadataset import space_from_dict
-from infoprior.parallel import write_atomically
 from infoprior.predictors import load_predictor, make_predictor
 from pipeline.variants import FITTING, Arm
 

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 import pandas as pd
 
-from infoprior.parallel import fingerprint, run_jobs
+from infoprior.fingerprints import fingerprint
+from infoprior.parallel import run_jobs
 from infoprior.tasks import Task
 
 CODE = (

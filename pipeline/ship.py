@@ -11,7 +11,7 @@ from pipeline.common import MODELS, read_params  # isort: skip
 import json
 from pathlib import Path
 
-from infoprior.parallel import write_atomically
+from infoprior.files import write_atomically
 from infoprior.predictors import fit_predictor, load_predictor
 from infoprior.predictors._shipped import CHOSEN, SHIPPED, STATIC
 

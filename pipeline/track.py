@@ -20,7 +20,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infoprior.parallel import fingerprint, write_atomically
+from infoprior.files import write_atomically
+from infoprior.fingerprints import fingerprint
 from pipeline.project import Project, settings
 
 if TYPE_CHECKING:

@@ -52,7 +52,7 @@ from benchmarks._common import (
     timed,
     write,
 )
-from infoprior._processes import end_with_parent, parent_address
+from infoprior.parallel._processes import end_with_parent, parent_address
 
 KEYS = ("task", "n", "seed", "method", "device", "version")
 NOISE = "noisy"
@@ -193,7 +193,7 @@ def method_versions() -> dict[str, str]:
     from infoprior.information import METHODS
 
     versions = {name: code_version(f"{ROOM}.{entry.module}") for name, entry in METHODS.items()}
-    chosen = "".join([code_version(f"{ROOM}._face"), *(versions[name] for name in AUTO)])
+    chosen = "".join([code_version(f"{ROOM}._api"), *(versions[name] for name in AUTO)])
     auto = hashlib.sha256(chosen.encode()).hexdigest()[:12]
     return {"auto": auto, SKLEARN: "peer", TORCH_MIST: "peer"} | versions
 

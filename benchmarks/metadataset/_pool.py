@@ -21,8 +21,8 @@ from infoprior import MetaDataset
 from infoprior.metadataset import _jobs
 from infoprior.metadataset._atlas import ATLAS, read_atlas
 from infoprior.parallel import run_jobs
-from infoprior.tasks._synthetic import recipe
-from infoprior.tasks._synthetic_mix import DISCRETE_KINDS, MIX, NUMERIC_KINDS
+from infoprior.tasks._synthetic.concept import recipe
+from infoprior.tasks._synthetic.mix import DISCRETE_KINDS, MIX, NUMERIC_KINDS
 from pipeline.common import fan_out, read_params
 
 FILE = RESULTS / "metadataset" / "generator_pool.parquet"

@@ -58,8 +58,8 @@ def main() -> None:
     from infoprior.metadataset import _jobs
     from infoprior.profiles import _network as profiling
     from infoprior.spaces._mlp import MLP
-    from infoprior.training._compiled import CompiledMLP
-    from infoprior.training._parts import Parts
+    from infoprior.training._data import Parts
+    from infoprior.training._engines.compiled import CompiledMLP
     from pipeline.common import read_params
 
     p = read_params("atlas")

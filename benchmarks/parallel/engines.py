@@ -30,8 +30,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))  # the repository, to run this as a script
 
 from benchmarks._common import RESULTS, machine, markdown, write
-from infoprior.parallel import run_jobs, write_atomically
-from tests import clusters
+from infoprior.files import write_atomically
+from infoprior.parallel import run_jobs
+from tests.parallel import clusters
 
 WORKERS = 2
 

@@ -26,8 +26,9 @@ from scipy.stats import kendalltau
 from benchmarks._common import RESULTS
 from infoprior import load_metadataset
 from infoprior.evaluation import bootstrap_interval, predict_held_out
+from infoprior.files import write_atomically
 from infoprior.metadataset import MetaDataset
-from infoprior.parallel import worker_pool, write_atomically
+from infoprior.parallel import worker_pool
 from infoprior.predictors import make_predictor
 from pipeline.common import read_params
 from pipeline.predictors import parts

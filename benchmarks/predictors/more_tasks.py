@@ -33,8 +33,9 @@ import pandas as pd  # noqa: E402
 from scipy.stats import kendalltau  # noqa: E402
 
 from infoprior.evaluation import predict_held_out  # noqa: E402
+from infoprior.fingerprints import fingerprint, source_fingerprint  # noqa: E402
 from infoprior.metadataset import MetaDataset, load_metadataset, training_rows  # noqa: E402
-from infoprior.parallel import fingerprint, run_jobs, source_fingerprint  # noqa: E402
+from infoprior.parallel import run_jobs  # noqa: E402
 from infoprior.predictors import make_predictor  # noqa: E402
 from pipeline.common import read_params  # noqa: E402
 from pipeline.predictors import parts  # noqa: E402

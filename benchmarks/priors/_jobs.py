@@ -25,7 +25,8 @@ from benchmarks._common import ROOT
 from benchmarks.priors._search import METHODS, NO_PRIOR, PROMOTING, search, seed_of
 from benchmarks.priors._tables import prior_for, table
 from benchmarks.priors._trace import incumbents
-from infoprior.parallel import fingerprint, run_jobs
+from infoprior.fingerprints import fingerprint
+from infoprior.parallel import run_jobs
 
 HERE = Path(__file__).parent
 SHARDS = ROOT / "benchmarks" / "cache" / "priors"

@@ -46,7 +46,7 @@ from benchmarks._common import ROOT
 from benchmarks.priors._surrogate import fit
 from benchmarks.priors._trace import Encoder
 from infoprior.evaluation import RegretScale
-from infoprior.parallel import fingerprint, source_fingerprint
+from infoprior.fingerprints import fingerprint, source_fingerprint
 from infoprior.priors import Prior
 
 SURROGATES = ROOT / "benchmarks" / "cache" / "surrogates"

@@ -23,7 +23,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))  # the repository, to run this as a script
 
 from benchmarks._common import ROOT
-from infoprior.parallel import fingerprint, run_jobs, source_fingerprint, write_atomically
+from infoprior.files import write_atomically
+from infoprior.fingerprints import fingerprint, source_fingerprint
+from infoprior.parallel import run_jobs
 from infoprior.spaces import get_space
 
 DATA = ROOT / "benchmarks" / "data"

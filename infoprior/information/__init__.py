@@ -19,8 +19,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from infoprior.information._api import METHODS, Method, estimate
     from infoprior.information._entropy import entropy
-    from infoprior.information._face import METHODS, Method, estimate
     from infoprior.information._inputs import InformationError, choose_rows
     from infoprior.information._result import FLAGS, Estimate, Estimates
     from infoprior.information._samples import without_rounding_noise
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "FLAGS": "_result",
-    "METHODS": "_face",
+    "METHODS": "_api",
     "Estimate": "_result",
     "Estimates": "_result",
     "InformationError": "_inputs",
-    "Method": "_face",
+    "Method": "_api",
     "activation_entropy": "_statistics",
     "choose_rows": "_inputs",
     "dead_units": "_statistics",
     "effective_rank": "_statistics",
     "entropy": "_entropy",
     "entropy_functional": "_statistics",
-    "estimate": "_face",
+    "estimate": "_api",
     "without_rounding_noise": "_samples",
 }
 

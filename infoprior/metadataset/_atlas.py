@@ -24,11 +24,11 @@ import pyarrow.parquet as pq
 from infoprior._ambient import default_settings
 from infoprior._arguments import file_path, name_list
 from infoprior._progress import shows_progress
+from infoprior.files import remove_leftovers, write_atomically
 from infoprior.metadataset._dataset import MetaDataset
 from infoprior.metadataset._json import read_json
 from infoprior.metadataset._schema import MetaDatasetError
 from infoprior.metadataset._space_json import space_from_dict, space_to_dict
-from infoprior.parallel import remove_leftovers, write_atomically
 
 ATLAS = Path(__file__).parent / "atlas"
 FORMAT, ATLAS_VERSION = "infoprior atlas", 1

@@ -16,7 +16,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from infoprior._arguments import check_seed
-from infoprior.parallel import source_fingerprint
+from infoprior.fingerprints import source_fingerprint
 from infoprior.training import RUNGS
 
 if TYPE_CHECKING:

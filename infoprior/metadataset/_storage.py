@@ -13,12 +13,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from infoprior._canonical import canonical_text
+from infoprior.files import remove_leftovers, write_atomically
+from infoprior.fingerprints._canonical import canonical_text
 from infoprior.metadataset._dataset import MetaDataset, check_tables
 from infoprior.metadataset._json import read_json
 from infoprior.metadataset._schema import KEYS, TABLES, MetaDatasetError
 from infoprior.metadataset._space_json import space_from_dict, space_to_dict
-from infoprior.parallel import remove_leftovers, write_atomically
 
 VERSION = 3
 SCHEMA_FILE = "schema.json"

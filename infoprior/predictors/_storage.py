@@ -11,9 +11,9 @@ import numpy as np
 
 from infoprior._ambient import default_settings
 from infoprior._arguments import file_path
+from infoprior.files import write_atomically
 from infoprior.metadataset import MetaDatasetError, space_from_dict, space_to_dict
 from infoprior.metadataset._json import read_json
-from infoprior.parallel import write_atomically
 from infoprior.predictors._base import Fitted, Predictor
 from infoprior.predictors._errors import PredictorError
 from infoprior.predictors._features import Standardizer

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from infoprior._arguments import data_frame, file_path, instance_of
+from infoprior.files import write_atomically
 from infoprior.metadataset import measured_layers
-from infoprior.parallel import write_atomically
 from infoprior.priors._mixture.plot import COLOURS, new_figure
 from infoprior.report._errors import ReportError
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from infoprior.tasks._images import ImageInfo, image_catalogue
     from infoprior.tasks._load import load_task
     from infoprior.tasks._metafeatures import METAFEATURES, metafeatures, task_columns
-    from infoprior.tasks._packaged import TaskInfo, catalogue
-    from infoprior.tasks._synthetic import synthetic_task
-    from infoprior.tasks._tables import read_table
+    from infoprior.tasks._packaged.catalogue import TaskInfo, catalogue
+    from infoprior.tasks._synthetic.concept import synthetic_task
+    from infoprior.tasks._tables.read import read_table
     from infoprior.tasks._task import Task, TaskError, TaskWarning
 
 __all__ = [
@@ -40,14 +40,14 @@ _HOMES = {
     "ImageInfo": "_images",
     "Task": "_task",
     "TaskError": "_task",
-    "TaskInfo": "_packaged",
+    "TaskInfo": "_packaged.catalogue",
     "TaskWarning": "_task",
-    "catalogue": "_packaged",
+    "catalogue": "_packaged.catalogue",
     "image_catalogue": "_images",
     "load_task": "_load",
     "metafeatures": "_metafeatures",
-    "read_table": "_tables",
-    "synthetic_task": "_synthetic",
+    "read_table": "_tables.read",
+    "synthetic_task": "_synthetic.concept",
     "task_columns": "_metafeatures",
 }
 

@@ -37,7 +37,7 @@ def load_task(
     caps = Caps(max_train, max_validation, max_test)
     prefix, _, rest = name.partition("/")
     if prefix == "synthetic":
-        from infoprior.tasks._synthetic import TEST_ROWS, recipe, synthetic_task
+        from infoprior.tasks._synthetic.concept import TEST_ROWS, recipe, synthetic_task
 
         index = _number(name, rest)
         own = recipe(index)
@@ -60,7 +60,7 @@ def load_task(
         from infoprior.tasks._images import load_images
 
         return load_images(name, seed=seed, caps=caps)
-    from infoprior.tasks._packaged import load_packaged
+    from infoprior.tasks._packaged.catalogue import load_packaged
 
     return load_packaged(name, seed=seed, caps=caps)
 

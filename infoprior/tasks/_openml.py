@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from infoprior.tasks._encode import make_task
-from infoprior.tasks._packaged import PACKAGES
+from infoprior.tasks._packaged.catalogue import PACKAGES
 from infoprior.tasks._split import Caps
 from infoprior.tasks._task import Task, TaskError
 
@@ -17,9 +17,9 @@ def load_openml(data_id: int, *, seed: int, caps: Caps) -> Task:
     Raises `TaskError` if the package is not installed, there is no network, the id is unknown or
     the data set has no default target.
     """
-    from infoprior.tasks._columns import columns_of_frame
-    from infoprior.tasks._labels import labelled
-    from infoprior.tasks._options import Options
+    from infoprior.tasks._tables.columns import columns_of_frame
+    from infoprior.tasks._tables.labels import labelled
+    from infoprior.tasks._tables.options import Options
 
     where = f"openml/{data_id}"
     try:

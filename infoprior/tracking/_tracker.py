@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from infoprior._files import is_alive
+from infoprior.files import is_alive
 from infoprior.tracking._database import HOST, ready_database
 from infoprior.tracking._errors import TrackingError
 from infoprior.tracking._runs import Model, Run

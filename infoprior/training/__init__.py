@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from infoprior._threads import use_threads
+    from infoprior.training._curves import CURVE_COLUMNS, RUNGS
     from infoprior.training._errors import TrainingError
     from infoprior.training._many import train_many
     from infoprior.training._objective import objective
-    from infoprior.training._rows import CURVE_COLUMNS, RUNGS
     from infoprior.training._train import Training, train
 
 _HOME = {
-    "CURVE_COLUMNS": "_rows",
-    "RUNGS": "_rows",
+    "CURVE_COLUMNS": "_curves",
+    "RUNGS": "_curves",
     "Training": "_train",
     "TrainingError": "_errors",
     "objective": "_objective",

@@ -10,12 +10,12 @@ from infoprior._arguments import check_seed, epochs_within, whole_number
 from infoprior._progress import progress_line
 from infoprior._threads import use_threads
 from infoprior.spaces._mlp import MLP
+from infoprior.training._curves import RUNGS
+from infoprior.training._data import Parts
 from infoprior.training._errors import TrainingError
-from infoprior.training._parts import Parts
-from infoprior.training._rows import RUNGS
+from infoprior.training._loop import compilable, train_single
 from infoprior.training._setup import build_network, check_task_and_space, training_settings
-from infoprior.training._single import compilable, train_single
-from infoprior.training._stacked import train_stacked
+from infoprior.training._stacked_loop import train_stacked
 from infoprior.training._train import Training
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import numpy as np
 import optuna
 
 from infoprior._arguments import check_seed, whole_number
+from infoprior.training._curves import RUNGS
 from infoprior.training._errors import TrainingError
-from infoprior.training._rows import RUNGS
 from infoprior.training._setup import check_task_and_space
 from infoprior.training._train import train
 

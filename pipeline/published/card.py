@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from infoprior import load_metadataset
+from infoprior.files import write_atomically
 from infoprior.metadataset import MetaDataset
 from infoprior.metadataset._atlas import ATLAS, INDEX, Atlas, read_atlas
-from infoprior.parallel import write_atomically
 from infoprior.report import atlas_figure, save_figure
 
 DOCS = Path("docs")

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from infoprior.fingerprints import fingerprint, source_fingerprint
 from infoprior.metadataset import _jobs, chosen_tasks
 from infoprior.metadataset._atlas import Atlas
-from infoprior.parallel import fingerprint, run_jobs, source_fingerprint
+from infoprior.parallel import run_jobs
 from infoprior.tasks import catalogue, image_catalogue
 from pipeline.common import SHARDS, fan_out, file_name
 

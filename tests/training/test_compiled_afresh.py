@@ -9,7 +9,7 @@ import pytest
 TRAIN = """
 import hashlib, itertools, sys, torch
 from infoprior.spaces._mlp import ACTIVATIONS, MLP, NORMALIZATIONS
-from infoprior.training._compiled import CompiledMLP
+from infoprior.training._engines.compiled import CompiledMLP
 
 generator = torch.Generator().manual_seed(0)
 x, y = torch.randn(90, 7, generator=generator), torch.randint(0, 4, (90,), generator=generator)

@@ -10,11 +10,11 @@ from numba import njit
 from torch.nn import functional
 
 from infoprior.spaces._mlp import ACTIVATIONS, MLP, NORMALIZATIONS
-from infoprior.training import _kernels
-from infoprior.training._autograd import FlatAutograd, idle_biases
-from infoprior.training._compiled import CompiledMLP
-from infoprior.training._optimizer import FlatAdamW
-from infoprior.training._single import compilable
+from infoprior.training._engines import kernels
+from infoprior.training._engines.adamw import FlatAdamW
+from infoprior.training._engines.autograd import FlatAutograd, idle_biases
+from infoprior.training._engines.compiled import CompiledMLP
+from infoprior.training._loop import compilable
 
 
 def network(activation, normalization, dropout, residual, seed=3):
@@ -198,8 +198,8 @@ def test_without_a_folder_to_keep_it_in_code_is_compiled_all_the_same(monkeypatc
             raise RuntimeError("cannot cache function: no locator available")
         return lambda function: function
 
-    monkeypatch.setattr(_kernels, "njit", njit)
-    assert _kernels.jit(abs)(-1) == 1
+    monkeypatch.setattr(kernels, "njit", njit)
+    assert kernels.jit(abs)(-1) == 1
 
 
 def test_kernels_use_no_estimates_of_reciprocals():
@@ -207,9 +207,9 @@ def test_kernels_use_no_estimates_of_reciprocals():
 
     def scales(x):
         for i in range(len(x)):
-            x[i] = _kernels.ONE / np.sqrt(x[i] + _kernels.EPS)
+            x[i] = kernels.ONE / np.sqrt(x[i] + kernels.EPS)
 
-    compiled = njit(**_kernels.OPTIONS)(scales)
+    compiled = njit(**kernels.OPTIONS)(scales)
     compiled(np.ones(64, np.float32))
     assembly = "".join(compiled.inspect_asm().values())
     assert "sqrt" in assembly

@@ -11,8 +11,8 @@ from safetensors.torch import save
 from infoprior.spaces import SearchSpace
 from infoprior.tasks import Task
 from infoprior.training import CURVE_COLUMNS, train, train_many
-from infoprior.training._parts import Parts
-from infoprior.training._stacked import train_stacked
+from infoprior.training._data import Parts
+from infoprior.training._stacked_loop import train_stacked
 from tests.training.test_train import POINT, SPACE, ring_task
 
 

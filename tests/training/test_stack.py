@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from infoprior.spaces._mlp import ACTIVATIONS, MLP, NORMALIZATIONS
-from infoprior.training._autograd import FlatAutograd
-from infoprior.training._stack import Stack, stack_order
+from infoprior.training._engines.autograd import FlatAutograd
+from infoprior.training._engines.stacked import Stack, stack_order
 
 KINDS = list(
     itertools.product(sorted(ACTIVATIONS), sorted(NORMALIZATIONS), (0.0, 0.3), (False, True))

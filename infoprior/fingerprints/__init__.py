@@ -1,0 +1,12 @@
+"""Fingerprints: short hashes of values, and of the source code that computes with them."""
+
+from infoprior.fingerprints._canonical import FingerprintError, canonical_text
+from infoprior.fingerprints._fingerprint import SourceError, fingerprint, source_fingerprint
+
+__all__ = [
+    "FingerprintError",
+    "SourceError",
+    "canonical_text",
+    "fingerprint",
+    "source_fingerprint",
+]

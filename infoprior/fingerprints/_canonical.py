@@ -1,0 +1,198 @@
+"""A text for every value that no other value has: what is hashed to a fingerprint.
+
+Plain JSON values (None, bools, numbers, texts, lists, dicts with texts as keys) have their JSON,
+with sorted keys and without blanks. The text of everything else holds a "!" outside of quotes, as
+no JSON does: `!bytes("...")`. Large contents stand there as their SHA-256.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+import functools
+import hashlib
+import json
+import sys
+import uuid
+import zoneinfo
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import PurePath
+from typing import Any
+
+_LONG = 2000  # bits; Python takes long to write longer numbers in decimal, or refuses to
+_BUILT_IN = (int, float, complex, str, bytes, bytearray, list, dict, tuple, set, frozenset)
+
+
+class FingerprintError(ValueError):
+    """A value has no fingerprint, or an argument cannot be; the message says which and where."""
+
+    def __init__(self, problem: str, place: str = "") -> None:
+        super().__init__(f"{place or 'the value'} {problem}")
+        self.problem, self.place = problem, place
+
+    def inside(self, place: str) -> FingerprintError:
+        """The same error, seen from what the value is in."""
+        return FingerprintError(self.problem, f"{place}{self.place}")
+
+
+def canonical_text(value: Any) -> str:
+    """A text that no other value has, in ASCII; that of plain JSON is its JSON.
+
+    Raises:
+        FingerprintError: `fingerprint` does not take such a value.
+    """
+    try:
+        return _text(value)
+    except RecursionError:
+        raise FingerprintError("is nested too deeply, or holds itself.") from None
+
+
+def _text(value: Any) -> str:
+    kind = type(value)
+    if write := _WRITERS.get(kind):
+        return write(value)
+    if isinstance(value, enum.Enum):
+        content = value.value if isinstance(value, enum.Flag) else value.name
+        return tagged("enum", _name(kind), content)
+    if isinstance(value, PurePath):
+        return tagged("path", kind.__name__, str(value))
+    if isinstance(value, tuple) and (fields := getattr(kind, "_fields", None)) is not None:
+        return tagged("namedtuple", _name(kind), list(fields), list(value))
+    if isinstance(value, datetime.tzinfo) and isinstance(zone := getattr(value, "zone", 0), str):
+        return tagged("pytz", zone)
+    if dataclasses.is_dataclass(kind) and not isinstance(value, _BUILT_IN):
+        return tagged("dataclass", _name(kind), _attributes(value))
+    if "numpy" in sys.modules:  # otherwise it is nothing of those libraries
+        from infoprior.fingerprints._arrays import array_text
+
+        if (text := array_text(value)) is not None:
+            return text
+    raise FingerprintError(
+        f"is a {kind.__module__}.{kind.__qualname__}, which has no fingerprint: give the values "
+        "that the result depends on (numbers, texts, lists, dicts, arrays, tables, dataclasses)."
+    )
+
+
+def tagged(tag: str, *contents: Any) -> str:
+    """The text of something that JSON does not have."""
+    return f"!{tag}({','.join(_text(content) for content in contents)})"
+
+
+def content_hash(content: Any) -> str:
+    """SHA-256 of bytes, for the text of what may be large."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _texts(values: Iterable[Any], places: Iterable[Any] | None = None) -> list[str]:
+    """The texts of what is in a container; an error says at which place."""
+    texts: list[str] = []
+    names = None if places is None else list(places)
+    try:
+        for value in values:
+            texts.append(_text(value))
+    except FingerprintError as error:
+        i = len(texts)
+        raise error.inside(f"[{i if names is None else names[i]!r}]") from None
+    return texts
+
+
+def _str(value: str) -> str:
+    text = json.dumps(value)
+    # JSON writes a character beyond U+FFFF as the pair of surrogates that it writes for the pair.
+    return text if value.isascii() or not _has_surrogates(value) else f"!surrogates({text})"
+
+
+def _has_surrogates(value: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def _int(value: int) -> str:
+    return str(value) if value.bit_length() <= _LONG else f"!int({value:x})"
+
+
+def _list(value: Iterable[Any]) -> str:
+    return f"[{','.join(_texts(value))}]"
+
+
+def _dict(value: Mapping[Any, Any]) -> str:
+    keys, texts = _texts(value), _texts(value.values(), value)
+
+    def order(i: int) -> tuple[bool, str]:  # of texts: by themselves, as JSON sorts them
+        key = names[i]
+        return (False, key) if isinstance(key, str) else (True, keys[i])
+
+    names = list(value)
+    plain = all(type(name) is str for name in names)
+    pairs = [f"{keys[i]}:{texts[i]}" for i in sorted(range(len(keys)), key=order)]
+    return f"{{{','.join(pairs)}}}" if plain else f"!dict({','.join(pairs)})"
+
+
+def _set(value: Iterable[Any]) -> str:
+    return f"!{type(value).__name__}({','.join(sorted(_texts(value)))})"
+
+
+def _moment(value: datetime.datetime | datetime.time) -> str:
+    return tagged(type(value).__name__, value.isoformat(), value.fold, value.tzinfo)
+
+
+def _zone(value: zoneinfo.ZoneInfo) -> str:
+    if value.key is None:
+        raise FingerprintError("is a time zone without a name, which has no fingerprint.")
+    return tagged("ZoneInfo", value.key)
+
+
+def _decimal(value: Decimal) -> str:
+    sign, digits, exponent = value.as_tuple()
+    return tagged("Decimal", sign, "".join(map(str, digits)), exponent)
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    """What an instance of a dataclass holds, without what it has only cached."""
+    names = [*(field.name for field in dataclasses.fields(value)), *getattr(value, "__dict__", ())]
+    kind = type(value)
+    return {
+        name: getattr(value, name)
+        for name in names
+        if hasattr(value, name)
+        and not isinstance(getattr(kind, name, None), functools.cached_property)
+    }
+
+
+def _name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+# By the very type: what is derived from it may hold more than it says.
+_WRITERS: dict[type, Callable[[Any], str]] = {
+    type(None): lambda value: "null",
+    bool: lambda value: "true" if value else "false",
+    int: _int,
+    float: json.dumps,
+    str: _str,
+    list: _list,
+    dict: _dict,
+    tuple: lambda value: f"!tuple({','.join(_texts(value))})",
+    set: _set,
+    frozenset: _set,
+    OrderedDict: lambda value: tagged("OrderedDict", list(value.items())),
+    bytes: lambda value: tagged("bytes", content_hash(value)),
+    bytearray: lambda value: tagged("bytearray", content_hash(value)),
+    complex: lambda value: tagged("complex", value.real, value.imag),
+    range: lambda value: tagged("range", value.start, value.stop, value.step),
+    slice: lambda value: tagged("slice", value.start, value.stop, value.step),
+    Decimal: _decimal,
+    Fraction: lambda value: tagged("Fraction", value.numerator, value.denominator),
+    uuid.UUID: lambda value: tagged("UUID", value.hex),
+    datetime.datetime: _moment,
+    datetime.time: _moment,
+    datetime.date: lambda value: tagged("date", value.isoformat()),
+    datetime.timedelta: lambda value: tagged(
+        "timedelta", value.days, value.seconds, value.microseconds
+    ),
+    datetime.timezone: lambda value: tagged("timezone", value.utcoffset(None), value.tzname(None)),
+    zoneinfo.ZoneInfo: _zone,
+}

@@ -1,0 +1,1 @@
+"""Estimators that learn on folds of rows: critics of pairs, classifiers of labels."""
