@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from infoprior._face import Suggestion, profile, suggest
+    from infoprior._api import Suggestion, profile, suggest
     from infoprior.metadataset import MetaDataset, load_metadataset
     from infoprior.predictors import load_predictor
     from infoprior.priors import (
@@ -32,7 +32,7 @@ _HOME = {
     "Prior": "infoprior.priors",
     "PriorSampler": "infoprior.priors",
     "SearchSpace": "infoprior.spaces",
-    "Suggestion": "infoprior._face",
+    "Suggestion": "infoprior._api",
     "Task": "infoprior.tasks",
     "continues": "infoprior.priors",
     "fail_stale": "infoprior.priors",
@@ -42,9 +42,9 @@ _HOME = {
     "load_predictor": "infoprior.predictors",
     "load_task": "infoprior.tasks",
     "optimize": "infoprior.priors",
-    "profile": "infoprior._face",
+    "profile": "infoprior._api",
     "read_table": "infoprior.tasks",
-    "suggest": "infoprior._face",
+    "suggest": "infoprior._api",
 }
 
 __all__ = [

@@ -101,7 +101,7 @@ def test_suggest_follows_the_recipe_or_refuses():
 
 
 def test_rows_are_capped_by_class_and_the_test_rows_stay():
-    from infoprior._face import as_profiled
+    from infoprior._api import as_profiled
 
     task, predictor = ring_task(3000), small_predictor()
     capped = as_profiled(task, predictor, seed=3)
