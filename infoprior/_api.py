@@ -106,8 +106,6 @@ def suggest(
             not have; fewer than 50 training and validation rows; a seed or a number of threads that
             cannot be.
     """
-    import numpy as np
-
     from infoprior import predictors, profiles
 
     n = whole_number(n, "n", 1, predictors.PredictorError)
@@ -119,10 +117,33 @@ def suggest(
         predictor, predictors.Predictor, "predictor",
         "give a fitted predictor, or the folder it was saved to", predictors.PredictorError,
     )  # fmt: skip
+    if not predictor.inputs:
+        task = None
+    if task is not None:
+        check_rows(task)
+        task = as_profiled(task, predictor, seed=seed)
+    return suggest_for_prepared(task, predictor, n=n, seed=seed, threads=threads, progress=progress)
+
+
+@default_settings()
+def suggest_for_prepared(
+    task: Task | None, predictor: Predictor, *, n: int, seed: int, threads: int = 1, progress: bool
+) -> Suggestion:
+    """`suggest` for a task that has been through `check_rows` and `as_profiled`.
+
+    Args:
+        task: the data; None where nothing of it is read.
+        predictor: fitted.
+        n, seed, threads, progress: as of `suggest`.
+
+    Raises:
+        PredictorError: the predictor is not fitted, or reads a task and there is none.
+        ProfileError: it was fitted on profiles of a recipe that this version does not have.
+    """
+    import numpy as np
+
     with use_threads(threads), progress_line("suggesting", show=progress):
-        task_profile = None
-        if task is not None and predictor.inputs:
-            task_profile = _read(task, predictor, seed, threads)
+        task_profile = None if task is None else _profile_for(task, predictor, seed, threads)
         prior = predictor.predict(task_profile)
         # Distinct draws, best first: a list to try by hand shows the prior's spread, not one peak.
         drawn = prior.sample(max(20 * n, 200), np.random.default_rng(seed))
@@ -130,18 +151,16 @@ def suggest(
     return Suggestion(prior, [drawn[i] for i in order[:n]], task_profile)
 
 
-def _read(task: Task, predictor: Predictor, seed: int, threads: int) -> TaskProfile:
+def _profile_for(task: Task, predictor: Predictor, seed: int, threads: int) -> TaskProfile:
     """The profile of a task, made as those of the predictor's training tasks were."""
     from infoprior import profiles
 
-    check_rows(task)
     how: dict[str, Any] = {}
     profiled = predictor.profiled
     if profiled.recipe is not None and profiled.rows is not None:
         how["recipe"] = replace(profiles.get_recipe(profiled.recipe), max_rows=profiled.rows)
     if profiled.epochs is not None:
         how["epochs"] = profiled.epochs
-    task = as_profiled(task, predictor, seed=seed)
     return profiles.profile_task(task, seed=seed, threads=threads, **how)
 
 

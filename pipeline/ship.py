@@ -13,7 +13,7 @@ from pathlib import Path
 
 from infoprior.files import write_atomically
 from infoprior.predictors import fit_predictor, load_predictor
-from infoprior.predictors._shipped import CHOSEN, SHIPPED, STATIC
+from infoprior.predictors._storage import CHOSEN, SHIPPED, STATIC
 
 
 def main(folder: Path = SHIPPED) -> None:

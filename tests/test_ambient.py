@@ -213,7 +213,7 @@ CALLS: dict[str, Callable[[Inputs], Any]] = {
     "fit": lambda i: {
         name: array.tolist()
         for name, array in make_predictor("network", "mi", seed=0, steps=5).fit(made())
-        ._need().arrays.items()
+        ._require_fitted().arrays.items()
     },
     "fit trees": lambda i: make_predictor("trees", "all", seed=0, trees=3).fit(made())
     .scores(i.profile).tolist(),

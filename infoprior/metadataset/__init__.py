@@ -9,12 +9,13 @@ if TYPE_CHECKING:
     from infoprior.metadataset._atlas import load_metadataset
     from infoprior.metadataset._card import data_card
     from infoprior.metadataset._chosen import FITTED_FAMILIES, chosen_tasks
-    from infoprior.metadataset._dataset import MetaDataset, measured_layers
+    from infoprior.metadataset._dataset import MetaDataset
     from infoprior.metadataset._jobs import published_task
     from infoprior.metadataset._published import training_rows
     from infoprior.metadataset._schema import MetaDatasetError
     from infoprior.metadataset._score import score
     from infoprior.metadataset._space_json import space_from_dict, space_to_dict
+    from infoprior.metadataset._tables import measured_layers
 
 __all__ = [
     "FITTED_FAMILIES",
@@ -38,7 +39,7 @@ _HOME = {
     "chosen_tasks": "_chosen",
     "data_card": "_card",
     "load_metadataset": "_atlas",
-    "measured_layers": "_dataset",
+    "measured_layers": "_tables",
     "published_task": "_jobs",
     "score": "_score",
     "space_from_dict": "_space_json",

@@ -14,10 +14,9 @@ if TYPE_CHECKING:
     from infoprior.predictors._base import Predictor
     from infoprior.predictors._errors import PredictorError
     from infoprior.predictors._features import INPUTS, features
-    from infoprior.predictors._make import PREDICTORS, make_predictor
+    from infoprior.predictors._fit import fit_predictor
+    from infoprior.predictors._registry import PREDICTORS, load_predictor, make_predictor
     from infoprior.predictors._settings import PriorSettings
-    from infoprior.predictors._shipped import fit_predictor
-    from infoprior.predictors._storage import load_predictor
 
 __all__ = [
     "INPUTS",
@@ -33,14 +32,14 @@ __all__ = [
 
 _HOME = {
     "INPUTS": "_features",
-    "PREDICTORS": "_make",
+    "PREDICTORS": "_registry",
     "Predictor": "_base",
     "PredictorError": "_errors",
     "PriorSettings": "_settings",
     "features": "_features",
-    "fit_predictor": "_shipped",
-    "load_predictor": "_storage",
-    "make_predictor": "_make",
+    "fit_predictor": "_fit",
+    "load_predictor": "_registry",
+    "make_predictor": "_registry",
 }
 
 

@@ -183,6 +183,10 @@ class Standardizer:
     mean: np.ndarray
     scale: np.ndarray  # infinite where the training tasks do not vary: the feature then reads 0
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """median, mean and scale by name."""
+        return {"median": self.median, "mean": self.mean, "scale": self.scale}
+
     @classmethod
     def fit(cls, table: pd.DataFrame) -> Standardizer:
         """Statistics of the table's rows: shape (n_tasks, p), NaN where missing."""

@@ -1,25 +1,19 @@
-"""Predictors from published rows: those that the package holds, and new ones with one's own rows.
+"""Predictors fitted on the published rows, on rows of one's own, or on both.
 
-The package holds two, as `python -m pipeline.ship` writes them: the predictor that the pipeline has
-chosen, and the static prior, the same for every data set. Both were fitted by `fit_predictor` on
-published rows alone.
+The package holds two that `python -m pipeline.ship` has fitted on the published rows alone: the
+predictor that the pipeline has chosen, and the static prior, the same for every data set.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from infoprior.metadataset import MetaDataset, MetaDatasetError, training_rows
 from infoprior.predictors._base import Predictor
 from infoprior.predictors._errors import PredictorError
-from infoprior.predictors._make import make_predictor
+from infoprior.predictors._registry import make_predictor
 
-SHIPPED = Path(__file__).parents[1] / "shipped"
-"""The folder of predictors in the installed package, laid out as the pipeline's models/."""
-CHOSEN, STATIC = "chosen", "static"
-"""The folders in it: of the predictor that the pipeline has chosen, and of the static prior."""
 REAL_WEIGHT = 16.0
 """How much a real task counts against another one (`PriorSettings.real_weight`), unless told
 otherwise: as in params.yaml."""
