@@ -14,7 +14,6 @@ from infoprior.priors._learning.learn import few, thinned
 from infoprior.priors._learning.leave_one_out import HeldOut, Points, kernels, log_kernels
 from infoprior.priors._learning.ranking import fronts, n_best
 from infoprior.priors._learning.similarity import distances, kernel
-from infoprior.priors._learning.studies import from_studies
 from infoprior.priors._mixture.axes import make_axis
 from tests.priors.past import SPACE, point, random_study
 from tests.priors.spaces import EVERY_KIND
@@ -35,8 +34,8 @@ def family(
 
 def test_a_near_study_dominates() -> None:
     studies, features, _ = family(2, seed=0)
-    plain = from_studies(studies)
-    near = from_studies(studies, metafeatures=features, target=[1e5, 3.0])
+    plain = Prior.from_studies(studies)
+    near = Prior.from_studies(studies, metafeatures=features, target=[1e5, 3.0])
     optimum = point([0.1, 0.9, 0.5])
     assert near.log_ratio(optimum) > plain.log_ratio(optimum) + 0.3
     assert near.metadata["studies_effective"] < 1.5 < plain.metadata["studies_effective"]
@@ -44,10 +43,10 @@ def test_a_near_study_dominates() -> None:
 
 def test_nearness_is_learned_from_many_studies() -> None:
     studies, features, where = family(20, seed=1)
-    plain = from_studies(studies)
+    plain = Prior.from_studies(studies)
     gains = []
     for w in where[::4]:
-        near = from_studies(studies, metafeatures=features, target=[1e6 * w, 3.0])
+        near = Prior.from_studies(studies, metafeatures=features, target=[1e6 * w, 3.0])
         optimum = point([w, 1 - w, 0.5])
         gains.append(near.log_ratio(optimum) - plain.log_ratio(optimum))
     assert np.mean(gains) > 0.3
@@ -56,29 +55,29 @@ def test_nearness_is_learned_from_many_studies() -> None:
     # Features of other studies say nothing, and are found to.
     order = np.random.default_rng(2).permutation(20)
     shuffled = {f"s{i}": features[f"s{j}"] for i, j in enumerate(order)}
-    prior = from_studies(studies, metafeatures=shuffled, target=[5e5, 3.0])
+    prior = Prior.from_studies(studies, metafeatures=shuffled, target=[5e5, 3.0])
     assert prior.metadata["studies_effective"] > 10
 
 
 def test_without_metafeatures_all_studies_are_alike() -> None:
     studies, features, _ = family(6, seed=3)
-    plain = from_studies(studies)
+    plain = Prior.from_studies(studies)
     assert plain.metadata["studies_effective"] == pytest.approx(6.0)
     same = {name: [1.0, 2.0] for name in features}
-    alike = from_studies(studies, metafeatures=same, target=[9.0, 9.0])
+    alike = Prior.from_studies(studies, metafeatures=same, target=[9.0, 9.0])
     assert alike.to_dict()["components"] == plain.to_dict()["components"]
 
 
 def test_dicts_and_missing_numbers() -> None:
     studies, features, _ = family(2, seed=4)
     named = {s: {"size": f[0], "classes": f[1]} for s, f in features.items()}
-    by_vector = from_studies(studies, metafeatures=features, target=[1e5, 3.0])
-    by_name = from_studies(studies, metafeatures=named, target={"classes": 3.0, "size": 1e5})
+    by_vector = Prior.from_studies(studies, metafeatures=features, target=[1e5, 3.0])
+    by_name = Prior.from_studies(studies, metafeatures=named, target={"classes": 3.0, "size": 1e5})
     assert by_name == by_vector
     gaps: dict[str, Any] = {"s0": [1e5, None], "s1": [float("nan"), 3.0]}
-    assert from_studies(studies, metafeatures=gaps, target=[1e5, 3.0]).n_components > 0
+    assert Prior.from_studies(studies, metafeatures=gaps, target=[1e5, 3.0]).n_components > 0
     # A study that nothing is said of is as far as the median, and stays in.
-    some = from_studies(studies, metafeatures={"s0": [1e5]}, target=[1e5])
+    some = Prior.from_studies(studies, metafeatures={"s0": [1e5]}, target=[1e5])
     assert some.metadata["studies_used"] == 2
 
 
@@ -118,14 +117,14 @@ def test_the_kernel_of_distances() -> None:
 def test_wrong_metafeatures_are_named(metafeatures: Any, target: Any, match: str) -> None:
     studies, _, _ = family(2, seed=0, trials=4)
     with pytest.raises(PriorError, match=match):
-        from_studies(studies, metafeatures=metafeatures, target=target)
+        Prior.from_studies(studies, metafeatures=metafeatures, target=target)
 
 
 def test_studies_of_one_name_cannot_be_told_apart() -> None:
     rng = np.random.default_rng(0)
     studies = [random_study([0.5] * 3, 5, rng, "same") for _ in range(2)]
     with pytest.raises(PriorError, match="several studies have the name 'same'"):
-        from_studies(studies, metafeatures={"same": [1.0]}, target=[1.0])
+        Prior.from_studies(studies, metafeatures={"same": [1.0]}, target=[1.0])
 
 
 # ---- what is compared is the prior's own density

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 
 from .._errors import PriorError
-from .._mixture.algebra import MAX_COMPONENTS
 from .._mixture.axes import make_axes
+from .._mixture.json_file import Metadata
+from .._mixture.mixture import MAX_COMPONENTS, Mixture, make_mixture
 from .._values import share, short, whole
 from .joint_space import placed
 from .leave_one_out import FLOOR_OF_FEW, NARROWEST, NARROWEST_OF_FEW, HeldOut, Points
@@ -21,9 +22,6 @@ from .leave_one_out import bandwidths as rule
 from .leave_one_out import kernels as around
 from .ranking import Best
 from .similarity import Array, distances, kernel
-
-if TYPE_CHECKING:
-    from .._prior import Prior
 
 FEWEST_STUDIES = 3  # to hold one out of
 FEWEST_DESCRIBED = 5  # studies, to choose the scale of a distance between them
@@ -39,8 +37,8 @@ def learn(
     max_components: int,
     metafeatures: Mapping[str, Any] | None = None,
     target: Any = None,
-    metadata: Mapping[str, str | float | int],
-) -> Prior:
+    metadata: Metadata,
+) -> tuple[Mixture, Metadata]:
     """The prior of `from_studies`, which says what the arguments are."""
     axes = make_axes(space)
     found = [b for b in found if any(n in axes for p in b.params for n in p)]
@@ -62,7 +60,7 @@ def learn(
         np.concatenate([b.weights for b in found]),
         np.array([b.reliability for b in found]),
     )
-    extra: dict[str, str | float | int] = {"values_moved": moved}
+    extra: Metadata = {"values_moved": moved}
     multipliers, scale, chosen = _choose(points, between, extra)
     weights = points.reliability * (1.0 if nearness is None else kernel(nearness, scale))
     joint = points.joint(weights)
@@ -74,15 +72,8 @@ def learn(
     index, weights_kept = thinned(joint, max_components)
     made = {n: around(axis, positions[n][index], widths[n]) for n, axis in axes.items()}
     extra["studies_effective"] = round(float(weights.sum() ** 2 / (weights @ weights)), 3)
-    from .._prior import Prior  # which has this as a constructor
-
-    return Prior(
-        space,
-        made,
-        weights_kept,
-        floor=chosen if floor is None else floor,
-        metadata={**metadata, **extra},
-    )
+    mixture = make_mixture(axes, made, weights_kept, chosen if floor is None else floor)
+    return mixture, {**metadata, **extra}
 
 
 def check_settings(bandwidth: Any, floor: Any, max_components: Any) -> None:
@@ -95,7 +86,7 @@ def check_settings(bandwidth: Any, floor: Any, max_components: Any) -> None:
 
 
 def _choose(
-    points: Points, between: Array | None, extra: dict[str, str | float | int]
+    points: Points, between: Array | None, extra: Metadata
 ) -> tuple[dict[str, float], float, float]:
     """(multipliers of the bandwidths, scale of the distances, floor); how goes into `extra`."""
     n_studies = len(points.reliability)

@@ -6,7 +6,7 @@ import fnmatch
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import optuna
@@ -17,15 +17,14 @@ from optuna.trial import FrozenTrial, TrialState
 
 from .._errors import PriorError
 from .._mixture.axes import make_axes
+from .._mixture.json_file import Metadata
+from .._mixture.mixture import Mixture
 from .._search.adaptive_weights import feasible
 from .._values import items, one_of, share, short, whole
 from .joint_space import Union, contained
 from .learn import check_settings, learn
 from .ranking import TOP, Best, Tried, best
 from .reader import opened, reading
-
-if TYPE_CHECKING:
-    from .._prior import Prior
 
 Names = str | Sequence[str]
 Source = Study | Sequence[Study] | str | PathLike[str] | BaseStorage
@@ -46,7 +45,7 @@ def from_studies(
     bandwidth: float | None = None,
     floor: float | None = None,
     max_components: int = 512,
-) -> Prior:
+) -> tuple[Mixture, Metadata]:
     """A prior around the best trials of past studies, from one to thousands of them.
 
     **What is a study's best.** Its best tenth (`top`), at least 3, at most 25 and at most half of
@@ -173,7 +172,7 @@ def from_studies(
             f"studies: none of {n_studies} has two trials to compare; they have "
             f"{', '.join(f'{n} {k}' for k, n in totals.items() if n) or 'no trials'}."
         )
-    metadata: dict[str, str | float | int] = {"source": "studies", "studies": n_studies}
+    metadata: Metadata = {"source": "studies", "studies": n_studies}
     metadata["studies_used"] = len(best_trials)
     metadata |= {f"trials_{key}": count for key, count in sorted(totals.items())}
     return learn(

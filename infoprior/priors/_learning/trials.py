@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from optuna.distributions import BaseDistribution
@@ -12,14 +12,13 @@ from optuna.trial import TrialState
 
 from .._errors import PriorError
 from .._mixture.axes import CategoricalAxis, make_axes
+from .._mixture.json_file import Metadata
+from .._mixture.mixture import Mixture
 from .._values import is_missing, is_number, listed, one_of, share, short
 from .joint_space import contained
 from .learn import check_settings, learn
 from .ranking import TOP, Best, Tried, best
 from .table import Direction, check_column, column_of, columns_of, inferred, losses_of
-
-if TYPE_CHECKING:
-    from .._prior import Prior
 
 _PREFIX = "params_"
 _CONSTRAINTS = "system_attrs_constraints"  # where `trials_dataframe` puts them
@@ -40,7 +39,7 @@ def from_trials(
     bandwidth: float | None = None,
     floor: float | None = None,
     max_components: int = 512,
-) -> Prior:
+) -> tuple[Mixture, Metadata]:
     """A prior around the best rows of a table of trials.
 
     Rows are ranked as `from_studies` ranks trials, and everything else is as there; what follows
@@ -127,7 +126,7 @@ def from_trials(
                 totals[key] = totals.get(key, 0) + count
     if not best_trials:
         raise PriorError(f"frame: there are no two trials to compare in its {n} rows ({totals}).")
-    metadata: dict[str, str | float | int] = {"source": "trials", "studies": len(set(groups))}
+    metadata: Metadata = {"source": "trials", "studies": len(set(groups))}
     metadata["studies_used"] = len(best_trials)
     metadata |= {f"trials_{key}": count for key, count in sorted(totals.items())}
     return learn(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from .._mixture.truncated_normal import Array
+from .._values import Array
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

@@ -132,7 +132,8 @@ class Evidence:
             prior, uniform, base = (float(source == name) for name in Shares._fields)
             return prior, uniform, base
         known = self._prior.space.keys()
-        logs, floor = self._prior._given({n: v for n, v in trial.params.items() if n in known})
+        values = {n: v for n, v in trial.params.items() if n in known}
+        logs, floor = self._prior.mixture.log_joint(values)
         ratio = float(np.logaddexp.reduce([*logs, floor]))
         prior = 1.0 / (1.0 + math.exp(-min(max(ratio, -700.0), 700.0)))
         return prior, 1.0 - prior, 0.0
