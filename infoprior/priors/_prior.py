@@ -20,21 +20,19 @@ from optuna.distributions import BaseDistribution
 
 from ._errors import PriorError
 from ._learning import expert, studies, trials
-from ._mixture import algebra, entropy, json_file, marginal, restrict, sampling
+from ._mixture import algebra, density, entropy, json_file, marginal, restrict, sampling
 from ._mixture.axes import make_axes
-from ._mixture.density import log_probs, log_ratios
 from ._mixture.entropy import Entropy
-from ._mixture.json_file import Metadata, check_metadata, check_size
+from ._mixture.json_file import Metadata
 from ._mixture.locate import Params
 from ._mixture.marginal import Marginal
 from ._mixture.mixture import Mixture, make_mixture
 from ._mixture.points import around_points, moments_of_points
-from ._values import Array, dicts, mapping, short
+from ._values import Array, short
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_MAX_SHOWN = 12  # parameters in the prior's repr
 _Arguments = ParamSpec("_Arguments")
 
 
@@ -86,17 +84,14 @@ class Prior:
         metadata: Mapping[str, str | float | int] | None = None,
     ) -> None:
         mixture = make_mixture(make_axes(space), kernels, weights, floor)
-        self._hold(mixture, {} if metadata is None else metadata)
-
-    def _hold(self, mixture: Mixture, metadata: Any) -> None:
-        self._mixture, self._metadata = mixture, check_metadata(metadata)
-        check_size(self._mixture, self._metadata)
+        self._mixture, self._metadata = mixture, json_file.fitting_metadata(mixture, metadata)
 
     @classmethod
-    def _of(cls, mixture: Mixture, metadata: Mapping[str, str | float | int]) -> Prior:
+    def _of(cls, mixture: Mixture, metadata: Mapping[str, Any] | None = None) -> Prior:
         """The prior of a mixture that has been checked."""
         prior = cls.__new__(cls)
-        prior._hold(mixture, metadata)
+        prior._mixture = mixture
+        prior._metadata = json_file.fitting_metadata(mixture, metadata)
         return prior
 
     # ---- constructors
@@ -128,7 +123,7 @@ class Prior:
                 together; one number, or one for each name.
             floor: the uniform share.
         """
-        return cls._of(around_points(make_axes(space), points, weights, bandwidth, floor), {})
+        return cls._of(around_points(make_axes(space), points, weights, bandwidth, floor))
 
     @classmethod
     @np.errstate(all="ignore")
@@ -147,7 +142,7 @@ class Prior:
         information for fine-grained analysis of neural networks, ETH Zurich 2019) is this over
         all data sets.
         """
-        return cls._of(moments_of_points(make_axes(space), points, weights, floor), {})
+        return cls._of(moments_of_points(make_axes(space), points, weights, floor))
 
     from_studies = staticmethod(_constructor(studies.from_studies))
     from_trials = staticmethod(_constructor(trials.from_trials))
@@ -205,12 +200,7 @@ class Prior:
         return self._mixture.n_components
 
     def __repr__(self) -> str:
-        axes = self._mixture.axes
-        shown = [axis.describe() for axis in list(axes.values())[:_MAX_SHOWN]]
-        more = len(axes) - len(shown)
-        names = ", ".join([*shown, f"and {more} more"] if more else shown)
-        plural = "" if self.n_components == 1 else "s"
-        return f"Prior({self.n_components} component{plural}, floor={self.floor:.3g}, over {names})"
+        return f"Prior({self._mixture.describe()})"
 
     def __eq__(self, other: object) -> bool:
         """The same space, in any order, kernels, weights, floor and metadata."""
@@ -236,7 +226,7 @@ class Prior:
         Raises:
             PriorError: where names are missing or unknown, or a value has the wrong type.
         """
-        return self._evaluate(params, log_ratios)
+        return density.log_ratio(self._mixture, params)
 
     @overload
     def log_prob(self, params: Params) -> float: ...
@@ -251,14 +241,7 @@ class Prior:
         Raises:
             PriorError: where names are missing or unknown, or a value has the wrong type.
         """
-        return self._evaluate(params, log_probs)
-
-    def _evaluate(
-        self, params: Params | Sequence[Params], logs: Callable[[Mixture, Sequence[Params]], Array]
-    ) -> float | Array:
-        if isinstance(params, Mapping):
-            return float(logs(self._mixture, [params])[0])
-        return logs(self._mixture, dicts("params", params))
+        return density.log_prob(self._mixture, params)
 
     @np.errstate(all="ignore")
     def sample(self, n: int, rng: np.random.Generator | int) -> list[dict[str, Any]]:
@@ -390,21 +373,14 @@ class Prior:
             PriorError: where the priors have different names, or two the same label.
             ImportError: where matplotlib is not installed.
         """
-        from ._mixture.plot import marginals_figure
+        from ._mixture.plot import check_labels, marginals_figure
 
-        for where, text in (("label", label), ("title", title)):
-            if not isinstance(text, str):
-                raise PriorError(f"plot: {where}: needs text, got {short(text)}.")
-        others = {} if others is None else mapping("plot: others", others, "labels and priors")
-        for name, other in others.items():
-            if not isinstance(name, str):
-                raise PriorError(f"plot: others: labels need to be text, got {short(name)}.")
-            if name == label:
-                raise PriorError(f"plot: label: {short(name)} is one of the others' too.")
+        mixtures = {label: self._mixture}
+        for name, other in check_labels(label, title, others).items():
             if not isinstance(other, Prior):
                 raise PriorError(f"plot: others: {short(name)} needs a Prior, got {short(other)}.")
-        priors = {label: self, **others}
-        return marginals_figure({name: prior._mixture for name, prior in priors.items()}, title)
+            mixtures[name] = other._mixture
+        return marginals_figure(mixtures, title)
 
     # ---- files
 

@@ -19,7 +19,7 @@ from .._errors import PriorError
 from .._mixture.axes import make_axes
 from .._mixture.json_file import Metadata
 from .._mixture.mixture import Mixture
-from .._search.adaptive_weights import feasible
+from .._trial import feasible
 from .._values import items, one_of, share, short, whole
 from .joint_space import Union, contained
 from .learn import check_settings, learn

@@ -54,6 +54,17 @@ def _difference(value: Mapping[str, Any], expected: Sequence[str]) -> str:
     return f"keys missing: {listed(missing)}, unknown: {listed(k for k in value if k not in names)}"
 
 
+def fitting_metadata(mixture: Mixture, metadata: Any) -> Metadata:
+    """The metadata, none if it is None, once the file is seen to be small enough to be read.
+
+    Raises:
+        PriorError: it is no dict of text and numbers, or the file might be larger than 64 MB.
+    """
+    checked = check_metadata({} if metadata is None else metadata)
+    check_size(mixture, checked)
+    return checked
+
+
 def check_metadata(metadata: Any) -> Metadata:
     """A copy holding text and finite numbers only, as Python's own."""
     result: Metadata = {}

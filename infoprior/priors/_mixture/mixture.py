@@ -23,6 +23,7 @@ from .truncated_normal import logsumexp
 from .truncation import Truncated, truncate
 
 MAX_COMPONENTS = 10_000
+_MAX_SHOWN = 12  # parameters in a description
 _MAX_TRUNCATED = 64  # distributions of which it is remembered what the kernels become on them
 
 
@@ -67,6 +68,14 @@ class Mixture:
     def space(self) -> dict[str, BaseDistribution]:
         """name -> Optuna distribution, a new dict."""
         return {name: axis.distribution for name, axis in self.axes.items()}
+
+    def describe(self) -> str:
+        """How many components there are, the floor, and the first of the parameters."""
+        shown = [axis.describe() for axis in list(self.axes.values())[:_MAX_SHOWN]]
+        more = len(self.axes) - len(shown)
+        names = ", ".join([*shown, f"and {more} more"] if more else shown)
+        plural = "" if self.n_components == 1 else "s"
+        return f"{self.n_components} component{plural}, floor={self.floor:.3g}, over {names}"
 
     def log_ratio(self, located: Located, n: int) -> Array:
         """log p(x) − log u(x) in nats, shape (n,), of n points inside; marginal over other names.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._errors import PriorError
-from .._values import Array, short
+from .._values import Array, mapping, short
 from .axes import Axis, CategoricalAxis, ContinuousAxis, GridAxis
 from .mixture import Mixture
 
@@ -28,6 +28,24 @@ def new_figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def check_labels(label: Any, title: Any, others: Any) -> Mapping[str, Any]:
+    """The others by label, once the texts are seen to be texts and the labels to differ.
+
+    Raises:
+        PriorError: they are not.
+    """
+    for where, text in (("label", label), ("title", title)):
+        if not isinstance(text, str):
+            raise PriorError(f"plot: {where}: needs text, got {short(text)}.")
+    others = {} if others is None else mapping("plot: others", others, "labels and priors")
+    for name in others:
+        if not isinstance(name, str):
+            raise PriorError(f"plot: others: labels need to be text, got {short(name)}.")
+        if name == label:
+            raise PriorError(f"plot: label: {short(name)} is one of the others' too.")
+    return others
 
 
 @np.errstate(all="ignore")

@@ -30,8 +30,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from .._mixture.sampling import NO_VALUE, own_value
-from .._trial import ERROR, PARAMS, PROMOTES, RUNG, STEP, note, params_checksum
-from .adaptive_weights import feasible
+from .._trial import ERROR, PARAMS, PROMOTES, RUNG, STEP, feasible, note, params_checksum
 from .bases import fixed_values
 from .finished import NewlyFinished
 from .sampler import PriorSampler, fixed

@@ -12,8 +12,8 @@ from optuna.study import load_study
 from optuna.trial import TrialState
 
 from .._prior import Prior
-from .._trial import STALE, continues, wrong_storage
-from .adaptive_weights import Outcome, Shares, feasible, outcome, shares
+from .._trial import STALE, continues, feasible, wrong_storage
+from .adaptive_weights import Outcome, Shares, outcome, shares
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
