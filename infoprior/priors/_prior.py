@@ -118,9 +118,9 @@ class Prior:
             points: dicts with every name of the space, values inside it.
             weights: non-negative, normalised here, shape (n,); equal by default. Points of weight
                 zero are left out.
-            bandwidth: a numeric kernel's standard deviation in unit coordinates, and the
-                probability a categorical kernel moves from the point's choice to all others
-                together; one number, or one for each name.
+            bandwidth: in (0, 1], one number or one for each name. A numeric kernel's standard
+                deviation in unit coordinates; of a categorical one λ in Aitchison and Aitken's
+                kernel (1976), the probability of another choice than the point's.
             floor: the uniform share.
         """
         return cls._of(around_points(make_axes(space), points, weights, bandwidth, floor))
@@ -375,8 +375,9 @@ class Prior:
         """
         from ._mixture.plot import check_labels, marginals_figure
 
+        checked = check_labels(label, title, others)
         mixtures = {label: self._mixture}
-        for name, other in check_labels(label, title, others).items():
+        for name, other in checked.items():
             if not isinstance(other, Prior):
                 raise PriorError(f"plot: others: {short(name)} needs a Prior, got {short(other)}.")
             mixtures[name] = other._mixture

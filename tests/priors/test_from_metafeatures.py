@@ -7,14 +7,20 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-from optuna.distributions import FloatDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from infoprior.priors import Prior, PriorError
 from infoprior.priors._learning.learn import few, thinned
-from infoprior.priors._learning.leave_one_out import HeldOut, Points, kernels, log_kernels
+from infoprior.priors._learning.leave_one_out import (
+    LeaveOneStudyOut,
+    Points,
+    kernels_around_points,
+    log_kernels,
+)
 from infoprior.priors._learning.ranking import fronts, n_best
 from infoprior.priors._learning.similarity import distances, kernel
 from infoprior.priors._mixture.axes import make_axis
+from infoprior.priors._mixture.points import aitchison_aitken
 from tests.priors.past import SPACE, point, random_study
 from tests.priors.spaces import EVERY_KIND
 
@@ -136,12 +142,23 @@ def test_kernels_compared_are_the_priors(name: str) -> None:
     axis = make_axis(name, space[name])
     values = [p[name] for p in Prior.uniform(space).sample(6, np.random.default_rng(0))]
     positions = np.array([axis.find(v) for v in values], dtype=float)
-    found = log_kernels(axis, positions, 0.17)
+    logs = log_kernels(axis, positions, 0.17)
     for j in range(6):
-        made = kernels(axis, positions[j : j + 1], 0.17)
+        made = kernels_around_points(axis, positions[j : j + 1], 0.17)
         prior = Prior(space, {name: made}, [1.0], floor=1e-300)
         expected = prior.log_ratio([{name: v} for v in values])
-        np.testing.assert_allclose(found[:, j], expected, atol=1e-6)
+        np.testing.assert_allclose(logs[:, j], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_choices", [1, 2, 5])
+def test_a_relative_categorical_bandwidth_is_a_share_of_the_largest(n_choices: int) -> None:
+    axis = make_axis("c", CategoricalDistribution([f"{i}" for i in range(n_choices)]))
+    positions = np.arange(float(n_choices))
+    largest = (n_choices - 1) / n_choices
+    for relative in (0.02, 0.5, 1.0):
+        ours = kernels_around_points(axis, positions, relative)
+        expected = aitchison_aitken(positions, n_choices, relative * largest)
+        np.testing.assert_allclose(ours, expected, atol=1e-15)
 
 
 def test_the_score_is_the_mean_log_ratio_under_the_priors_of_the_other_studies() -> None:
@@ -157,16 +174,16 @@ def test_the_score_is_the_mean_log_ratio_under_the_priors_of_the_other_studies()
     weights = np.array([0.5, 0.3, 0.2, 0.6, 0.4, 0.9, 0.1, 1.0])
     reliability = np.array([0.9, 0.5, 0.8, 0.7])
     points = Points(axes, positions, study, weights, reliability)
-    held_out = HeldOut(points)
+    held_out = LeaveOneStudyOut(points)
     total = np.sum([held_out._matrix(n, held_out.multipliers) for n in axes], axis=0)
     scores, floor = held_out._scores(total, np.inf)
-    from infoprior.priors._learning.leave_one_out import NARROWEST, bandwidths
+    from infoprior.priors._learning.leave_one_out import NARROWEST, scott_bandwidths
 
-    widths = bandwidths(points, points.joint(reliability), held_out.multipliers, NARROWEST)
+    widths = scott_bandwidths(points, points.joint(reliability), held_out.multipliers, NARROWEST)
     for s in range(4):
         others, own = study != s, np.flatnonzero(study == s)
         share = (reliability[study] * weights)[others]
-        made = {n: kernels(axes[n], positions[n][others], widths[n]) for n in axes}
+        made = {n: kernels_around_points(axes[n], positions[n][others], widths[n]) for n in axes}
         prior = Prior(SPACE, made, share / share.sum(), floor=floor)
         expected = 0.0
         for i in own:

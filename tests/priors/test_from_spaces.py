@@ -16,15 +16,15 @@ from optuna.distributions import (
 from optuna.distributions import CategoricalDistribution as Choice
 
 from infoprior.priors import Prior, PriorError
-from infoprior.priors._learning.joint_space import Union
+from infoprior.priors._learning.joint_space import JointSpace
 from tests.priors.past import study_of
 
 
 def joined(*distributions: BaseDistribution) -> BaseDistribution:
-    union = Union()
+    joint_space = JointSpace()
     for i, distribution in enumerate(distributions):
-        union.add({"p": distribution}, f"study {i}")
-    return union.space()["p"]
+        joint_space.add({"p": distribution}, f"study {i}")
+    return joint_space.space()["p"]
 
 
 F, I = FloatDistribution, IntDistribution  # noqa: E741

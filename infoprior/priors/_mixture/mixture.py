@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from optuna.distributions import BaseDistribution
 
 from .._errors import PriorError
-from .._values import Array, mapping, share, short
+from .._values import Array, mapping, proportion, short
 from .axes import Axis, make_axis
 from .kernels import SUM_TOLERANCE, Kernels, frozen, make_kernels
 from .locate import Located, Params, check_names
@@ -148,7 +148,7 @@ def make_mixture(
     Raises:
         PriorError: for anything out of its range, naming it.
     """
-    floor = share("floor", floor)
+    floor = proportion("floor", floor)
     weights = frozen("weights", weights)
     if weights.ndim != 1 or len(weights) > MAX_COMPONENTS:
         raise PriorError(f"weights: needs one dimension and at most {MAX_COMPONENTS} entries.")
@@ -184,8 +184,8 @@ def normalized(
         log_weights: the components' log weights, shape (k,), on the scale of `log_floor`.
         log_floor: the floor's log weight.
     """
-    share = np.exp(log_floor - np.logaddexp(log_floor, logsumexp(log_weights)) if kernels else 0.0)
-    floor = float(np.clip(share, np.finfo(float).tiny, 1.0))
+    log_share = log_floor - np.logaddexp(log_floor, logsumexp(log_weights)) if kernels else 0.0
+    floor = float(np.clip(np.exp(log_share), np.finfo(float).tiny, 1.0))
     if floor == 1.0:
         return Mixture(axes, {}, np.zeros(0), 1.0)
     weights = np.exp(log_weights - np.max(log_weights))

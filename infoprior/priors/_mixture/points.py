@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._errors import PriorError
-from .._values import Array, dicts, numbers, share, short
+from .._values import Array, dicts, numbers, proportion, short
 from .axes import Axis, CategoricalAxis
 from .kernels import SMALLEST_WIDTH
 from .locate import Located, Params, check_names, locate_inside
@@ -32,7 +32,7 @@ def around_points(
     points = dicts("points", points)
     normalized = normalized_weights(len(points), weights)
     points = [p for p, w in zip(points, normalized, strict=True) if w > 0.0]
-    kernels = kernels_around_points(locate_inside(axes, points), bandwidth)
+    kernels = _kernels_around(locate_inside(axes, points), bandwidth)
     return make_mixture(axes, kernels, normalized[normalized > 0.0], floor)
 
 
@@ -64,23 +64,47 @@ def normalized_weights(n: int, weights: ArrayLike | None) -> Array:
     return weight / weight.sum()
 
 
-def kernels_around_points(
-    located: Located, bandwidth: float | Mapping[str, float]
-) -> dict[str, Any]:
-    """`make_mixture`'s kernels, one component on each point."""
+def _kernels_around(located: Located, bandwidth: float | Mapping[str, float]) -> dict[str, Any]:
+    """`make_mixture`'s kernels, one component on each point.
+
+    Args:
+        located: name -> (axis, positions of shape (n,)).
+        bandwidth: in (0, 1], of all parameters or name -> each one's: a numeric kernel's standard
+            deviation in unit coordinates, and λ of a categorical one, `aitchison_aitken`.
+
+    Raises:
+        PriorError: a bandwidth is out of its range, naming it.
+    """
     kernels: dict[str, Any] = {}
     for name, (axis, positions) in located.items():
         b = bandwidth[name] if isinstance(bandwidth, Mapping) else bandwidth
-        b = share(f"bandwidth: {short(name)}", b)
+        b = proportion(f"bandwidth: {short(name)}", b)
         if isinstance(axis, CategoricalAxis):
-            n = axis.n_values
-            b = min(b, (n - 1) / n)  # more would make the point's choice the unlikeliest
-            chosen = np.arange(n) == positions[:, None]
-            kernels[name] = np.where(chosen, 1.0 - b, b / max(n - 1, 1))
+            kernels[name] = aitchison_aitken(positions, axis.n_values, b)
         else:
             widths = np.full(len(positions), max(b, SMALLEST_WIDTH))
             kernels[name] = axis.center(positions), widths
     return kernels
+
+
+def aitchison_aitken(positions: Array, c: int, bandwidth: float) -> Array:
+    """Categorical kernels around choices: 1 − λ at the choice and λ/(c − 1) at each other one.
+
+    Aitchison and Aitken (Multivariate binary discrimination by the kernel method, Biometrika 63,
+    1976). The bandwidth λ, the probability of another choice, is (c − 1)/c at most, at which the
+    kernel is uniform: more would make the point's own choice the unlikeliest.
+
+    Args:
+        positions: the choices' indices, shape (n,).
+        c: how many choices there are.
+        bandwidth: λ; one above the largest counts as that.
+
+    Returns:
+        Probabilities, shape (n, c), float64.
+    """
+    b = min(bandwidth, (c - 1) / c)
+    chosen = np.arange(c) == positions[:, None]
+    return np.where(chosen, 1.0 - b, b / max(c - 1, 1))
 
 
 def _moments(located: Located, weights: Array) -> dict[str, Any]:
