@@ -4,9 +4,6 @@ Needs numpy and Optuna only.
 """
 
 from ._errors import PriorError
-from ._learning.expert import from_expert
-from ._learning.studies import from_studies
-from ._learning.trials import from_trials
 from ._mixture.entropy import Entropy
 from ._mixture.marginal import Marginal
 from ._prior import Prior
@@ -24,9 +21,6 @@ __all__ = [
     "PriorSampler",
     "continues",
     "fail_stale",
-    "from_expert",
-    "from_studies",
-    "from_trials",
     "hyperband_study",
     "optimize",
 ]

@@ -77,6 +77,14 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else repr(value)
 
 
+def feasible(trial: FrozenTrial) -> bool:
+    """Whether no constraint is above zero; NaN is."""
+    constraints = getattr(trial, "constraints", None)
+    if constraints is None:  # Optuna 4 keeps them here, as a list
+        constraints = dict(enumerate(trial.system_attrs.get("constraints") or ()))
+    return all(value <= 0.0 for value in constraints.values())
+
+
 def note(storage: BaseStorage, study: Study, number: int, notes: Mapping[str, Any]) -> None:
     """Write user attributes into the trial of a number, in the order they have.
 

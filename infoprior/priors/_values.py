@@ -122,8 +122,8 @@ def whole(where: str, value: Any, least: int, most: int | None = None) -> int:
     return int(value)
 
 
-def share(where: str, value: Any) -> float:
-    """`value` as a float in (0, 1]."""
+def proportion(where: str, value: Any) -> float:
+    """`value` as a float in (0, 1]; PriorError with `where` for anything else."""
     result = number(where, value)
     if not 0.0 < result <= 1.0:
         raise PriorError(f"{where}: needs to be in (0, 1], got {short(value)}.")

@@ -29,6 +29,7 @@ def marginals_figure(priors: Mapping[str, Prior], title: str = "") -> Figure:
     for label, prior in priors.items():
         instance_of(prior, Prior, f"priors: {label!r}", "give a Prior", ReportError)
     try:
-        return priors_plot.marginals_figure(priors, title)
+        mixtures = {label: prior.mixture for label, prior in priors.items()}
+        return priors_plot.marginals_figure(mixtures, title)
     except PriorError as error:
         raise ReportError(str(error)) from error

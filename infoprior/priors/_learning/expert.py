@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from optuna.distributions import BaseDistribution
 
 from .._errors import PriorError
-from .._mixture.algebra import MAX_COMPONENTS
-from .._mixture.axes import Axis, CategoricalAxis, locate, make_axes
+from .._mixture.axes import Axis, CategoricalAxis, make_axes
+from .._mixture.json_file import Metadata
 from .._mixture.kernels import LARGEST_WIDTH
-from .._mixture.points import shares
+from .._mixture.locate import locate
+from .._mixture.mixture import Mixture, make_mixture
+from .._mixture.points import normalized_weights
 from .._values import dicts, listed, short
-
-if TYPE_CHECKING:
-    from .._prior import Prior
 
 # Standard deviation of a numeric kernel, in unit coordinates: a share of the range (of its
 # logarithm for a log parameter). And how many times likelier a named choice is than each other
@@ -36,7 +35,7 @@ def from_expert(
     *,
     weights: ArrayLike | None = None,
     floor: float = 0.1,
-) -> Prior:
+) -> tuple[Mixture, Metadata]:
     """A prior around values that an expert expects to do well.
 
     One component around each point. A numeric value's kernel is a Gaussian truncated to the
@@ -82,18 +81,11 @@ def from_expert(
     if not named:
         raise PriorError("values: there is no value; Prior.uniform says that nothing is known.")
     levels = _levels(confidence, named)
-    normalized = shares(points, weights, MAX_COMPONENTS)
+    normalized = normalized_weights(len(points), weights)
     kernels = {name: _kernels(axis, points, levels.get(name, "")) for name, axis in axes.items()}
     text = ", ".join(f"{name}={level}" for name, level in levels.items())
-    from .._prior import Prior  # which has this as a constructor
-
-    return Prior(
-        space,
-        kernels,
-        normalized,
-        floor=floor,
-        metadata={"source": "expert", "points": len(points), "confidence": text},
-    )
+    metadata: Metadata = {"source": "expert", "points": len(points), "confidence": text}
+    return make_mixture(axes, kernels, normalized, floor), metadata
 
 
 def _levels(confidence: str | Mapping[str, str], named: list[str]) -> dict[str, str]:
@@ -117,7 +109,7 @@ def _levels(confidence: str | Mapping[str, str], named: list[str]) -> dict[str, 
 
 
 def _kernels(axis: Axis, points: Sequence[Mapping[str, Any]], level: str) -> Any:
-    """`Prior`'s kernels on one parameter, flat for the points without a value."""
+    """`make_mixture`'s kernels on one parameter, flat for the points without a value."""
     given = np.array([axis.name in point for point in points])
     listed = [point[axis.name] for point in points if axis.name in point]
     positions, inside = locate(axis, listed)

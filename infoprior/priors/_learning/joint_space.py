@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -23,12 +22,10 @@ from optuna.distributions import (
 from .._errors import PriorError
 from .._mixture.axes import Axis, CategoricalAxis, ContinuousAxis, float_distribution
 from .._mixture.choices import distinct
-from .._values import short
-
-Array = NDArray[np.float64]
+from .._values import Array, short
 
 
-class Union:
+class JointSpace:
     """The smallest space that holds every distribution it has seen.
 
     Ranges are widened to cover all, choices joined in the order of their first appearance. A step
@@ -143,7 +140,7 @@ def _aligned(offset: float, step: float) -> bool:
     return abs(steps - round(steps)) < 1e-8
 
 
-def placed(
+def locate_or_move(
     axes: Mapping[str, Axis], points: Sequence[Mapping[str, Any]]
 ) -> tuple[dict[str, Array], int]:
     """(name -> positions of shape (n,), how many values were moved); NaN where there is none.
@@ -158,14 +155,13 @@ def placed(
         column = np.full(len(points), np.nan)
         for i, point in enumerate(points):
             if name in point:
-                position, inside = place(axis, point[name])
-                column[i] = position
+                column[i], inside = _nearest(axis, point[name])
                 moved += not inside
         positions[name] = column
     return positions, moved
 
 
-def place(axis: Axis, value: Any) -> tuple[float, bool]:
+def _nearest(axis: Axis, value: Any) -> tuple[float, bool]:
     """(position of a value or of the nearest, NaN if there is none; whether it is inside)."""
     try:
         position = axis.find(value)
@@ -186,4 +182,4 @@ def place(axis: Axis, value: Any) -> tuple[float, bool]:
 
 def contained(axes: Mapping[str, Axis], params: Mapping[str, Any]) -> bool:
     """Whether every value of a trial that the space has a parameter for lies in the space."""
-    return all(place(axes[n], value)[1] for n, value in params.items() if n in axes)
+    return all(_nearest(axes[n], value)[1] for n, value in params.items() if n in axes)

@@ -5,25 +5,29 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 
 from .._errors import PriorError
-from .._mixture.algebra import MAX_COMPONENTS
 from .._mixture.axes import make_axes
-from .._values import share, short, whole
-from .joint_space import placed
-from .leave_one_out import FLOOR_OF_FEW, NARROWEST, NARROWEST_OF_FEW, HeldOut, Points
-from .leave_one_out import bandwidths as rule
-from .leave_one_out import kernels as around
-from .ranking import Best
-from .similarity import Array, distances, kernel
-
-if TYPE_CHECKING:
-    from .._prior import Prior
+from .._mixture.json_file import Metadata
+from .._mixture.mixture import MAX_COMPONENTS, Mixture, make_mixture
+from .._values import Array, one_of, proportion, short, whole
+from .joint_space import locate_or_move
+from .leave_one_out import (
+    FLOOR_OF_FEW,
+    NARROWEST,
+    NARROWEST_OF_FEW,
+    LeaveOneStudyOut,
+    Points,
+    kernels_around_points,
+    scott_bandwidths,
+)
+from .ranking import TopTrials
+from .similarity import distances, kernel
 
 FEWEST_STUDIES = 3  # to hold one out of
 FEWEST_DESCRIBED = 5  # studies, to choose the scale of a distance between them
@@ -31,7 +35,7 @@ MOST_POINTS = 384  # compared with each other in choosing
 
 
 def learn(
-    found: Sequence[Best],
+    best: Sequence[TopTrials],
     space: Mapping[str, BaseDistribution],
     *,
     bandwidth: float | None,
@@ -39,65 +43,77 @@ def learn(
     max_components: int,
     metafeatures: Mapping[str, Any] | None = None,
     target: Any = None,
-    metadata: Mapping[str, str | float | int],
-) -> Prior:
-    """The prior of `from_studies`, which says what the arguments are."""
+    metadata: Metadata,
+) -> tuple[Mixture, Metadata]:
+    """The prior of `from_studies`, which says what the arguments are.
+
+    Returns:
+        (the mixture, `metadata` and how the mixture was chosen).
+
+    Raises:
+        PriorError: no study has one of the space's parameters, or the metafeatures are wrong.
+    """
     axes = make_axes(space)
-    found = [b for b in found if any(n in axes for p in b.params for n in p)]
-    if not found:
+    best = [study for study in best if any(n in axes for p in study.params for n in p)]
+    if not best:
         raise PriorError("space: no study has a good trial with one of its parameters.")
     if metafeatures is None and target is not None:
         raise PriorError("target: is given without metafeatures= of the past studies.")
-    between, nearness = None, None
+    between, to_target = None, None
     if metafeatures is not None:
-        names = [b.name for b in found]
+        names = [study.name for study in best]
         if twice := sorted(name for name, n in Counter(names).items() if n > 1):
             raise PriorError(f"metafeatures: several studies have the name {short(twice[0])}.")
-        between, nearness = distances(names, metafeatures, target)
-    positions, moved = placed(axes, [p for b in found for p in b.params])
+        between, to_target = distances(names, metafeatures, target)
+    positions, moved = locate_or_move(axes, [p for study in best for p in study.params])
     points = Points(
         axes,
         positions,
-        np.repeat(np.arange(len(found)), [len(b.params) for b in found]),
-        np.concatenate([b.weights for b in found]),
-        np.array([b.reliability for b in found]),
+        np.repeat(np.arange(len(best)), [len(study.params) for study in best]),
+        np.concatenate([study.weights for study in best]),
+        np.array([study.reliability for study in best]),
     )
-    extra: dict[str, str | float | int] = {"values_moved": moved}
-    multipliers, scale, chosen = _choose(points, between, extra)
-    weights = points.reliability * (1.0 if nearness is None else kernel(nearness, scale))
-    joint = points.joint(weights)
-    narrowest = NARROWEST if len(found) >= FEWEST_STUDIES else NARROWEST_OF_FEW
+    multipliers, scale, learned_floor, how = _choose(points, between)
+    weights = points.reliability * (1.0 if to_target is None else kernel(to_target, scale))
+    narrowest = NARROWEST if len(best) >= FEWEST_STUDIES else NARROWEST_OF_FEW
     # Of all studies alike, as they were in choosing.
-    widths = rule(points, points.joint(points.reliability), multipliers, narrowest)
+    alike = points.joint(points.reliability)
+    bandwidths = scott_bandwidths(points, alike, multipliers, narrowest)
     if bandwidth is not None:
-        widths = dict.fromkeys(axes, float(bandwidth))
-    index, weights_kept = thinned(joint, max_components)
-    made = {n: around(axis, positions[n][index], widths[n]) for n, axis in axes.items()}
-    extra["studies_effective"] = round(float(weights.sum() ** 2 / (weights @ weights)), 3)
-    from .._prior import Prior  # which has this as a constructor
-
-    return Prior(
-        space,
-        made,
-        weights_kept,
-        floor=chosen if floor is None else floor,
-        metadata={**metadata, **extra},
-    )
+        bandwidths = dict.fromkeys(axes, float(bandwidth))
+    index, kept_weights = thinned(points.joint(weights), max_components)
+    kernels = {
+        name: kernels_around_points(axis, positions[name][index], bandwidths[name])
+        for name, axis in axes.items()
+    }
+    effective = round(float(weights.sum() ** 2 / (weights @ weights)), 3)
+    mixture = make_mixture(axes, kernels, kept_weights, learned_floor if floor is None else floor)
+    return mixture, {**metadata, "values_moved": moved, **how, "studies_effective": effective}
 
 
-def check_settings(bandwidth: Any, floor: Any, max_components: Any) -> None:
+def described(
+    source: str, n_studies: int, best: Sequence[TopTrials], counts: Mapping[str, int]
+) -> Metadata:
+    """Metadata: how many studies and trials there were, and what became of the trials."""
+    metadata: Metadata = {"source": source, "studies": n_studies, "studies_used": len(best)}
+    return metadata | {f"trials_{reason}": count for reason, count in sorted(counts.items())}
+
+
+def check_settings(top: Any, outside: Any, bandwidth: Any, floor: Any, max_components: Any) -> None:
     """PriorError for one out of its range, before anything is read."""
+    proportion("top", top)
+    one_of("outside", outside, ("move", "drop"))
     if bandwidth is not None:
-        share("bandwidth", bandwidth)
+        proportion("bandwidth", bandwidth)
     if floor is not None:
-        share("floor", floor)
+        proportion("floor", floor)
     whole("max_components", max_components, 1, MAX_COMPONENTS)
 
 
 def _choose(
-    points: Points, between: Array | None, extra: dict[str, str | float | int]
-) -> tuple[dict[str, float], float, float]:
-    """(multipliers of the bandwidths, scale of the distances, floor); how goes into `extra`."""
+    points: Points, between: Array | None
+) -> tuple[dict[str, float], float, float, Metadata]:
+    """(multipliers of the bandwidths, scale of the distances, floor, how they were chosen)."""
     n_studies = len(points.reliability)
     default = math.inf
     if between is not None and n_studies < FEWEST_DESCRIBED:
@@ -105,20 +121,18 @@ def _choose(
         apart = between[between > 0.0]
         default = 0.5 * float(apart.min()) if len(apart) else math.inf
     if n_studies < FEWEST_STUDIES:
-        extra["chosen_by"] = "rule"
-        return dict.fromkeys(points.axes, 1.0), default, FLOOR_OF_FEW
+        return dict.fromkeys(points.axes, 1.0), default, FLOOR_OF_FEW, {"chosen_by": "rule"}
     index, studies = few(points.study, MOST_POINTS)
-    held_out = HeldOut(
+    choice = LeaveOneStudyOut(
         points.subset(index, studies),
         None if between is None else between[np.ix_(studies, studies)],
         default if n_studies < FEWEST_DESCRIBED else None,
     )
-    gain = held_out.choose()
-    extra["chosen_by"] = "held-out studies"
-    extra["held_out_log_ratio"] = round(gain, 6)
-    if between is not None and math.isfinite(held_out.scale):
-        extra["metafeature_scale"] = held_out.scale
-    return held_out.multipliers, held_out.scale, held_out.floor
+    log_ratio = round(choice.choose(), 6)
+    how: Metadata = {"chosen_by": "held-out studies", "held_out_log_ratio": log_ratio}
+    if between is not None and math.isfinite(choice.scale):
+        how["metafeature_scale"] = choice.scale
+    return choice.multipliers, choice.scale, choice.floor, how
 
 
 def few(study: NDArray[np.int64], n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 
 from .._mixture.axes import Axis, CategoricalAxis, GridAxis
 from .._mixture.kernels import LARGEST_WIDTH, NumericKernels
+from .._values import Array
 from .similarity import kernel, scales
-
-Array = NDArray[np.float64]
 
 FLOORS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
 FLOOR_OF_FEW = 0.2  # where no study can be held out: how well they transfer is not known
-NARROWEST, NARROWEST_OF_FEW = 0.02, 0.1  # of bandwidths, relative to flat
+NARROWEST, NARROWEST_OF_FEW = 0.02, 0.1  # of bandwidths
 FLAT = math.inf
 _COMMON = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 _SINGLE = (0.5, 0.7, 1.4, 2.0)
@@ -75,9 +74,9 @@ def spreads(points: Points, joint: Array) -> dict[str, float]:
             continue
         w = w / w.sum()
         if isinstance(axis, CategoricalAxis):
-            share = np.bincount(p.astype(int), w, axis.n_values)
+            frequencies = np.bincount(p.astype(int), w, axis.n_values)
             most = 1.0 - 1.0 / axis.n_values
-            result[name] = float((1.0 - share @ share) / most) if most else 1.0
+            result[name] = float((1.0 - frequencies @ frequencies) / most) if most else 1.0
         else:
             u = axis.center(p)
             mean = float(w @ u)
@@ -85,16 +84,24 @@ def spreads(points: Points, joint: Array) -> dict[str, float]:
     return result
 
 
-def bandwidths(
+def scott_bandwidths(
     points: Points, joint: Array, multipliers: Mapping[str, float], narrowest: float
 ) -> dict[str, float]:
-    """name -> bandwidth: a numeric kernel's width in unit coordinates, or how flat (0 to 1) a
-    categorical one is; FLAT where the multiplier is.
+    """name -> bandwidth by Scott's rule, FLAT where the multiplier is.
 
-    Scott's rule, spread · n^(−1/(4 + d)) (Scott 1992, Multivariate density estimation, eq. 6.42),
+    A numeric kernel's is its standard deviation in unit coordinates. A categorical one's is
+    relative, from 0 to 1: the share of its largest, see `kernels_around_points`.
+
+    Scott's rule is spread · n^(−1/(4 + d)) (Scott 1992, Multivariate density estimation, eq. 6.42),
     with Kish's effective number of points; for categorical parameters its square's rate
     n^(−2/(4 + d)) (Li and Racine 2003, Nonparametric estimation of distributions with categorical
     and continuous data, theorem 3.1).
+
+    Args:
+        points: n points of the past.
+        joint: their weights, shape (n,), summing to one.
+        multipliers: name -> what the rule's bandwidth is multiplied by.
+        narrowest: the least bandwidth.
     """
     n = 1.0 / float(joint @ joint)
     rate = n ** (-1.0 / (4.0 + len(points.axes)))
@@ -111,14 +118,29 @@ def bandwidths(
     return result
 
 
-def kernels(axis: Axis, positions: Array, bandwidth: float) -> tuple[Array, Array] | Array:
-    """`Prior`'s kernels around positions, flat where they are NaN or the bandwidth is FLAT."""
+def kernels_around_points(
+    axis: Axis, positions: Array, bandwidth: float
+) -> tuple[Array, Array] | Array:
+    """`make_mixture`'s kernels around positions, flat where they are NaN or the bandwidth is FLAT.
+
+    A categorical kernel is Aitchison and Aitken's, as in `points`. Its bandwidth λ runs from 0 to
+    (c − 1)/c for c choices, at which it is uniform; here it is given relative to that, as
+    r = λ · c/(c − 1). In these terms the kernel is (1 − r) · [x = x_i] + r/c.
+
+    Args:
+        axis: of one parameter.
+        positions: shape (n,).
+        bandwidth: a numeric kernel's standard deviation in unit coordinates, or r.
+
+    Returns:
+        (centers, widths), each of shape (n,), or probabilities of shape (n, choices).
+    """
     known = ~np.isnan(positions)
     at = np.where(known, positions, 0.0)
     if isinstance(axis, CategoricalAxis):
-        flatness = np.where(known, min(bandwidth, 1.0), 1.0)[:, None]
+        relative = np.where(known, min(bandwidth, 1.0), 1.0)[:, None]
         chosen = np.arange(axis.n_values) == at[:, None]
-        return (1.0 - flatness) * chosen + flatness / axis.n_values
+        return (1.0 - relative) * chosen + relative / axis.n_values
     centers = np.where(known, axis.center(at), 0.5)
     return centers, np.where(known, min(bandwidth, LARGEST_WIDTH), LARGEST_WIDTH)
 
@@ -134,7 +156,7 @@ def log_kernels(axis: Axis, positions: Array, bandwidth: float) -> Array:
     known = ~np.isnan(positions)
     values, inverse = np.unique(positions[known], return_inverse=True)
     inverse = inverse.reshape(-1)
-    made = kernels(axis, values, bandwidth)
+    made = kernels_around_points(axis, values, bandwidth)
     if isinstance(axis, CategoricalAxis):
         assert isinstance(made, np.ndarray)
         table = np.log(made[:, values.astype(int)] * axis.n_values).T
@@ -151,7 +173,7 @@ def log_kernels(axis: Axis, positions: Array, bandwidth: float) -> Array:
     return result
 
 
-class HeldOut:
+class LeaveOneStudyOut:
     """What choices are worth: each study's best trials under the prior of all other studies."""
 
     def __init__(
@@ -166,10 +188,10 @@ class HeldOut:
         self.multipliers = dict.fromkeys(points.axes, 1.0)
         self.floor = FLOOR_OF_FEW
         self._joint = points.joint(points.reliability)
-        self._share = points.reliability / points.reliability.sum()
+        self._study_weights = points.reliability / points.reliability.sum()
 
     def _matrix(self, name: str, multipliers: Mapping[str, float]) -> Array:
-        width = bandwidths(self.points, self._joint, multipliers, NARROWEST)[name]
+        width = scott_bandwidths(self.points, self._joint, multipliers, NARROWEST)[name]
         return log_kernels(self.points.axes[name], self.points.positions[name], width)
 
     def _scores(self, total: Array, scale: float) -> tuple[Array, float]:
@@ -187,7 +209,7 @@ class HeldOut:
         for floor in FLOORS:
             each = np.log(floor + (1.0 - floor) * mixed)
             scores = np.bincount(p.study, p.weights * each, len(p.reliability)).astype(np.float64)
-            if best is None or self._share @ scores > self._share @ best:
+            if best is None or self._study_weights @ scores > self._study_weights @ best:
                 best, chosen = scores, floor
         assert best is not None
         return best, chosen
@@ -195,9 +217,9 @@ class HeldOut:
     def _gain(self, new: Array, old: Array) -> tuple[float, float]:
         """(mean gain over the studies, its standard error)."""
         d = new - old
-        mean = float(self._share @ d)
-        effective = 1.0 / float(self._share @ self._share)
-        error = math.sqrt(float(self._share @ (d - mean) ** 2) / max(effective - 1.0, 1.0))
+        mean = float(self._study_weights @ d)
+        effective = 1.0 / float(self._study_weights @ self._study_weights)
+        error = math.sqrt(float(self._study_weights @ (d - mean) ** 2) / max(effective - 1.0, 1.0))
         return mean, error
 
     def choose(self) -> float:
@@ -214,7 +236,7 @@ class HeldOut:
             tried = dict.fromkeys(names, c)
             candidate = np.sum([self._matrix(n, tried) for n in names], axis=0)
             scores, floor = self._scores(candidate, self.scale)
-            if best is None or self._share @ scores > self._share @ best[0]:
+            if best is None or self._study_weights @ scores > self._study_weights @ best[0]:
                 best, self.multipliers, total = (scores, floor), tried, candidate
         assert best is not None
         for _ in range(2):
@@ -222,7 +244,7 @@ class HeldOut:
                 best, total = self._refine(name, best, total)
             best = self._rescale(best, total)
         self.floor = best[1]
-        return float(self._share @ best[0])
+        return float(self._study_weights @ best[0])
 
     def _refine(
         self, name: str, best: tuple[Array, float], total: Array

@@ -8,26 +8,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._mixture.choices import choice_key
-
-Array = NDArray[np.float64]
+from .._values import Array
 
 TOP = 0.1  # the share of a study's trials that counts as its best, as in TPE's default gamma
 FEWEST, MOST = 3, 25  # of them; 25 is TPE's default too
 
 
 @dataclass(frozen=True)
-class Tried:
+class RankedTrial:
     """One trial that can be ranked.
 
-    `losses` holds the objectives, lower is better, shape (m,); None for a trial that is ranked
-    but never among the best. `stopped` is (step reached, loss there) of a pruned trial.
+    Attributes:
+        params: name -> value.
+        losses: the objectives, lower is better, shape (m,); None for a trial that is ranked but
+            never among the best.
+        stopped: (step reached, loss there) of a pruned trial.
     """
 
     params: Mapping[str, Any]
@@ -36,18 +38,20 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Best:
-    """A study's best trials: `params` and their `weights`, shape (n,), summing to one.
+class TopTrials:
+    """A study's best trials, the best first.
 
-    `n_ranked` is of how many different trials they are the best, `counts` what became of the
-    study's trials.
+    Attributes:
+        name: of the study.
+        params: of each trial, n of them.
+        weights: shape (n,), float64, summing to one.
+        n_ranked: of how many different trials they are the best.
     """
 
     name: str
     params: list[Mapping[str, Any]]
     weights: Array
     n_ranked: int
-    counts: dict[str, int] = field(default_factory=dict)
 
     @property
     def reliability(self) -> float:
@@ -61,13 +65,28 @@ class Best:
         return (self.n_ranked - 1) / (self.n_ranked + 1)
 
 
+def rank_complete(
+    params: Mapping[str, Any], losses: Sequence[float], *, feasible: bool
+) -> tuple[str, RankedTrial]:
+    """(what a trial that has its values is counted as, what is ranked of it)."""
+    if not feasible:
+        return "infeasible", RankedTrial(params, None)
+    if not all(math.isfinite(x) for x in losses):
+        return "not_finite", RankedTrial(params, tuple(math.inf for _ in losses))
+    return "complete", RankedTrial(params, tuple(losses))
+
+
 def n_best(n: int, top: float) -> int:
     """How many of n ranked trials are the best: the top share, 3 to 25 of them, half at most."""
     return max(1, min(max(int(np.ceil(top * n)), FEWEST), MOST, (n + 1) // 2))
 
 
-def best(name: str, tried: Sequence[Tried], top: float, counts: dict[str, int]) -> Best | None:
-    """The best of a study's trials, None where there is nothing to rank.
+def top_trials(
+    name: str, ranked: Sequence[RankedTrial], top: float, counts: dict[str, int]
+) -> TopTrials | None:
+    """The best of a study's trials; None where there are no two to compare, or none is usable.
+
+    How many of them are repeated, and how many are among the best, goes into `counts`.
 
     Trials that were evaluated more than once count once, with the median of their losses. Pruned
     trials come after every complete one, those that got farther first, since a value at an earlier
@@ -75,8 +94,10 @@ def best(name: str, tried: Sequence[Tried], top: float, counts: dict[str, int]) 
     logarithm of the rank (Hansen 2016, The CMA evolution strategy: a tutorial, eq. 49); trials
     that tie share theirs.
     """
-    merged = _merge(tried)
-    counts["duplicate"] = len(tried) - len(merged)
+    merged = _merge(ranked)
+    counts["duplicate"], counts["used"] = len(ranked) - len(merged), 0
+    if len(merged) < 2:
+        return None
     m = n_best(len(merged), top)
     group = _groups(merged, m)
     usable = np.flatnonzero(group >= 0)
@@ -84,13 +105,13 @@ def best(name: str, tried: Sequence[Tried], top: float, counts: dict[str, int]) 
         return None
     order = usable[np.argsort(group[usable], kind="stable")]
     rank = np.arange(1, len(order) + 1)
-    share = np.where(rank <= m, np.log(m + 0.5) - np.log(rank), 0.0)
+    weights = np.where(rank <= m, np.log(m + 0.5) - np.log(rank), 0.0)
     _, inverse, size = np.unique(group[order], return_inverse=True, return_counts=True)
-    share = (np.bincount(inverse, share) / size)[inverse]
-    chosen = share > 0.0
+    weights = (np.bincount(inverse, weights) / size)[inverse]
+    chosen = weights > 0.0
     counts["used"] = int(chosen.sum())
-    share = share[chosen] / share[chosen].sum()
-    return Best(name, [merged[i].params for i in order[chosen]], share, len(merged), counts)
+    weights = weights[chosen] / weights[chosen].sum()
+    return TopTrials(name, [merged[i].params for i in order[chosen]], weights, len(merged))
 
 
 def _key(params: Mapping[str, Any]) -> Any:
@@ -105,36 +126,36 @@ def _value_key(value: Any) -> Any:
         return repr(value)
 
 
-def _merge(tried: Sequence[Tried]) -> list[Tried]:
+def _merge(ranked: Sequence[RankedTrial]) -> list[RankedTrial]:
     """One trial for each setting of the parameters, in order of first appearance."""
-    same: dict[Any, list[Tried]] = {}
-    for trial in tried:
+    same: dict[Any, list[RankedTrial]] = {}
+    for trial in ranked:
         same.setdefault(_key(trial.params), []).append(trial)
     return [group[0] if len(group) == 1 else _combine(group) for group in same.values()]
 
 
-def _combine(group: list[Tried]) -> Tried:
+def _combine(group: list[RankedTrial]) -> RankedTrial:
     losses = [t.losses for t in group if t.losses is not None]
     if losses:
-        return Tried(group[0].params, tuple(np.median(losses, axis=0).tolist()))
+        return RankedTrial(group[0].params, tuple(np.median(losses, axis=0).tolist()))
     stopped = [t.stopped for t in group if t.stopped is not None]
     farthest = min(stopped, key=lambda s: (-s[0], s[1])) if stopped else None
-    return Tried(group[0].params, None, farthest)
+    return RankedTrial(group[0].params, None, farthest)
 
 
-def _groups(tried: Sequence[Tried], enough: int) -> NDArray[np.int64]:
+def _groups(ranked: Sequence[RankedTrial], enough: int) -> NDArray[np.int64]:
     """Rank groups, lower is better and equal ones tie; -1 for trials never among the best.
 
     Beyond the first `enough` trials, all with several objectives are of one group.
     """
-    group = np.full(len(tried), -1, dtype=np.int64)
+    group = np.full(len(ranked), -1, dtype=np.int64)
     finite = [
-        i for i, t in enumerate(tried) if t.losses is not None and np.all(np.isfinite(t.losses))
+        i for i, t in enumerate(ranked) if t.losses is not None and np.all(np.isfinite(t.losses))
     ]
     if finite:
-        losses = np.array([tried[i].losses for i in finite], dtype=np.float64)
+        losses = np.array([ranked[i].losses for i in finite], dtype=np.float64)
         group[finite] = fronts(losses, enough)
-    stopped = [(t.stopped, i) for i, t in enumerate(tried) if t.losses is None and t.stopped]
+    stopped = [(t.stopped, i) for i, t in enumerate(ranked) if t.losses is None and t.stopped]
     first = int(group.max(initial=-1)) + 1
     keys = sorted({(-step, loss) for (step, loss), _ in stopped})
     position = {key: first + k for k, key in enumerate(keys)}

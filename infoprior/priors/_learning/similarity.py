@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._errors import PriorError
-from .._values import is_missing, items, listed, number, short
+from .._values import Array, is_missing, items, listed, number, short
 
-Array = NDArray[np.float64]
 Features = Sequence[float] | Mapping[str, float] | Array
 
 _FARTHEST = 5.0  # robust standard deviations: more is no farther

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import fnmatch
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import optuna
@@ -17,15 +18,14 @@ from optuna.trial import FrozenTrial, TrialState
 
 from .._errors import PriorError
 from .._mixture.axes import make_axes
-from .._search.adaptive_weights import feasible
-from .._values import items, one_of, share, short, whole
-from .joint_space import Union, contained
-from .learn import check_settings, learn
-from .ranking import TOP, Best, Tried, best
+from .._mixture.json_file import Metadata
+from .._mixture.mixture import Mixture
+from .._trial import feasible
+from .._values import items, short, whole
+from .joint_space import JointSpace, contained
+from .learn import check_settings, described, learn
+from .ranking import TOP, RankedTrial, TopTrials, rank_complete, top_trials
 from .reader import opened, reading
-
-if TYPE_CHECKING:
-    from .._prior import Prior
 
 Names = str | Sequence[str]
 Source = Study | Sequence[Study] | str | PathLike[str] | BaseStorage
@@ -46,7 +46,7 @@ def from_studies(
     bandwidth: float | None = None,
     floor: float | None = None,
     max_components: int = 512,
-) -> Prior:
+) -> tuple[Mixture, Metadata]:
     """A prior around the best trials of past studies, from one to thousands of them.
 
     **What is a study's best.** Its best tenth (`top`), at least 3, at most 25 and at most half of
@@ -103,8 +103,10 @@ def from_studies(
             bandwidths from 5 studies on (infinite, which is equal weights, where nearness does not
             help), and is half the smallest distance between two studies below.
         target: the same for the study to come.
-        bandwidth: of all kernels, in unit coordinates, in (0, 1] (for a categorical parameter how
-            flat it is), in place of the one that is learned.
+        bandwidth: of all kernels, in (0, 1], in place of those that are learned: a numeric
+            kernel's standard deviation in unit coordinates; of a categorical one the share r of the
+            largest bandwidth, so that λ = r · (c − 1)/c for c choices in Aitchison and Aitken's
+            kernel (1976; `Prior.from_points` takes λ itself).
         floor: the uniform share, in (0, 1], in place of the one that is learned.
         max_components: the most components; points beyond are thinned out by systematic
             resampling. A sampler's time for each trial grows with them.
@@ -137,54 +139,46 @@ def from_studies(
         >>> study = optuna.create_study(sampler=PriorSampler(prior, seed=1))
         >>> study.optimize(lambda trial: objective(trial, 0.31), n_trials=10)
     """
-    best_share = share("top", top)
-    one_of("outside", outside, ("move", "drop"))
+    check_settings(top, outside, bandwidth, floor, max_components)
     if objective is not None:
         objective = whole("objective", objective, 0)
-    check_settings(bandwidth, floor, max_components)
     axes = None if space is None else make_axes(space)
-    union = Union()
-    best_trials: list[Best] = []
-    totals: dict[str, int] = {}
+    joint_space = JointSpace()
+    best: list[TopTrials] = []
+    totals: Counter[str] = Counter()
     n_studies = 0
     for study in _studies(studies, names, exclude):
         n_studies += 1
-        counts: dict[str, int] = {}
-        with reading(f"study {short(study.study_name)}", studies):
+        where = f"study {short(study.study_name)}"
+        with reading(where, studies):
             directions, trials = study.directions, study.get_trials(deepcopy=False)
+        counts: dict[str, int] = {}
         ranked = _ranked(study.study_name, directions, trials, objective, counts)
         if axes is None:
             for trial, _ in ranked:
-                where = f"study {short(study.study_name)}"
-                union.add(trial.distributions, where, trial.params)
+                joint_space.add(trial.distributions, where, trial.params)
         elif outside == "drop":
-            kept = [pair for pair in ranked if contained(axes, pair[0].params)]
-            counts["outside"] = len(ranked) - len(kept)
-            ranked = kept
-        chosen = best(study.study_name, [tried for _, tried in ranked], best_share, counts)
-        if chosen is not None and chosen.n_ranked > 1:
-            best_trials.append(chosen)
-        else:
-            counts["used"] = 0
-        for key, count in counts.items():
-            totals[key] = totals.get(key, 0) + count
-    if not best_trials:
+            inside = [pair for pair in ranked if contained(axes, pair[0].params)]
+            counts["outside"] = len(ranked) - len(inside)
+            ranked = inside
+        chosen = top_trials(study.study_name, [trial for _, trial in ranked], top, counts)
+        if chosen is not None:
+            best.append(chosen)
+        totals.update(counts)
+    if not best:
         raise PriorError(
             f"studies: none of {n_studies} has two trials to compare; they have "
             f"{', '.join(f'{n} {k}' for k, n in totals.items() if n) or 'no trials'}."
         )
-    metadata: dict[str, str | float | int] = {"source": "studies", "studies": n_studies}
-    metadata["studies_used"] = len(best_trials)
-    metadata |= {f"trials_{key}": count for key, count in sorted(totals.items())}
     return learn(
-        best_trials,
-        union.space() if space is None else space,
+        best,
+        joint_space.space() if space is None else space,
         bandwidth=bandwidth,
         floor=floor,
         max_components=max_components,
         metafeatures=metafeatures,
         target=target,
-        metadata=metadata,
+        metadata=described("studies", n_studies, best, totals),
     )
 
 
@@ -246,26 +240,26 @@ def _ranked(
     trials: Sequence[FrozenTrial],
     objective: int | None,
     counts: dict[str, int],
-) -> list[tuple[FrozenTrial, Tried]]:
-    """The trials that can be ranked; the others are counted by reason."""
+) -> list[tuple[FrozenTrial, RankedTrial]]:
+    """The trials that can be ranked; all are counted by what became of them."""
     signs = [-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions]
     if objective is not None and objective >= len(signs):
         raise PriorError(
             f"objective: study {short(name)} has {len(signs)} objectives, "
             f"got the index {objective}."
         )
-    result: list[tuple[FrozenTrial, Tried]] = []
+    result: list[tuple[FrozenTrial, RankedTrial]] = []
     for trial in trials:
-        reason, tried = _try(trial, signs, objective)
+        reason, ranked = _rank(trial, signs, objective)
         counts[reason] = counts.get(reason, 0) + 1
-        if tried is not None:
-            result.append((trial, tried))
+        if ranked is not None:
+            result.append((trial, ranked))
     return result
 
 
-def _try(
+def _rank(
     trial: FrozenTrial, signs: Sequence[float], objective: int | None
-) -> tuple[str, Tried | None]:
+) -> tuple[str, RankedTrial | None]:
     """(what a trial is counted as, what is ranked of it)."""
     if not trial.params:
         return "without_parameters", None
@@ -274,16 +268,13 @@ def _try(
         if step is None or len(signs) > 1:
             return "pruned_without_values", None
         if not feasible(trial):
-            return "infeasible", Tried(trial.params, None)
-        value = signs[0] * trial.intermediate_values[step]
-        return "pruned", Tried(trial.params, None, (step, math.inf if value != value else value))
+            return "infeasible", RankedTrial(trial.params, None)
+        loss = signs[0] * trial.intermediate_values[step]
+        stopped = step, math.inf if loss != loss else loss
+        return "pruned", RankedTrial(trial.params, None, stopped)
     if trial.state != TrialState.COMPLETE:
         return ("failed" if trial.state == TrialState.FAIL else "unfinished"), None
-    if not feasible(trial):
-        return "infeasible", Tried(trial.params, None)
     losses = [s * v for s, v in zip(signs, trial.values, strict=True)]
     if objective is not None:
         losses = [losses[objective]]
-    if not all(math.isfinite(x) for x in losses):
-        return "not_finite", Tried(trial.params, tuple(math.inf for _ in losses))
-    return "complete", Tried(trial.params, tuple(losses))
+    return rank_complete(trial.params, losses, feasible=feasible(trial))

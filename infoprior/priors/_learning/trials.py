@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from optuna.distributions import BaseDistribution
@@ -12,14 +12,13 @@ from optuna.trial import TrialState
 
 from .._errors import PriorError
 from .._mixture.axes import CategoricalAxis, make_axes
-from .._values import is_missing, is_number, listed, one_of, share, short
+from .._mixture.json_file import Metadata
+from .._mixture.mixture import Mixture
+from .._values import is_missing, is_number, listed, short
 from .joint_space import contained
-from .learn import check_settings, learn
-from .ranking import TOP, Best, Tried, best
+from .learn import check_settings, described, learn
+from .ranking import TOP, RankedTrial, TopTrials, rank_complete, top_trials
 from .table import Direction, check_column, column_of, columns_of, inferred, losses_of
-
-if TYPE_CHECKING:
-    from .._prior import Prior
 
 _PREFIX = "params_"
 _CONSTRAINTS = "system_attrs_constraints"  # where `trials_dataframe` puts them
@@ -40,7 +39,7 @@ def from_trials(
     bandwidth: float | None = None,
     floor: float | None = None,
     max_components: int = 512,
-) -> Prior:
+) -> tuple[Mixture, Metadata]:
     """A prior around the best rows of a table of trials.
 
     Rows are ranked as `from_studies` ranks trials, and everything else is as there; what follows
@@ -84,17 +83,18 @@ def from_trials(
         >>> prior.log_ratio({"x": 0.3}) > 0.5
         True
     """
-    best_share = share("top", top)
-    one_of("outside", outside, ("move", "drop"))
-    check_settings(bandwidth, floor, max_components)
+    check_settings(top, outside, bandwidth, floor, max_components)
     axes = {} if space is None else make_axes(space)
     table = columns_of(frame)
     parameters = _parameters(table, space)
-    live = {n: inferred(n, c) for n, c in parameters.items()} if space is None else dict(space)
-    axes = axes or make_axes(live)
+    if space is None:
+        space = {name: inferred(name, column) for name, column in parameters.items()}
+        axes = make_axes(space)
     for name, column in parameters.items():
         check_column(axes[name], column)
-    no_value = {n: isinstance(a, CategoricalAxis) and None in a.choices for n, a in axes.items()}
+    none_is_a_choice = {
+        n: isinstance(a, CategoricalAxis) and None in a.choices for n, a in axes.items()
+    }
     # Columns that are parameters, where the names are the space's own, are nothing else.
     rest = {n: c for n, c in table.items() if all(c is not p for p in parameters.values())}
     losses = losses_of(rest, value, direction)
@@ -102,43 +102,41 @@ def from_trials(
     state = [_state(s) for s in rest.get("state", ["COMPLETE"] * n)]
     limits = {name: c for name, c in rest.items() if name.startswith(_CONSTRAINTS)}
     groups = ["table"] * n if study is None else _groups(column_of(rest, study, "study"), study)
-    tried: dict[str, list[Tried]] = {}
-    totals: dict[str, int] = {}
+    ranked: dict[str, list[RankedTrial]] = {}
+    totals: Counter[str] = Counter()
     for i in range(n):
         params = {
             name: column[i]
             for name, column in parameters.items()
-            if not is_missing(column[i]) or (column[i] is None and no_value[name])
+            if not is_missing(column[i]) or (column[i] is None and none_is_a_choice[name])
         }
         feasible = all(_satisfied(name, column[i]) for name, column in limits.items())
-        reason, trial = _try(params, losses[i], state[i], feasible)
+        reason, trial = _rank(params, losses[i], state[i], feasible)
         if trial is not None and outside == "drop" and not contained(axes, params):
             reason, trial = "outside", None
-        totals[reason] = totals.get(reason, 0) + 1
+        totals[reason] += 1
         if trial is not None:
-            tried.setdefault(groups[i], []).append(trial)
-    best_trials: list[Best] = []
-    for name in sorted(tried):
+            ranked.setdefault(groups[i], []).append(trial)
+    best: list[TopTrials] = []
+    for name in sorted(ranked):
         counts: dict[str, int] = {}
-        chosen = best(name, tried[name], best_share, counts)
-        if chosen is not None and chosen.n_ranked > 1:
-            best_trials.append(chosen)
-            for key, count in counts.items():
-                totals[key] = totals.get(key, 0) + count
-    if not best_trials:
-        raise PriorError(f"frame: there are no two trials to compare in its {n} rows ({totals}).")
-    metadata: dict[str, str | float | int] = {"source": "trials", "studies": len(set(groups))}
-    metadata["studies_used"] = len(best_trials)
-    metadata |= {f"trials_{key}": count for key, count in sorted(totals.items())}
+        chosen = top_trials(name, ranked[name], top, counts)
+        if chosen is not None:
+            best.append(chosen)
+            totals.update(counts)
+    if not best:
+        raise PriorError(
+            f"frame: there are no two trials to compare in its {n} rows ({dict(totals)})."
+        )
     return learn(
-        best_trials,
-        live,
+        best,
+        space,
         bandwidth=bandwidth,
         floor=floor,
         max_components=max_components,
         metafeatures=metafeatures,
         target=target,
-        metadata=metadata,
+        metadata=described("trials", len(set(groups)), best, totals),
     )
 
 
@@ -173,23 +171,19 @@ def _groups(column: Sequence[Any], name: str) -> list[str]:
     return [str(value) for value in column]
 
 
-def _try(
+def _rank(
     params: dict[str, Any], losses: list[float] | None, state: str, feasible: bool
-) -> tuple[str, Tried | None]:
+) -> tuple[str, RankedTrial | None]:
     """(what a row is counted as, what is ranked of it)."""
     if state in ("FAIL", "RUNNING", "WAITING"):
         return ("failed" if state == "FAIL" else "unfinished"), None
     if not params:
         return "without_parameters", None
     if state == "PRUNED":
-        return "pruned", Tried(params, None)
+        return "pruned", RankedTrial(params, None)
     if losses is None:
         return "without_value", None
-    if not feasible:
-        return "infeasible", Tried(params, None)
-    if not all(math.isfinite(x) for x in losses):
-        return "not_finite", Tried(params, tuple(math.inf for _ in losses))
-    return "complete", Tried(params, tuple(losses))
+    return rank_complete(params, losses, feasible=feasible)
 
 
 def _satisfied(name: str, limit: Any) -> bool:

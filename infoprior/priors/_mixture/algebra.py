@@ -1,4 +1,4 @@
-"""Priors made of priors: given some values, and mixtures of two."""
+"""Mixtures made of mixtures: given some values, with other names or weights, and of two."""
 
 from __future__ import annotations
 
@@ -6,113 +6,90 @@ import difflib
 import math
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._errors import PriorError
 from .._values import listed, mapping, number, short
-from .axes import Axis, ContinuousAxis, GridAxis
-from .kernels import Kernels, NumericKernels, TableKernels, check_table, every
-from .truncated_normal import Array, logsumexp
-
-if TYPE_CHECKING:
-    from .._prior import Prior
-
-MAX_COMPONENTS = 10_000
+from .axes import GridAxis, make_axes
+from .kernels import Kernels, NumericKernels, TableKernels, check_table, table
+from .locate import Params
+from .mixture import MAX_COMPONENTS, Mixture, normalized
+from .points import normalized_weights
 
 
-def assemble(
-    axes: Mapping[str, Axis],
-    kernels: Mapping[str, Kernels],
-    log_weights: Array,
-    log_floor: float,
-    metadata: Mapping[str, Any],
-) -> Prior:
-    """The prior of these parts, normalised; components whose weight underflows are left out.
+def condition(mixture: Mixture, params: Params) -> Mixture:
+    """The mixture over the other parameters, given these; see `Prior.condition`.
 
-    Args:
-        axes: of the result.
-        kernels: of every name in `axes`; no name at all for a prior without components.
-        log_weights: the components' log weights, shape (k,), on the scale of `log_floor`.
-        log_floor: the floor's log weight.
+    Raises:
+        PriorError: an unknown name, a value outside, or no other parameter.
     """
-    from .._prior import Prior
-
-    space = {n: a.distribution for n, a in axes.items()}
-    share = np.exp(log_floor - np.logaddexp(log_floor, logsumexp(log_weights)) if kernels else 0.0)
-    floor = float(np.clip(share, np.finfo(float).tiny, 1.0))
-    if floor == 1.0:
-        return Prior(space, floor=1.0, metadata=metadata)
-    weights = np.exp(log_weights - np.max(log_weights))
-    kept = weights > 0.0
-    arrays = {n: (k if kept.all() else k.take(kept)).arrays() for n, k in kernels.items()}
-    return Prior(space, arrays, weights[kept] / weights[kept].sum(), floor=floor, metadata=metadata)
-
-
-def condition(prior: Prior, params: Mapping[str, Any]) -> Prior:
-    """`Prior.condition`."""
     mapping("condition", params, "names and values")
-    unknown = sorted(str(n) for n in params.keys() - prior._axes.keys())
-    rest = {n: a for n, a in prior._axes.items() if n not in params}
+    unknown = sorted(str(n) for n in params.keys() - mixture.axes.keys())
+    rest = {n: a for n, a in mixture.axes.items() if n not in params}
     if unknown or not rest:
         raise PriorError(f"condition: unknown: {listed(unknown)}; {len(rest)} parameters left.")
-    log_weights, log_floor = prior._given(params, strict=True)
-    kernels = {n: k for n, k in prior._kernels.items() if n in rest}
-    return assemble(rest, kernels, log_weights, log_floor, prior.metadata)
+    log_weights, log_floor = mixture.log_joint(params, strict=True)
+    kernels = {n: k for n, k in mixture.kernels.items() if n in rest}
+    return normalized(rest, kernels, log_weights, log_floor)
 
 
-def rename(prior: Prior, names: Mapping[str, str]) -> Prior:
-    """`Prior.rename`."""
+def rename(mixture: Mixture, names: Mapping[str, str]) -> Mixture:
+    """The mixture with other names for some parameters; see `Prior.rename`.
+
+    Raises:
+        PriorError: for an unknown name, or one that two would share.
+    """
     mapping("rename", names, "old names and new ones")
-    if unknown := [name for name in names if name not in prior._axes]:
-        near = difflib.get_close_matches(str(unknown[0]), prior._axes, 1)
+    if unknown := [name for name in names if name not in mixture.axes]:
+        near = difflib.get_close_matches(str(unknown[0]), mixture.axes, 1)
         raise PriorError(
             f"rename: there is no parameter {short(unknown[0])}"
-            + (f"; did you mean {short(near[0])}?" if near else f", only {listed(prior._axes)}.")
+            + (f"; did you mean {short(near[0])}?" if near else f", only {listed(mixture.axes)}.")
         )
     for name, new in names.items():
         if not isinstance(new, str):
             raise PriorError(f"rename: {short(name)} needs text as its new name, got {short(new)}.")
-    renamed = {name: names.get(name, name) for name in prior._axes}
+    renamed = {name: names.get(name, name) for name in mixture.axes}
     counts = Counter(renamed.values())
     if twice := [new for new, n in counts.items() if n > 1]:
         olds = listed(old for old, new in renamed.items() if new == twice[0])
         raise PriorError(f"rename: {olds} would all be named {short(twice[0])}.")
-    return prior._like(
-        {renamed[n]: axis for n, axis in prior._axes.items()},
-        {renamed[n]: kernels for n, kernels in prior._kernels.items()},
-    )
+    axes = make_axes({renamed[n]: axis.distribution for n, axis in mixture.axes.items()})
+    kernels = {renamed[n]: kernels for n, kernels in mixture.kernels.items()}
+    return Mixture(axes, kernels, mixture.weights, mixture.floor)
 
 
-def mix(prior: Prior, other: Prior, weight: float) -> Prior:
-    """`Prior.mix`."""
-    if not isinstance(other, type(prior)):
-        raise PriorError(f"mix: other needs to be a Prior, got {short(other)}.")
+def mix(mixture: Mixture, other: Mixture, weight: float) -> Mixture:
+    """(1 − weight) · mixture + weight · other, over the same space; see `Prior.mix`.
+
+    Raises:
+        PriorError: the weight is none, the spaces differ, or there are too many components.
+    """
     weight = number("mix: weight", weight)
     if not 0.0 <= weight <= 1.0:
         raise PriorError(f"mix: weight needs to be in [0, 1], got {weight!r}.")
-    _same_space(prior.space, other.space)
-    sides = [(p, w) for p, w in ((prior, 1.0 - weight), (other, weight)) if w > 0.0]
-    mixed = [(p, w) for p, w in sides if p.n_components]
-    n = sum(p.n_components for p, _ in mixed)
+    _check_same_space(mixture.space, other.space)
+    sides = [(m, w) for m, w in ((mixture, 1.0 - weight), (other, weight)) if w > 0.0]
+    lumpy = [(m, w) for m, w in sides if m.n_components]
+    n = sum(m.n_components for m, _ in lumpy)
     if n > MAX_COMPONENTS:
         raise PriorError(
             f"mix: {n} components are more than {MAX_COMPONENTS}; "
             "make the priors of fewer points first."
         )
     kernels = {
-        name: _stacked(axis, [p._kernels[name] for p, _ in mixed])
-        for name, axis in (prior._axes.items() if mixed else ())
+        name: _stacked([m.kernels[name] for m, _ in lumpy])
+        for name in (mixture.axes if lumpy else ())
     }
-    log_weights = np.concatenate([np.zeros(0), *(p._log_weights + math.log(w) for p, w in mixed)])
-    log_floor = math.log(sum(w * p.floor for p, w in sides))
-    theirs = other.metadata
-    shared = {k: v for k, v in prior.metadata.items() if k in theirs and theirs[k] == v}
-    return assemble(prior._axes, kernels, log_weights, log_floor, shared)
+    log_weights = np.concatenate([np.zeros(0), *(m.log_weights + math.log(w) for m, w in lumpy)])
+    log_floor = math.log(sum(w * m.floor for m, w in sides))
+    return normalized(mixture.axes, kernels, log_weights, log_floor)
 
 
-def _same_space(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> None:
+def _check_same_space(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> None:
     if ours.keys() != theirs.keys():
         raise PriorError(
             f"mix: the priors are over different parameters, {listed(sorted(ours))} and "
@@ -127,8 +104,8 @@ def _same_space(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> None:
             )
 
 
-def _stacked(axis: Axis, parts: list[Kernels]) -> Kernels:
-    """The kernels of several priors under each other; tables for all where one has tables."""
+def _stacked(parts: list[Kernels]) -> Kernels:
+    """The kernels of several mixtures under each other; tables for all where one has tables."""
     gaussians = [part for part in parts if isinstance(part, NumericKernels)]
     if len(gaussians) == len(parts):
         return NumericKernels(
@@ -142,24 +119,17 @@ def _stacked(axis: Axis, parts: list[Kernels]) -> Kernels:
     return TableKernels(discrete, np.concatenate([table(part)[0] for part in parts]))
 
 
-def table(kernels: Kernels, positions: Array | None = None) -> tuple[Array, Array]:
-    """Kernels of a discrete parameter as probabilities, given that it has one of these values.
+def reweight(mixture: Mixture, weights: ArrayLike) -> Mixture:
+    """The same components with other weights; see `Prior.reweight`.
 
-    Args:
-        kernels: on an axis with finitely many values.
-        positions: the values' indices, shape (n,); all by default.
-
-    Returns:
-        (probabilities of shape (k, n), log mass of these values in each kernel, shape (k,)). A
-        kernel without mass there has equal probabilities.
+    Raises:
+        PriorError: there are no components, or not a weight for each, or none is positive.
     """
-    if isinstance(kernels, TableKernels) and positions is None:
-        return kernels.probabilities, np.zeros(len(kernels))
-    axis = kernels.axis
-    assert not isinstance(axis, ContinuousAxis)
-    positions = every(axis) if positions is None else positions
-    logs = (kernels.log_ratio(positions) + axis.log_uniform(positions)[:, None]).T
-    log_mass = logsumexp(logs)
-    shift = np.where(np.isfinite(log_mass), log_mass, 0.0)[:, None]
-    rows = np.where(np.isfinite(log_mass)[:, None], np.exp(logs - shift), 1.0)
-    return rows / rows.sum(axis=1, keepdims=True), log_mass
+    if not mixture.kernels:
+        raise PriorError("reweight: a uniform prior has no components.")
+    normalized = normalized_weights(mixture.n_components, weights)
+    kept = normalized > 0.0
+    kernels = mixture.kernels
+    if not kept.all():
+        kernels = {name: stack.take(kept) for name, stack in kernels.items()}
+    return Mixture(mixture.axes, kernels, normalized[kept], mixture.floor)

@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -25,14 +23,12 @@ from optuna.distributions import (
 )
 
 from .._errors import PriorError
-from .._values import listed, mapping, short
+from .._values import Array, mapping, short
 from .choices import check_choice, choice_key, plain
 
-Array = NDArray[np.float64]
-Params = Mapping[str, Any]
 _LARGEST_INT = 2**53  # beyond this a float no longer holds every int
 _FEW_VALUES = 2**20  # up to here the difference of a cell's edges has nine digits or more
-_TOLERANCE = 1e-8  # in steps: with which Optuna says what a stepped distribution contains
+TOLERANCE = 1e-8  # in steps: with which Optuna says what a stepped distribution contains
 
 
 def _check_range(name: str, low: float, high: float, *, integer: bool) -> None:
@@ -109,6 +105,10 @@ class ContinuousAxis(_Axis):
         u = ((math.log(x) if self.log else x) - self._start) / self._span
         return min(max(u, 0.0), 1.0)
 
+    def to_unit(self, values: Array) -> Array:
+        """Unit coordinates of numbers, shape (n,); outside [0, 1] for those out of the range."""
+        return ((np.log(values) if self.log else values) - self._start) / self._span
+
     def log_uniform(self, positions: Array) -> Array:
         """log density of the uniform prior at unit coordinates, per unit of the parameter."""
         if self.log:  # dx = x · span · du
@@ -159,7 +159,7 @@ class GridAxis(_Axis):
         # `high` is a value, rounded to a float: where that is coarse, by a part of a step.
         rounding = math.ulp(max(abs(self.low), abs(self.high))) / self.step
         off = abs(steps - n)
-        if off > 0 and float(off) > min(_TOLERANCE + rounding, 0.25):
+        if off > 0 and float(off) > min(TOLERANCE + rounding, 0.25):
             raise PriorError(
                 f"space: parameter {short(self.name)} has the range {self.low!r} to {self.high!r}, "
                 f"which is not divisible by its step {self.step!r}."
@@ -184,7 +184,7 @@ class GridAxis(_Axis):
             # In ints, since neither a large value nor its distance from `low` need be a float.
             exact = isinstance(value, (int, np.integer))
             nearest = int(value) if exact else round(number)
-            if not exact and abs(number - nearest) >= _TOLERANCE * self.step:
+            if not exact and abs(number - nearest) >= TOLERANCE * self.step:
                 return None
             steps, rest = divmod(nearest - int(self.low), int(self.step))
             return float(steps) if rest == 0 and 0 <= steps < self.n_values else None
@@ -192,7 +192,7 @@ class GridAxis(_Axis):
         if not -0.5 < position < self.n_values - 0.5:
             return None
         index = round(position)
-        if abs(position - index) < _TOLERANCE:
+        if abs(position - index) < TOLERANCE:
             return float(index)
         # Of millions of steps the position itself is rounded by more than the tolerance.
         return float(index) if self.values(np.array([index])) == [number] else None
@@ -342,44 +342,6 @@ def make_axes(space: Any) -> dict[str, Axis]:
     return {axis.name: axis for axis in axes}
 
 
-def locate(axis: Axis, values: Iterable[Any]) -> tuple[Array, NDArray[np.bool_]]:
-    """(positions as float64, inside?), each of shape (n,); a point outside is put at 0."""
-    positions = [axis.find(value) for value in values]
-    inside = np.array([p is not None for p in positions], dtype=np.bool_)
-    return np.array([p or 0.0 for p in positions], dtype=np.float64), inside
-
-
-def check_names(axes: Mapping[str, Axis], names: Any, where: str) -> None:
-    """PriorError where a dict has not exactly the axes' names."""
-    if not isinstance(names, Mapping):
-        raise PriorError(f"{where}: needs a dict of names, got {type(names).__name__}.")
-    if names.keys() != axes.keys():
-        missing = listed(sorted(axes.keys() - names.keys()))
-        unknown = listed(sorted(map(str, names.keys() - axes.keys())))
-        raise PriorError(f"{where}: parameters missing: {missing}, unknown: {unknown}.")
-
-
-def locate_points(
-    axes: Mapping[str, Axis], points: Sequence[Params]
-) -> tuple[dict[str, tuple[Axis, Array]], NDArray[np.bool_]]:
-    """({name: (axis, positions (n,))}, which points are inside (n,))."""
-    for point in points:
-        check_names(axes, point, "point")
-    located: dict[str, tuple[Axis, Array]] = {}
-    inside = np.ones(len(points), dtype=np.bool_)
-    for name, axis in axes.items():
-        positions, contained = locate(axis, (p[name] for p in points))
-        located[name] = axis, positions
-        inside &= contained
-    return located, inside
-
-
-def locate_inside(
-    axes: Mapping[str, Axis], points: Sequence[Params]
-) -> dict[str, tuple[Axis, Array]]:
-    """{name: (axis, positions (n,))}; PriorError where a point is outside."""
-    located, inside = locate_points(axes, points)
-    if not inside.all():
-        i = int(np.flatnonzero(~inside)[0])
-        raise PriorError(f"points: number {i} is outside the space: {short(dict(points[i]))}.")
-    return located
+def all_positions(axis: CategoricalAxis | GridAxis) -> Array:
+    """Every position of a discrete axis, shape (values,)."""
+    return np.arange(axis.n_values, dtype=np.float64)

@@ -5,26 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._errors import PriorError
-from .._values import generator, listed, short, whole
-from .axes import Axis, ContinuousAxis, locate_points
-from .kernels import every
-from .truncated_normal import Array
-
-if TYPE_CHECKING:
-    from .._prior import Prior
+from .._values import Array, generator, listed, short, whole
+from .axes import Axis, ContinuousAxis, all_positions
+from .locate import Located, locate_points
+from .mixture import Mixture
+from .sampling import sample
 
 _MOST = 10**9  # samples of an estimate
 _MAX_POINTS = 100_000  # the most points of a discrete space that are summed over
 # A continuous parameter's integral: panels as wide as the narrowest kernel, four nodes in each.
 _PANELS, _NODES = 1000, 4
 _CHUNK = 2_000_000  # terms of the mixture held at once
-
-Located = dict[str, tuple[Axis, Array]]
 
 
 @dataclass(frozen=True)
@@ -45,18 +40,18 @@ class Entropy:
 
 
 def entropy(
-    prior: Prior, name: str | None, n: int, rng: np.random.Generator | int | None
+    mixture: Mixture, name: str | None, n: int, rng: np.random.Generator | int | None
 ) -> Entropy:
-    """`Prior.entropy`."""
-    if name is not None and not (isinstance(name, str) and name in prior._axes):
+    """How much a mixture says, of one parameter or of all; see `Prior.entropy`."""
+    if name is not None and not (isinstance(name, str) and name in mixture.axes):
         raise PriorError(
-            f"entropy: parameter {short(name)} is unknown; there are {listed(prior._axes)}."
+            f"entropy: parameter {short(name)} is unknown; there are {listed(mixture.axes)}."
         )
     n = whole("entropy: n", n, 2, _MOST)
     rng = None if rng is None else generator("entropy: rng", rng)
-    axes = prior._axes if name is None else {name: prior._axes[name]}
-    if len(axes) > 1 and not prior._kernels:  # a product: its parameters' entropies add up
-        parts = [entropy(prior, each, n, rng) for each in axes]
+    axes = mixture.axes if name is None else {name: mixture.axes[name]}
+    if len(axes) > 1 and not mixture.kernels:  # a product: its parameters' entropies add up
+        parts = [entropy(mixture, each, n, rng) for each in axes]
         error = math.sqrt(sum(part.entropy_error**2 for part in parts))
         return Entropy(sum(p.entropy for p in parts), 0.0, error, 0.0, max(p.n for p in parts))
     (axis, *others) = axes.values()
@@ -64,21 +59,23 @@ def entropy(
         nodes, weights = np.polynomial.legendre.leggauss(_NODES)
         positions = ((np.arange(_PANELS)[:, None] + 0.5 * (nodes + 1.0)) / _PANELS).ravel()
         log_shares = np.log(np.tile(weights / (2.0 * _PANELS), _PANELS))
-        return _exact(prior, {axis.name: (axis, positions)}, log_shares)
+        return _exact(mixture, {axis.name: (axis, positions)}, log_shares)
     discrete = [a for a in axes.values() if not isinstance(a, ContinuousAxis)]
     if len(discrete) == len(axes) and math.prod(a.n_values for a in discrete) <= _MAX_POINTS:
-        grids = np.meshgrid(*(every(a) for a in discrete))
+        grids = np.meshgrid(*(all_positions(a) for a in discrete))
         located: Located = {
             a.name: (a, grid.ravel()) for a, grid in zip(discrete, grids, strict=True)
         }
-        return _exact(prior, located, _log_uniform(located))
-    return _estimate(prior, axes, n, np.random.default_rng(0) if rng is None else rng)
+        return _exact(mixture, located, _log_uniform(located))
+    return _estimate(mixture, axes, n, np.random.default_rng(0) if rng is None else rng)
 
 
-def _estimate(prior: Prior, axes: Mapping[str, Axis], n: int, rng: np.random.Generator) -> Entropy:
-    points = prior.sample(n, rng)
+def _estimate(
+    mixture: Mixture, axes: Mapping[str, Axis], n: int, rng: np.random.Generator
+) -> Entropy:
+    points = sample(mixture, n, rng)
     located, _ = locate_points(axes, [{name: point[name] for name in axes} for point in points])
-    log_ratio = prior._log_ratio(located, n)
+    log_ratio = mixture.log_ratio(located, n)
     log_prob = log_ratio + _log_uniform(located)
     return Entropy(
         entropy=float(-log_prob.mean()),
@@ -94,15 +91,15 @@ def _log_uniform(located: Located) -> Array:
     return np.sum(logs, axis=0)
 
 
-def _exact(prior: Prior, located: Located, log_shares: Array) -> Entropy:
+def _exact(mixture: Mixture, located: Located, log_shares: Array) -> Entropy:
     """The sum over positions; `log_shares`, shape (n,), are their shares of the uniform prior."""
     n = len(log_shares)
-    step = max(_CHUNK // max(prior.n_components, 1), 1)
+    step = max(_CHUNK // max(mixture.n_components, 1), 1)
     parts = [
         {name: (a, p[i : i + step]) for name, (a, p) in located.items()} for i in range(0, n, step)
     ]
     log_ratio = np.concatenate(
-        [prior._log_ratio(part, len(next(iter(part.values()))[1])) for part in parts]
+        [mixture.log_ratio(part, len(next(iter(part.values()))[1])) for part in parts]
     )
     p = np.exp(log_ratio + log_shares)
     p /= p.sum()

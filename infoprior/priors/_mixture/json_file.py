@@ -20,8 +20,11 @@ from optuna.distributions import (
 
 from .._errors import PriorError
 from .._values import Array, json_numbers, listed, mapping, number, short
-from .axes import Axis, CategoricalAxis, float_distribution, make_axis
-from .kernels import LARGEST_WIDTH, Kernels
+from .axes import Axis, CategoricalAxis, float_distribution, make_axes
+from .kernels import LARGEST_WIDTH
+from .mixture import MAX_COMPONENTS, Mixture, make_mixture
+
+Metadata = dict[str, str | float | int]
 
 FORMAT, VERSION = "infoprior.prior", 2
 # Version 1 has Gaussians with centres in [0, 1] and widths up to 100 for all numeric parameters.
@@ -51,9 +54,20 @@ def _difference(value: Mapping[str, Any], expected: Sequence[str]) -> str:
     return f"keys missing: {listed(missing)}, unknown: {listed(k for k in value if k not in names)}"
 
 
-def check_metadata(metadata: Any) -> dict[str, str | float | int]:
+def fitting_metadata(mixture: Mixture, metadata: Any) -> Metadata:
+    """The metadata, none if it is None, once the file is seen to be small enough to be read.
+
+    Raises:
+        PriorError: it is no dict of text and numbers, or the file might be larger than 64 MB.
+    """
+    checked = check_metadata({} if metadata is None else metadata)
+    check_size(mixture, checked)
+    return checked
+
+
+def check_metadata(metadata: Any) -> Metadata:
     """A copy holding text and finite numbers only, as Python's own."""
-    result: dict[str, str | float | int] = {}
+    result: Metadata = {}
     for key, value in mapping("metadata", metadata, "text and numbers").items():
         if not isinstance(key, str):
             raise PriorError(f"metadata: names need to be text, got {short(key)}.")
@@ -65,22 +79,17 @@ def check_metadata(metadata: Any) -> dict[str, str | float | int]:
     return result
 
 
-def check_size(
-    axes: Mapping[str, Axis],
-    kernels: Mapping[str, Kernels],
-    n_components: int,
-    metadata: Mapping[str, Any],
-) -> None:
+def check_size(mixture: Mixture, metadata: Metadata) -> None:
     """PriorError where the file might become larger than what is read."""
     size = 4 * _ENTRY + len(json.dumps(metadata)) + len(metadata) * _LINE
     each = _LINE
-    for name, axis in axes.items():
+    for name, axis in mixture.axes.items():
         text = len(json.dumps(name))
         size += text + _ENTRY
         if isinstance(axis, CategoricalAxis):
             size += len(json.dumps(axis.choices))
-        each += text + (kernels[name].json_size if kernels else 0)
-    size += each * n_components
+        each += text + (mixture.kernels[name].json_size if mixture.kernels else 0)
+    size += each * mixture.n_components
     if size > MAX_BYTES:
         raise PriorError(
             f"prior: its file would have up to {size} bytes, more than {MAX_BYTES}: use fewer "
@@ -88,19 +97,18 @@ def check_size(
         )
 
 
-def to_document(
-    space: Mapping[str, BaseDistribution],
-    floor: float,
-    components: list[dict[str, Any]],
-    metadata: Mapping[str, Any],
-    version: int,
-) -> dict[str, Any]:
+def to_document(mixture: Mixture, metadata: Metadata) -> dict[str, Any]:
     """The document's fields, in the order they are written."""
+    components = [
+        {"weight": w, "kernels": {n: k.to_dict(i) for n, k in mixture.kernels.items()}}
+        for i, w in enumerate(mixture.weights.tolist())
+    ]
+    plain = all(kernels.plain for kernels in mixture.kernels.values())
     return {
         "format": FORMAT,
-        "version": version,
-        "space": {n: _space_entry(d) for n, d in space.items()},
-        "floor": floor,
+        "version": PLAIN_VERSION if plain else VERSION,
+        "space": {n: _space_entry(d) for n, d in mixture.space.items()},
+        "floor": mixture.floor,
         "components": components,
         "metadata": dict(sorted(metadata.items())),
     }
@@ -191,8 +199,8 @@ def _gaussians(axis: Axis, kernels: list[Any], *, plain: bool) -> tuple[Array, A
     return centers, widths
 
 
-def from_document(document: Any, max_components: int) -> dict[str, Any]:
-    """Keyword arguments of `Prior` from a document, every field checked."""
+def from_document(document: Any) -> tuple[Mixture, Metadata]:
+    """(mixture, metadata) of a document, every field checked."""
     if not isinstance(document, dict):
         raise PriorError(f"document: needs an object, got {short(document)}.")
     # The format first: a file of another kind is best told so.
@@ -205,12 +213,12 @@ def from_document(document: Any, max_components: int) -> dict[str, Any]:
     if not isinstance(document["space"], dict) or not document["space"]:
         raise PriorError(f"space: needs an object of parameters, got {short(document['space'])}.")
     space = {n: _distribution(f"space: {short(n)}", d) for n, d in document["space"].items()}
-    axes = {n: make_axis(n, d) for n, d in space.items()}
+    axes = make_axes(space)
     components = document["components"]
     if not isinstance(components, list):
         raise PriorError(f"components: needs a list, got {short(components)}.")
-    if len(components) > max_components:
-        raise PriorError(f"components: {len(components)} are more than {max_components}.")
+    if len(components) > MAX_COMPONENTS:
+        raise PriorError(f"components: {len(components)} are more than {MAX_COMPONENTS}.")
     for i, component in enumerate(components):
         kernels = _keys(f"components[{i}]", component, ("weight", "kernels"))["kernels"]
         if not isinstance(kernels, dict) or kernels.keys() != axes.keys():
@@ -230,13 +238,9 @@ def from_document(document: Any, max_components: int) -> dict[str, Any]:
             columns[name] = _table(axis, listed_kernels)
         else:
             columns[name] = _gaussians(axis, listed_kernels, plain=version == PLAIN_VERSION)
-    return {
-        "space": space,
-        "kernels": columns,
-        "weights": weights,
-        "floor": number("floor", document["floor"]),
-        "metadata": check_metadata(document["metadata"]),
-    }
+    floor = number("floor", document["floor"])
+    metadata = check_metadata(document["metadata"])
+    return make_mixture(axes, columns, weights, floor), metadata
 
 
 def _text(document: Mapping[str, Any]) -> str:

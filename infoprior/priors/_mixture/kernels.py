@@ -13,9 +13,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._errors import PriorError
-from .._values import numbers, short
-from .axes import Axis, CategoricalAxis, GridAxis, NumericAxis
-from .truncated_normal import LOG_SQRT_2PI, Array, log_interval, truncated_ppf, truncated_quantile
+from .._values import Array, numbers, short
+from .axes import Axis, CategoricalAxis, ContinuousAxis, GridAxis, NumericAxis, all_positions
+from .truncated_normal import (
+    LOG_SQRT_2PI,
+    log_interval,
+    logsumexp,
+    truncated_ppf,
+    truncated_quantile,
+)
 
 SMALLEST_WIDTH, LARGEST_WIDTH = 1e-3, 1e2  # of a numeric kernel, in unit coordinates
 WIDEST = 1e12  # the largest width on a range that was made narrower: flat to twelve digits
@@ -85,7 +91,7 @@ class NumericKernels:
         """log kernel − log uniform at the axis' positions, shape (n, k) for positions of (n,)."""
         if isinstance(self.axis, GridAxis):
             if self._table is None and self.axis.n_values * len(self) <= _CACHE_ENTRIES:
-                self._table = self._cells(every(self.axis))
+                self._table = self._cells(all_positions(self.axis))
             if self._table is not None:
                 return self._table[np.asarray(positions).astype(np.int64)]
             cells, inverse = np.unique(positions, return_inverse=True)
@@ -169,7 +175,7 @@ class TableKernels:
         with np.errstate(divide="ignore"):  # a value may have probability 0: the floor is left
             log_probabilities = np.log(self.probabilities.T)
         self._log_ratio = np.ascontiguousarray(
-            log_probabilities - axis.log_uniform(every(axis))[:, None]
+            log_probabilities - axis.log_uniform(all_positions(axis))[:, None]
         )
         self._cumulative = np.cumsum(self.probabilities, axis=1)
 
@@ -228,11 +234,6 @@ class TableKernels:
 Kernels = NumericKernels | TableKernels
 
 
-def every(axis: CategoricalAxis | GridAxis) -> Array:
-    """All positions of a discrete axis, shape (values,)."""
-    return np.arange(axis.n_values, dtype=np.float64)
-
-
 def check_table(axis: Axis, n_components: int) -> None:
     """PriorError where a table over these components would be too large to keep."""
     if axis.n_values * n_components > MAX_TABLE:
@@ -259,3 +260,26 @@ def make_kernels(axis: Axis, kernel: Any) -> Kernels:
     except (TypeError, ValueError):
         raise PriorError(f"kernels: {short(axis.name)} needs centers and widths.") from None
     return NumericKernels(axis, centers, widths)
+
+
+def table(kernels: Kernels, positions: Array | None = None) -> tuple[Array, Array]:
+    """Kernels of a discrete parameter as probabilities, given that it has one of these values.
+
+    Args:
+        kernels: on an axis with finitely many values.
+        positions: the values' indices, shape (n,); all by default.
+
+    Returns:
+        (probabilities of shape (k, n), log mass of these values in each kernel, shape (k,)). A
+        kernel without mass there has equal probabilities.
+    """
+    if isinstance(kernels, TableKernels) and positions is None:
+        return kernels.probabilities, np.zeros(len(kernels))
+    axis = kernels.axis
+    assert not isinstance(axis, ContinuousAxis)
+    positions = all_positions(axis) if positions is None else positions
+    logs = (kernels.log_ratio(positions) + axis.log_uniform(positions)[:, None]).T
+    log_mass = logsumexp(logs)
+    shift = np.where(np.isfinite(log_mass), log_mass, 0.0)[:, None]
+    rows = np.where(np.isfinite(log_mass)[:, None], np.exp(logs - shift), 1.0)
+    return rows / rows.sum(axis=1, keepdims=True), log_mass

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import PriorError
 from .._values import listed, number, short
-from .axes import ContinuousAxis
-from .kernels import every
-
-if TYPE_CHECKING:
-    from .._prior import Prior
+from .axes import ContinuousAxis, all_positions
+from .mixture import Mixture
 
 _MAX_VALUES = 100_000  # the most values a marginal lists
 
@@ -66,18 +63,18 @@ class Marginal:
         return {"name": self.name, "log": self.log, "values": self.values, key: body.tolist()}
 
 
-def marginal(prior: Prior, name: str) -> Marginal:
-    """`Prior.marginal`."""
-    if not (isinstance(name, str) and name in prior._axes):
+def marginal(mixture: Mixture, name: str) -> Marginal:
+    """One parameter's marginal; PriorError for an unknown name or too many values."""
+    if not (isinstance(name, str) and name in mixture.axes):
         raise PriorError(
-            f"marginal: parameter {short(name)} is unknown; there are {listed(prior._axes)}."
+            f"marginal: parameter {short(name)} is unknown; there are {listed(mixture.axes)}."
         )
-    axis = prior._axes[name]
+    axis = mixture.axes[name]
     if axis.n_values > _MAX_VALUES:
         raise PriorError(f"marginal: parameter {short(name)} has {axis.n_values} values to list.")
-    positions = np.linspace(0, 1, 512) if isinstance(axis, ContinuousAxis) else every(axis)
+    positions = np.linspace(0, 1, 512) if isinstance(axis, ContinuousAxis) else all_positions(axis)
     values = axis.values(positions)
-    p = np.exp(prior._log_ratio({name: (axis, positions)}, len(values)))
+    p = np.exp(mixture.log_ratio({name: (axis, positions)}, len(values)))
     p = p * np.exp(axis.log_uniform(positions))
     log = bool(getattr(axis.distribution, "log", False))
     if axis.discrete:
@@ -85,15 +82,15 @@ def marginal(prior: Prior, name: str) -> Marginal:
     return Marginal(name, values, None, p, log)
 
 
-def mode(prior: Prior) -> dict[str, Any]:
-    """`Prior.mode`."""
-    if not prior._kernels:
-        middle = {n: a.from_unit(np.array([0.5])) for n, a in prior._axes.items()}
-        return {n: a.values(middle[n])[0] for n, a in prior._axes.items()}
-    k = prior.n_components
+def mode(mixture: Mixture) -> dict[str, Any]:
+    """The component centre with the highest density relative to uniform; see `Prior.mode`."""
+    if not mixture.kernels:
+        middle = {n: a.from_unit(np.array([0.5])) for n, a in mixture.axes.items()}
+        return {n: a.values(middle[n])[0] for n, a in mixture.axes.items()}
+    k = mixture.n_components
     located = {
-        n: (prior._axes[n], np.concatenate([kernels.peak(i) for i in range(k)]))
-        for n, kernels in prior._kernels.items()
+        n: (mixture.axes[n], np.concatenate([kernels.peak(i) for i in range(k)]))
+        for n, kernels in mixture.kernels.items()
     }
-    best = int(np.argmax(prior._log_ratio(located, k)))
+    best = int(np.argmax(mixture.log_ratio(located, k)))
     return {n: a.values(positions[best : best + 1])[0] for n, (a, positions) in located.items()}

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._errors import PriorError
-from .._values import mapping, short
+from .._values import Array, mapping, short
 from .axes import Axis, CategoricalAxis, ContinuousAxis, GridAxis
-from .truncated_normal import Array
+from .mixture import Mixture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from .._prior import Prior
 
 # Okabe & Ito's colours, told apart by the colour-blind too.
 COLOURS = ("#7f7f7f", "#0072B2", "#E69F00", "#D55E00", "#009E73", "#CC79A7", "#56B4E9")
@@ -32,42 +30,44 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def plot(prior: Prior, others: Mapping[str, Prior] | None, label: str, title: str) -> Figure:
-    """`Prior.plot`."""
+def check_labels(label: Any, title: Any, others: Any) -> Mapping[str, Any]:
+    """The others by label, once the texts are seen to be texts and the labels to differ.
+
+    Raises:
+        PriorError: they are not.
+    """
     for where, text in (("label", label), ("title", title)):
         if not isinstance(text, str):
             raise PriorError(f"plot: {where}: needs text, got {short(text)}.")
     others = {} if others is None else mapping("plot: others", others, "labels and priors")
-    for name, other in others.items():
+    for name in others:
         if not isinstance(name, str):
             raise PriorError(f"plot: others: labels need to be text, got {short(name)}.")
         if name == label:
             raise PriorError(f"plot: label: {short(name)} is one of the others' too.")
-        if not isinstance(other, type(prior)):
-            raise PriorError(f"plot: others: {short(name)} needs a Prior, got {short(other)}.")
-    return marginals_figure({label: prior, **others}, title)
+    return others
 
 
 @np.errstate(all="ignore")
-def marginals_figure(priors: Mapping[str, Prior], title: str = "") -> Figure:
-    """Marginals of priors over the same names, relative to uniform (1 = as likely as uniform).
+def marginals_figure(mixtures: Mapping[str, Mixture], title: str = "") -> Figure:
+    """Marginals of mixtures over the same names, relative to uniform (1 = as likely as uniform).
 
-    Ranges may differ: each prior is drawn over its own, relative to uniform there.
+    Ranges may differ: each is drawn over its own, relative to uniform there.
 
     Args:
-        priors: label -> prior, in the order of the legend.
+        mixtures: label -> what is drawn, in the order of the legend.
         title: above the panels.
 
     Raises:
         PriorError: no priors, or of different names.
     """
-    if not priors:
+    if not mixtures:
         raise PriorError("plot: there are no priors to draw; give at least one.")
-    names = list(next(iter(priors.values())).space)
-    if any(prior._axes.keys() != set(names) for prior in priors.values()):
+    names = list(next(iter(mixtures.values())).axes)
+    if any(mixture.axes.keys() != set(names) for mixture in mixtures.values()):
         raise PriorError("plot: the priors are of different spaces; restrict them to one first.")
     for name in names:
-        kinds = {isinstance(prior._axes[name], CategoricalAxis) for prior in priors.values()}
+        kinds = {isinstance(m.axes[name], CategoricalAxis) for m in mixtures.values()}
         if len(kinds) > 1:
             raise PriorError(f"plot: {short(name)} is a number in one prior, a choice in another.")
     n_columns = min(5, len(names))
@@ -77,9 +77,9 @@ def marginals_figure(priors: Mapping[str, Prior], title: str = "") -> Figure:
     for panel in panels.flat[len(names) :]:
         panel.set_visible(False)
     # A single prior is no neutral reference: it gets the first real colour.
-    colours = COLOURS[1:] if len(priors) == 1 else COLOURS
+    colours = COLOURS[1:] if len(mixtures) == 1 else COLOURS
     for panel, name in zip(panels.flat, names, strict=False):
-        _draw_panel(panel, name, priors, colours)
+        _draw_panel(panel, name, mixtures, colours)
     for row in panels:
         row[0].set_ylabel("times uniform", fontsize=8)
     handles, labels = panels.flat[0].get_legend_handles_labels()
@@ -91,20 +91,20 @@ def marginals_figure(priors: Mapping[str, Prior], title: str = "") -> Figure:
 
 
 def _draw_panel(
-    panel: Axes, name: str, priors: Mapping[str, Prior], colours: tuple[str, ...]
+    panel: Axes, name: str, mixtures: Mapping[str, Mixture], colours: tuple[str, ...]
 ) -> None:
-    first = next(iter(priors.values()))._axes[name]
+    first = next(iter(mixtures.values())).axes[name]
     panel.axhline(1.0, color="0.75", lw=0.8, zorder=0)
-    choices: dict[Any, int] = {}  # choice -> place, over all priors
-    for i, (label, prior) in enumerate(priors.items()):
-        axis, colour = prior._axes[name], colours[i % len(colours)]
+    choices: dict[Any, int] = {}  # choice -> place, over all mixtures
+    for i, (label, mixture) in enumerate(mixtures.items()):
+        axis, colour = mixture.axes[name], colours[i % len(colours)]
         positions = _positions(axis)
-        ratio = np.exp(prior._log_ratio({name: (axis, positions)}, len(positions)))
+        ratio = np.exp(mixture.log_ratio({name: (axis, positions)}, len(positions)))
         values = axis.values(positions)
         if isinstance(axis, CategoricalAxis):
-            width = 0.8 / len(priors)
+            width = 0.8 / len(mixtures)
             places = [choices.setdefault(value, len(choices)) for value in values]
-            x = np.array(places) + (i - (len(priors) - 1) / 2) * width
+            x = np.array(places) + (i - (len(mixtures) - 1) / 2) * width
             panel.bar(x, ratio, width, color=colour, label=label)
         else:
             few = isinstance(axis, GridAxis) and axis.n_values <= _FEW

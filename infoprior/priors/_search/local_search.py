@@ -25,10 +25,9 @@ from optuna.trial import TrialState
 
 from .._checks import whole
 from .._errors import PriorError
-from .._mixture.sampling import NOTHING, own_value
+from .._mixture.sampling import NO_VALUE, own_value
 from .._prior import Prior
-from .._trial import RUNG, continues
-from .adaptive_weights import feasible
+from .._trial import RUNG, continues, feasible
 from .finished import NewlyFinished
 
 if TYPE_CHECKING:
@@ -106,20 +105,20 @@ class StepSampler(BaseSampler):
         """The step's value; a uniform one where there is no step, or nothing to begin it at."""
         if trial.number not in self._begun:
             self._begun = {trial.number: self._begin(study, trial)}
-        step, value = self._begun[trial.number], NOTHING
+        step, value = self._begun[trial.number], NO_VALUE
         if param_name in step.point:
             value = self._value(step, trial.number, param_name, param_distribution)
-        if value is not NOTHING:
+        if value is not NO_VALUE:
             return value
         return self._uniform.sample_independent(study, trial, param_name, param_distribution)
 
     def _value(self, step: _Step, number: int, name: str, live: BaseDistribution) -> Any:
-        """The step's value, or NOTHING; the step is taken anew where the range is another one."""
+        """The step's value, or NO_VALUE; the step is taken anew where the range is another one."""
         assert step.parent is not None
         if live == step.parent.distributions[name]:
             return own_value(name, live, step.point[name])
         value = own_value(name, live, step.parent.params[name])
-        if value is NOTHING or name not in step.changed:
+        if value is NO_VALUE or name not in step.changed:
             return value
         key = zlib.crc32(name.encode("utf-8", "surrogatepass"))
         return _moved(name, live, value, np.random.default_rng([self._seed, number, key]))
@@ -163,12 +162,12 @@ def _step(parent: FrozenTrial, rng: np.random.Generator) -> _Step:
         value, distribution = parent.params[name], parent.distributions[name]
         point[name] = _moved(name, distribution, value, rng)
         floats = isinstance(distribution, FloatDistribution) and distribution.step is None
-        new |= floats and point[name] not in (value, NOTHING)
+        new |= floats and point[name] not in (value, NO_VALUE)
     return _Step(point, parent, frozenset(changed), new)
 
 
 def _moved(name: str, distribution: BaseDistribution, value: Any, rng: np.random.Generator) -> Any:
-    """Another choice, or a number a normal step away; NOTHING where a prior can't have it."""
+    """Another choice, or a number a normal step away; NO_VALUE where a prior can't have it."""
     if isinstance(distribution, CategoricalDistribution):
         choices = distribution.choices
         here = distribution.to_internal_repr(value)  # its index
@@ -177,7 +176,7 @@ def _moved(name: str, distribution: BaseDistribution, value: Any, rng: np.random
     try:
         near = Prior.from_points({name: distribution}, [{name: value}], bandwidth=STEP, floor=1e-6)
     except PriorError:  # e.g. ints beyond 2**53
-        return NOTHING
+        return NO_VALUE
     return near.sample(1, rng)[0][name]
 
 

@@ -14,7 +14,6 @@ from optuna.distributions import BaseDistribution
 
 from .._errors import PriorError
 from .._mixture.axes import make_axis
-from .._mixture.restrict import shared
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -32,10 +31,10 @@ _lock = threading.Lock()
 
 def has_values(prior: Prior, name: str, live: BaseDistribution) -> bool:
     """Whether the prior knows a name and has a value in common with what is asked for."""
-    axis = prior._axes.get(name)
+    axis = prior.mixture.axes.get(name)
     if axis is None:
         return False
-    return live == axis.distribution or shared(prior, name, live) is not None
+    return live == axis.distribution or prior.mixture.truncated(name, live) is not None
 
 
 @dataclass
@@ -99,7 +98,7 @@ class MismatchWarning:
 
     def _message(self, asked: _Asked) -> str | None:
         prior = self._prior
-        known = prior._axes.keys()
+        known = prior.mixture.axes.keys()
         both = sorted(known & asked.names.keys())
         useless = [n for n in both if not has_values(prior, n, asked.names[n])]
         missing, unknown = sorted(known - asked.names.keys()), sorted(asked.names.keys() - known)
@@ -116,7 +115,7 @@ class MismatchWarning:
                 f"for {_listed(unknown)}, which the prior does not know"
             )
         for name in useless[:_SHOWN]:
-            mine = prior._axes[name].describe()
+            mine = prior.mixture.axes[name].describe()
             said.append(
                 f"the prior's {mine}, and what the study asks for, "
                 f"{_described(name, asked.names[name])}, have no value in common"

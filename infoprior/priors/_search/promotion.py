@@ -29,9 +29,8 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from .._mixture.sampling import NOTHING, own_value
-from .._trial import ERROR, PARAMS, PROMOTES, RUNG, STEP, note, params_checksum
-from .adaptive_weights import feasible
+from .._mixture.sampling import NO_VALUE, own_value
+from .._trial import ERROR, PARAMS, PROMOTES, RUNG, STEP, feasible, note, params_checksum
 from .bases import fixed_values
 from .finished import NewlyFinished
 from .sampler import PriorSampler, fixed
@@ -276,7 +275,7 @@ class PromotingSampler(BaseSampler):
             if param_distribution == old.distributions[param_name]:
                 return old.params[param_name]
             value = own_value(param_name, param_distribution, old.params[param_name])
-            if value is not NOTHING:
+            if value is not NO_VALUE:
                 return value
         return self.sampler.sample_independent(study, trial, param_name, param_distribution)
 

@@ -16,7 +16,7 @@ from optuna.storages import BaseStorage
 from .._checks import flag, share, study_of, trial_of, whole
 from .._errors import PriorError
 from .._mixture.axes import make_axis
-from .._mixture.sampling import NOTHING, Given, draw, own_value
+from .._mixture.sampling import NO_VALUE, ConditionalPrior, draw, own_value
 from .._prior import Prior
 from .._trial import PROMOTES, check_storage, note
 from .adaptive_weights import LEAST, MOST, Shares
@@ -147,7 +147,7 @@ class PriorSampler(BaseSampler):
         )
         self._storage = storage
         self._checked: str | None = None  # the study that the storage was seen to hold
-        self._begun: dict[int, Given] = {}  # trial number -> what is known of it
+        self._begun: dict[int, ConditionalPrior] = {}  # trial number -> what is known of it
         self._fixed: dict[int, dict[str, Any]] = {}  # trial number -> values fixed by samplers
         self._mismatch = MismatchWarning(prior)
         # The prior's share is its starting one until a trial of its own has finished.
@@ -256,17 +256,22 @@ class PriorSampler(BaseSampler):
         try:
             axis = make_axis(name, live)
         except PriorError:  # e.g. choices that are objects
-            return NOTHING
+            return NO_VALUE
         u, _ = self._uniforms(trial.number, f"/{name}")
         return axis.values(axis.from_unit(np.array([u])))[0]
 
     def _proposed(
-        self, study: Study, trial: FrozenTrial, given: Given, name: str, live: BaseDistribution
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        given: ConditionalPrior,
+        name: str,
+        live: BaseDistribution,
     ) -> Any:
-        """The prior's value of a parameter it knows, or NOTHING."""
+        """The prior's value of a parameter it knows, or NO_VALUE."""
         if trial.number in self._modes:
-            value = own_value(name, live, self._mode_given(study, trial).get(name, NOTHING))
-            if value is not NOTHING:
+            value = own_value(name, live, self._mode_given(study, trial).get(name, NO_VALUE))
+            if value is not NO_VALUE:
                 return value
         return draw(given, name, live, *self._uniforms(trial.number, f"/{name}"))
 
@@ -281,8 +286,8 @@ class PriorSampler(BaseSampler):
             return self._mode
         inside = {
             name: fixes[name]
-            for name, axis in self._prior._axes.items()
-            if name in fixes and own_value(name, axis.distribution, fixes[name]) is not NOTHING
+            for name, axis in self._prior.mixture.axes.items()
+            if name in fixes and own_value(name, axis.distribution, fixes[name]) is not NO_VALUE
         }
         if len(inside) == len(self._names):
             return {}
@@ -297,13 +302,13 @@ class PriorSampler(BaseSampler):
                 self._fixed.pop(next(iter(self._fixed)), None)
         return fixes
 
-    def _given(self, study: Study, trial: FrozenTrial, name: str = "") -> Given:
+    def _given(self, study: Study, trial: FrozenTrial, name: str = "") -> ConditionalPrior:
         """The prior given what the trial has, or is going to have, of other names than this."""
         given = self._begun.get(trial.number)
         if given is None or (name in given.names and name not in trial.params):
             known = {**self._fixed_in(study, trial), **fixed(trial), **trial.params}
             known = {n: value for n, value in known.items() if n in self._names and n != name}
-            given = Given(self._prior, known, floor=self._evidence is None)
+            given = ConditionalPrior(self._prior.mixture, known, floor=self._evidence is None)
             self._begun[trial.number] = given
             while len(self._begun) > _RUNNING:
                 self._begun.pop(next(iter(self._begun)), None)
@@ -333,14 +338,14 @@ class PriorSampler(BaseSampler):
         asked = {name: live for name, live in search_space.items() if name not in fixes}
         if source == "uniform":
             drawn = {name: self._uniform(trial, name, live) for name, live in asked.items()}
-            drawn = {name: value for name, value in drawn.items() if value is not NOTHING}
+            drawn = {name: value for name, value in drawn.items() if value is not NO_VALUE}
         elif source != "base":
             # Parameters that are asked one by one are drawn given these, asked for by then or not.
             given = self._given(study, trial)
             for name, live in asked.items():
                 if name in self._names:
                     value = self._proposed(study, trial, given, name, live)
-                    if value is not NOTHING:
+                    if value is not NO_VALUE:
                         drawn[name] = value
                         given.add(name, value)
         # The base is always asked: some samplers (NSGA-II, CMA-ES) enter a trial into their
@@ -356,7 +361,7 @@ class PriorSampler(BaseSampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         """The value of the trial's source; the base sampler's where that has none."""
-        source, value = self._source(study, trial), NOTHING
+        source, value = self._source(study, trial), NO_VALUE
         if param_name in self._fixed_in(study, trial):
             pass  # the base sampler's, which fixes it
         elif source == "uniform":
@@ -364,7 +369,7 @@ class PriorSampler(BaseSampler):
         elif source in ("prior", ENQUEUED) and param_name in self._names:
             given = self._given(study, trial, param_name)
             value = self._proposed(study, trial, given, param_name, param_distribution)
-        if value is not NOTHING:
+        if value is not NO_VALUE:
             return value
         return self._base.sample_independent(study, trial, param_name, param_distribution)
 

@@ -12,8 +12,8 @@ from optuna.study import load_study
 from optuna.trial import TrialState
 
 from .._prior import Prior
-from .._trial import STALE, continues, wrong_storage
-from .adaptive_weights import Outcome, Shares, feasible, outcome, shares
+from .._trial import STALE, continues, feasible, wrong_storage
+from .adaptive_weights import Outcome, Shares, outcome, shares
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -132,7 +132,8 @@ class Evidence:
             prior, uniform, base = (float(source == name) for name in Shares._fields)
             return prior, uniform, base
         known = self._prior.space.keys()
-        logs, floor = self._prior._given({n: v for n, v in trial.params.items() if n in known})
+        values = {n: v for n, v in trial.params.items() if n in known}
+        logs, floor = self._prior.mixture.log_joint(values)
         ratio = float(np.logaddexp.reduce([*logs, floor]))
         prior = 1.0 / (1.0 + math.exp(-min(max(ratio, -700.0), 700.0)))
         return prior, 1.0 - prior, 0.0

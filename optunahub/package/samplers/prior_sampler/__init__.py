@@ -15,9 +15,6 @@ from ._priors import (
     Prior,
     PriorError,
     continues,
-    from_expert,
-    from_studies,
-    from_trials,
     hyperband_study,
     optimize,
 )
@@ -35,9 +32,6 @@ __all__ = [
     "PriorError",
     "PriorSampler",
     "continues",
-    "from_expert",
-    "from_studies",
-    "from_trials",
     "hyperband_study",
     "optimize",
 ]
