@@ -10,12 +10,14 @@ from ._learning.trials import from_trials
 from ._mixture.entropy import Entropy
 from ._mixture.marginal import Marginal
 from ._prior import Prior
+from ._search.brackets import Bracket, hyperband_brackets, hyperband_rungs, optuna_brackets
 from ._search.runner import fail_stale, optimize
 from ._search.sampler import PriorSampler
 from ._search.study import hyperband_study
 from ._trial import Paused, continues
 
 __all__ = [
+    "Bracket",
     "Entropy",
     "Marginal",
     "Paused",
@@ -27,6 +29,9 @@ __all__ = [
     "from_expert",
     "from_studies",
     "from_trials",
+    "hyperband_brackets",
+    "hyperband_rungs",
     "hyperband_study",
     "optimize",
+    "optuna_brackets",
 ]

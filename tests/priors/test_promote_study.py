@@ -13,7 +13,8 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from infoprior.priors import Prior, PriorError, PriorSampler, continues
-from infoprior.priors._search.promotion import PromotingSampler, RungPruner, slots
+from infoprior.priors._search.brackets import bracket_schedule
+from infoprior.priors._search.promotion import PromotingSampler, RungPruner
 from infoprior.priors._search.runner import optimize
 from infoprior.priors._search.study import hyperband_study
 from infoprior.priors._trial import PROMOTES, RUNG
@@ -221,7 +222,7 @@ def test_the_base_sees_the_rung_of_every_trial() -> None:
             prior, name="s", max_resource=27, storage="memory", base=lambda seed: Spy(seed=seed)
         )
         optimize(study, objective, 65)
-        bottoms = [3**slot.bottom for slot, count in slots(4, 3) for _ in range(count)]
+        bottoms = [3**p.bottom for p, count in bracket_schedule(4, 3) for _ in range(count)]
         assert len(seen) > 8
         assert len(set(seen.values())) > 2
         assert all(rung == bottoms[number] for number, rung in seen.items())

@@ -19,7 +19,7 @@ import threading
 from bisect import bisect_right, insort
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from optuna.distributions import BaseDistribution
@@ -33,6 +33,7 @@ from .._mixture.sampling import NOTHING, own_value
 from .._trial import ERROR, PARAMS, PROMOTES, RUNG, STEP, note, params_checksum
 from .adaptive_weights import feasible
 from .bases import fixed_values
+from .brackets import ScheduledTrial, bracket_schedule
 from .finished import NewlyFinished
 from .sampler import PriorSampler, fixed
 
@@ -43,35 +44,6 @@ if TYPE_CHECKING:
 _COPIED = PriorSampler.SOURCE, PriorSampler.TRUST
 _RUNNING = 1024  # promotions whose paused trial is remembered
 _CHOOSING = 32  # trials after which one that has not chosen is taken for dead
-
-
-class Slot(NamedTuple):
-    """What the trial of a number is for: rungs are counted from 0, the lowest."""
-
-    rung: int
-    bottom: int  # of its bracket
-    promotes: bool
-
-
-def rungs(min_resource: int, max_resource: int, eta: int) -> list[int]:
-    """The steps at which trials stop; the last one is the full training's."""
-    steps = [min_resource]
-    while steps[-1] * eta <= max_resource:
-        steps.append(steps[-1] * eta)
-    return [*steps[:-1], max_resource]
-
-
-def slots(n_rungs: int, eta: int) -> list[tuple[Slot, int]]:
-    """One cycle of Hyperband's brackets, the most aggressive one first: (slot, how many trials).
-
-    Bracket s, from n_rungs - 1 down to 0, begins with floor(n_rungs / (s + 1)) eta^s
-    configurations and keeps one in eta at each rung.
-    """
-    cycle = []
-    for s in range(n_rungs - 1, -1, -1):
-        bottom, size = n_rungs - 1 - s, n_rungs // (s + 1) * eta**s
-        cycle += [(Slot(bottom + k, bottom, k > 0), size // eta**k) for k in range(s + 1)]
-    return cycle
 
 
 class _PausedTrials:
@@ -144,8 +116,8 @@ class PromotingSampler(BaseSampler):
         self, sampler: BaseSampler, rungs: Sequence[int], eta: int, storage: BaseStorage
     ) -> None:
         self.sampler, self._rungs, self._storage = sampler, list(rungs), storage
-        self._slots = slots(len(self._rungs), eta)
-        self._ends = list(accumulate(count for _, count in self._slots))
+        self._schedule = bracket_schedule(len(self._rungs), eta)
+        self._ends = list(accumulate(count for _, count in self._schedule))
         self._forget()
 
     def _forget(self) -> None:
@@ -163,8 +135,8 @@ class PromotingSampler(BaseSampler):
     def __str__(self) -> str:
         return f"{type(self).__name__}({self.sampler})"
 
-    def _slot(self, number: int) -> Slot:
-        return self._slots[bisect_right(self._ends, number % self._ends[-1])][0]
+    def _scheduled(self, number: int) -> ScheduledTrial:
+        return self._schedule[bisect_right(self._ends, number % self._ends[-1])][0]
 
     def _best(self, study: Study, number: int, rung: int) -> FrozenTrial | None:
         """The best paused trial at a rung that no trial continues."""
@@ -181,9 +153,9 @@ class PromotingSampler(BaseSampler):
                 taken.add(old)
             elif trial.state == TrialState.RUNNING and RUNG not in attributes:
                 # Another worker's, which is choosing now, and comes first.
-                slot = self._slot(trial.number)
+                planned = self._scheduled(trial.number)
                 recent = 0 < number - trial.number <= _CHOOSING and not fixed(trial)
-                ahead += recent and slot.promotes and slot.rung == rung + 1
+                ahead += recent and planned.promotes and planned.rung == rung + 1
         return paused.best(self._rungs[rung], taken, ahead)
 
     def _paused_trial(self, study: Study, trial: FrozenTrial) -> FrozenTrial | None:
@@ -211,7 +183,7 @@ class PromotingSampler(BaseSampler):
     @property
     def first_full(self) -> int:
         """The number of the first trial that is trained to the end."""
-        first = [slot.rung for slot, _ in self._slots].index(len(self._rungs) - 1)
+        first = [planned.rung for planned, _ in self._schedule].index(len(self._rungs) - 1)
         return self._ends[first - 1] if first else 0
 
     # ---- Optuna's interface
@@ -224,11 +196,11 @@ class PromotingSampler(BaseSampler):
         """Decides what the trial is for."""
         if trial.params and RUNG in trial.user_attrs:  # a failed one that Optuna tries again
             return
-        slot, old = self._slot(trial.number), None
-        if slot.promotes and not fixed(trial) and not trial.params:
-            old = self._best(study, trial.number, slot.rung - 1)
+        planned, old = self._scheduled(trial.number), None
+        if planned.promotes and not fixed(trial) and not trial.params:
+            old = self._best(study, trial.number, planned.rung - 1)
         notes: dict[str, Any] = {}
-        rung = slot.rung
+        rung = planned.rung
         if old is not None:
             last = len(self._rungs) - 1
             while rung < last and self._rungs[rung] <= (old.last_step or 0):
@@ -238,7 +210,7 @@ class PromotingSampler(BaseSampler):
             notes |= {name: old.user_attrs[name] for name in _COPIED if name in old.user_attrs}
             self._remember(trial.number, old)
         else:
-            rung = slot.bottom
+            rung = planned.bottom
             if PROMOTES in trial.user_attrs:  # copied from another trial's
                 notes = {PROMOTES: None}
         # The rung last: until then another worker takes this one for choosing.
