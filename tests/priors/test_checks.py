@@ -16,7 +16,7 @@ from optuna.study import StudyDirection
 
 from infoprior.priors import PriorError, PriorSampler, fail_stale, hyperband_study, optimize
 from infoprior.priors._search.local_search import StepSampler
-from infoprior.priors._search.study import SETTINGS
+from infoprior.priors._trial import SETTINGS
 from tests.priors.workers import PRIOR, SPACE, objective
 
 NAN, INF, BIG = math.nan, math.inf, 10**400

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from infoprior.priors import Paused, continues
 from infoprior.priors._search.runner import fail_stale, optimize
 from infoprior.priors._search.study import hyperband_study
-from infoprior.priors._trial import PROMOTES, RUNG, STALE, STEP
+from infoprior.priors._trial import PAUSED_STEP, PROMOTES, RUNG, STALE
 
 State = TrialState
 OLD = not hasattr(optuna.trial.Trial, "set_constraint")
@@ -51,7 +51,7 @@ def told(study: optuna.Study, value: float, upto: int = 10**9) -> FrozenTrial:
 def promoted(trial: Any) -> Paused | None:
     """The paused trial whose place a trial takes, whatever its own parameters are."""
     number = trial.user_attrs.get(PROMOTES)
-    return None if number is None else Paused(number, trial.user_attrs[STEP])
+    return None if number is None else Paused(number, trial.user_attrs[PAUSED_STEP])
 
 
 def test_the_best_go_on() -> None:

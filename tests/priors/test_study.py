@@ -18,7 +18,8 @@ from optuna.trial import TrialState
 
 from infoprior.priors import Prior, PriorError
 from infoprior.priors._search.runner import optimize
-from infoprior.priors._search.study import SETTINGS, agree, fingerprint, hyperband_study
+from infoprior.priors._search.study import agree, fingerprint, hyperband_study
+from infoprior.priors._trial import SETTINGS
 from tests.priors.workers import PRIOR, SPACE, objective, open_study
 
 ROOT = Path(__file__).resolve().parents[2]

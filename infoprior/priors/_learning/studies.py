@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from .._errors import PriorError
 from .._mixture.axes import make_axes
-from .._search.adaptive_weights import feasible
+from .._trial import feasible
 from .._values import items, one_of, share, short, whole
 from .joint_space import Union, contained
 from .learn import check_settings, learn

@@ -19,6 +19,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from .._mixture.truncated_normal import Array
+from .._trial import feasible
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -88,14 +89,6 @@ def outcome(
         steps.append(math.inf)
         reached.append(_number(signs[0] * values[0]))
     return Outcome(trial.number, parts, tuple(steps), tuple(reached))
-
-
-def feasible(trial: FrozenTrial) -> bool:
-    """Whether no constraint is above zero; NaN is."""
-    constraints = getattr(trial, "constraints", None)
-    if constraints is None:  # Optuna 4 keeps them here, as a list
-        constraints = dict(enumerate(trial.system_attrs.get("constraints") or ()))
-    return all(value <= 0.0 for value in constraints.values())
 
 
 def _number(value: float) -> float:

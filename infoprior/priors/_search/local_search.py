@@ -27,8 +27,7 @@ from .._checks import whole
 from .._errors import PriorError
 from .._mixture.sampling import NOTHING, own_value
 from .._prior import Prior
-from .._trial import RUNG, continues
-from .adaptive_weights import feasible
+from .._trial import RUNG, continues, feasible
 from .finished import NewlyFinished
 
 if TYPE_CHECKING:

@@ -30,18 +30,28 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from .._mixture.sampling import NOTHING, own_value
-from .._trial import ERROR, PARAMS, PROMOTES, RUNG, STEP, note, params_checksum
-from .adaptive_weights import feasible
+from .._trial import (
+    ERROR,
+    PAUSED_PARAMS,
+    PAUSED_STEP,
+    PROMOTES,
+    RUNG,
+    SOURCE,
+    TRUST,
+    enqueued_values,
+    feasible,
+    params_checksum,
+    write_notes,
+)
 from .bases import fixed_values
 from .brackets import ScheduledTrial, bracket_schedule
 from .finished import NewlyFinished
-from .sampler import PriorSampler, fixed
 
 if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-_COPIED = PriorSampler.SOURCE, PriorSampler.TRUST
+_COPIED = SOURCE, TRUST  # of the paused trial, whose source proposed the configuration
 _RUNNING = 1024  # promotions whose paused trial is remembered
 _CHOOSING = 32  # trials after which one that has not chosen is taken for dead
 
@@ -154,7 +164,7 @@ class PromotingSampler(BaseSampler):
             elif trial.state == TrialState.RUNNING and RUNG not in attributes:
                 # Another worker's, which is choosing now, and comes first.
                 planned = self._scheduled(trial.number)
-                recent = 0 < number - trial.number <= _CHOOSING and not fixed(trial)
+                recent = 0 < number - trial.number <= _CHOOSING and not enqueued_values(trial)
                 ahead += recent and planned.promotes and planned.rung == rung + 1
         return paused.best(self._rungs[rung], taken, ahead)
 
@@ -178,7 +188,7 @@ class PromotingSampler(BaseSampler):
     def _note(self, study: Study, trial: FrozenTrial, notes: dict[str, Any]) -> None:
         for name, value in notes.items():
             trial.set_user_attr(name, value)
-        note(self._storage, study, trial.number, notes)
+        write_notes(self._storage, study, trial.number, notes)
 
     @property
     def first_full(self) -> int:
@@ -197,7 +207,7 @@ class PromotingSampler(BaseSampler):
         if trial.params and RUNG in trial.user_attrs:  # a failed one that Optuna tries again
             return
         planned, old = self._scheduled(trial.number), None
-        if planned.promotes and not fixed(trial) and not trial.params:
+        if planned.promotes and not enqueued_values(trial) and not trial.params:
             old = self._best(study, trial.number, planned.rung - 1)
         notes: dict[str, Any] = {}
         rung = planned.rung
@@ -206,7 +216,8 @@ class PromotingSampler(BaseSampler):
             while rung < last and self._rungs[rung] <= (old.last_step or 0):
                 rung += 1  # its objective reports at other steps, and has passed this one
             # Whom it promotes first: until that is written another worker may take the same one.
-            notes = {PROMOTES: old.number, STEP: old.last_step, PARAMS: params_checksum(old.params)}
+            notes = {PROMOTES: old.number, PAUSED_STEP: old.last_step}
+            notes[PAUSED_PARAMS] = params_checksum(old.params)
             notes |= {name: old.user_attrs[name] for name in _COPIED if name in old.user_attrs}
             self._remember(trial.number, old)
         else:

@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from .._checks import flag, seconds, study_of, whole
 from .._errors import PriorError
-from .._trial import ERROR, STALE, note
+from .._trial import ERROR, STALE, write_notes
 from .finished import NewlyFinished
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ def _mark_stale(study: optuna.Study, number: int) -> None:
     sampler = study.sampler
     storage = sampler._storage if isinstance(sampler, (PriorSampler, PromotingSampler)) else None
     if storage is not None:
-        note(storage, study, number, {STALE: True})
+        write_notes(storage, study, number, {STALE: True})
 
 
 def _saying_why(objective: Callable[[Trial], float], n_values: int) -> Callable[[Trial], float]:

@@ -18,12 +18,20 @@ from .._errors import PriorError
 from .._mixture.axes import make_axis
 from .._mixture.sampling import NOTHING, Given, draw, own_value
 from .._prior import Prior
-from .._trial import PROMOTES, check_storage, note
+from .._trial import (
+    ENQUEUED,
+    PROMOTES,
+    SOURCE,
+    TRUST,
+    check_storage,
+    enqueued_values,
+    write_notes,
+)
 from .adaptive_weights import LEAST, MOST, Shares
 from .bases import DealingSampler, base_sampler, fixed_values, nested
 from .mismatch import MismatchWarning, has_values
 from .seeded import MakeSampler
-from .trial_history import ENQUEUED, Evidence
+from .trial_history import Evidence
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -37,11 +45,6 @@ def _turn(number: int, shift: float) -> float:
     be, so that a source soon has others to be compared with.
     """
     return (int(f"{number & 0xFFFFFFFF:032b}"[::-1], 2) / 2**32 + shift) % 1.0
-
-
-def fixed(trial: FrozenTrial) -> dict[str, Any]:
-    """The values an enqueued trial is to have."""
-    return dict(trial.system_attrs.get("fixed_params") or {})
 
 
 _SOON = 64  # trials within which the mode has its turn, or else it has none
@@ -111,7 +114,7 @@ class PriorSampler(BaseSampler):
         'prior'
     """
 
-    SOURCE, TRUST = "infoprior:source", "infoprior:trust"
+    SOURCE, TRUST = SOURCE, TRUST
 
     def __init__(
         self,
@@ -142,9 +145,7 @@ class PriorSampler(BaseSampler):
         if any(isinstance(sampler, PriorSampler) for sampler in nested(self._base)):
             raise PriorError("base: holds a PriorSampler itself; mix the two priors (Prior.mix).")
         start = self._weight * (1.0 - prior.floor) if prior.n_components else self._weight
-        self._evidence = (
-            Evidence(prior, start, self.SOURCE, storage) if valve and self._weight > 0.0 else None
-        )
+        self._evidence = Evidence(prior, start, storage) if valve and self._weight > 0.0 else None
         self._storage = storage
         self._checked: str | None = None  # the study that the storage was seen to hold
         self._begun: dict[int, Given] = {}  # trial number -> what is known of it
@@ -181,16 +182,16 @@ class PriorSampler(BaseSampler):
             PriorError: it is no trial, or does not say, because its study's storage was not given
                 to the sampler.
         """
-        source = trial_of("trial", trial).user_attrs.get(self.SOURCE)
+        source = trial_of("trial", trial).user_attrs.get(SOURCE)
         if source is None:
             raise PriorError(
-                f"trial {trial.number} has no user attribute {self.SOURCE!r}; give PriorSampler "
+                f"trial {trial.number} has no user attribute {SOURCE!r}; give PriorSampler "
                 "the study's storage, and it is kept."
             )
         return str(source)
 
     def _source(self, study: Study, trial: FrozenTrial) -> str:
-        source = trial.user_attrs.get(self.SOURCE)
+        source = trial.user_attrs.get(SOURCE)
         return self._decide(study, trial) if source is None else str(source)
 
     def _decide(self, study: Study, trial: FrozenTrial) -> str:
@@ -200,7 +201,7 @@ class PriorSampler(BaseSampler):
             self._checked = study.study_name
         shares = self._shares(study, trial.number)
         v, _ = self._uniforms(trial.number, "")
-        if fixed(trial) and self._weight > 0.0:
+        if enqueued_values(trial) and self._weight > 0.0:
             source = ENQUEUED
         elif _turn(trial.number, self._uniforms(-1, "")[0]) < shares.prior:
             source = "prior"
@@ -212,14 +213,14 @@ class PriorSampler(BaseSampler):
             self._modes = set()  # another study
         if source == "prior" and self._is_mode(study, trial.number):
             self._modes.add(trial.number)
-        self._note(study, trial, {self.SOURCE: source, self.TRUST: round(shares.prior, 4)})
+        self._note(study, trial, {SOURCE: source, TRUST: round(shares.prior, 4)})
         return source
 
     def _note(self, study: Study, trial: FrozenTrial, notes: dict[str, Any]) -> None:
         for name, value in notes.items():
             trial.set_user_attr(name, value)
         if self._storage is not None:
-            note(self._storage, study, trial.number, notes)
+            write_notes(self._storage, study, trial.number, notes)
 
     def _is_mode(self, study: Study, number: int) -> bool:
         """Whether all turns of the prior before this one were somebody else's."""
@@ -236,7 +237,7 @@ class PriorSampler(BaseSampler):
         others = {
             trial.number
             for trial in trials
-            if trial.user_attrs.get(self.SOURCE) == ENQUEUED
+            if trial.user_attrs.get(SOURCE) == ENQUEUED
             or trial.user_attrs.get(PROMOTES) is not None
         }
         return others.issuperset(before)
@@ -301,7 +302,7 @@ class PriorSampler(BaseSampler):
         """The prior given what the trial has, or is going to have, of other names than this."""
         given = self._begun.get(trial.number)
         if given is None or (name in given.names and name not in trial.params):
-            known = {**self._fixed_in(study, trial), **fixed(trial), **trial.params}
+            known = {**self._fixed_in(study, trial), **enqueued_values(trial), **trial.params}
             known = {n: value for n, value in known.items() if n in self._names and n != name}
             given = Given(self._prior, known, floor=self._evidence is None)
             self._begun[trial.number] = given
@@ -398,14 +399,14 @@ class PriorSampler(BaseSampler):
     def _label(self, study: Study, trial: FrozenTrial) -> None:
         """Say of a trial that was to be the prior's, and had none of its values, whose it was."""
         attributes = trial.user_attrs
-        if attributes.get(self.SOURCE) != "prior" or attributes.get(PROMOTES) is not None:
+        if attributes.get(SOURCE) != "prior" or attributes.get(PROMOTES) is not None:
             return  # a promotion's are those of the trial that was paused
         fixes = self._fixed_in(study, trial)
         if not any(
             name not in fixes and not live.single() and has_values(self._prior, name, live)
             for name, live in trial.distributions.items()
         ):
-            self._note(study, trial, {self.SOURCE: "base"})
+            self._note(study, trial, {SOURCE: "base"})
 
     def _began(self, study: Study) -> object:
         """When the study's first trial began, which tells studies of one name apart."""

@@ -17,6 +17,7 @@ from optuna.study import StudyDirection
 from .._checks import flag, share, whole
 from .._errors import PriorError
 from .._prior import Prior
+from .._trial import SETTINGS
 from .bases import DealingSampler, base_sampler
 from .brackets import hyperband_rungs, optuna_brackets
 from .local_search import make_steps
@@ -26,7 +27,6 @@ from .seeded import MakeSampler, SeededSampler, make_tpe
 from .storage import open_storage
 
 _LARGEST = 2**53  # a resource that a float holds too
-SETTINGS = "infoprior:settings"  # the study's user attribute they are kept in
 _Direction = Literal["minimize", "maximize"]
 
 
