@@ -41,7 +41,7 @@ def test_a_promotion_counts_once_for_the_source_of_its_configuration() -> None:
             assert trial.user_attrs[name] == old.user_attrs[name]
     assert len({t.user_attrs[PROMOTES] for t in promoted}) == len(promoted)
     # What has gone on is not weighed a second time.
-    evidence = study.sampler.sampler._evidence  # type: ignore[attr-defined]
+    evidence = study.sampler.base_sampler._evidence  # type: ignore[attr-defined]
     assert evidence._later == {t.user_attrs[PROMOTES]: t.number for t in promoted}
 
 
@@ -99,7 +99,7 @@ def test_a_resumed_trial_is_compared_by_what_the_paused_one_reported_too() -> No
     optimize(study, resuming, 13)
     top = study.trials[12]
     assert list(top.intermediate_values) == [9]
-    evidence = study.sampler.sampler._evidence  # type: ignore[attr-defined]
+    evidence = study.sampler.base_sampler._evidence  # type: ignore[attr-defined]
     assert evidence._seen[12].steps == (1.0, 3.0, 9.0, math.inf)
 
 
@@ -172,7 +172,7 @@ def test_a_study_promotes_unless_it_is_told_not_to() -> None:
     study = hyperband_study(name="s", min_resource=3, max_resource=81, storage="memory")
     assert isinstance(study.sampler, PromotingSampler)
     assert study.sampler.first_full == 39
-    assert study.sampler.sampler._make(0)._first == 3
+    assert study.sampler.base_sampler._make(0)._first == 3
     plain = hyperband_study(name="p", max_resource=27, promote=False, storage="memory")
     assert isinstance(plain.pruner, optuna.pruners.HyperbandPruner)
 

@@ -41,11 +41,10 @@ from .._trial import (
     enqueued_values,
     feasible,
     params_checksum,
-    write_notes,
 )
-from .bases import fixed_values
 from .brackets import ScheduledTrial, bracket_schedule
 from .finished import NewlyFinished
+from .wrapping import WrappingSampler, fixed_values
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -107,7 +106,7 @@ class _PausedTrials:
         return None
 
 
-class PromotingSampler(BaseSampler):
+class PromotingSampler(WrappingSampler):
     """Another sampler's new configurations, and the best paused ones again, a rung higher.
 
     A promotion is a trial with the paused trial's parameters, as far as it is asked for them. Its
@@ -115,17 +114,18 @@ class PromotingSampler(BaseSampler):
     it stops; whether the parameters are the same in the end, `continues` tells.
 
     Args:
-        sampler: proposes the new ones; with a `PriorSampler` a promotion counts for the source of
-            the configuration, in place of the trial that it continues.
+        base_sampler: proposes the new ones; with a `PriorSampler` a promotion counts for the source
+            of the configuration, in place of the trial that it continues.
         rungs: the steps, ascending.
         eta: one in so many is promoted.
         storage: of the study; the attributes are written into it.
     """
 
     def __init__(
-        self, sampler: BaseSampler, rungs: Sequence[int], eta: int, storage: BaseStorage
+        self, base_sampler: BaseSampler, rungs: Sequence[int], eta: int, storage: BaseStorage
     ) -> None:
-        self.sampler, self._rungs, self._storage = sampler, list(rungs), storage
+        super().__init__(base_sampler, storage)
+        self._rungs = list(rungs)
         self._schedule = bracket_schedule(len(self._rungs), eta)
         self._ends = list(accumulate(count for _, count in self._schedule))
         self._forget()
@@ -141,9 +141,6 @@ class PromotingSampler(BaseSampler):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._forget()
-
-    def __str__(self) -> str:
-        return f"{type(self).__name__}({self.sampler})"
 
     def _scheduled(self, number: int) -> ScheduledTrial:
         return self._schedule[bisect_right(self._ends, number % self._ends[-1])][0]
@@ -185,11 +182,6 @@ class PromotingSampler(BaseSampler):
         while len(self._promoted) > _RUNNING:
             self._promoted.pop(next(iter(self._promoted)), None)
 
-    def _note(self, study: Study, trial: FrozenTrial, notes: dict[str, Any]) -> None:
-        for name, value in notes.items():
-            trial.set_user_attr(name, value)
-        write_notes(self._storage, study, trial.number, notes)
-
     @property
     def first_full(self) -> int:
         """The number of the first trial that is trained to the end."""
@@ -197,10 +189,6 @@ class PromotingSampler(BaseSampler):
         return self._ends[first - 1] if first else 0
 
     # ---- Optuna's interface
-
-    def reseed_rng(self) -> None:
-        """The other sampler's."""
-        self.sampler.reseed_rng()
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Decides what the trial is for."""
@@ -225,9 +213,9 @@ class PromotingSampler(BaseSampler):
             if PROMOTES in trial.user_attrs:  # copied from another trial's
                 notes = {PROMOTES: None}
         # The rung last: until then another worker takes this one for choosing.
-        self._note(study, trial, {**notes, RUNG: self._rungs[rung]})
+        self.note(study, trial, {**notes, RUNG: self._rungs[rung]})
         if old is None:
-            self.sampler.before_trial(study, trial)
+            super().before_trial(study, trial)
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
@@ -235,7 +223,7 @@ class PromotingSampler(BaseSampler):
         """The other sampler's; empty for a promotion."""
         if trial.user_attrs.get(PROMOTES) is not None:
             return {}
-        return self.sampler.infer_relative_search_space(study, trial)
+        return super().infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -243,7 +231,7 @@ class PromotingSampler(BaseSampler):
         """The other sampler's; none for a promotion."""
         if trial.user_attrs.get(PROMOTES) is not None:
             return {}
-        return self.sampler.sample_relative(study, trial, search_space)
+        return super().sample_relative(study, trial, search_space)
 
     def sample_independent(
         self,
@@ -261,7 +249,7 @@ class PromotingSampler(BaseSampler):
             value = own_value(param_name, param_distribution, old.params[param_name])
             if value is not NOTHING:
                 return value
-        return self.sampler.sample_independent(study, trial, param_name, param_distribution)
+        return super().sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(
         self,
@@ -272,7 +260,7 @@ class PromotingSampler(BaseSampler):
     ) -> None:
         """The other sampler's."""
         self._promoted.pop(trial.number, None)
-        self.sampler.after_trial(study, trial, state, values)
+        super().after_trial(study, trial, state, values)
 
 
 class RungPruner(BasePruner):

@@ -18,7 +18,7 @@ from .._checks import flag, share, whole
 from .._errors import PriorError
 from .._prior import Prior
 from .._trial import SETTINGS
-from .bases import DealingSampler, base_sampler
+from .bases import DealingSampler, make_base_sampler
 from .brackets import hyperband_rungs, optuna_brackets
 from .local_search import make_steps
 from .promotion import PromotingSampler, RungPruner
@@ -128,7 +128,7 @@ def hyperband_study(
         _check_optuna_counts(len(steps), min_resource, max_resource, reduction_factor)
     if base is None and promote:
         base = functools.partial(make_steps, first=min_resource)
-    alone = base_sampler(base, seed)
+    alone = make_base_sampler(base, seed)
     if prior is not None:
         PriorSampler(prior, alone, weight, seed, valve=valve)  # refused before a file is made
     settings: dict[str, Any] = {
@@ -272,10 +272,10 @@ def fingerprint(prior: Prior | None) -> str | None:
 def _describe(base: BaseSampler | MakeSampler | None, sampler: BaseSampler) -> str:
     """What is kept of a base: its sampler's class, and the name of the function that makes it."""
     if isinstance(sampler, DealingSampler):
-        sampler = sampler.sampler
+        sampler = sampler.base_sampler
     if not isinstance(sampler, SeededSampler) or base is sampler:
         return type(sampler).__name__ + " (one state)"
-    kind, name = type(sampler.example).__name__, getattr(base, "__qualname__", "<lambda>")
+    kind, name = type(sampler.base_sampler).__name__, getattr(base, "__qualname__", "<lambda>")
     # Not its module, which is another one where it is run as a script.
     own = base in (None, make_tpe) or name.endswith("<lambda>")
     return kind if own else f"{kind} of {name}"
