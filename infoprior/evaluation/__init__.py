@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         task_metrics,
         task_seed,
     )
-    from infoprior.evaluation._replay import RecordedCurves, hyperband_brackets, replay
+    from infoprior.evaluation._replay import RecordedCurves, replay
     from infoprior.evaluation._splits import family_folds, hold_out
     from infoprior.evaluation._statistics import (
         Interval,
@@ -59,7 +59,6 @@ _HOME = {
     "family_folds": "_splits",
     "hold_out": "_splits",
     "holm": "_statistics",
-    "hyperband_brackets": "_replay",
     "kendall_tau": "_metrics",
     "live_study": "_live",
     "log_ratio_of_best": "_metrics",
@@ -85,7 +84,6 @@ __all__ = [
     "family_folds",
     "hold_out",
     "holm",
-    "hyperband_brackets",
     "kendall_tau",
     "live_study",
     "log_ratio_of_best",

@@ -29,8 +29,8 @@ from infoprior._arguments import (
 )
 from infoprior.evaluation._errors import EvaluationError
 from infoprior.evaluation._metrics import RegretScale
-from infoprior.evaluation._replay import rungs
-from infoprior.priors import PriorError, fail_stale, hyperband_study
+from infoprior.evaluation._replay import epochs_at_rungs
+from infoprior.priors import PriorError, fail_stale, hyperband_study, optuna_brackets
 
 if TYPE_CHECKING:
     from infoprior.priors import Prior
@@ -103,9 +103,8 @@ def live_study(
         n_trials = whole_number(n_trials, "n_trials", 1, EvaluationError)
     if budget_epochs is not None:
         budget_epochs = whole_number(budget_epochs, "budget_epochs", 1, EvaluationError)
-    levels = rungs(max_epochs, eta)
-    # Optuna counts brackets with a float logarithm, which for 3^5 loses one.
-    if math.floor(math.log(max_epochs, eta)) + 1 != len(levels):
+    levels = epochs_at_rungs(max_epochs, eta)
+    if optuna_brackets(max_epochs, reduction_factor=eta) != len(levels):
         raise EvaluationError(f"Optuna miscounts the brackets of max_epochs = {max_epochs}")
     if base not in _BASES:
         raise EvaluationError(f"unknown base sampler {base!r}; there are {tuple(_BASES)}")

@@ -7,12 +7,14 @@ from ._errors import PriorError
 from ._mixture.entropy import Entropy
 from ._mixture.marginal import Marginal
 from ._prior import Prior
+from ._search.brackets import Bracket, hyperband_brackets, hyperband_rungs, optuna_brackets
 from ._search.runner import fail_stale, optimize
 from ._search.sampler import PriorSampler
 from ._search.study import hyperband_study
 from ._trial import Paused, continues
 
 __all__ = [
+    "Bracket",
     "Entropy",
     "Marginal",
     "Paused",
@@ -21,6 +23,9 @@ __all__ = [
     "PriorSampler",
     "continues",
     "fail_stale",
+    "hyperband_brackets",
+    "hyperband_rungs",
     "hyperband_study",
     "optimize",
+    "optuna_brackets",
 ]

@@ -1,6 +1,6 @@
-"""What is written into a study's trials, for other processes to read.
+"""What is kept in a study's trials: attributes for other processes to read, and how to read them.
 
-Optuna gives a sampler no way of its own to do so: only through the study's storage.
+Optuna gives a sampler no way of its own to write into a study: only through the study's storage.
 """
 
 from __future__ import annotations
@@ -20,12 +20,19 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
 
 # A trial's user attributes.
-RUNG = "infoprior:rung"  # the step it stops at
-PROMOTES = "infoprior:promotes"  # the number of the paused trial whose place it takes
-STEP = "infoprior:step"  # the paused trial's last step
-PARAMS = "infoprior:paused-params"  # a checksum of the paused trial's parameters
+SOURCE = "infoprior:source"  # who proposed it: "prior", "uniform", "base" or ENQUEUED
+TRUST = "infoprior:trust"  # the prior's share when it began
+RUNG = "infoprior:rung"  # the step that it stops at
+PROMOTES = "infoprior:promotes"  # the number of the paused trial that it continues
+PAUSED_STEP = "infoprior:step"  # the paused trial's last step
+PAUSED_PARAMS = "infoprior:paused-params"  # a checksum of the paused trial's parameters
 ERROR = "infoprior:error"  # why it failed
 STALE = "infoprior:stale"  # True where it was failed for a worker that was killed
+
+# A study's user attribute.
+SETTINGS = "infoprior:settings"  # what `hyperband_study` made it with
+
+ENQUEUED = "enqueued"  # the SOURCE of a trial with values of the user's own
 
 
 class Paused(NamedTuple):
@@ -58,9 +65,9 @@ def continues(trial: Trial | FrozenTrial) -> Paused | None:
     """
     attributes = trial_of("trial", trial).user_attrs
     number = attributes.get(PROMOTES)
-    if number is None or attributes.get(PARAMS) != params_checksum(trial.params):
+    if number is None or attributes.get(PAUSED_PARAMS) != params_checksum(trial.params):
         return None
-    return Paused(int(number), int(attributes[STEP]))
+    return Paused(int(number), int(attributes[PAUSED_STEP]))
 
 
 def params_checksum(params: Mapping[str, Any]) -> str:
@@ -77,6 +84,11 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else repr(value)
 
 
+def enqueued_values(trial: FrozenTrial) -> dict[str, Any]:
+    """The values that an enqueued trial is to have, by name; empty for any other trial."""
+    return dict(trial.system_attrs.get("fixed_params") or {})
+
+
 def feasible(trial: FrozenTrial) -> bool:
     """Whether no constraint is above zero; NaN is."""
     constraints = getattr(trial, "constraints", None)
@@ -85,7 +97,7 @@ def feasible(trial: FrozenTrial) -> bool:
     return all(value <= 0.0 for value in constraints.values())
 
 
-def note(storage: BaseStorage, study: Study, number: int, notes: Mapping[str, Any]) -> None:
+def write_notes(storage: BaseStorage, study: Study, number: int, notes: Mapping[str, Any]) -> None:
     """Write user attributes into the trial of a number, in the order they have.
 
     Raises:

@@ -24,7 +24,7 @@ from optuna.samplers import (
 )
 
 from infoprior.priors import Prior, PriorError, PriorSampler, hyperband_study, optimize
-from infoprior.priors._search.bases import base_sampler
+from infoprior.priors._search.bases import make_base_sampler
 
 SPACE: dict[str, Any] = {"x": FloatDistribution(0, 1), "k": IntDistribution(1, 9)}
 POINTS = [{"x": 0.3, "k": 2}, {"x": 0.7, "k": 7}]
@@ -266,7 +266,7 @@ def test_functions_that_give_all_samplers_one_order() -> None:
     for base in (lambda _: GridSampler(GRID, seed=5), lambda seed: QMCSampler(seed=1)):
         study = optuna.create_study(sampler=PriorSampler(PRIOR, base, seed=0))
         study.optimize(objective, n_trials=60)
-    assert isinstance(base_sampler(lambda seed: QMCSampler(seed=seed), 0), BaseSampler)
+    assert isinstance(make_base_sampler(lambda seed: QMCSampler(seed=seed), 0), BaseSampler)
     study = optuna.create_study(
         sampler=PriorSampler(PRIOR, lambda _: GridSampler(GRID, seed=5), seed=0)
     )

@@ -122,7 +122,7 @@ def test_a_parameter_that_is_asked_for_late_takes_it_back(tmp_path: Path) -> Non
     anew = hyperband_study(PRIOR, name="s", max_resource=9, storage=tmp_path / "a.journal")
     assert [continues(trial) for trial in anew.trials[:12]] == [None] * 12
     # What it reached is its own, and the paused trial's stays beside it.
-    evidence = anew.sampler.sampler._evidence  # type: ignore[attr-defined]
+    evidence = anew.sampler.base_sampler._evidence  # type: ignore[attr-defined]
     optimize(anew, search(first, []), 14)
     assert evidence._later.keys().isdisjoint(range(9))
     assert {9, 10, 11} <= evidence._seen.keys()
@@ -150,7 +150,7 @@ def test_values_that_are_fixed_later_are_kept_and_taken_up_only_where_they_were(
     if where == "outside":
         study.sampler = PartialFixedSampler({"k": 7}, sampler)
     else:
-        sampler.sampler = PartialFixedSampler({"k": 7}, sampler.sampler)
+        sampler.base_sampler = PartialFixedSampler({"k": 7}, sampler.base_sampler)
     seen: list[Any] = []
     optimize(study, search(first, seen), 80)
     assert {study.trials[number].params["k"] for number, _ in seen} == {7}

@@ -71,7 +71,7 @@ def test_promotions_are_those_of_a_sampler_that_looks_at_all_trials_anew(directi
                 study.tell(trial, state=TrialState.PRUNED)
             else:
                 study.tell(trial, 1.0)
-        anew = PromotingSampler(sampler.sampler, sampler._rungs, 3, study._storage)
+        anew = PromotingSampler(sampler.base_sampler, sampler._rungs, 3, study._storage)
         for rung in (0, 1):
             number = len(study.get_trials(deepcopy=False))
             best, expected = (each._best(study, number, rung) for each in (sampler, anew))

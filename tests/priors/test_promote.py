@@ -11,10 +11,9 @@ from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from infoprior.priors import Paused, continues
-from infoprior.priors._search.promotion import rungs, slots
 from infoprior.priors._search.runner import fail_stale, optimize
 from infoprior.priors._search.study import hyperband_study
-from infoprior.priors._trial import PROMOTES, RUNG, STALE, STEP
+from infoprior.priors._trial import PAUSED_STEP, PROMOTES, RUNG, STALE
 
 State = TrialState
 OLD = not hasattr(optuna.trial.Trial, "set_constraint")
@@ -52,26 +51,7 @@ def told(study: optuna.Study, value: float, upto: int = 10**9) -> FrozenTrial:
 def promoted(trial: Any) -> Paused | None:
     """The paused trial whose place a trial takes, whatever its own parameters are."""
     number = trial.user_attrs.get(PROMOTES)
-    return None if number is None else Paused(number, trial.user_attrs[STEP])
-
-
-# ---- the plan
-
-
-def test_rungs_and_one_cycle_of_brackets() -> None:
-    assert rungs(1, 27, 3) == [1, 3, 9, 27]
-    assert rungs(2, 30, 3) == [2, 6, 30]  # the last one is the top
-    assert rungs(1, 1, 3) == [1]
-    # Four rungs: 27 > 9 > 3 > 1, 9 > 3 > 1, 6 > 2, 4.
-    cycle = [(s.bottom, s.rung, s.promotes) for s, count in slots(4, 3) for _ in range(count)]
-    plan = [(0, [27, 9, 3, 1]), (1, [9, 3, 1]), (2, [6, 2]), (3, [4])]
-    by_hand = [
-        (bottom, bottom + k, k > 0)
-        for bottom, sizes in plan
-        for k, size in enumerate(sizes)
-        for _ in range(size)
-    ]
-    assert cycle == by_hand
+    return None if number is None else Paused(number, trial.user_attrs[PAUSED_STEP])
 
 
 def test_the_best_go_on() -> None:

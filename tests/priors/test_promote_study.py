@@ -13,7 +13,8 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from infoprior.priors import Prior, PriorError, PriorSampler, continues
-from infoprior.priors._search.promotion import PromotingSampler, RungPruner, slots
+from infoprior.priors._search.brackets import bracket_schedule
+from infoprior.priors._search.promotion import PromotingSampler, RungPruner
 from infoprior.priors._search.runner import optimize
 from infoprior.priors._search.study import hyperband_study
 from infoprior.priors._trial import PROMOTES, RUNG
@@ -40,7 +41,7 @@ def test_a_promotion_counts_once_for_the_source_of_its_configuration() -> None:
             assert trial.user_attrs[name] == old.user_attrs[name]
     assert len({t.user_attrs[PROMOTES] for t in promoted}) == len(promoted)
     # What has gone on is not weighed a second time.
-    evidence = study.sampler.sampler._evidence  # type: ignore[attr-defined]
+    evidence = study.sampler.base_sampler._evidence  # type: ignore[attr-defined]
     assert evidence._later == {t.user_attrs[PROMOTES]: t.number for t in promoted}
 
 
@@ -98,7 +99,7 @@ def test_a_resumed_trial_is_compared_by_what_the_paused_one_reported_too() -> No
     optimize(study, resuming, 13)
     top = study.trials[12]
     assert list(top.intermediate_values) == [9]
-    evidence = study.sampler.sampler._evidence  # type: ignore[attr-defined]
+    evidence = study.sampler.base_sampler._evidence  # type: ignore[attr-defined]
     assert evidence._seen[12].steps == (1.0, 3.0, 9.0, math.inf)
 
 
@@ -171,7 +172,7 @@ def test_a_study_promotes_unless_it_is_told_not_to() -> None:
     study = hyperband_study(name="s", min_resource=3, max_resource=81, storage="memory")
     assert isinstance(study.sampler, PromotingSampler)
     assert study.sampler.first_full == 39
-    assert study.sampler.sampler._make(0)._first == 3
+    assert study.sampler.base_sampler._make(0)._first == 3
     plain = hyperband_study(name="p", max_resource=27, promote=False, storage="memory")
     assert isinstance(plain.pruner, optuna.pruners.HyperbandPruner)
 
@@ -221,7 +222,7 @@ def test_the_base_sees_the_rung_of_every_trial() -> None:
             prior, name="s", max_resource=27, storage="memory", base=lambda seed: Spy(seed=seed)
         )
         optimize(study, objective, 65)
-        bottoms = [3**slot.bottom for slot, count in slots(4, 3) for _ in range(count)]
+        bottoms = [3**p.bottom for p, count in bracket_schedule(4, 3) for _ in range(count)]
         assert len(seen) > 8
         assert len(set(seen.values())) > 2
         assert all(rung == bottoms[number] for number, rung in seen.items())

@@ -14,8 +14,13 @@ from scipy import stats
 
 from infoprior.priors._search.local_search import STEP, _ranked, best_trials, make_steps
 from infoprior.priors._search.seeded import SeededSampler
-from infoprior.priors._trial import PARAMS, PROMOTES, RUNG, params_checksum
-from infoprior.priors._trial import STEP as STEP_NOTE
+from infoprior.priors._trial import (
+    PAUSED_PARAMS,
+    PAUSED_STEP,
+    PROMOTES,
+    RUNG,
+    params_checksum,
+)
 
 SPACE: dict[str, Any] = {
     "x": FloatDistribution(0.0, 1.0),
@@ -138,7 +143,7 @@ def test_the_best_are_those_trained_longest(direction: str) -> None:
     add(P, 0.9, 0.8)  # 1
     add(P, 0.5, 0.4)  # 2: goes on as 4
     add(P)  # 3: reported nothing
-    add(C, 0.5, 0.4, 0.7, **{PROMOTES: 2, STEP_NOTE: 3, PARAMS: params_checksum({})})  # 4
+    add(C, 0.5, 0.4, 0.7, **{PROMOTES: 2, PAUSED_STEP: 3, PAUSED_PARAMS: params_checksum({})})  # 4
     add(P, 0.05)  # 5
     add(P, math.nan)  # 6
     assert [t.number for t in best_trials(study, 9)] == [4, 1, 5, 0]
@@ -147,7 +152,7 @@ def test_the_best_are_those_trained_longest(direction: str) -> None:
 
 def test_a_trial_counts_beside_one_that_took_its_place_with_other_parameters() -> None:
     study = optuna.create_study()
-    notes = {PROMOTES: 0, STEP_NOTE: 1, PARAMS: params_checksum({"x": 0.5})}
+    notes = {PROMOTES: 0, PAUSED_STEP: 1, PAUSED_PARAMS: params_checksum({"x": 0.5})}
     study.add_trial(create_trial(state=P, intermediate_values={1: 0.3}))
     study.add_trial(create_trial(state=P, intermediate_values={3: 0.4}, user_attrs=notes))
     assert [t.number for t in best_trials(study, 9)] == [1, 0]

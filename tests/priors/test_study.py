@@ -18,7 +18,8 @@ from optuna.trial import TrialState
 
 from infoprior.priors import Prior, PriorError
 from infoprior.priors._search.runner import optimize
-from infoprior.priors._search.study import SETTINGS, agree, fingerprint, hyperband_study
+from infoprior.priors._search.study import agree, fingerprint, hyperband_study
+from infoprior.priors._trial import SETTINGS
 from tests.priors.workers import PRIOR, SPACE, objective, open_study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -245,7 +246,7 @@ GIVEN: dict[str, Any] = {"prior": PRIOR, "name": "s", "max_resource": 9, "storag
         ({"min_resource": True}, "min_resource: needs to be an int"),
         ({"reduction_factor": 1}, "reduction_factor: needs to be an int of 2 or more"),
         ({"min_resource": 10}, "max_resource: 9 is below min_resource, 10"),
-        ({"max_resource": 243}, "max_resource: Optuna loses a bracket of 243 .* 244"),
+        ({"max_resource": 243, "promote": False}, "loses a bracket of 243 .* 244 .* promote=True"),
         ({"weight": 2.0}, "weight"),
         ({"base": 3}, "base"),
         ({"base": 3, "prior": None}, "base: needs a function seed -> sampler"),
@@ -275,11 +276,11 @@ def test_numpy_s_ints_are_ints() -> None:
     ).user_attrs.get(SETTINGS)
 
 
-def test_nearly_all_resources_are_fine() -> None:
+def test_all_resources_are_fine_for_promoting_and_nearly_all_for_optuna_s_pruner() -> None:
     for eta in (2, 3, 4):
         for k in range(1, 7):
             for top in (eta**k - 1, eta**k, eta**k + 1):
+                more = {"reduction_factor": eta, "storage": "memory"}
+                hyperband_study(name="s", max_resource=top, **more)
                 if (eta, top) != (3, 243):
-                    hyperband_study(
-                        name="s", max_resource=top, reduction_factor=eta, storage="memory"
-                    )
+                    hyperband_study(name="s", max_resource=top, promote=False, **more)

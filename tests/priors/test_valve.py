@@ -227,7 +227,7 @@ def test_the_floor_is_a_source_of_its_own() -> None:
 
 
 def test_trials_of_unknown_source_count_by_density() -> None:
-    evidence = Evidence(PRIORS["bad"], 0.5, PriorSampler.SOURCE)
+    evidence = Evidence(PRIORS["bad"], 0.5)
     study = optuna.create_study()
     near, far = dict.fromkeys("xyz", 0.95), dict.fromkeys("xyz", 0.3)
     for params, value in [(near, 1.0), (far, 0.0)] * 5:
@@ -352,7 +352,7 @@ def test_ties_favour_no_source() -> None:
 
 
 def test_trials_of_killed_workers_do_not_count() -> None:
-    evidence = Evidence(PRIORS["good"], 0.5, PriorSampler.SOURCE)
+    evidence = Evidence(PRIORS["good"], 0.5)
     study = optuna.create_study()
     for number in range(6):
         attributes = {PriorSampler.SOURCE: "prior", "infoprior:stale": True}

@@ -9,7 +9,7 @@ point is ticked off that was not tried. What partially fixed samplers fix is kep
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import BaseDistribution
@@ -23,6 +23,7 @@ from optuna.samplers import (
 
 from .._errors import PriorError
 from .seeded import MakeSampler, SeededSampler, make_random, make_tpe
+from .wrapping import WrappingSampler, fixed_values, innermost
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 _EXHAUSTIVE = GridSampler, BruteForceSampler
 
 
-def base_sampler(base: BaseSampler | MakeSampler | None, seed: int) -> BaseSampler:
+def make_base_sampler(base: BaseSampler | MakeSampler | None, seed: int) -> BaseSampler:
     """The sampler of a `base` argument: itself, or a new one for every trial.
 
     Raises:
@@ -48,10 +49,10 @@ def base_sampler(base: BaseSampler | MakeSampler | None, seed: int) -> BaseSampl
             f"base: needs a function seed -> sampler or an Optuna sampler, got {base!r}."
         )
     sampler = base if isinstance(base, BaseSampler) else SeededSampler(base or make_tpe, seed)
-    dealer = _innermost(sampler)
+    dealer = innermost(sampler)
     if not isinstance(dealer, (*_EXHAUSTIVE, QMCSampler)):
         return sampler
-    if isinstance(sampler, SeededSampler) and _order(dealer) != _order(_innermost(sampler.make(1))):
+    if isinstance(sampler, SeededSampler) and _order(dealer) != _order(innermost(sampler.make(1))):
         kind = type(dealer).__name__
         raise PriorError(
             f"base: a {kind} that is made with another seed for every trial loses its points; "
@@ -60,7 +61,7 @@ def base_sampler(base: BaseSampler | MakeSampler | None, seed: int) -> BaseSampl
     return DealingSampler(sampler, seed)
 
 
-class DealingSampler(BaseSampler):
+class DealingSampler(WrappingSampler):
     """A sampler that deals out points, asked for its own trials only: those it sees begin.
 
     What other trials ask for is uniform, but for values that the sampler fixes. It does not end
@@ -68,22 +69,23 @@ class DealingSampler(BaseSampler):
     trials are uniform, too.
 
     Args:
-        sampler: a grid, brute-force or quasi-Monte Carlo sampler, or one around it.
+        base_sampler: a grid, brute-force or quasi-Monte Carlo sampler, or one around it.
         seed: of the uniform draws.
     """
 
-    def __init__(self, sampler: BaseSampler, seed: int) -> None:
-        self.sampler, self.dealer = sampler, _innermost(sampler)
+    def __init__(self, base_sampler: BaseSampler, seed: int) -> None:
+        super().__init__(base_sampler)
+        self.dealer = innermost(base_sampler)
         self.exhaustive = isinstance(self.dealer, _EXHAUSTIVE)
         self._others = SeededSampler(make_random, seed)
-        fixed = fixed_values(sampler, sampler)
+        fixed = fixed_values(base_sampler, base_sampler)
         self._uniform: BaseSampler = self._others
         if fixed:
             self._uniform = PartialFixedSampler(fixed, self._others)
         self._own: set[tuple[str, int]] = set()
 
     def __str__(self) -> str:
-        return str(self.sampler)
+        return str(self.base_sampler)
 
     def needs_trials(self, study: Study) -> bool:
         """Whether there are points that only its own trials try."""
@@ -94,33 +96,15 @@ class DealingSampler(BaseSampler):
     def _is_own(self, study: Study, trial: FrozenTrial) -> bool:
         return (study.study_name, trial.number) in self._own
 
-    def reseed_rng(self) -> None:
-        """The sampler's."""
-        self.sampler.reseed_rng()
+    def sampler_of(self, study: Study, trial: FrozenTrial) -> BaseSampler:
+        """The sampler in its own trials, otherwise a uniform one."""
+        return self.base_sampler if self._is_own(study, trial) else self._uniform
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """The sampler's."""
-        return self.sampler.infer_relative_search_space(study, trial)
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """The sampler's in its own trials."""
-        own = self._is_own(study, trial)
-        return self.sampler.sample_relative(study, trial, search_space) if own else {}
-
-    def sample_independent(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,
-    ) -> Any:
-        """The sampler's in its own trials, otherwise a uniform value."""
-        sampler = self.sampler if self._is_own(study, trial) else self._uniform
-        return sampler.sample_independent(study, trial, param_name, param_distribution)
+        """The sampler's in all trials: what it is asked for may be another's to propose."""
+        return self.base_sampler.infer_relative_search_space(study, trial)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """The trial is the sampler's own, if it has points left and the values are not given."""
@@ -130,7 +114,7 @@ class DealingSampler(BaseSampler):
             if given or not self.needs_trials(study):
                 return
         self._own.add((study.study_name, trial.number))
-        self.sampler.before_trial(study, trial)
+        self.base_sampler.before_trial(study, trial)
 
     def after_trial(
         self,
@@ -144,57 +128,7 @@ class DealingSampler(BaseSampler):
         if self._is_own(study, trial):
             self._own.discard((study.study_name, trial.number))
             if not self.exhaustive:
-                self.sampler.after_trial(study, trial, state, values)
-
-
-def nested(sampler: BaseSampler) -> Iterator[BaseSampler]:
-    """A sampler and all samplers that it keeps, theirs too."""
-    seen, waiting = set(), [sampler]
-    while waiting:
-        sampler = waiting.pop()
-        if id(sampler) not in seen:
-            seen.add(id(sampler))
-            yield sampler
-            waiting += _kept(sampler)
-
-
-def fixed_values(outermost: BaseSampler, inner: BaseSampler) -> dict[str, Any]:
-    """What partially fixed samplers around a sampler, and around its base, fix: name -> value.
-
-    Args:
-        outermost: the study's sampler.
-        inner: a sampler that may be somewhere in it; if it is not, it is taken alone.
-    """
-    chain = list(_chain(outermost))
-    if not any(sampler is inner for sampler in chain):
-        chain = list(_chain(inner))
-    fixed: dict[str, Any] = {}
-    for sampler in reversed(chain):  # the outermost one has the last word
-        if isinstance(sampler, PartialFixedSampler):
-            fixed |= sampler._fixed_params
-    return fixed
-
-
-def _chain(sampler: BaseSampler) -> Iterator[BaseSampler]:
-    """A sampler, the one that it passes calls on to, and so on."""
-    seen: set[int] = set()
-    while id(sampler) not in seen:
-        seen.add(id(sampler))
-        yield sampler
-        own = type(sampler).__module__.startswith("optuna.")  # TPE's random sampler, say
-        if own and not isinstance(sampler, PartialFixedSampler):
-            return
-        kept = [sampler.sampler] if isinstance(sampler, DealingSampler) else _kept(sampler)
-        if len(kept) == 1:
-            sampler = kept[0]
-
-
-def _kept(sampler: BaseSampler) -> list[BaseSampler]:
-    return [value for value in vars(sampler).values() if isinstance(value, BaseSampler)]
-
-
-def _innermost(sampler: BaseSampler) -> BaseSampler:
-    return list(_chain(sampler))[-1]
+                self.base_sampler.after_trial(study, trial, state, values)
 
 
 def _order(dealer: BaseSampler) -> Any:

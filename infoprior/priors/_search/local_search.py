@@ -29,6 +29,7 @@ from .._mixture.sampling import NO_VALUE, own_value
 from .._prior import Prior
 from .._trial import RUNG, continues, feasible
 from .finished import NewlyFinished
+from .wrapping import WrappingSampler
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -56,7 +57,7 @@ def make_steps(seed: int, first: int = 1) -> BaseSampler:
     return StepSampler(seed, first)
 
 
-class StepSampler(BaseSampler):
+class StepSampler(WrappingSampler):
     """Some trials are uniform, the others a step from one of the five best points.
 
     Half of the trials that stop at the first rung are uniform, 1 / (1 + r / first) of those that
@@ -78,21 +79,8 @@ class StepSampler(BaseSampler):
     def __init__(self, seed: int, first: int = 1) -> None:
         self._seed = whole("seed", seed, 0, most=2**32 - 1)
         self._first = whole("first", first, 1)
-        self._uniform = RandomSampler(seed=self._seed)
+        super().__init__(RandomSampler(seed=self._seed))
         self._begun: dict[int, _Step] = {}
-
-    def infer_relative_search_space(
-        self, study: Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        """None: parameters are drawn one by one."""
-        return {}
-
-    @np.errstate(all="ignore")
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """None."""
-        return {}
 
     @np.errstate(all="ignore")
     def sample_independent(
@@ -110,7 +98,7 @@ class StepSampler(BaseSampler):
             value = self._value(step, trial.number, param_name, param_distribution)
         if value is not NO_VALUE:
             return value
-        return self._uniform.sample_independent(study, trial, param_name, param_distribution)
+        return super().sample_independent(study, trial, param_name, param_distribution)
 
     def _value(self, step: _Step, number: int, name: str, live: BaseDistribution) -> Any:
         """The step's value, or NO_VALUE; the step is taken anew where the range is another one."""
@@ -139,16 +127,6 @@ class StepSampler(BaseSampler):
             if not _ranked(study).has(step.point):
                 break
         return step
-
-    @np.errstate(all="ignore")
-    def after_trial(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        state: TrialState,
-        values: Sequence[float] | None,
-    ) -> None:
-        """Nothing: it learns from the study's trials."""
 
 
 def _step(parent: FrozenTrial, rng: np.random.Generator) -> _Step:

@@ -19,7 +19,7 @@ import threading
 from bisect import bisect_right, insort
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from optuna.distributions import BaseDistribution
@@ -30,47 +30,29 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from .._mixture.sampling import NO_VALUE, own_value
-from .._trial import ERROR, PARAMS, PROMOTES, RUNG, STEP, feasible, note, params_checksum
-from .bases import fixed_values
+from .._trial import (
+    ERROR,
+    PAUSED_PARAMS,
+    PAUSED_STEP,
+    PROMOTES,
+    RUNG,
+    SOURCE,
+    TRUST,
+    enqueued_values,
+    feasible,
+    params_checksum,
+)
+from .brackets import ScheduledTrial, bracket_schedule
 from .finished import NewlyFinished
-from .sampler import PriorSampler, fixed
+from .wrapping import WrappingSampler, fixed_values
 
 if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-_COPIED = PriorSampler.SOURCE, PriorSampler.TRUST
+_COPIED = SOURCE, TRUST  # of the paused trial, whose source proposed the configuration
 _RUNNING = 1024  # promotions whose paused trial is remembered
 _CHOOSING = 32  # trials after which one that has not chosen is taken for dead
-
-
-class Slot(NamedTuple):
-    """What the trial of a number is for: rungs are counted from 0, the lowest."""
-
-    rung: int
-    bottom: int  # of its bracket
-    promotes: bool
-
-
-def rungs(min_resource: int, max_resource: int, eta: int) -> list[int]:
-    """The steps at which trials stop; the last one is the full training's."""
-    steps = [min_resource]
-    while steps[-1] * eta <= max_resource:
-        steps.append(steps[-1] * eta)
-    return [*steps[:-1], max_resource]
-
-
-def slots(n_rungs: int, eta: int) -> list[tuple[Slot, int]]:
-    """One cycle of Hyperband's brackets, the most aggressive one first: (slot, how many trials).
-
-    Bracket s, from n_rungs - 1 down to 0, begins with floor(n_rungs / (s + 1)) eta^s
-    configurations and keeps one in eta at each rung.
-    """
-    cycle = []
-    for s in range(n_rungs - 1, -1, -1):
-        bottom, size = n_rungs - 1 - s, n_rungs // (s + 1) * eta**s
-        cycle += [(Slot(bottom + k, bottom, k > 0), size // eta**k) for k in range(s + 1)]
-    return cycle
 
 
 class _PausedTrials:
@@ -124,7 +106,7 @@ class _PausedTrials:
         return None
 
 
-class PromotingSampler(BaseSampler):
+class PromotingSampler(WrappingSampler):
     """Another sampler's new configurations, and the best paused ones again, a rung higher.
 
     A promotion is a trial with the paused trial's parameters, as far as it is asked for them. Its
@@ -132,19 +114,20 @@ class PromotingSampler(BaseSampler):
     it stops; whether the parameters are the same in the end, `continues` tells.
 
     Args:
-        sampler: proposes the new ones; with a `PriorSampler` a promotion counts for the source of
-            the configuration, in place of the trial that it continues.
+        base_sampler: proposes the new ones; with a `PriorSampler` a promotion counts for the source
+            of the configuration, in place of the trial that it continues.
         rungs: the steps, ascending.
         eta: one in so many is promoted.
         storage: of the study; the attributes are written into it.
     """
 
     def __init__(
-        self, sampler: BaseSampler, rungs: Sequence[int], eta: int, storage: BaseStorage
+        self, base_sampler: BaseSampler, rungs: Sequence[int], eta: int, storage: BaseStorage
     ) -> None:
-        self.sampler, self._rungs, self._storage = sampler, list(rungs), storage
-        self._slots = slots(len(self._rungs), eta)
-        self._ends = list(accumulate(count for _, count in self._slots))
+        super().__init__(base_sampler, storage)
+        self._rungs = list(rungs)
+        self._schedule = bracket_schedule(len(self._rungs), eta)
+        self._ends = list(accumulate(count for _, count in self._schedule))
         self._forget()
 
     def _forget(self) -> None:
@@ -159,11 +142,8 @@ class PromotingSampler(BaseSampler):
         self.__dict__.update(state)
         self._forget()
 
-    def __str__(self) -> str:
-        return f"{type(self).__name__}({self.sampler})"
-
-    def _slot(self, number: int) -> Slot:
-        return self._slots[bisect_right(self._ends, number % self._ends[-1])][0]
+    def _scheduled(self, number: int) -> ScheduledTrial:
+        return self._schedule[bisect_right(self._ends, number % self._ends[-1])][0]
 
     def _best(self, study: Study, number: int, rung: int) -> FrozenTrial | None:
         """The best paused trial at a rung that no trial continues."""
@@ -180,9 +160,9 @@ class PromotingSampler(BaseSampler):
                 taken.add(old)
             elif trial.state == TrialState.RUNNING and RUNG not in attributes:
                 # Another worker's, which is choosing now, and comes first.
-                slot = self._slot(trial.number)
-                recent = 0 < number - trial.number <= _CHOOSING and not fixed(trial)
-                ahead += recent and slot.promotes and slot.rung == rung + 1
+                planned = self._scheduled(trial.number)
+                recent = 0 < number - trial.number <= _CHOOSING and not enqueued_values(trial)
+                ahead += recent and planned.promotes and planned.rung == rung + 1
         return paused.best(self._rungs[rung], taken, ahead)
 
     def _paused_trial(self, study: Study, trial: FrozenTrial) -> FrozenTrial | None:
@@ -202,48 +182,40 @@ class PromotingSampler(BaseSampler):
         while len(self._promoted) > _RUNNING:
             self._promoted.pop(next(iter(self._promoted)), None)
 
-    def _note(self, study: Study, trial: FrozenTrial, notes: dict[str, Any]) -> None:
-        for name, value in notes.items():
-            trial.set_user_attr(name, value)
-        note(self._storage, study, trial.number, notes)
-
     @property
     def first_full(self) -> int:
         """The number of the first trial that is trained to the end."""
-        first = [slot.rung for slot, _ in self._slots].index(len(self._rungs) - 1)
+        first = [planned.rung for planned, _ in self._schedule].index(len(self._rungs) - 1)
         return self._ends[first - 1] if first else 0
 
     # ---- Optuna's interface
-
-    def reseed_rng(self) -> None:
-        """The other sampler's."""
-        self.sampler.reseed_rng()
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Decides what the trial is for."""
         if trial.params and RUNG in trial.user_attrs:  # a failed one that Optuna tries again
             return
-        slot, old = self._slot(trial.number), None
-        if slot.promotes and not fixed(trial) and not trial.params:
-            old = self._best(study, trial.number, slot.rung - 1)
+        planned, old = self._scheduled(trial.number), None
+        if planned.promotes and not enqueued_values(trial) and not trial.params:
+            old = self._best(study, trial.number, planned.rung - 1)
         notes: dict[str, Any] = {}
-        rung = slot.rung
+        rung = planned.rung
         if old is not None:
             last = len(self._rungs) - 1
             while rung < last and self._rungs[rung] <= (old.last_step or 0):
                 rung += 1  # its objective reports at other steps, and has passed this one
             # Whom it promotes first: until that is written another worker may take the same one.
-            notes = {PROMOTES: old.number, STEP: old.last_step, PARAMS: params_checksum(old.params)}
+            notes = {PROMOTES: old.number, PAUSED_STEP: old.last_step}
+            notes[PAUSED_PARAMS] = params_checksum(old.params)
             notes |= {name: old.user_attrs[name] for name in _COPIED if name in old.user_attrs}
             self._remember(trial.number, old)
         else:
-            rung = slot.bottom
+            rung = planned.bottom
             if PROMOTES in trial.user_attrs:  # copied from another trial's
                 notes = {PROMOTES: None}
         # The rung last: until then another worker takes this one for choosing.
-        self._note(study, trial, {**notes, RUNG: self._rungs[rung]})
+        self.note(study, trial, {**notes, RUNG: self._rungs[rung]})
         if old is None:
-            self.sampler.before_trial(study, trial)
+            super().before_trial(study, trial)
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
@@ -251,7 +223,7 @@ class PromotingSampler(BaseSampler):
         """The other sampler's; empty for a promotion."""
         if trial.user_attrs.get(PROMOTES) is not None:
             return {}
-        return self.sampler.infer_relative_search_space(study, trial)
+        return super().infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -259,7 +231,7 @@ class PromotingSampler(BaseSampler):
         """The other sampler's; none for a promotion."""
         if trial.user_attrs.get(PROMOTES) is not None:
             return {}
-        return self.sampler.sample_relative(study, trial, search_space)
+        return super().sample_relative(study, trial, search_space)
 
     def sample_independent(
         self,
@@ -277,7 +249,7 @@ class PromotingSampler(BaseSampler):
             value = own_value(param_name, param_distribution, old.params[param_name])
             if value is not NO_VALUE:
                 return value
-        return self.sampler.sample_independent(study, trial, param_name, param_distribution)
+        return super().sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(
         self,
@@ -288,7 +260,7 @@ class PromotingSampler(BaseSampler):
     ) -> None:
         """The other sampler's."""
         self._promoted.pop(trial.number, None)
-        self.sampler.after_trial(study, trial, state, values)
+        super().after_trial(study, trial, state, values)
 
 
 class RungPruner(BasePruner):

@@ -16,8 +16,9 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from .._checks import flag, seconds, study_of, whole
 from .._errors import PriorError
-from .._trial import ERROR, STALE, note
+from .._trial import ERROR, STALE, write_notes
 from .finished import NewlyFinished
+from .wrapping import WrappingSampler
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -209,13 +210,9 @@ def fail_stale(study: optuna.Study, *, older_than: float | None = None) -> list[
 
 def _mark_stale(study: optuna.Study, number: int) -> None:
     # Optuna lets one write into another worker's trial by the storage only.
-    from .promotion import PromotingSampler
-    from .sampler import PriorSampler
-
-    sampler = study.sampler
-    storage = sampler._storage if isinstance(sampler, (PriorSampler, PromotingSampler)) else None
+    storage = study.sampler.storage if isinstance(study.sampler, WrappingSampler) else None
     if storage is not None:
-        note(storage, study, number, {STALE: True})
+        write_notes(storage, study, number, {STALE: True})
 
 
 def _saying_why(objective: Callable[[Trial], float], n_values: int) -> Callable[[Trial], float]:

@@ -18,12 +18,20 @@ from .._errors import PriorError
 from .._mixture.axes import make_axis
 from .._mixture.sampling import NO_VALUE, ConditionalPrior, draw, own_value
 from .._prior import Prior
-from .._trial import PROMOTES, check_storage, note
+from .._trial import (
+    ENQUEUED,
+    PROMOTES,
+    SOURCE,
+    TRUST,
+    check_storage,
+    enqueued_values,
+)
 from .adaptive_weights import LEAST, MOST, Shares
-from .bases import DealingSampler, base_sampler, fixed_values, nested
+from .bases import DealingSampler, make_base_sampler
 from .mismatch import MismatchWarning, has_values
 from .seeded import MakeSampler
-from .trial_history import ENQUEUED, Evidence
+from .trial_history import Evidence
+from .wrapping import WrappingSampler, fixed_values, nested
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -39,16 +47,11 @@ def _turn(number: int, shift: float) -> float:
     return (int(f"{number & 0xFFFFFFFF:032b}"[::-1], 2) / 2**32 + shift) % 1.0
 
 
-def fixed(trial: FrozenTrial) -> dict[str, Any]:
-    """The values an enqueued trial is to have."""
-    return dict(trial.system_attrs.get("fixed_params") or {})
-
-
 _SOON = 64  # trials within which the mode has its turn, or else it has none
 _RUNNING = 1024  # trials of which it is remembered what is known
 
 
-class PriorSampler(BaseSampler):
+class PriorSampler(WrappingSampler):
     """Draws a share of a study's trials from a prior, and leaves the rest to a base sampler.
 
     In a trial that is the prior's, every parameter the prior knows is drawn from it, jointly, each
@@ -111,7 +114,7 @@ class PriorSampler(BaseSampler):
         'prior'
     """
 
-    SOURCE, TRUST = "infoprior:source", "infoprior:trust"
+    SOURCE, TRUST = SOURCE, TRUST
 
     def __init__(
         self,
@@ -138,14 +141,11 @@ class PriorSampler(BaseSampler):
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(2, np.uint64)[0])
         self._seed = whole("seed", seed, 0)
-        self._base = base_sampler(base, self._seed)
-        if any(isinstance(sampler, PriorSampler) for sampler in nested(self._base)):
+        super().__init__(make_base_sampler(base, self._seed), storage)
+        if any(isinstance(sampler, PriorSampler) for sampler in nested(self.base_sampler)):
             raise PriorError("base: holds a PriorSampler itself; mix the two priors (Prior.mix).")
         start = self._weight * (1.0 - prior.floor) if prior.n_components else self._weight
-        self._evidence = (
-            Evidence(prior, start, self.SOURCE, storage) if valve and self._weight > 0.0 else None
-        )
-        self._storage = storage
+        self._evidence = Evidence(prior, start, storage) if valve and self._weight > 0.0 else None
         self._checked: str | None = None  # the study that the storage was seen to hold
         self._begun: dict[int, ConditionalPrior] = {}  # trial number -> what is known of it
         self._fixed: dict[int, dict[str, Any]] = {}  # trial number -> values fixed by samplers
@@ -159,7 +159,7 @@ class PriorSampler(BaseSampler):
 
     def __str__(self) -> str:
         valve = "" if self._evidence is None else ", valve=True"
-        return f"{type(self).__name__}({self._base}, weight={self._weight:g}{valve})"
+        return f"{type(self).__name__}({self.base_sampler}, weight={self._weight:g}{valve})"
 
     # ---- what it decides
 
@@ -181,45 +181,39 @@ class PriorSampler(BaseSampler):
             PriorError: it is no trial, or does not say, because its study's storage was not given
                 to the sampler.
         """
-        source = trial_of("trial", trial).user_attrs.get(self.SOURCE)
+        source = trial_of("trial", trial).user_attrs.get(SOURCE)
         if source is None:
             raise PriorError(
-                f"trial {trial.number} has no user attribute {self.SOURCE!r}; give PriorSampler "
+                f"trial {trial.number} has no user attribute {SOURCE!r}; give PriorSampler "
                 "the study's storage, and it is kept."
             )
         return str(source)
 
     def _source(self, study: Study, trial: FrozenTrial) -> str:
-        source = trial.user_attrs.get(self.SOURCE)
+        source = trial.user_attrs.get(SOURCE)
         return self._decide(study, trial) if source is None else str(source)
 
     def _decide(self, study: Study, trial: FrozenTrial) -> str:
         """The source of a trial that is beginning, noted in it."""
-        if self._storage is not None and self._checked != study.study_name:
-            check_storage(self._storage, study, trial)
+        if self.storage is not None and self._checked != study.study_name:
+            check_storage(self.storage, study, trial)
             self._checked = study.study_name
         shares = self._shares(study, trial.number)
         v, _ = self._uniforms(trial.number, "")
-        if fixed(trial) and self._weight > 0.0:
+        if enqueued_values(trial) and self._weight > 0.0:
             source = ENQUEUED
         elif _turn(trial.number, self._uniforms(-1, "")[0]) < shares.prior:
             source = "prior"
         else:
             source = "uniform" if v * (1.0 - shares.prior) < shares.uniform else "base"
-            if isinstance(self._base, DealingSampler) and self._base.exhaustive:
-                source = "base" if self._base.needs_trials(study) else "uniform"
+            if isinstance(self.base_sampler, DealingSampler) and self.base_sampler.exhaustive:
+                source = "base" if self.base_sampler.needs_trials(study) else "uniform"
         if trial.number == 0:
             self._modes = set()  # another study
         if source == "prior" and self._is_mode(study, trial.number):
             self._modes.add(trial.number)
-        self._note(study, trial, {self.SOURCE: source, self.TRUST: round(shares.prior, 4)})
+        self.note(study, trial, {SOURCE: source, TRUST: round(shares.prior, 4)})
         return source
-
-    def _note(self, study: Study, trial: FrozenTrial, notes: dict[str, Any]) -> None:
-        for name, value in notes.items():
-            trial.set_user_attr(name, value)
-        if self._storage is not None:
-            note(self._storage, study, trial.number, notes)
 
     def _is_mode(self, study: Study, number: int) -> bool:
         """Whether all turns of the prior before this one were somebody else's."""
@@ -228,15 +222,15 @@ class PriorSampler(BaseSampler):
         before = self._turns[: self._turns.index(number)]
         if not before:
             return True
-        if self._storage is None:
+        if self.storage is None:
             trials = study.get_trials(deepcopy=False)
         else:
-            of_study = self._storage.get_study_id_from_name(study.study_name)
-            trials = self._storage.get_all_trials(of_study, deepcopy=False)
+            of_study = self.storage.get_study_id_from_name(study.study_name)
+            trials = self.storage.get_all_trials(of_study, deepcopy=False)
         others = {
             trial.number
             for trial in trials
-            if trial.user_attrs.get(self.SOURCE) == ENQUEUED
+            if trial.user_attrs.get(SOURCE) == ENQUEUED
             or trial.user_attrs.get(PROMOTES) is not None
         }
         return others.issuperset(before)
@@ -306,7 +300,7 @@ class PriorSampler(BaseSampler):
         """The prior given what the trial has, or is going to have, of other names than this."""
         given = self._begun.get(trial.number)
         if given is None or (name in given.names and name not in trial.params):
-            known = {**self._fixed_in(study, trial), **fixed(trial), **trial.params}
+            known = {**self._fixed_in(study, trial), **enqueued_values(trial), **trial.params}
             known = {n: value for n, value in known.items() if n in self._names and n != name}
             given = ConditionalPrior(self._prior.mixture, known, floor=self._evidence is None)
             self._begun[trial.number] = given
@@ -317,16 +311,6 @@ class PriorSampler(BaseSampler):
         return given
 
     # ---- Optuna's interface
-
-    def reseed_rng(self) -> None:
-        """Reseeds the base sampler. This one's draws differ by trial number: nothing to reseed."""
-        self._base.reseed_rng()
-
-    def infer_relative_search_space(
-        self, study: Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        """The base sampler's."""
-        return self._base.infer_relative_search_space(study, trial)
 
     @np.errstate(all="ignore")
     def sample_relative(
@@ -350,7 +334,7 @@ class PriorSampler(BaseSampler):
                         given.add(name, value)
         # The base is always asked: some samplers (NSGA-II, CMA-ES) enter a trial into their
         # population here, and would not learn from the prior's trials otherwise.
-        return {**self._base.sample_relative(study, trial, search_space), **drawn}
+        return {**super().sample_relative(study, trial, search_space), **drawn}
 
     @np.errstate(all="ignore")
     def sample_independent(
@@ -371,7 +355,7 @@ class PriorSampler(BaseSampler):
             value = self._proposed(study, trial, given, param_name, param_distribution)
         if value is not NO_VALUE:
             return value
-        return self._base.sample_independent(study, trial, param_name, param_distribution)
+        return super().sample_independent(study, trial, param_name, param_distribution)
 
     @np.errstate(all="ignore")
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
@@ -379,8 +363,8 @@ class PriorSampler(BaseSampler):
         self._begun.pop(trial.number, None)  # of another study
         self._fixed.pop(trial.number, None)
         source = self._decide(study, trial)
-        if source == "base" or not isinstance(self._base, DealingSampler):
-            self._base.before_trial(study, trial)
+        if source == "base" or not isinstance(self.base_sampler, DealingSampler):
+            super().before_trial(study, trial)
 
     @np.errstate(all="ignore")
     def after_trial(
@@ -394,7 +378,7 @@ class PriorSampler(BaseSampler):
         self._begun.pop(trial.number, None)
         self._label(study, trial)
         self._fixed.pop(trial.number, None)
-        self._base.after_trial(study, trial, state, values)
+        super().after_trial(study, trial, state, values)
         if self._evidence is not None:
             self._evidence.add(study, trial, state, values)
         if self._weight > 0.0:
@@ -403,19 +387,19 @@ class PriorSampler(BaseSampler):
     def _label(self, study: Study, trial: FrozenTrial) -> None:
         """Say of a trial that was to be the prior's, and had none of its values, whose it was."""
         attributes = trial.user_attrs
-        if attributes.get(self.SOURCE) != "prior" or attributes.get(PROMOTES) is not None:
+        if attributes.get(SOURCE) != "prior" or attributes.get(PROMOTES) is not None:
             return  # a promotion's are those of the trial that was paused
         fixes = self._fixed_in(study, trial)
         if not any(
             name not in fixes and not live.single() and has_values(self._prior, name, live)
             for name, live in trial.distributions.items()
         ):
-            self._note(study, trial, {self.SOURCE: "base"})
+            self.note(study, trial, {SOURCE: "base"})
 
     def _began(self, study: Study) -> object:
         """When the study's first trial began, which tells studies of one name apart."""
-        if self._storage is None:
+        if self.storage is None:
             return None
-        of_study = self._storage.get_study_id_from_name(study.study_name)
-        first = self._storage.get_trial_id_from_study_id_trial_number(of_study, 0)
-        return self._storage.get_trial(first).datetime_start
+        of_study = self.storage.get_study_id_from_name(study.study_name)
+        first = self.storage.get_trial_id_from_study_id_trial_number(of_study, 0)
+        return self.storage.get_trial(first).datetime_start

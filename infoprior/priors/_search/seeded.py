@@ -8,13 +8,14 @@ seed, its number and the trials it can see, whoever runs it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from .._errors import PriorError
+from .wrapping import WrappingSampler
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -35,8 +36,10 @@ def make_random(seed: int) -> BaseSampler:
     return RandomSampler(seed=seed)
 
 
-class SeededSampler(BaseSampler):
+class SeededSampler(WrappingSampler):
     """Gives every trial a sampler of its own, `make(seed of the trial)`.
+
+    Its `base_sampler` stands for all of them, and never draws.
 
     Args:
         make: seed -> sampler; what it returns must learn from the study, not from being called.
@@ -48,14 +51,14 @@ class SeededSampler(BaseSampler):
 
     def __init__(self, make: MakeSampler, seed: int) -> None:
         self._make, self._seed = make, seed
-        self.example = self.make(0)  # stands for all of them, and never draws
+        super().__init__(self.make(0))
         self._samplers: dict[int, BaseSampler] = {}
         # TPE remembers which parameters all trials of a study share, and would look through all
         # of them again in every trial: one a study is kept for this alone, and never draws.
         self._scouts: dict[str, BaseSampler] = {}
 
     def __str__(self) -> str:
-        return str(self.example)
+        return str(self.base_sampler)
 
     def make(self, seed: int) -> BaseSampler:
         """A new sampler; PriorError where the function makes none."""
@@ -73,7 +76,8 @@ class SeededSampler(BaseSampler):
             )
         return sampler
 
-    def _of(self, trial: FrozenTrial) -> BaseSampler:
+    def sampler_of(self, study: Study, trial: FrozenTrial) -> BaseSampler:
+        """The trial's own sampler."""
         sampler = self._samplers.get(trial.number)
         if sampler is None:
             entropy = np.random.SeedSequence([self._seed, trial.number])
@@ -97,33 +101,11 @@ class SeededSampler(BaseSampler):
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """The trial's sampler's."""
-        sampler = self._scout(study) if self._make is make_tpe else self._of(trial)
-        return sampler.infer_relative_search_space(study, trial)
+        """The trial's sampler's, or of TPE the study's."""
+        if self._make is make_tpe:
+            return self._scout(study).infer_relative_search_space(study, trial)
+        return super().infer_relative_search_space(study, trial)
 
-    @np.errstate(all="ignore")
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """The trial's sampler's."""
-        return self._of(trial).sample_relative(study, trial, search_space)
-
-    @np.errstate(all="ignore")
-    def sample_independent(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,
-    ) -> Any:
-        """The trial's sampler's."""
-        return self._of(trial).sample_independent(study, trial, param_name, param_distribution)
-
-    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """The trial's sampler's."""
-        self._of(trial).before_trial(study, trial)
-
-    @np.errstate(all="ignore")
     def after_trial(
         self,
         study: Study,
@@ -132,5 +114,5 @@ class SeededSampler(BaseSampler):
         values: Sequence[float] | None,
     ) -> None:
         """The trial's sampler's, which is forgotten then."""
-        self._of(trial).after_trial(study, trial, state, values)
+        super().after_trial(study, trial, state, values)
         self._samplers.pop(trial.number, None)

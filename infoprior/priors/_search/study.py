@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import math
 import os
 from typing import Any, Literal
 
@@ -18,16 +17,17 @@ from optuna.study import StudyDirection
 from .._checks import flag, share, whole
 from .._errors import PriorError
 from .._prior import Prior
-from .bases import DealingSampler, base_sampler
+from .._trial import SETTINGS
+from .bases import DealingSampler, make_base_sampler
+from .brackets import hyperband_rungs, optuna_brackets
 from .local_search import make_steps
-from .promotion import PromotingSampler, RungPruner, rungs
+from .promotion import PromotingSampler, RungPruner
 from .sampler import PriorSampler
 from .seeded import MakeSampler, SeededSampler, make_tpe
 from .storage import open_storage
 
-SETTINGS = "infoprior:settings"  # the study's user attribute they are kept in
-_Direction = Literal["minimize", "maximize"]
 _LARGEST = 2**53  # a resource that a float holds too
+_Direction = Literal["minimize", "maximize"]
 
 
 def hyperband_study(
@@ -121,12 +121,14 @@ def hyperband_study(
     max_resource = whole("max_resource", max_resource, 1, most=_LARGEST)
     reduction_factor = whole("reduction_factor", reduction_factor, 2, most=_LARGEST)
     goal = _direction(direction)
-    _check_resources(min_resource, max_resource, reduction_factor)
+    steps = hyperband_rungs(max_resource, min_resource, reduction_factor)
     weight = share("weight", weight)
     valve, promote = flag("valve", valve), flag("promote", promote)
+    if not promote:
+        _check_optuna_counts(len(steps), min_resource, max_resource, reduction_factor)
     if base is None and promote:
         base = functools.partial(make_steps, first=min_resource)
-    alone = base_sampler(base, seed)
+    alone = make_base_sampler(base, seed)
     if prior is not None:
         PriorSampler(prior, alone, weight, seed, valve=valve)  # refused before a file is made
     settings: dict[str, Any] = {
@@ -151,7 +153,6 @@ def hyperband_study(
     )
     if promote:
         settings["promote"] = True
-        steps = rungs(min_resource, max_resource, reduction_factor)
         sampler = PromotingSampler(sampler, steps, reduction_factor, backend)
         pruner = RungPruner(steps[-1])
     study = _open(backend, name, goal, sampler, pruner)
@@ -209,18 +210,15 @@ def _open(
         raise PriorError(f"storage: the study cannot be kept in it: {reason[0]}.") from error
 
 
-def _check_resources(min_resource: int, max_resource: int, reduction_factor: int) -> None:
-    """PriorError for resources that make no brackets, or fewer in Optuna than they should."""
-    if max_resource < min_resource:
-        raise PriorError(f"max_resource: {max_resource} is below min_resource, {min_resource}.")
-    brackets, top = 1, min_resource * reduction_factor
-    while top <= max_resource:
-        brackets, top = brackets + 1, top * reduction_factor
-    # Optuna counts them by a float logarithm: log(243, 3) is 4.999...
-    if math.floor(math.log(max_resource / min_resource, reduction_factor)) + 1 != brackets:
+def _check_optuna_counts(
+    n_rungs: int, min_resource: int, max_resource: int, reduction_factor: int
+) -> None:
+    """PriorError where Optuna's pruner makes fewer brackets than there are rungs."""
+    if optuna_brackets(max_resource, min_resource, reduction_factor) != n_rungs:
         raise PriorError(
-            f"max_resource: Optuna loses a bracket of {max_resource} to rounding; "
-            f"{max_resource + 1} has the same rungs and all its brackets."
+            f"max_resource: Optuna's pruner loses a bracket of {max_resource} to rounding; "
+            f"{max_resource + 1} has the same rungs and all its brackets, and promote=True loses "
+            "none."
         )
 
 
@@ -274,10 +272,10 @@ def fingerprint(prior: Prior | None) -> str | None:
 def _describe(base: BaseSampler | MakeSampler | None, sampler: BaseSampler) -> str:
     """What is kept of a base: its sampler's class, and the name of the function that makes it."""
     if isinstance(sampler, DealingSampler):
-        sampler = sampler.sampler
+        sampler = sampler.base_sampler
     if not isinstance(sampler, SeededSampler) or base is sampler:
         return type(sampler).__name__ + " (one state)"
-    kind, name = type(sampler.example).__name__, getattr(base, "__qualname__", "<lambda>")
+    kind, name = type(sampler.base_sampler).__name__, getattr(base, "__qualname__", "<lambda>")
     # Not its module, which is another one where it is run as a script.
     own = base in (None, make_tpe) or name.endswith("<lambda>")
     return kind if own else f"{kind} of {name}"

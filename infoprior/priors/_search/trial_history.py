@@ -12,7 +12,7 @@ from optuna.study import load_study
 from optuna.trial import TrialState
 
 from .._prior import Prior
-from .._trial import STALE, continues, feasible, wrong_storage
+from .._trial import ENQUEUED, SOURCE, STALE, continues, feasible, wrong_storage
 from .adaptive_weights import Outcome, Shares, outcome, shares
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-ENQUEUED = "enqueued"  # the source of trials with values of the user's own
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
@@ -56,16 +55,13 @@ class Evidence:
     Args:
         prior: whose trust is learned.
         start: its share at the start.
-        source: the user attribute that says whether a trial was the prior's.
         storage: of the study.
     """
 
-    def __init__(
-        self, prior: Prior, start: float, source: str, storage: BaseStorage | None = None
-    ) -> None:
+    def __init__(self, prior: Prior, start: float, storage: BaseStorage | None = None) -> None:
         self._storage = storage
         self._all: Study | None = None
-        self._prior, self._start, self._source = prior, start, source
+        self._prior, self._start = prior, start
         self._study_name: str | None = None
         self._seen: dict[int, Outcome] = {}
         self._later: dict[int, int] = {}  # trial number -> of the one that continues it
@@ -76,7 +72,7 @@ class Evidence:
     ) -> None:
         """Remember a trial that ends. The user's own points say nothing about a source."""
         self._open(study)
-        if trial.user_attrs.get(self._source) == ENQUEUED or trial.user_attrs.get(STALE):
+        if trial.user_attrs.get(SOURCE) == ENQUEUED or trial.user_attrs.get(STALE):
             return
         # A base sampler may have found only after the trial ended that it breaks a constraint.
         if trial.number not in self._seen or not feasible(trial):
@@ -127,7 +123,7 @@ class Evidence:
         Then the prior's part is p / (p + u), the chance that a point drawn from the prior or
         uniformly is the prior's.
         """
-        source = trial.user_attrs.get(self._source)
+        source = trial.user_attrs.get(SOURCE)
         if source in Shares._fields:
             prior, uniform, base = (float(source == name) for name in Shares._fields)
             return prior, uniform, base
