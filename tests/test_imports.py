@@ -28,20 +28,6 @@ FLOORS: list[str] = next(
 )
 """The floors, from the roof down; `|` parts rooms that do not know each other."""
 
-# What is still to be put right. An entry that is no longer true has to go: the tests say so.
-CIRCLES_LEFT: dict[str, list[set[str]]] = {
-    "infoprior": [{"_canonical", "_canonical_arrays"}, {"_dask", "_engines", "parallel"}],
-    "infoprior.priors": [
-        {"_algebra", "_draw", "_expert", "_learn", "_prior", "_restrict", "_studies", "_trials"}
-    ],
-}
-"""Folder -> groups of its modules and folders that import each other in a circle."""
-WITHOUT_FLOOR = {
-    "_canonical", "_canonical_arrays", "_dask", "_engines", "_files", "_fingerprint",
-    "_parallel_errors", "_processes", "_ray",
-}  # fmt: skip
-"""Modules and folders of the package that stand on no floor."""
-
 
 def sources(top: Path, packages: tuple[str, ...]) -> dict[str, Path]:
     """Module -> its file; a package's name stands for its `__init__`."""
@@ -180,10 +166,7 @@ def test_no_modules_and_no_folders_import_each_other_in_a_circle(graph: Graph) -
         for folder, edges in graph.siblings().items()
     }
     there = {folder: groups for folder, groups in there.items() if groups}
-    for folder, groups in there.items():
-        for group in groups:
-            assert group in CIRCLES_LEFT.get(folder, []), f"a circle in {folder}: {sorted(group)}"
-    assert there == CIRCLES_LEFT, "CIRCLES_LEFT lists circles that are gone"
+    assert there == {}
 
 
 def floor_of(module: str) -> int | None:
@@ -209,7 +192,7 @@ def test_no_import_goes_up_a_floor(graph: Graph) -> None:
 
 def test_every_module_of_the_package_stands_on_a_floor(graph: Graph) -> None:
     names = {module.split(".")[1] for module in graph.files if module.startswith("infoprior.")}
-    assert {name for name in names if floor_of(f"infoprior.{name}") is None} == WITHOUT_FLOOR
+    assert {name for name in names if floor_of(f"infoprior.{name}") is None} == set()
 
 
 @pytest.fixture

@@ -23,20 +23,10 @@ from fractions import Fraction
 from pathlib import PurePath
 from typing import Any
 
+from infoprior.fingerprints._errors import FingerprintError
+
 _LONG = 2000  # bits; Python takes long to write longer numbers in decimal, or refuses to
 _BUILT_IN = (int, float, complex, str, bytes, bytearray, list, dict, tuple, set, frozenset)
-
-
-class FingerprintError(ValueError):
-    """A value has no fingerprint, or an argument cannot be; the message says which and where."""
-
-    def __init__(self, problem: str, place: str = "") -> None:
-        super().__init__(f"{place or 'the value'} {problem}")
-        self.problem, self.place = problem, place
-
-    def inside(self, place: str) -> FingerprintError:
-        """The same error, seen from what the value is in."""
-        return FingerprintError(self.problem, f"{place}{self.place}")
 
 
 def canonical_text(value: Any) -> str:
@@ -67,10 +57,10 @@ def _text(value: Any) -> str:
     if dataclasses.is_dataclass(kind) and not isinstance(value, _BUILT_IN):
         return tagged("dataclass", _name(kind), _attributes(value))
     if "numpy" in sys.modules:  # otherwise it is nothing of those libraries
-        from infoprior.fingerprints._arrays import array_text
+        from infoprior.fingerprints._arrays import array_parts
 
-        if (text := array_text(value)) is not None:
-            return text
+        if (parts := array_parts(value)) is not None:
+            return tagged(*parts)
     raise FingerprintError(
         f"is a {kind.__module__}.{kind.__qualname__}, which has no fingerprint: give the values "
         "that the result depends on (numbers, texts, lists, dicts, arrays, tables, dataclasses)."

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from infoprior._arguments import is_whole
-from infoprior.fingerprints._canonical import FingerprintError, canonical_text, content_hash
+from infoprior.fingerprints._canonical import canonical_text, content_hash
+from infoprior.fingerprints._errors import FingerprintError
 
 SHORTEST, LONGEST = 8, 64  # hexadecimal digits
 
