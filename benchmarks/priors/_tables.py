@@ -17,9 +17,9 @@ Priors are kernels around points chosen by that accuracy (`Prior.from_points`), 
     good    the best 1 % of every other task
     medium  those ranked from 20 % to 40 % on every other task
     bad     the worst 5 % of the task itself
-    deceiving   the best of a poor region of the task itself: the 10 % of points nearest to the
-            middle of its worst 5 %, and of these the best tenth; what is tried there looks good
-            beside its neighbours, and nothing near is
+    deceiving   the best of a poor region of the task itself: of 100 regions, the hundredth of all
+            points that are nearest to a random one, that whose best tenth is the worst, and of it
+            that tenth; what is tried there looks good beside its neighbours, and is not
     none    uniform
 """
 
@@ -59,6 +59,7 @@ LEAST_R2 = 0.55  # of a surrogate, on held-out points: tasks below are left out
 RUNGS = (1, 3, 9, 27)
 DENSE = 16_384  # points of the curves' surrogate
 POINTS = 30  # of each other task: more kernels only cost time
+REGIONS = 100  # among which the poorest is looked for
 BANDWIDTH = 0.1  # about the steps of hpobench's grid
 
 
@@ -228,12 +229,19 @@ def prior_for(bench: str, task: str, arm: str) -> Prior:
 
 
 def _best_of_poor_region(table: Table, most: int) -> NDArray[np.int64]:
-    """Rows of the best tenth of a region around the worst points, at most so many."""
-    worst = _ranked(table, 0.95, 1.0, len(table.points))
-    distances = np.linalg.norm(table.features - table.features[worst].mean(axis=0), axis=1)
-    region = np.argsort(distances, kind="stable")[: max(len(distances) // 10, 1)]
-    ranked = region[np.argsort(-table.truth[region], kind="stable")]
-    return ranked[: min(max(len(ranked) // 10, 1), most)]
+    """Rows of the best tenth of the region whose best tenth is the worst, at most so many."""
+    n, features = len(table.points), table.features
+    size = max(n // 100, 1)
+    rng = np.random.default_rng(zlib.crc32(table.task.encode()))
+    poorest, level = np.zeros(0, np.int64), np.inf
+    for middle in rng.choice(n, min(n, REGIONS), replace=False):
+        distances = np.square(features - features[middle]).sum(axis=1)
+        region = np.argsort(distances, kind="stable")[:size]
+        ranked = region[np.argsort(-table.truth[region], kind="stable")]
+        best = ranked[: max(size // 10, 1)]
+        if (value := float(np.median(table.truth[best]))) < level:
+            poorest, level = best[:most], value
+    return poorest
 
 
 def _ranked(table: Table, first: float, last: float, most: int) -> NDArray[np.int64]:
