@@ -120,7 +120,7 @@ def test_arms_are_of_the_right_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
         tables.prior_for.cache_clear()
     assert means["good"] == pytest.approx(-1.0, abs=0.35)  # the other tasks', not its own
     assert means["bad"] > -0.7  # farthest from its own best
-    assert means["none"] + 0.3 < means["deceiving"] < means["bad"]  # that region's best
+    assert means["deceiving"] > -0.9  # best of a region far from its own best
     assert means["none"] == pytest.approx(-2.0, abs=0.1)
 
 
