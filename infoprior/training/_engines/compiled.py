@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -12,24 +12,26 @@ from torch import Tensor, nn
 
 from infoprior._progress import notice
 from infoprior.spaces import _dropout
-from infoprior.training._engines import kernels
+from infoprior.training._engines import kernels, layout
 
 if TYPE_CHECKING:
+    from infoprior.spaces._dropout import SeededDropout
     from infoprior.spaces._mlp import MLP, Block
 
 _ACTIVATIONS: dict[type[nn.Module], int] = {
-    nn.ReLU: kernels.RELU,
-    nn.Tanh: kernels.TANH,
-    nn.GELU: kernels.GELU,
-    nn.SiLU: kernels.SILU,
+    nn.ReLU: layout.RELU,
+    nn.Tanh: layout.TANH,
+    nn.GELU: layout.GELU,
+    nn.SiLU: layout.SILU,
 }
-_NORMS: dict[type[nn.Module], int] = {
-    nn.Identity: kernels.PLAIN,
-    nn.BatchNorm1d: kernels.BATCH,
-    nn.LayerNorm: kernels.LAYER,
+_NORMALIZATIONS: dict[type[nn.Module], int] = {
+    nn.Identity: layout.PLAIN,
+    nn.BatchNorm1d: layout.BATCH,
+    nn.LayerNorm: layout.LAYER_NORM,
 }
-LEAST_ROWS = 256
-"""That a workspace has room for: networks are evaluated so many rows at once, at least."""
+LEAST_CAPACITY = 256
+"""Rows that a workspace has room for, at least: networks are evaluated so many at once."""
+_RUNNING = ("running_mean", "running_var")
 
 
 class CompiledMLP:
@@ -40,84 +42,81 @@ class CompiledMLP:
 
     Args:
         network: an `MLP` of float32; its parameters move into the flat vector.
-        learning_rate, weight_decay: of AdamW.
+        learning_rate: of AdamW.
+        weight_decay: of AdamW.
         batch_size: rows of a batch; one batch may have one more.
 
     Attributes:
-        values, gradients: shape (n_parameters,), float32.
+        values: the parameters, shape (n_parameters,), float32.
+        gradients: of the last batch, shape (n_parameters,), float32.
+        running: running means and variances of every batch normalization, side by side, float32.
     """
 
     def __init__(
         self, network: MLP, learning_rate: float, weight_decay: float, batch_size: int
     ) -> None:
-        self.rate, self.decay = float(learning_rate), float(weight_decay)
+        self.learning_rate, self.weight_decay = float(learning_rate), float(weight_decay)
         blocks: list[Block] = [network._modules[name] for name in network.layer_names]  # type: ignore[misc]
         self.widths = [b.linear.out_features for b in blocks]
         self.n_classes = network.output.out_features
         self.draws = [b.dropout.draws for b in blocks]
-        self.keeps = np.array([1.0 - b.dropout.p for b in blocks], np.float32)
-        self.rows = max(batch_size + 1, LEAST_ROWS)
-
+        self.capacity = max(batch_size + 1, LEAST_CAPACITY)
         starts = self._flatten(list(network.parameters()))
         self._gather_statistics(blocks)
-        self.layers = np.zeros((len(blocks) + 1, kernels.COLUMNS), np.int64)
-        at = stats = 0
-        for row, block in zip(self.layers, blocks, strict=False):
-            linear, norm = block.linear, block.normalization
-            width = linear.out_features
-            row[[kernels.N_IN, kernels.N_OUT]] = linear.in_features, width
-            row[kernels.ACTIVATION] = _ACTIVATIONS[type(block.activation)]
-            row[kernels.NORM] = _NORMS[type(norm)]
-            row[kernels.RESIDUAL] = block.residual
-            row[kernels.KEY] = block.dropout.draws.key
-            row[[kernels.STEP, kernels.MIX_1, kernels.MIX_2]] = (
-                _dropout.STEP, _dropout.MIX_1, _dropout.MIX_2
-            )  # fmt: skip
-            row[kernels.BELOW] = _dropout.threshold(1.0 - block.dropout.p)
-            row[kernels.WEIGHT] = starts[id(linear.weight)]
-            row[kernels.BIAS] = starts[id(linear.bias)]
-            if row[kernels.NORM] != kernels.PLAIN:
-                row[kernels.GAIN] = starts[id(norm.weight)]
-                row[kernels.SHIFT] = starts[id(norm.bias)]
-            row[kernels.AT], row[kernels.STATS] = at, stats
-            at += kernels.ARRAYS * self.rows * width + max(self.rows, width)
-            stats += 2 * width if row[kernels.NORM] == kernels.BATCH else 0
-        output, row = network.output, self.layers[-1]
-        row[[kernels.N_IN, kernels.N_OUT]] = output.in_features, self.n_classes
-        row[kernels.WEIGHT] = starts[id(output.weight)]
-        row[kernels.BIAS] = starts[id(output.bias)]
-        row[kernels.AT] = at
-        widest = max(*self.widths, self.n_classes)
-        self.work = np.empty(at + 3 * self.rows * widest, np.float32)
-        self.first, self.second = (np.zeros(self.values.numel(), np.float32) for _ in range(2))
+        *offsets, size = layout.workspace_offsets([*self.widths, self.n_classes], self.capacity)
+        self.layers = np.zeros(len(blocks) + 1, layout.LAYER)
+        running_at = 0
+        for row, block, offset in zip(self.layers, blocks, offsets, strict=False):
+            norm = block.normalization
+            _describe_linear(row, block.linear, starts, offset)
+            row["activation"] = _ACTIVATIONS[type(block.activation)]
+            row["normalization"] = _NORMALIZATIONS[type(norm)]
+            row["residual"] = block.residual
+            if row["normalization"] != layout.PLAIN:
+                row["gain_at"], row["shift_at"] = starts[id(norm.weight)], starts[id(norm.bias)]
+            row["running_at"] = running_at
+            running_at += 2 * norm.num_features if isinstance(norm, nn.BatchNorm1d) else 0
+            _describe_dropout(row, block.dropout)
+        _describe_linear(self.layers[-1], network.output, starts, offsets[-1])
+        self.arrays = kernels.Network(
+            parameters=self.values.numpy(),
+            layers=cast("np.recarray", self.layers),
+            running=self.running,
+            workspace=np.empty(size, np.float32),
+            capacity=self.capacity,
+        )
+        self.exp_avg, self.exp_avg_sq = (
+            np.zeros(self.values.numel(), np.float32) for _ in range(2)
+        )
         self.steps = 0
 
     def _flatten(self, parameters: Sequence[nn.Parameter]) -> dict[int, int]:
+        """Move the parameters into `values`; the offset of each, by its id."""
         self.values = torch.cat([p.detach().reshape(-1) for p in parameters])
         self.gradients = torch.zeros_like(self.values)
+        self._gradients = self.gradients.numpy()
         starts, start = {}, 0
         for parameter in parameters:
             stop = start + parameter.numel()
             parameter.data = self.values[start:stop].view_as(parameter)
             starts[id(parameter)] = start
             start = stop
-        self._values, self._gradients = self.values.numpy(), self.gradients.numpy()
         return starts
 
     def _gather_statistics(self, blocks: Sequence[Block]) -> None:
-        """Running means and variances of every batch normalization, side by side."""
-        self.norms: list[Any] = [
+        """Move the running statistics into `running`."""
+        self.norms = [
             b.normalization for b in blocks if isinstance(b.normalization, nn.BatchNorm1d)
         ]
-        buffers = [t for norm in self.norms for t in (norm.running_mean, norm.running_var)]
-        stats = torch.cat(buffers) if buffers else torch.zeros(1)
+        buffers = [getattr(norm, name) for norm in self.norms for name in _RUNNING]
+        running = torch.cat(buffers) if buffers else torch.zeros(1)
         start = 0
         for norm in self.norms:
-            for name in ("running_mean", "running_var"):
+            for name in _RUNNING:
                 stop = start + norm.num_features
-                setattr(norm, name, stats[start:stop])
+                setattr(norm, name, running[start:stop])
                 start = stop
-        self.stats = stats.numpy()
+        self.running = running.numpy()
 
     def write_gradients(self, x: Tensor, y: Tensor) -> None:
         """Write the gradient of the mean cross-entropy of one batch into `gradients`.
@@ -128,39 +127,60 @@ class CompiledMLP:
         """
         self._start([(0, len(y))])
         _run(
-            kernels.write_gradients, self._values, self._gradients, self.layers, self.keeps,
-            self.stats, self.work, self.rows, x.contiguous().numpy(), y.contiguous().numpy(), 0,
-            len(y),
+            kernels.write_gradients, self.arrays, self._gradients, x.contiguous().numpy(),
+            y.contiguous().numpy(),
         )  # fmt: skip
 
     def epoch(self, x: Tensor, y: Tensor, bounds: Sequence[tuple[int, int]]) -> None:
-        """A step for each batch, first and last (exclusive) row, of x and y as above."""
+        """A step for each batch.
+
+        Args:
+            x: rows in the order of the epoch, shape (n, n_features), float32.
+            y: their labels, shape (n,), int64.
+            bounds: first and last (exclusive) row of each batch.
+
+        Raises:
+            ValueError: a batch has more rows than there is room for.
+        """
         self._start(bounds)
         _run(
-            kernels.train_epoch, self._values, self._gradients, self.first, self.second, self.steps,
-            self.rate, self.decay, self.layers, self.keeps, self.stats, self.work, self.rows,
+            kernels.train_epoch, self.arrays, self._gradients, self.exp_avg, self.exp_avg_sq,
+            self.steps, self.learning_rate, self.weight_decay,
             x.contiguous().numpy(), y.contiguous().numpy(), np.array(bounds, np.int64),
         )  # fmt: skip
         self.steps += len(bounds)
         for norm in self.norms:
-            norm.num_batches_tracked += len(bounds)
+            norm.num_batches_tracked += len(bounds)  # type: ignore[operator,assignment]
 
     def _start(self, bounds: Sequence[tuple[int, int]]) -> None:
         """Take the draws of an epoch's dropout masks, once its batches are known to have room."""
         most = max(stop - start for start, stop in bounds)
-        if most > self.rows:  # the compiled code would write over its neighbours
-            raise ValueError(f"A batch has {most} rows; there is room for {self.rows}.")
+        if most > self.capacity:  # the compiled code would write over its neighbours
+            raise ValueError(f"A batch has {most} rows; there is room for {self.capacity}.")
         for row, width, draws in zip(self.layers, self.widths, self.draws, strict=False):
-            row[kernels.DRAWN] = draws.skip(bounds[-1][1] * width)
+            row["first_draw"] = draws.skip(bounds[-1][1] * width)
 
     def logits(self, x: Tensor) -> Tensor:
-        """Logits in evaluation mode, shape (n, n_classes), of x, shape (n, n_features)."""
+        """Logits in evaluation mode, shape (n, n_classes), of x, shape (n, n_features), float32."""
         out = np.empty((len(x), self.n_classes), np.float32)
-        _run(
-            kernels.logits, self._values, self.layers, self.keeps, self.stats, self.work, self.rows,
-            x.contiguous().numpy(), out,
-        )  # fmt: skip
+        _run(kernels.logits, self.arrays, x.contiguous().numpy(), out)
         return torch.from_numpy(out)
+
+
+def _describe_linear(
+    row: np.void, linear: nn.Linear, starts: dict[int, int], workspace_at: int
+) -> None:
+    row["n_in"], row["n_out"] = linear.in_features, linear.out_features
+    row["weight_at"], row["bias_at"] = starts[id(linear.weight)], starts[id(linear.bias)]
+    row["workspace_at"] = workspace_at
+    row["keep_probability"] = 1.0
+
+
+def _describe_dropout(row: np.void, dropout: SeededDropout) -> None:
+    row["keep_probability"] = keep = 1.0 - dropout.p
+    row["keep_below"] = _dropout.threshold(keep)
+    row["dropout_key"] = dropout.draws.key
+    row["weyl_step"], row["mix_1"], row["mix_2"] = _dropout.STEP, _dropout.MIX_1, _dropout.MIX_2
 
 
 def _run(kernel: Any, *arguments: Any) -> None:
@@ -194,7 +214,7 @@ def can_compile(network: MLP) -> bool:
         and all(p.requires_grad for p in network.parameters())
         and all(
             type(b.activation) in _ACTIVATIONS
-            and type(b.normalization) in _NORMS
+            and type(b.normalization) in _NORMALIZATIONS
             and getattr(b.normalization, "eps", 1e-5) == 1e-5
             and getattr(b.normalization, "momentum", 0.1) == 0.1
             and b.linear.weight.dtype == torch.float32
