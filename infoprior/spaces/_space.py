@@ -81,11 +81,7 @@ class SearchSpace(Mapping[str, BaseDistribution]):
         return f"SearchSpace({self.name!r}, {list(self)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A named space travels to worker processes by its name.
-        from infoprior.spaces._definitions import SPACES, get_space
-
-        if self.name in SPACES:
-            return get_space, (self.name,)
+        # How it travels to worker processes: mappingproxies cannot.
         return SearchSpace, (
             self.name, dict(self._distributions), self._builder, dict(self.defaults),
         )  # fmt: skip
