@@ -7,8 +7,9 @@ Everything is loaded when it is first used, so that importing this package costs
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from infoprior._lazy import lazy
 
 if TYPE_CHECKING:
     from infoprior._api import Suggestion, profile, suggest
@@ -27,26 +28,6 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "MetaDataset": "infoprior.metadataset",
-    "Prior": "infoprior.priors",
-    "PriorSampler": "infoprior.priors",
-    "SearchSpace": "infoprior.spaces",
-    "Suggestion": "infoprior._api",
-    "Task": "infoprior.tasks",
-    "continues": "infoprior.priors",
-    "fail_stale": "infoprior.priors",
-    "get_space": "infoprior.spaces",
-    "hyperband_study": "infoprior.priors",
-    "load_metadataset": "infoprior.metadataset",
-    "load_predictor": "infoprior.predictors",
-    "load_task": "infoprior.tasks",
-    "optimize": "infoprior.priors",
-    "profile": "infoprior._api",
-    "read_table": "infoprior.tasks",
-    "suggest": "infoprior._api",
-}
-
 __all__ = [
     "MetaDataset",
     "Prior",
@@ -54,6 +35,7 @@ __all__ = [
     "SearchSpace",
     "Suggestion",
     "Task",
+    "__version__",
     "continues",
     "fail_stale",
     "get_space",
@@ -67,12 +49,4 @@ __all__ = [
     "suggest",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__"])
+__getattr__, __dir__ = lazy(__name__)

@@ -1,5 +1,6 @@
 """The package's face: what it offers, what importing it costs, what `suggest` returns."""
 
+import importlib
 import subprocess
 import sys
 from dataclasses import replace
@@ -21,6 +22,20 @@ def loaded_by(statement: str) -> set[str]:
 
 def test_importing_the_package_loads_nothing_heavy():
     assert loaded_by("import infoprior; dir(infoprior)") == set()
+
+
+@pytest.mark.parametrize(
+    "room",
+    ["", ".evaluation", ".information", ".metadataset", ".predictors", ".profiles", ".report",
+     ".tasks", ".training"],
+)  # fmt: skip
+def test_every_public_name_is_loaded_when_it_is_asked_for(room):
+    package = importlib.import_module(f"infoprior{room}")
+    assert sorted(package.__all__) == dir(package)
+    for name in package.__all__:
+        assert getattr(package, name) is not None
+    with pytest.raises(AttributeError, match=f"module 'infoprior{room}' has no attribute 'no'"):
+        _ = package.no
 
 
 def test_the_command_line_answers_without_anything_heavy():

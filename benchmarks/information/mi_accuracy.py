@@ -192,7 +192,7 @@ def method_versions() -> dict[str, str]:
     """A hash of the source that each method rests on."""
     from infoprior.information import METHODS
 
-    versions = {name: code_version(f"{ROOM}.{entry.module}") for name, entry in METHODS.items()}
+    versions = {name: code_version(m.function.__module__) for name, m in METHODS.items()}
     chosen = "".join([code_version(f"{ROOM}._api"), *(versions[name] for name in AUTO)])
     auto = hashlib.sha256(chosen.encode()).hexdigest()[:12]
     return {"auto": auto, SKLEARN: "peer", TORCH_MIST: "peer"} | versions

@@ -18,8 +18,9 @@ has found nothing yet. Costs are in full trainings. Log-ratios are in nats.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from infoprior._lazy import lazy
 
 if TYPE_CHECKING:
     from infoprior.evaluation._crossvalidation import (
@@ -48,31 +49,6 @@ if TYPE_CHECKING:
         wilcoxon,
     )
 
-_HOME = {
-    "EvaluationError": "_errors",
-    "Interval": "_statistics",
-    "RecordedCurves": "_replay",
-    "RegretScale": "_metrics",
-    "best_of_k_regret": "_metrics",
-    "bootstrap_interval": "_statistics",
-    "compare": "_statistics",
-    "family_folds": "_splits",
-    "hold_out": "_splits",
-    "holm": "_statistics",
-    "kendall_tau": "_metrics",
-    "live_study": "_live",
-    "log_ratio_of_best": "_metrics",
-    "log_ratio_table": "_crossvalidation",
-    "over_recorded": "_metrics",
-    "predict_held_out": "_crossvalidation",
-    "regret_curve": "_live",
-    "replay": "_replay",
-    "score_held_out": "_crossvalidation",
-    "task_metrics": "_metrics",
-    "task_seed": "_metrics",
-    "wilcoxon": "_statistics",
-}
-
 __all__ = [
     "EvaluationError",
     "Interval",
@@ -98,12 +74,4 @@ __all__ = [
     "wilcoxon",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__)

@@ -16,7 +16,9 @@ True
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from infoprior._lazy import lazy
 
 if TYPE_CHECKING:
     from infoprior.information._api import METHODS, Method, estimate
@@ -30,23 +32,6 @@ if TYPE_CHECKING:
         effective_rank,
         entropy_functional,
     )
-
-_HOMES = {
-    "FLAGS": "_result",
-    "METHODS": "_api",
-    "Estimate": "_result",
-    "Estimates": "_result",
-    "InformationError": "_inputs",
-    "Method": "_api",
-    "activation_entropy": "_statistics",
-    "choose_rows": "_inputs",
-    "dead_units": "_statistics",
-    "effective_rank": "_statistics",
-    "entropy": "_entropy",
-    "entropy_functional": "_statistics",
-    "estimate": "_api",
-    "without_rounding_noise": "_samples",
-}
 
 __all__ = [
     "FLAGS",
@@ -65,10 +50,4 @@ __all__ = [
     "without_rounding_noise",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        from importlib import import_module
-
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = lazy(__name__)

@@ -6,7 +6,6 @@ import inspect
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib import import_module
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,7 +16,9 @@ from infoprior._ambient import default_settings
 from infoprior._arguments import check_seed, whole_number
 from infoprior._progress import progress_line
 from infoprior._threads import use_threads
+from infoprior.information import _binning, _copula, _corrected, _neighbors, _noisy
 from infoprior.information._inputs import InformationError
+from infoprior.information._neural import labels, lda, pairs
 from infoprior.information._neural.crossfit import Training
 from infoprior.information._result import FLAGS, Estimate, Estimates, constant_estimate
 from infoprior.information._samples import (
@@ -43,43 +44,40 @@ FEW = 0.1
 
 @dataclass(frozen=True)
 class Method:
-    """Where an estimator lives and what it takes.
+    """An estimator and what it takes.
 
     Attributes:
-        module, function: of this room.
+        function: (x, y, *, seed, <options>) -> K `Estimate`s, of K checked tensors a side, or K of
+            x and the labels y of all.
         y: "continuous", "labels", or "any".
         maps: whether it takes feature maps (n, C, H, W); others get them flattened.
     """
 
-    module: str
-    function: str
+    function: Callable[..., list[Estimate]]
     y: str
     maps: bool = False
 
-    def load(self) -> Callable[..., list[Estimate]]:
-        return getattr(import_module(f"infoprior.information.{self.module}"), self.function)
-
 
 METHODS: dict[str, Method] = {
-    "hybrid": Method("_neural.pairs", "hybrid", "continuous"),
-    "mine": Method("_neural.pairs", "mine", "continuous", maps=True),
-    "nwj": Method("_neural.pairs", "nwj", "continuous", maps=True),
-    "infonce": Method("_neural.pairs", "infonce", "continuous", maps=True),
-    "smile": Method("_neural.pairs", "smile", "continuous", maps=True),
-    "ksg": Method("_neighbors", "ksg", "continuous"),
-    "ksg-copula": Method("_corrected", "corrected_ksg", "continuous"),
-    "copula": Method("_copula", "copula", "continuous"),
-    "t-copula": Method("_copula", "student_copula", "continuous"),
-    "cca": Method("_copula", "cca", "continuous"),
-    "noisy": Method("_noisy", "noisy", "continuous"),
-    "hybrid-labels": Method("_neural.labels", "hybrid_labels", "labels", maps=True),
-    "enumerated": Method("_neural.labels", "enumerated", "labels", maps=True),
-    "conv-probe": Method("_neural.labels", "conv_probe", "labels", maps=True),
-    "mlp-probe": Method("_neural.labels", "mlp_probe", "labels"),
-    "linear-probe": Method("_neural.labels", "linear_probe", "labels"),
-    "lda": Method("_neural.lda", "lda", "labels"),
-    "ross": Method("_neighbors", "ross", "labels"),
-    "binning": Method("_binning", "binning", "any"),
+    "hybrid": Method(pairs.hybrid, "continuous"),
+    "mine": Method(pairs.mine, "continuous", maps=True),
+    "nwj": Method(pairs.nwj, "continuous", maps=True),
+    "infonce": Method(pairs.infonce, "continuous", maps=True),
+    "smile": Method(pairs.smile, "continuous", maps=True),
+    "ksg": Method(_neighbors.ksg, "continuous"),
+    "ksg-copula": Method(_corrected.corrected_ksg, "continuous"),
+    "copula": Method(_copula.copula, "continuous"),
+    "t-copula": Method(_copula.student_copula, "continuous"),
+    "cca": Method(_copula.cca, "continuous"),
+    "noisy": Method(_noisy.noisy, "continuous"),
+    "hybrid-labels": Method(labels.hybrid_labels, "labels", maps=True),
+    "enumerated": Method(labels.enumerated, "labels", maps=True),
+    "conv-probe": Method(labels.conv_probe, "labels", maps=True),
+    "mlp-probe": Method(labels.mlp_probe, "labels"),
+    "linear-probe": Method(labels.linear_probe, "labels"),
+    "lda": Method(lda.lda, "labels"),
+    "ross": Method(_neighbors.ross, "labels"),
+    "binning": Method(_binning.binning, "any"),
 }
 """Every estimator by name. "auto" chooses among them."""
 
@@ -218,11 +216,11 @@ def _refuse_float_labels(y: Any) -> None:
 
 
 def _refuse_counts(y: Any) -> None:
-    for labels in as_classes(y, "y")[0]:
-        classes = int(labels.max()) + 1
-        if classes > max(MANY * len(labels), 2):
+    for numbers in as_classes(y, "y")[0]:
+        classes = int(numbers.max()) + 1
+        if classes > max(MANY * len(numbers), 2):
             raise InformationError(
-                f"y holds {classes} different whole numbers in {len(labels)} rows; say "
+                f"y holds {classes} different whole numbers in {len(numbers)} rows; say "
                 "discrete_y=True if they are labels, discrete_y=False if they are numbers."
             )
 
@@ -314,7 +312,7 @@ def _choose(x: Tensor, y: Tensor) -> str:
 
 
 def _checked(name: str, options: dict[str, Any]) -> Callable[..., list[Estimate]]:
-    function = METHODS[name].load()
+    function = METHODS[name].function
     parameters = inspect.signature(function).parameters.values()
     known = [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
     if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):

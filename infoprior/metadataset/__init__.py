@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from infoprior._lazy import lazy
 
 if TYPE_CHECKING:
     from infoprior.metadataset._atlas import load_metadataset
@@ -32,28 +33,4 @@ __all__ = [
     "training_rows",
 ]
 
-_HOME = {
-    "FITTED_FAMILIES": "_chosen",
-    "MetaDataset": "_dataset",
-    "MetaDatasetError": "_schema",
-    "chosen_tasks": "_chosen",
-    "data_card": "_card",
-    "load_metadataset": "_atlas",
-    "measured_layers": "_tables",
-    "published_task": "_jobs",
-    "score": "_score",
-    "space_from_dict": "_space_json",
-    "space_to_dict": "_space_json",
-    "training_rows": "_published",
-}
-
-
-def __getattr__(name: str) -> Any:
-    # Loaded on first use: pandas and pyarrow cost most of a second.
-    if name in _HOME:
-        return getattr(import_module(f"infoprior.metadataset.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__)

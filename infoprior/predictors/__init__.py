@@ -7,8 +7,9 @@ TreesPredictor(inputs=('mi',), seed=0, not fitted)
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from infoprior._lazy import lazy
 
 if TYPE_CHECKING:
     from infoprior.predictors._base import Predictor
@@ -30,25 +31,4 @@ __all__ = [
     "make_predictor",
 ]
 
-_HOME = {
-    "INPUTS": "_features",
-    "PREDICTORS": "_registry",
-    "Predictor": "_base",
-    "PredictorError": "_errors",
-    "PriorSettings": "_settings",
-    "features": "_features",
-    "fit_predictor": "_fit",
-    "load_predictor": "_registry",
-    "make_predictor": "_registry",
-}
-
-
-def __getattr__(name: str) -> Any:
-    # Loaded on first use: pandas and scipy cost most of a second.
-    if name in _HOME:
-        return getattr(import_module(f"infoprior.predictors.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__)

@@ -7,8 +7,9 @@ Task('sklearn/wine', real, rows 109/35/34, 13 features, 3 classes)
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from infoprior._lazy import lazy
 
 if TYPE_CHECKING:
     from infoprior.tasks._images import ImageInfo, image_catalogue
@@ -35,28 +36,4 @@ __all__ = [
     "task_columns",
 ]
 
-_HOMES = {
-    "METAFEATURES": "_metafeatures",
-    "ImageInfo": "_images",
-    "Task": "_task",
-    "TaskError": "_task",
-    "TaskInfo": "_packaged.catalogue",
-    "TaskWarning": "_task",
-    "catalogue": "_packaged.catalogue",
-    "image_catalogue": "_images",
-    "load_task": "_load",
-    "metafeatures": "_metafeatures",
-    "read_table": "_tables.read",
-    "synthetic_task": "_synthetic.concept",
-    "task_columns": "_metafeatures",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__)

@@ -10,7 +10,7 @@ from numba import njit
 from torch.nn import functional
 
 from infoprior.spaces._mlp import ACTIVATIONS, MLP, NORMALIZATIONS
-from infoprior.training._engines import kernels
+from infoprior.training._engines import jit, normalization
 from infoprior.training._engines.adamw import FlatAdamW
 from infoprior.training._engines.autograd import FlatAutograd, idle_biases
 from infoprior.training._engines.compiled import CompiledMLP
@@ -198,8 +198,8 @@ def test_without_a_folder_to_keep_it_in_code_is_compiled_all_the_same(monkeypatc
             raise RuntimeError("cannot cache function: no locator available")
         return lambda function: function
 
-    monkeypatch.setattr(kernels, "njit", njit)
-    assert kernels.jit(abs)(-1) == 1
+    monkeypatch.setattr(jit, "njit", njit)
+    assert jit.entry(abs)(-1) == 1
 
 
 def test_kernels_use_no_estimates_of_reciprocals():
@@ -207,9 +207,9 @@ def test_kernels_use_no_estimates_of_reciprocals():
 
     def scales(x):
         for i in range(len(x)):
-            x[i] = kernels.ONE / np.sqrt(x[i] + kernels.EPS)
+            x[i] = jit.ONE / np.sqrt(x[i] + normalization.EPS)
 
-    compiled = njit(**kernels.OPTIONS)(scales)
+    compiled = njit(**jit.OPTIONS)(scales)
     compiled(np.ones(64, np.float32))
     assembly = "".join(compiled.inspect_asm().values())
     assert "sqrt" in assembly

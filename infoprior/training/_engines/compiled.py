@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -79,11 +79,11 @@ class CompiledMLP:
             _describe_dropout(row, block.dropout)
         _describe_linear(self.layers[-1], network.output, starts, offsets[-1])
         self.arrays = kernels.Network(
-            self.values.numpy(),
-            self.layers,
-            self.running,
-            np.empty(size, np.float32),
-            self.capacity,
+            parameters=self.values.numpy(),
+            layers=cast("np.recarray", self.layers),
+            running=self.running,
+            workspace=np.empty(size, np.float32),
+            capacity=self.capacity,
         )
         self.exp_avg, self.exp_avg_sq = (
             np.zeros(self.values.numel(), np.float32) for _ in range(2)
@@ -94,6 +94,7 @@ class CompiledMLP:
         """Move the parameters into `values`; the offset of each, by its id."""
         self.values = torch.cat([p.detach().reshape(-1) for p in parameters])
         self.gradients = torch.zeros_like(self.values)
+        self._gradients = self.gradients.numpy()
         starts, start = {}, 0
         for parameter in parameters:
             stop = start + parameter.numel()
@@ -126,7 +127,7 @@ class CompiledMLP:
         """
         self._start([(0, len(y))])
         _run(
-            kernels.write_gradients, self.arrays, self.gradients.numpy(), x.contiguous().numpy(),
+            kernels.write_gradients, self.arrays, self._gradients, x.contiguous().numpy(),
             y.contiguous().numpy(),
         )  # fmt: skip
 
@@ -143,13 +144,13 @@ class CompiledMLP:
         """
         self._start(bounds)
         _run(
-            kernels.train_epoch, self.arrays, self.gradients.numpy(), self.exp_avg,
-            self.exp_avg_sq, self.steps, self.learning_rate, self.weight_decay,
+            kernels.train_epoch, self.arrays, self._gradients, self.exp_avg, self.exp_avg_sq,
+            self.steps, self.learning_rate, self.weight_decay,
             x.contiguous().numpy(), y.contiguous().numpy(), np.array(bounds, np.int64),
         )  # fmt: skip
         self.steps += len(bounds)
         for norm in self.norms:
-            norm.num_batches_tracked += len(bounds)
+            norm.num_batches_tracked += len(bounds)  # type: ignore[operator,assignment]
 
     def _start(self, bounds: Sequence[tuple[int, int]]) -> None:
         """Take the draws of an epoch's dropout masks, once its batches are known to have room."""

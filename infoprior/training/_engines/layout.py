@@ -10,14 +10,14 @@ The workspace, for layers of w_1, w_2, ... units, with room for R rows (its capa
     hidden layer 1                                          hidden layer 2          output layer
     workspace_at                                            workspace_at            workspace_at
     |                                                       |                       |
-    | output   derivative   normalized   inverse_std        | output   ...          | gradient 0  1  2
-    | R x w_1  R x w_1      R x w_1      max(R, w_1)        | R x w_2               | R x W each
+    | output   derivative   normalized   inverse_std        | output   ...          | gradients
+    | R x w_1  R x w_1      R x w_1      max(R, w_1)        | R x w_2               | 3 x (R x W)
 
     output        what the layer gives: after activation, dropout and residual sum
     derivative    of output in what goes into the activation, dropout's factors included
     normalized    the input less its mean, times inverse_std; unused without a normalization
     inverse_std   1 / sqrt(variance + eps): a unit each (batch), or a row each (layer normalization)
-    gradient      three arrays that the backward pass uses in turn; 0 begins as the logits
+    gradients     three arrays that the backward pass uses in turn; the first begins as the logits
 
 An array of n <= R rows takes the first n x w numbers of its place, row by row.
 """
@@ -28,6 +28,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
+
+from infoprior.fingerprints import source_fingerprint
 
 RELU, TANH, GELU, SILU = range(4)
 """Kinds of activations."""
@@ -42,8 +44,8 @@ GRADIENT_ARRAYS = 3
 class Layer(Protocol):
     """One layer; the numbers of a field ending in `_at` are offsets into a flat array.
 
-    The constants of dropout's draws are among the fields because compiled code that is kept on disk
-    would not see them change in another file (`infoprior.spaces._dropout` says what they are).
+    The constants of dropout's draws (`infoprior.spaces._dropout`) are among the fields because code
+    that is compiled and kept on disk would not see them change.
     """
 
     n_in: int  # units that go in
@@ -67,7 +69,16 @@ class Layer(Protocol):
 
 
 _TYPES = {"np.float32": np.float32, "int": np.int64}
-LAYER = np.dtype([(name, _TYPES[kind]) for name, kind in Layer.__annotations__.items()], align=True)
+# numba keeps compiled code for a file and for types of arguments: it does not see changes of other
+# files that the code was made of. This field, which nobody reads, makes other types of them.
+_SOURCES = f"sources_{source_fingerprint(__package__)}"
+LAYER = np.dtype(
+    [
+        *((name, _TYPES[kind]) for name, kind in Layer.__annotations__.items()),
+        (_SOURCES, np.int8),
+    ],
+    align=True,
+)
 """A record with the fields of `Layer`."""
 
 
