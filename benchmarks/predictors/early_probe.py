@@ -31,7 +31,7 @@ from infoprior.metadataset import MetaDataset
 from infoprior.parallel import worker_pool
 from infoprior.predictors import make_predictor
 from pipeline.common import read_params
-from pipeline.predictors import parts
+from pipeline.predictors import splits_of
 
 RESULT = RESULTS / "predictors" / "early_probe.md"
 EARLY, LATE = 3, 27
@@ -75,7 +75,7 @@ def taus(epoch: int, train: list[str], fold: list[str], seed: int) -> dict[str, 
 
 def main() -> None:
     meta = load_metadataset().shared()
-    splits = parts(meta, read_params("predictors"))
+    splits = splits_of(meta, read_params("predictors"))
     calls = [
         (epoch, train, held_out, seed)
         for epoch in (EARLY, LATE)

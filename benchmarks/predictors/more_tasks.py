@@ -38,7 +38,7 @@ from infoprior.metadataset import MetaDataset, load_metadataset, training_rows  
 from infoprior.parallel import run_jobs  # noqa: E402
 from infoprior.predictors import make_predictor  # noqa: E402
 from pipeline.common import read_params  # noqa: E402
-from pipeline.predictors import parts  # noqa: E402
+from pipeline.predictors import splits_of  # noqa: E402
 
 CACHE = ROOT / "benchmarks" / "cache" / "more_tasks"
 COUNTS = (0, 100, 300, 1000)
@@ -63,7 +63,7 @@ def fold_taus(
 
     torch.set_num_threads(1)
     params, meta = read_params("predictors"), known(count, shuffle)
-    train, held_out = parts(meta, params)[fold]
+    train, held_out = splits_of(meta, params)[fold]
     settings = {**params["settings"], "real_weight": weight, "seed": params["seed"] + refit}
     table, _ = predict_held_out(
         lambda: make_predictor(predictor, inputs if predictor != "static" else (), **settings),
@@ -84,19 +84,23 @@ def measure(workers: int) -> pd.DataFrame:
     default = float(params["settings"]["real_weight"])
     own = [("static", "nothing", -1, 0)]
     own += [(p, i, -1, k) for p, i in LEARNED for k in range(FITS)]
-    arms = own + [(p, i, k, k) for p, i in LEARNED for k in range(FITS)]
-    wanted = [(n, default, *arm) for n in COUNTS for arm in arms]
+    variants = own + [(p, i, k, k) for p, i in LEARNED for k in range(FITS)]
+    wanted = [(n, default, *variant) for n in COUNTS for variant in variants]
     wanted += [
-        (COUNTS[-1], weight, *arm)
+        (COUNTS[-1], weight, *variant)
         for weight in WEIGHTS if weight != default
-        for arm in own
+        for variant in own
     ]  # fmt: skip
-    folds = [name for name in parts(known(0, -1), params) if name != "test"]
+    folds = [name for name in splits_of(known(0, -1), params) if name != "test"]
     code = fingerprint(
         source_fingerprint("infoprior.predictors", "infoprior.priors", "infoprior.evaluation"),
         load_metadataset().digest, params,
     )  # fmt: skip
-    jobs = {f"{fingerprint(code, *arm, fold)}": (*arm, fold) for arm in wanted for fold in folds}
+    jobs = {
+        f"{fingerprint(code, *variant, fold)}": (*variant, fold)
+        for variant in wanted
+        for fold in folds
+    }
     found = run_jobs(fold_taus, jobs, directory=CACHE, workers=workers, description="fits")
     names = ["synthetic", "real_weight", "predictor", "inputs", "shuffle", "refit"]
     return pd.DataFrame(
@@ -145,7 +149,7 @@ def summary(rows: pd.DataFrame, families: Families) -> pd.DataFrame:
 
 
 def table(lines: pd.DataFrame, first: str) -> str:
-    """As Markdown: an arm a row."""
+    """As Markdown: a variant a row."""
 
     def interval(line: Any, name: str) -> str:
         value = line.get(f"− {name}", float("nan"))
@@ -175,8 +179,8 @@ def figure(lines: pd.DataFrame) -> None:
     fig, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained", sharex=True)
     colors = {"static": "0.5", "trees": "#3b6ea5", "network": "#c1440e"}
     place = {n: i for i, n in enumerate(COUNTS)}
-    arms = [("static", "nothing"), *LEARNED]
-    for k, (predictor, inputs) in enumerate(arms):
+    variants = [("static", "nothing"), *LEARNED]
+    for k, (predictor, inputs) in enumerate(variants):
         part = lines[(lines["predictor"] == predictor) & (lines["inputs"] == inputs)]
         x = part["synthetic"].map(place) + 0.04 * (k - 2)
         style = {
@@ -237,8 +241,8 @@ def main() -> None:
     write_csv(RESULTS / "predictors" / "more_tasks.csv", lines.round(5).to_dict("records"))
     figure(by_count)
     fits = rows[(rows["shuffle"] < 0) & (rows["predictor"] != "static")]
-    arm = ["synthetic", "real_weight", "predictor", "inputs"]
-    means = fits.groupby([*arm, "refit"])["tau"].mean().groupby(arm)
+    variant = ["synthetic", "real_weight", "predictor", "inputs"]
+    means = fits.groupby([*variant, "refit"])["tau"].mean().groupby(variant)
     page = PAGE.format(
         digest=meta.digest[:12], n_real=len(family), n_families=family.nunique(),
         fits=FITS, luck=(means.max() - means.min()).max(), weight=default,
