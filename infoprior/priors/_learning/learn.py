@@ -29,6 +29,8 @@ from .leave_one_out import (
 from .ranking import TopTrials
 from .similarity import distances, kernel
 
+Learned = tuple[Mixture, Metadata]  # what `Prior` makes a prior of
+
 FEWEST_STUDIES = 3  # to hold one out of
 FEWEST_DESCRIBED = 5  # studies, to choose the scale of a distance between them
 MOST_POINTS = 384  # compared with each other in choosing
@@ -44,7 +46,7 @@ def learn(
     metafeatures: Mapping[str, Any] | None = None,
     target: Any = None,
     metadata: Metadata,
-) -> tuple[Mixture, Metadata]:
+) -> Learned:
     """The prior of `from_studies`, which says what the arguments are.
 
     Returns:
