@@ -16,16 +16,15 @@ from .._mixture.axes import make_axes
 from .._mixture.json_file import Metadata
 from .._mixture.mixture import MAX_COMPONENTS, Mixture, make_mixture
 from .._values import Array, one_of, proportion, short, whole
-from .joint_space import locate_or_move
-from .leave_one_out import (
-    FLOOR_OF_FEW,
+from .bandwidths import (
     NARROWEST,
     NARROWEST_OF_FEW,
-    LeaveOneStudyOut,
     Points,
     kernels_around_points,
     scott_bandwidths,
 )
+from .joint_space import locate_or_move
+from .leave_one_out import FLOOR_OF_FEW, LeaveOneStudyOut
 from .ranking import TopTrials
 from .similarity import distances, kernel
 
