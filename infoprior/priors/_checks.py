@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import numbers
-import operator
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from ._errors import PriorError
-from ._values import short
+from ._values import as_int, short
 
 
 def whole(what: str, value: Any, least: int, *others: int, most: int | None = None) -> int:
@@ -21,11 +20,8 @@ def whole(what: str, value: Any, least: int, *others: int, most: int | None = No
     Raises:
         PriorError: it is anything else.
     """
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if isinstance(value, bool) or number is None or (number < least and number not in others):
+    number = as_int(value)
+    if number is None or (number < least and number not in others):
         allowed = " or ".join([f"{least} or more", *map(str, others)])
         raise PriorError(f"{what}: needs to be an int of {allowed}, got {short(value)}.")
     if most is not None and number > most:

@@ -1,9 +1,9 @@
 """A distribution over a search space: what is known beforehand, and what a sampler samples.
 
 p(x) = floor · u(x) + (1 − floor) · Σ_k w_k Π_i K_ki(x_i), with u uniform over the space. The floor
-is never zero: where the mixture is wrong, every point keeps at least floor times its
-uniform chance, so a wrong prior costs a constant factor of trials at most (the same reasoning as
-the uniform fraction of Hyperband-based BOHB, Falkner et al. 2018, section 4.1).
+is never zero: where the mixture is wrong, every point keeps at least floor times its uniform
+chance, so a wrong prior costs a constant factor of trials at most (the same reasoning as that of
+the uniform fraction in BOHB, Falkner et al. 2018, section 4.1).
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from optuna.distributions import BaseDistribution
 
 from ._errors import PriorError
 from ._learning import expert, studies, trials
+from ._learning.learn import Learned
 from ._mixture import algebra, density, entropy, json_file, marginal, restrict, sampling
 from ._mixture.axes import make_axes
 from ._mixture.entropy import Entropy
-from ._mixture.json_file import Metadata
 from ._mixture.locate import Params
 from ._mixture.marginal import Marginal
 from ._mixture.mixture import Mixture, make_mixture
@@ -36,17 +36,14 @@ if TYPE_CHECKING:
 _Arguments = ParamSpec("_Arguments")
 
 
-def _constructor(
-    learn: Callable[_Arguments, tuple[Mixture, Metadata]],
-) -> Callable[_Arguments, Prior]:
+def _constructor(learn: Callable[_Arguments, Learned]) -> Callable[_Arguments, Prior]:
     """A constructor with the arguments, and the documentation, of a function of `_learning`."""
 
     @wraps(learn)
     def construct(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Prior:
         return Prior._of(*learn(*args, **kwargs))
 
-    signature = inspect.signature(learn).replace(return_annotation="Prior")
-    construct.__signature__ = signature  # type: ignore[attr-defined]
+    vars(construct)["__signature__"] = inspect.signature(learn).replace(return_annotation="Prior")
     return construct
 
 
@@ -267,25 +264,23 @@ class Prior:
     def restrict(self, space: Mapping[str, BaseDistribution]) -> Prior:
         """The prior on the user's own ranges and names: p(x | x in the space), renormalised.
 
+        The values are the user's, the scale stays the prior's: a log parameter stays one without
+        log, and ints stay ints where a float is asked for. So the result is exact, weights and
+        floor included: `log_prob` of points in both differs by one constant. Not so where a
+        continuous parameter meets a grid (each value gets the mass of its cell, half a step to
+        either side), and where only some values of a log parameter are left (the floor becomes
+        uniform over these). A single value in common is conditioned on.
+
         Args:
             space: name -> Optuna distribution; it may differ from the prior's in range, step,
                 log, choices, and between int and float.
 
         Returns:
             A prior over those of its names that `space` has too, each on the values that both
-            have. Left out, and so left to the base sampler by `PriorSampler`, are names that the
-            prior does not know, and parameters without a value in common (a number against
-            choices too): `space.keys() - result.space.keys()` lists them. Names that `space` does
-            not have are integrated out. Where the user's range goes beyond the prior's, the
-            prior has nothing to say of the rest: its own end stays the end.
-
-        The weights, of the floor too, change by the mass each has in the space. The values are
-        the user's, the scale stays the prior's: a log parameter stays one without log, and ints
-        stay ints where a float is asked for. So the result is exact: `log_prob` of points in both
-        differs by one constant. Not so where a continuous parameter meets a grid (each value gets
-        the mass of its cell, half a step to either side), and where only some values of a log
-        parameter are left (its floor becomes uniform over these). A single value in common is
-        conditioned on.
+            have; beyond its own range it says nothing. Names that `space` does not have are
+            integrated out. Left out, and so left to the base sampler by `PriorSampler`, are names
+            that the prior does not know and parameters without a value in common (a number against
+            choices too): `space.keys() - result.space.keys()` lists them.
 
         Raises:
             PriorError: where nothing at all is in common, or a table of a parameter's values
@@ -328,7 +323,7 @@ class Prior:
     def mode(self) -> dict[str, Any]:
         """The component centre with the highest density relative to uniform.
 
-        Relative, so that it does not hang on a parameter's units. The uniform prior has none and
+        Relative, so that it does not depend on a parameter's units. The uniform prior has none and
         answers the middle of the space.
         """
         return marginal.mode(self._mixture)
@@ -345,7 +340,7 @@ class Prior:
 
         Exact for one parameter, for a uniform prior, and for a space of at most 100,000 points;
         otherwise a Monte Carlo estimate with its standard error. The divergence is the better
-        number to compare priors by: it does not hang on units or ranges, is 0 for the uniform
+        number to compare priors by: it does not depend on units or ranges, is 0 for the uniform
         prior, and says by what factor the prior narrows the search, e to its power.
 
         Args:
@@ -375,12 +370,8 @@ class Prior:
         """
         from ._mixture.plot import check_labels, marginals_figure
 
-        checked = check_labels(label, title, others)
-        mixtures = {label: self._mixture}
-        for name, other in checked.items():
-            if not isinstance(other, Prior):
-                raise PriorError(f"plot: others: {short(name)} needs a Prior, got {short(other)}.")
-            mixtures[name] = other._mixture
+        others = check_labels(label, title, others, Prior)
+        mixtures = {label: self._mixture, **{n: other._mixture for n, other in others.items()}}
         return marginals_figure(mixtures, title)
 
     # ---- files

@@ -10,13 +10,15 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from infoprior.priors import Prior, PriorError
-from infoprior.priors._learning.learn import few, thinned
-from infoprior.priors._learning.leave_one_out import (
-    LeaveOneStudyOut,
+from infoprior.priors._learning.bandwidths import (
+    NARROWEST,
     Points,
     kernels_around_points,
     log_kernels,
+    scott_bandwidths,
 )
+from infoprior.priors._learning.learn import few, thinned
+from infoprior.priors._learning.leave_one_out import LeaveOneStudyOut
 from infoprior.priors._learning.ranking import fronts, n_best
 from infoprior.priors._learning.similarity import distances, kernel
 from infoprior.priors._mixture.axes import make_axis
@@ -177,8 +179,6 @@ def test_the_score_is_the_mean_log_ratio_under_the_priors_of_the_other_studies()
     held_out = LeaveOneStudyOut(points)
     total = np.sum([held_out._matrix(n, held_out.multipliers) for n in axes], axis=0)
     scores, floor = held_out._scores(total, np.inf)
-    from infoprior.priors._learning.leave_one_out import NARROWEST, scott_bandwidths
-
     widths = scott_bandwidths(points, points.joint(reliability), held_out.multipliers, NARROWEST)
     for s in range(4):
         others, own = study != s, np.flatnonzero(study == s)

@@ -14,9 +14,10 @@ from .._mixture.axes import Axis, CategoricalAxis, make_axes
 from .._mixture.json_file import Metadata
 from .._mixture.kernels import LARGEST_WIDTH
 from .._mixture.locate import locate
-from .._mixture.mixture import Mixture, make_mixture
+from .._mixture.mixture import make_mixture
 from .._mixture.points import normalized_weights
 from .._values import dicts, listed, short
+from .learn import Learned
 
 # Standard deviation of a numeric kernel, in unit coordinates: a share of the range (of its
 # logarithm for a log parameter). And how many times likelier a named choice is than each other
@@ -35,7 +36,7 @@ def from_expert(
     *,
     weights: ArrayLike | None = None,
     floor: float = 0.1,
-) -> tuple[Mixture, Metadata]:
+) -> Learned:
     """A prior around values that an expert expects to do well.
 
     One component around each point. A numeric value's kernel is a Gaussian truncated to the

@@ -44,7 +44,16 @@ class JointSpace:
         where: str,
         params: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        """Widen the space by a trial's distributions; PriorError naming a parameter at odds."""
+        """Widen the space by a trial's distributions.
+
+        Args:
+            distributions: name -> distribution.
+            where: which study they are of, for a message.
+            params: name -> the trial's value.
+
+        Raises:
+            PriorError: a parameter is of another kind than before, naming it and both studies.
+        """
         for name, distribution in distributions.items():
             distribution = _holding(distribution, params.get(name))
             before = self._seen.get(name)
@@ -143,11 +152,14 @@ def _aligned(offset: float, step: float) -> bool:
 def locate_or_move(
     axes: Mapping[str, Axis], points: Sequence[Mapping[str, Any]]
 ) -> tuple[dict[str, Array], int]:
-    """(name -> positions of shape (n,), how many values were moved); NaN where there is none.
+    """Points of studies on the axes of another space; a value outside moves to the nearest inside.
 
     A number outside its range, or off its grid, moves to the nearest value inside: where the best
     lies beyond a border, the best inside tends to lie at it. A choice that does not exist, or text
     where a number is needed, is treated as missing.
+
+    Returns:
+        (name -> positions of shape (n,), NaN where there is none; how many values were moved).
     """
     positions: dict[str, Array] = {}
     moved = 0

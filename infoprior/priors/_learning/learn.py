@@ -16,18 +16,19 @@ from .._mixture.axes import make_axes
 from .._mixture.json_file import Metadata
 from .._mixture.mixture import MAX_COMPONENTS, Mixture, make_mixture
 from .._values import Array, one_of, proportion, short, whole
-from .joint_space import locate_or_move
-from .leave_one_out import (
-    FLOOR_OF_FEW,
+from .bandwidths import (
     NARROWEST,
     NARROWEST_OF_FEW,
-    LeaveOneStudyOut,
     Points,
     kernels_around_points,
     scott_bandwidths,
 )
+from .joint_space import locate_or_move
+from .leave_one_out import FLOOR_OF_FEW, LeaveOneStudyOut
 from .ranking import TopTrials
 from .similarity import distances, kernel
+
+Learned = tuple[Mixture, Metadata]  # what `Prior` makes a prior of
 
 FEWEST_STUDIES = 3  # to hold one out of
 FEWEST_DESCRIBED = 5  # studies, to choose the scale of a distance between them
@@ -44,7 +45,7 @@ def learn(
     metafeatures: Mapping[str, Any] | None = None,
     target: Any = None,
     metadata: Metadata,
-) -> tuple[Mixture, Metadata]:
+) -> Learned:
     """The prior of `from_studies`, which says what the arguments are.
 
     Returns:

@@ -18,12 +18,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from .._errors import PriorError
 from .._mixture.axes import make_axes
-from .._mixture.json_file import Metadata
-from .._mixture.mixture import Mixture
 from .._trial import feasible
 from .._values import items, short, whole
 from .joint_space import JointSpace, contained
-from .learn import check_settings, described, learn
+from .learn import Learned, check_settings, described, learn
 from .ranking import TOP, RankedTrial, TopTrials, rank_complete, top_trials
 from .reader import opened, reading
 
@@ -46,7 +44,7 @@ def from_studies(
     bandwidth: float | None = None,
     floor: float | None = None,
     max_components: int = 512,
-) -> tuple[Mixture, Metadata]:
+) -> Learned:
     """A prior around the best trials of past studies, from one to thousands of them.
 
     **What is a study's best.** Its best tenth (`top`), at least 3, at most 25 and at most half of

@@ -12,11 +12,9 @@ from optuna.trial import TrialState
 
 from .._errors import PriorError
 from .._mixture.axes import CategoricalAxis, make_axes
-from .._mixture.json_file import Metadata
-from .._mixture.mixture import Mixture
 from .._values import is_missing, is_number, listed, short
 from .joint_space import contained
-from .learn import check_settings, described, learn
+from .learn import Learned, check_settings, described, learn
 from .ranking import TOP, RankedTrial, TopTrials, rank_complete, top_trials
 from .table import Direction, check_column, column_of, columns_of, inferred, losses_of
 
@@ -39,7 +37,7 @@ def from_trials(
     bandwidth: float | None = None,
     floor: float | None = None,
     max_components: int = 512,
-) -> tuple[Mixture, Metadata]:
+) -> Learned:
     """A prior around the best rows of a table of trials.
 
     Rows are ranked as `from_studies` ranks trials, and everything else is as there; what follows

@@ -73,18 +73,20 @@ def mix(mixture: Mixture, other: Mixture, weight: float) -> Mixture:
         raise PriorError(f"mix: weight needs to be in [0, 1], got {weight!r}.")
     _check_same_space(mixture.space, other.space)
     sides = [(m, w) for m, w in ((mixture, 1.0 - weight), (other, weight)) if w > 0.0]
-    lumpy = [(m, w) for m, w in sides if m.n_components]
-    n = sum(m.n_components for m, _ in lumpy)
+    with_kernels = [(m, w) for m, w in sides if m.n_components]
+    n = sum(m.n_components for m, _ in with_kernels)
     if n > MAX_COMPONENTS:
         raise PriorError(
             f"mix: {n} components are more than {MAX_COMPONENTS}; "
             "make the priors of fewer points first."
         )
     kernels = {
-        name: _stacked([m.kernels[name] for m, _ in lumpy])
-        for name in (mixture.axes if lumpy else ())
+        name: _stacked([m.kernels[name] for m, _ in with_kernels])
+        for name in (mixture.axes if with_kernels else ())
     }
-    log_weights = np.concatenate([np.zeros(0), *(m.log_weights + math.log(w) for m, w in lumpy)])
+    log_weights = np.concatenate(
+        [np.zeros(0), *(m.log_weights + math.log(w) for m, w in with_kernels)]
+    )
     log_floor = math.log(sum(w * m.floor for m, w in sides))
     return normalized(mixture.axes, kernels, log_weights, log_floor)
 
@@ -104,19 +106,19 @@ def _check_same_space(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Non
             )
 
 
-def _stacked(parts: list[Kernels]) -> Kernels:
+def _stacked(several: list[Kernels]) -> Kernels:
     """The kernels of several mixtures under each other; tables for all where one has tables."""
-    gaussians = [part for part in parts if isinstance(part, NumericKernels)]
-    if len(gaussians) == len(parts):
+    gaussians = [kernels for kernels in several if isinstance(kernels, NumericKernels)]
+    if len(gaussians) == len(several):
         return NumericKernels(
             gaussians[0].axis,
-            np.concatenate([part.centers for part in gaussians]),
-            np.concatenate([part.widths for part in gaussians]),
+            np.concatenate([kernels.centers for kernels in gaussians]),
+            np.concatenate([kernels.widths for kernels in gaussians]),
         )
-    discrete = next(part.axis for part in parts if isinstance(part, TableKernels))
+    discrete = next(kernels.axis for kernels in several if isinstance(kernels, TableKernels))
     if isinstance(discrete, GridAxis):
-        check_table(discrete, sum(len(part) for part in parts))
-    return TableKernels(discrete, np.concatenate([table(part)[0] for part in parts]))
+        check_table(discrete, sum(len(kernels) for kernels in several))
+    return TableKernels(discrete, np.concatenate([table(kernels)[0] for kernels in several]))
 
 
 def reweight(mixture: Mixture, weights: ArrayLike) -> Mixture:

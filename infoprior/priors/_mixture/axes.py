@@ -5,6 +5,9 @@ layer width. A float maps onto it linearly, or by its logarithm where it is a lo
 int or stepped float has finitely many values, each owning a cell of the interval: equal cells, or
 for a log int [log(v − ½), log(v + ½)], which is how Optuna itself rounds. The uniform
 distribution on the unit interval is therefore what Optuna's random sampler draws.
+
+A value has a *position* on its axis, which is what kernels are evaluated at: the unit coordinate of
+a continuous parameter, the index of the value of any other.
 """
 
 from __future__ import annotations
@@ -55,9 +58,19 @@ def as_number(name: str, value: Any) -> float:
 
 
 class _Axis(ABC):
-    """What all axes share."""
+    """What all axes have in common.
+
+    Attributes:
+        name: of the parameter.
+        distribution: Optuna's, with Python's own values.
+        discrete: whether there are finitely many values.
+        n_values: how many; 0 for a continuous axis.
+    """
 
     name: str
+    distribution: BaseDistribution
+    discrete: bool
+    n_values: int
 
     def find(self, value: Any) -> float | None:
         """The value's position; None where the parameter has no such value.
@@ -110,7 +123,7 @@ class ContinuousAxis(_Axis):
         return ((np.log(values) if self.log else values) - self._start) / self._span
 
     def log_uniform(self, positions: Array) -> Array:
-        """log density of the uniform prior at unit coordinates, per unit of the parameter."""
+        """log density of the uniform distribution per unit of the parameter, in nats, (n,)."""
         if self.log:  # dx = x · span · du
             return -(self._start + positions * self._span) - math.log(self._span)
         return np.full_like(positions, -math.log(self._span))
@@ -207,7 +220,7 @@ class GridAxis(_Axis):
         return index / self.n_values, (index + 1.0) / self.n_values
 
     def cell_widths(self, index: Array) -> Array | None:
-        """Each cell's width in unit coordinates; None where the edges' difference is as good."""
+        """Each cell's width in unit coordinates, (n,); None where the edges' difference will do."""
         if self.n_values <= _FEW_VALUES:
             return None
         if self._scaled:
@@ -219,13 +232,13 @@ class GridAxis(_Axis):
         return np.log1p(1.0 / (value - 0.5))
 
     def log_uniform(self, positions: Array) -> Array:
-        """log probability of each index under the uniform prior."""
+        """log probability of each index under the uniform distribution, in nats, shape (n,)."""
         if self._scaled:
             return np.log(self._log_widths(positions) / self._span)
         return np.full_like(positions, -math.log(self.n_values))
 
     def from_unit(self, u: Array) -> Array:
-        """The index whose cell holds each unit coordinate."""
+        """The index whose cell contains each unit coordinate, shape (n,)."""
         if self._scaled:
             index = np.floor(np.exp(self._start + u * self._span) + 0.5) - self.low
         else:
@@ -284,11 +297,11 @@ class CategoricalAxis(_Axis):
         return None if index is None else float(index)
 
     def log_uniform(self, positions: Array) -> Array:
-        """log probability of each choice under the uniform prior."""
+        """log probability of each choice under the uniform distribution, in nats, shape (n,)."""
         return np.full_like(positions, -math.log(self.n_values))
 
     def from_unit(self, u: Array) -> Array:
-        """The choice each unit coordinate falls on, all choices equally wide."""
+        """The index of the choice for each unit coordinate, shape (n,); all equally wide."""
         return np.clip(np.floor(u * self.n_values), 0, self.n_values - 1)
 
     def values(self, positions: Array) -> list[Any]:
@@ -301,7 +314,11 @@ Axis = ContinuousAxis | GridAxis | CategoricalAxis
 
 
 def make_axis(name: Any, distribution: BaseDistribution) -> Axis:
-    """The axis of a distribution; PriorError for what a prior cannot be put on."""
+    """The axis of a distribution.
+
+    Raises:
+        PriorError: a prior cannot be put on it, naming the parameter and what is wrong.
+    """
     if not isinstance(name, str):
         raise PriorError(f"space: names need to be text, got {short(name)}.")
     if isinstance(distribution, CategoricalDistribution):
@@ -335,7 +352,11 @@ def float_distribution(
 
 
 def make_axes(space: Any) -> dict[str, Axis]:
-    """name -> axis; PriorError for what is no space, an empty one, or no distribution."""
+    """name -> axis, in the order of the space.
+
+    Raises:
+        PriorError: it is no space, an empty one, or holds something else than distributions.
+    """
     if not mapping("space", space, "names and Optuna distributions"):
         raise PriorError("space: needs at least one parameter.")
     axes = [make_axis(name, distribution) for name, distribution in space.items()]

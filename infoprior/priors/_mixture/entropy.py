@@ -26,8 +26,8 @@ _CHUNK = 2_000_000  # terms of the mixture held at once
 class Entropy:
     """Entropy and divergence of a prior p, in nats.
 
-    `entropy` is E[−log p(x)]: differential in the floats, so it hangs on their units and may be
-    negative. `divergence` is KL(p ‖ u) = E[log p(x) − log u(x)] from the uniform prior u, at
+    `entropy` is E[−log p(x)]: differential in the floats, so it depends on their units and may
+    be negative. `divergence` is KL(p ‖ u) = E[log p(x) − log u(x)] from the uniform prior u, at
     least 0 and without a unit. Each `_error` is the
     standard error of its estimate from `n` samples, and 0 where `n` is 0: the value is exact.
     """
@@ -51,15 +51,15 @@ def entropy(
     rng = None if rng is None else generator("entropy: rng", rng)
     axes = mixture.axes if name is None else {name: mixture.axes[name]}
     if len(axes) > 1 and not mixture.kernels:  # a product: its parameters' entropies add up
-        parts = [entropy(mixture, each, n, rng) for each in axes]
-        error = math.sqrt(sum(part.entropy_error**2 for part in parts))
-        return Entropy(sum(p.entropy for p in parts), 0.0, error, 0.0, max(p.n for p in parts))
+        single = [entropy(mixture, each, n, rng) for each in axes]
+        error = math.sqrt(sum(e.entropy_error**2 for e in single))
+        return Entropy(sum(e.entropy for e in single), 0.0, error, 0.0, max(e.n for e in single))
     (axis, *others) = axes.values()
     if isinstance(axis, ContinuousAxis) and not others:
         nodes, weights = np.polynomial.legendre.leggauss(_NODES)
         positions = ((np.arange(_PANELS)[:, None] + 0.5 * (nodes + 1.0)) / _PANELS).ravel()
-        log_shares = np.log(np.tile(weights / (2.0 * _PANELS), _PANELS))
-        return _exact(mixture, {axis.name: (axis, positions)}, log_shares)
+        log_uniform_mass = np.log(np.tile(weights / (2.0 * _PANELS), _PANELS))
+        return _exact(mixture, {axis.name: (axis, positions)}, log_uniform_mass)
     discrete = [a for a in axes.values() if not isinstance(a, ContinuousAxis)]
     if len(discrete) == len(axes) and math.prod(a.n_values for a in discrete) <= _MAX_POINTS:
         grids = np.meshgrid(*(all_positions(a) for a in discrete))
@@ -91,17 +91,23 @@ def _log_uniform(located: Located) -> Array:
     return np.sum(logs, axis=0)
 
 
-def _exact(mixture: Mixture, located: Located, log_shares: Array) -> Entropy:
-    """The sum over positions; `log_shares`, shape (n,), are their shares of the uniform prior."""
-    n = len(log_shares)
+def _exact(mixture: Mixture, located: Located, log_uniform_mass: Array) -> Entropy:
+    """The sum over n positions.
+
+    Args:
+        mixture: of which the entropy is taken.
+        located: name -> (axis, positions of shape (n,)).
+        log_uniform_mass: of each position in the uniform distribution, in nats, shape (n,).
+    """
+    n = len(log_uniform_mass)
     step = max(_CHUNK // max(mixture.n_components, 1), 1)
-    parts = [
+    chunks = [
         {name: (a, p[i : i + step]) for name, (a, p) in located.items()} for i in range(0, n, step)
     ]
     log_ratio = np.concatenate(
-        [mixture.log_ratio(part, len(next(iter(part.values()))[1])) for part in parts]
+        [mixture.log_ratio(chunk, len(next(iter(chunk.values()))[1])) for chunk in chunks]
     )
-    p = np.exp(log_ratio + log_shares)
+    p = np.exp(log_ratio + log_uniform_mass)
     p /= p.sum()
     divergence = float(np.dot(p, log_ratio))
     log_uniform = float(np.dot(p, _log_uniform(located)))

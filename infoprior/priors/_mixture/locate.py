@@ -1,4 +1,4 @@
-"""Where points lie: their values as positions on the axes."""
+"""Where points lie: their values as positions on the axes, as `axes` defines them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Located = Mapping[str, tuple[Axis, Array]]  # name -> (axis, positions of shape 
 
 
 def locate(axis: Axis, values: Iterable[Any]) -> tuple[Array, NDArray[np.bool_]]:
-    """(positions as float64, inside?), each of shape (n,); a point outside is put at 0."""
+    """(positions, 0 for values outside; whether each is inside), each of shape (n,)."""
     positions = [axis.find(value) for value in values]
     inside = np.array([p is not None for p in positions], dtype=np.bool_)
     return np.array([p or 0.0 for p in positions], dtype=np.float64), inside
@@ -36,7 +36,11 @@ def check_names(axes: Mapping[str, Axis], names: Any, where: str) -> None:
 def locate_points(
     axes: Mapping[str, Axis], points: Sequence[Params]
 ) -> tuple[dict[str, tuple[Axis, Array]], NDArray[np.bool_]]:
-    """({name: (axis, positions (n,))}, which points are inside (n,))."""
+    """(name -> (axis, positions), which points are inside), each of shape (n,).
+
+    Raises:
+        PriorError: a point lacks a name, has an unknown one, or a value of the wrong type.
+    """
     for point in points:
         check_names(axes, point, "point")
     located: dict[str, tuple[Axis, Array]] = {}
@@ -51,7 +55,11 @@ def locate_points(
 def locate_inside(
     axes: Mapping[str, Axis], points: Sequence[Params]
 ) -> dict[str, tuple[Axis, Array]]:
-    """{name: (axis, positions (n,))}; PriorError where a point is outside."""
+    """name -> (axis, positions of shape (n,)).
+
+    Raises:
+        PriorError: a point is outside the space, or not a point of it at all.
+    """
     located, inside = locate_points(axes, points)
     if not inside.all():
         i = int(np.flatnonzero(~inside)[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # Okabe & Ito's colours, told apart by the colour-blind too.
 COLOURS = ("#7f7f7f", "#0072B2", "#E69F00", "#D55E00", "#009E73", "#CC79A7", "#56B4E9")
 _N_POSITIONS = 512  # the most values of a numeric parameter that are drawn
+_T = TypeVar("_T")
 _FEW = 33  # values of a grid up to which each is marked
 
 
@@ -30,21 +31,24 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def check_labels(label: Any, title: Any, others: Any) -> Mapping[str, Any]:
-    """The others by label, once the texts are seen to be texts and the labels to differ.
+def check_labels(label: Any, title: Any, others: Any, kind: type[_T]) -> Mapping[str, _T]:
+    """The others by label, once they are seen to be of a kind and their labels texts that differ.
 
     Raises:
-        PriorError: they are not.
+        PriorError: they are not, naming the argument.
     """
     for where, text in (("label", label), ("title", title)):
         if not isinstance(text, str):
             raise PriorError(f"plot: {where}: needs text, got {short(text)}.")
     others = {} if others is None else mapping("plot: others", others, "labels and priors")
-    for name in others:
+    for name, other in others.items():
         if not isinstance(name, str):
             raise PriorError(f"plot: others: labels need to be text, got {short(name)}.")
         if name == label:
             raise PriorError(f"plot: label: {short(name)} is one of the others' too.")
+        if not isinstance(other, kind):
+            needed = f"needs a {kind.__name__}, got {short(other)}"
+            raise PriorError(f"plot: others: {short(name)} {needed}.")
     return others
 
 

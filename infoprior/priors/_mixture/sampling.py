@@ -51,7 +51,13 @@ class ConditionalPrior:
     Args:
         mixture: over whole points.
         values: of names that the mixture knows only; values outside its space say nothing.
-        floor: False leaves the uniform share out, unless no kernel has mass where a value is asked.
+        floor: False leaves the uniform share out, unless no kernel has mass where a value is asked
+            for.
+
+    Attributes:
+        names: of the values so far.
+        log_weights: of each component, joint with the values, in nats, shape (k,).
+        log_floor: the same for the uniform share.
     """
 
     def __init__(self, mixture: Mixture, values: Params, *, floor: bool = True) -> None:
@@ -121,7 +127,7 @@ def own_value(name: str, distribution: BaseDistribution, value: Any) -> Any:
 def _pick(
     axis: Axis, kernels: Kernels | None, log_weights: Array, log_floor: float, u: float, v: float
 ) -> Array:
-    """The position, shape (1,), of a value drawn from the components and the floor."""
+    """The position, shape (1,), of a value drawn from the components or the floor."""
     if kernels is None:
         return axis.from_unit(np.array([v]))
     peak = max(float(log_weights.max()), log_floor)
