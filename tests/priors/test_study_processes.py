@@ -20,7 +20,7 @@ from infoprior.priors import PriorError
 from infoprior.priors._search.runner import fail_stale, finished, optimize
 from infoprior.priors._trial import PROMOTES
 from tests import postgres
-from tests.priors.workers import objective, open_study
+from tests.priors.workers import PRIOR, objective, open_study
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKERS = 4
@@ -89,6 +89,8 @@ def kill_one_halfway(storage: str, n_trials: int, tmp_path: Path, name: str) -> 
     study = open_study(storage, name)
     trials = study.get_trials()
     assert [trial.number for trial in trials] == list(range(len(trials)))
+    new = [trial for trial in trials if trial.user_attrs.get(PROMOTES) is None]
+    assert [trial.number for trial in new if trial.params == PRIOR.mode()] == [0]
     # At most one trial for each other worker on top, and the victim's last is left running.
     assert n_trials <= len(finished(study)) <= n_trials + WORKERS - 1
     left = [trial.number for trial in trials if not trial.state.is_finished()]
