@@ -7,6 +7,7 @@ from pipeline.common import (  # isort: skip
 )  # fmt: skip
 
 import json
+from itertools import product
 from typing import Any
 
 import pandas as pd
@@ -29,12 +30,20 @@ CODE = (
     "infoprior.spaces",
 )
 _TASK_FILE = ".safetensors"
+SEARCHES = {"live": True, "pruned": False}
+"""Name of a search -> whether it promotes; Optuna's pruner stops the trials of the other one."""
 
 
 def live_one(
-    source: str, space: str, prior: dict | None, seed: int, cost: float, params: dict
+    source: str,
+    space: str,
+    prior: dict | None,
+    seed: int,
+    cost: float,
+    promote: bool,
+    params: dict,
 ) -> list:
-    """One Optuna study with HyperbandPruner that trains real networks: the rows of its trials.
+    """One study as `hyperband_study` makes it, with real networks: the rows of its trials.
 
     Args:
         source: the file of a task that was measured here, or the name of a published one.
@@ -42,7 +51,8 @@ def live_one(
         prior: as a dict; None for the base sampler alone.
         seed: of the study.
         cost: of the prior, in full trainings.
-        params: weight, live_budget and epochs of the stage.
+        promote: whether trials are promoted; otherwise Optuna's pruner stops them.
+        params: live_budget and epochs of the stage.
     """
     import optuna
 
@@ -53,8 +63,7 @@ def live_one(
         Task.load(source) if source.endswith(_TASK_FILE) else published_task(source),
         None if prior is None else Prior.from_dict(prior),
         space=get_space(space),
-        base="random",
-        weight=params["weight"],
+        promote=promote,
         seed=seed,
         # Every search gets the same number of epochs; what came before is charged afterwards.
         budget_epochs=int((params["live_budget"] + cost) * params["epochs"]),
@@ -66,15 +75,15 @@ def live_one(
 
 def plan_live(
     tasks: list[str], space: str, variants: list[Variant], params: dict[str, Any], code: list[str]
-) -> dict[str, tuple[tuple[Any, ...], tuple[str, Variant, int]]]:
+) -> dict[str, tuple[tuple[Any, ...], tuple[str, Variant, int, str]]]:
     """Every live study.
 
     Returns:
-        key -> (arguments of `live_one`, (task, variant, seed)).
+        key -> (arguments of `live_one`, (task, variant, seed, search)).
     """
     table = pd.read_parquet(DATA / "tasks" / "tasks.parquet")
     measured = dict(zip(table["task"], table["digest"], strict=True))
-    settings = {name: params[name] for name in ("weight", "live_budget", "epochs")}
+    settings = {name: params[name] for name in ("live_budget", "epochs")}
     jobs = {}
     for task in tasks:
         here = task in measured
@@ -84,12 +93,12 @@ def plan_live(
             path = DATA / "priors" / file_name(task) / f"{variant.name}.json"
             uniform = variant.predictor == "uniform"
             prior = None if uniform else json.loads(path.read_text("utf-8"))
-            for seed in range(params["live_seeds"]):
-                cost = variant.start_cost(params["costs"])
-                arguments = (source, space, prior, seed, cost, settings)
-                key = f"{file_name(task)}.{variant.name}.s{seed}."
+            cost = variant.start_cost(params["costs"])
+            for seed, (search, promote) in product(range(params["live_seeds"]), SEARCHES.items()):
+                arguments = (source, space, prior, seed, cost, promote, settings)
+                key = f"{file_name(task)}.{variant.name}.{search}.s{seed}."
                 key += fingerprint(digest, code, *arguments[1:])
-                jobs[key] = arguments, (task, variant, seed)
+                jobs[key] = arguments, (task, variant, seed, search)
     return jobs
 
 
@@ -103,19 +112,19 @@ def search_live(meta: MetaDataset, tasks: list[str], choice: Choice, params: dic
     )  # fmt: skip
     budgets = [b for b in params["budgets"] if b <= params["live_budget"]]
     trials, curves = [], []
-    for key, (_, (task, variant, seed)) in planned.items():
+    for key, (_, (task, variant, seed, search)) in planned.items():
         about: dict[str, Any] = dict(zip(("predictor", "inputs"), variant.key, strict=True))
         about |= {"task": task, "seed": seed}
         rows = pd.DataFrame(results[key])
-        trials.append(rows.assign(**about))
+        trials.append(rows.assign(**about, search=search))
         recorded = RecordedCurves.from_frame(
             meta.curves[meta.curves["task"] == task],
             max_epochs=params["epochs"],
             min_gap=params["min_gap"],
         )
         cost = variant.start_cost(params["costs"])
-        regret = live_regret(rows, budgets, start_cost=cost, scale=recorded.scale)
-        search = regret.pop("search")
-        curves.append(regret.assign(**about, search=search, part="test"))
+        regret = live_regret(rows, budgets, start_cost=cost, scale=recorded.scale, search=search)
+        names = regret.pop("search")
+        curves.append(regret.assign(**about, search=names, part="test"))
     write_parquet(pd.concat(trials, ignore_index=True), DATA / "hyperband" / "live_trials.parquet")
     return pd.concat(curves, ignore_index=True)

@@ -83,7 +83,12 @@ def replay_task(
 
 
 def live_regret(
-    rows: pd.DataFrame, budgets: Sequence[float], *, start_cost: float, scale: RegretScale
+    rows: pd.DataFrame,
+    budgets: Sequence[float],
+    *,
+    start_cost: float,
+    scale: RegretScale,
+    search: str = "live",
 ) -> pd.DataFrame:
     """A live study's regret at every budget, with its prior's cost charged and for free.
 
@@ -92,17 +97,19 @@ def live_regret(
         budgets: in full trainings.
         start_cost: of the prior, in full trainings.
         scale: of the task's recorded architectures.
+        search: what to call it.
 
     Returns:
-        the rows of `regret_curve`, with the column search ("live": charged; "live_free").
+        the rows of `regret_curve`, with the column search: what it is called where the cost is
+        charged, and that with "_free" after it.
 
     Raises:
         EvaluationError: as `regret_curve`.
     """
     curves = []
-    for search, charged in (("live", start_cost), ("live_free", 0.0)):
+    for name, charged in ((search, start_cost), (f"{search}_free", 0.0)):
         at = rows.assign(cost=rows["cost"] - start_cost + charged)
-        curves.append(regret_curve(at, budgets, scale=scale).assign(search=search))
+        curves.append(regret_curve(at, budgets, scale=scale).assign(search=name))
     return pd.concat(curves, ignore_index=True)
 
 

@@ -21,8 +21,10 @@ _GROUP = ["predictor", "inputs"]
 _SEARCHES = {
     "replay_free": "recorded curves, priors for free",
     "replay": "recorded curves, priors' cost charged",
-    "live_free": "Optuna training networks, priors for free",
-    "live": "Optuna training networks, cost charged",
+    "live_free": "networks trained, promoting, priors for free",
+    "live": "networks trained, promoting, cost charged",
+    "pruned_free": "networks trained, Optuna's pruner, priors for free",
+    "pruned": "networks trained, Optuna's pruner, cost charged",
 }
 CROWD = 100
 """Tasks above which a figure shows no task by itself."""
@@ -48,8 +50,8 @@ def regret_figure(report: pd.DataFrame, shown: Mapping[tuple[str, str], str]) ->
     """Regret against budget, replayed and live, one line a prior with its interval over tasks.
 
     Args:
-        report: columns search ("replay" or "live", with "_free" where costs are left out),
-            predictor, inputs, budget (full trainings), regret, low, high, n_tasks; rows without
+        report: columns search ("replay", "live" or "pruned", with "_free" where costs are left
+            out), predictor, inputs, budget (full trainings), regret, low, high, n_tasks; rows without
             a regret (nothing was searched yet) are left out.
         shown: (predictor, inputs) -> label, in the order of the legend.
 

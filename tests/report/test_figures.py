@@ -34,7 +34,7 @@ def test_regret_figure_draws_each_prior_in_each_search():
     figure = regret_figure(report(), shown)
     assert [ax.get_title() for ax in figure.axes] == [
         "recorded curves, priors' cost charged\n9 held-out tasks",
-        "Optuna training networks, cost charged\n9 held-out tasks",
+        "networks trained, promoting, cost charged\n9 held-out tasks",
     ]
     for ax in figure.axes:
         lines = {line.get_label(): line for line in ax.get_lines()}
