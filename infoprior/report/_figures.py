@@ -51,8 +51,8 @@ def regret_figure(report: pd.DataFrame, shown: Mapping[tuple[str, str], str]) ->
 
     Args:
         report: columns search ("replay", "live" or "pruned", with "_free" where costs are left
-            out), predictor, inputs, budget (full trainings), regret, low, high, n_tasks; rows without
-            a regret (nothing was searched yet) are left out.
+            out), predictor, inputs, budget (full trainings), regret, low, high, n_tasks; rows
+            without a regret (nothing was searched yet) are left out.
         shown: (predictor, inputs) -> label, in the order of the legend.
 
     Raises:
