@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 import pandas as pd
 
 from infoprior.metadataset import MetaDataset, data_card, training_rows
-from infoprior.metadataset._atlas import ATLAS, read_atlas
+from infoprior.metadataset._publication import PUBLISHED, read_publication
 from infoprior.parallel import write_atomically
 from infoprior.spaces import get_space
 
@@ -36,7 +36,7 @@ def check_settings() -> None:
     Raises:
         SystemExit: a setting differs.
     """
-    settings = read_atlas(ATLAS).about["settings"]
+    settings = read_publication(PUBLISHED).about["settings"]
     networks, profiles = read_params("networks"), read_params("profiles")
     wanted = {
         "networks.epochs": (networks["epochs"], settings["epochs"]),

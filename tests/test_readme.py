@@ -74,7 +74,7 @@ def test_the_published_meta_dataset_loads(capsys):
     assert "learning_rate" in out
 
 
-@pytest.mark.parametrize("name", ["atlas", "images"])
+@pytest.mark.parametrize("name", ["metadataset", "images"])
 def test_the_pages_on_data_run(name, tmp_path, monkeypatch, capsys):
     page = (Path(__file__).parents[1] / "docs" / f"{name}.md").read_text("utf-8")
     monkeypatch.chdir(tmp_path)

@@ -19,7 +19,7 @@ from benchmarks._common import RESULTS
 from benchmarks.metadataset._measure import with_skills
 from infoprior import MetaDataset
 from infoprior.metadataset import _jobs
-from infoprior.metadataset._atlas import ATLAS, read_atlas
+from infoprior.metadataset._publication import PUBLISHED, read_publication
 from infoprior.parallel import run_jobs
 from infoprior.tasks._synthetic import recipe
 from infoprior.tasks._synthetic_mix import DISCRETE_KINDS, MIX, NUMERIC_KINDS
@@ -67,13 +67,13 @@ def settings(indices: Sequence[int]) -> pd.DataFrame:
 
 def synthetic(indices: Sequence[int]) -> pd.DataFrame:
     """Train the shared design where neither the package nor data/shards has it; a row a task."""
-    params = read_params("atlas")
+    params = read_params("published")
     names = [f"synthetic/{i}" for i in indices]
     described = planned.describe(names, params, 0)
     jobs = {
         n: planned.network_job(params, "mlp", n, 0, row["digest"]) for n, row in described.items()
     }
-    published = read_atlas(ATLAS)
+    published = read_publication(PUBLISHED)
     there, _ = planned.finished(list(jobs.values()), published)
     todo = {j.key: j.arguments for j in jobs.values() if j.key not in there}
     run_jobs(

@@ -6,11 +6,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from infoprior.metadataset._atlas import load_metadataset
     from infoprior.metadataset._card import data_card
     from infoprior.metadataset._chosen import FITTED_FAMILIES, chosen_tasks
     from infoprior.metadataset._dataset import MetaDataset
     from infoprior.metadataset._jobs import published_task
+    from infoprior.metadataset._publication import load_metadataset
     from infoprior.metadataset._published import training_rows
     from infoprior.metadataset._schema import MetaDatasetError
     from infoprior.metadataset._score import score
@@ -38,7 +38,7 @@ _HOME = {
     "MetaDatasetError": "_schema",
     "chosen_tasks": "_chosen",
     "data_card": "_card",
-    "load_metadataset": "_atlas",
+    "load_metadataset": "_publication",
     "measured_layers": "_tables",
     "published_task": "_jobs",
     "score": "_score",

@@ -1,4 +1,4 @@
-"""From the results of jobs to the tables of the atlas."""
+"""From the results of jobs to the published tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The jobs that the atlas is built from: a task, its networks' learning curves, its probes' layers.
+"""The jobs behind the published rows: a task, its networks' learning curves, its probes' layers.
 
 Every function takes plain arguments and returns what JSON can hold: it can run in any worker.
 A **draw** is an independent draw of a task's labels: the seed of its networks and, for real data,

@@ -6,7 +6,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from infoprior.report._atlas import atlas_figure
     from infoprior.report._errors import ReportError
     from infoprior.report._figures import (
         differences_figure,
@@ -15,10 +14,11 @@ if TYPE_CHECKING:
         save_figure,
     )
     from infoprior.report._marginals import marginals_figure
+    from infoprior.report._metadataset import metadataset_figure
 
 _HOME = {
     "ReportError": "_errors",
-    "atlas_figure": "_atlas",
+    "metadataset_figure": "_metadataset",
     "differences_figure": "_figures",
     "information_plane_figure": "_figures",
     "marginals_figure": "_marginals",
@@ -27,10 +27,10 @@ _HOME = {
 }
 __all__ = [
     "ReportError",
-    "atlas_figure",
     "differences_figure",
     "information_plane_figure",
     "marginals_figure",
+    "metadataset_figure",
     "regret_figure",
     "save_figure",
 ]

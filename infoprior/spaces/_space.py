@@ -81,6 +81,7 @@ class SearchSpace(Mapping[str, BaseDistribution]):
         return f"SearchSpace({self.name!r}, {list(self)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
+        # How it travels to worker processes: mappingproxies cannot.
         return SearchSpace, (
             self.name, dict(self._distributions), self._builder, dict(self.defaults),
         )  # fmt: skip

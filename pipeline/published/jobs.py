@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from infoprior.metadataset import _jobs, chosen_tasks
-from infoprior.metadataset._atlas import Atlas
+from infoprior.metadataset._publication import Publication
 from infoprior.parallel import fingerprint, run_jobs, source_fingerprint
 from infoprior.tasks import catalogue, image_catalogue
 from pipeline.common import SHARDS, fan_out, file_name
 
-FOLDER = SHARDS / "atlas"
+FOLDER = SHARDS / "published"
 KINDS = ("mlp", "profiles", "thesis", "cnn")  # of jobs; all but profiles are spaces of networks
 DRAWS = {"synthetic": ((300, 6), (1000, 4)), "real": ((1500, 6), (math.inf, 4))}
-"""By kind: of fewer training rows than the first number, so many draws of labels; `atlas.draws` of
+"""By kind: of fewer training rows than the first number, so many draws of labels; `draws` of
 what is not named, and of images. Single draws of real tables agree less (few test rows, other
 splits: a median Spearman of 0.55 below 1,500 rows, 0.73 above), and small tasks cost less."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One job of the atlas: its key, what it is of, and what it is called with."""
+    """One job of the build: its key, what it is of, and what it is called with."""
 
     key: str
     kind: str  # "profiles", or the space of the networks
@@ -114,13 +114,13 @@ def sizes(params: dict[str, Any], space: str) -> tuple[int, int]:
 
 
 def finished(
-    jobs: list[Job], published: Atlas | None, folder: Path = FOLDER
+    jobs: list[Job], published: Publication | None, folder: Path = FOLDER
 ) -> tuple[set[str], set[str]]:
-    """Keys of the jobs that the published atlas holds, and of those that a shard holds."""
+    """Keys of the jobs that are published, and of those that a shard holds."""
     there = set(published.tables["jobs"]["key"]) if published else set()
-    in_atlas = {job.key for job in jobs} & there
-    return in_atlas, {
+    in_package = {job.key for job in jobs} & there
+    return in_package, {
         job.key
         for job in jobs
-        if job.key not in in_atlas and (folder / job.kind / f"{job.key}.json").exists()
+        if job.key not in in_package and (folder / job.kind / f"{job.key}.json").exists()
     }
