@@ -21,13 +21,13 @@ PACKAGES = (
 
 def versions() -> dict[str, str]:
     """Versions of the packages that the rows depend on, as far as they are installed."""
-    found = {}
+    installed = {}
     for name in PACKAGES:
         try:
-            found[name] = version(name).split("+")[0]  # 2.13.0+cpu is 2.13.0
+            installed[name] = version(name).split("+")[0]  # 2.13.0+cpu is 2.13.0
         except PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def check_settings() -> None:

@@ -90,8 +90,8 @@ def synthetic(indices: Sequence[int]) -> pd.DataFrame:
         if job.key in there:
             accuracies = old.loc[name]
         else:
-            found = json.loads((planned.FOLDER / "mlp" / f"{job.key}.json").read_text("utf-8"))
-            accuracies = _accuracies(pd.DataFrame(found["curves"]).assign(task=name)).loc[name]
+            result = json.loads((planned.FOLDER / "mlp" / f"{job.key}.json").read_text("utf-8"))
+            accuracies = _accuracies(pd.DataFrame(result["curves"]).assign(task=name)).loc[name]
         rows.append(_row(described[name]["columns"], accuracies))
     return pd.DataFrame(rows)
 

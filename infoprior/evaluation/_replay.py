@@ -46,7 +46,11 @@ def hyperband_brackets(max_epochs: int = 27, eta: int = 3) -> list[tuple[int, li
 
     Most aggressive first; `replay` runs them from the last to the first. Rungs are 1, eta, eta²,
     …, max_epochs. Li et al. 2018, Algorithm 1: n = ceil((s_max + 1) / (s + 1) · eta^s), then
-    floor(n / eta^i) of them go on to rung i.
+    floor(n / eta^i) of them are promoted to rung i.
+
+    Args:
+        max_epochs: of a full training; a power of eta.
+        eta: the reduction factor.
 
     Raises:
         EvaluationError: max_epochs isn't a power of eta.
@@ -60,7 +64,12 @@ def hyperband_brackets(max_epochs: int = 27, eta: int = 3) -> list[tuple[int, li
 
 
 def rungs(max_epochs: int, eta: int) -> tuple[int, ...]:
-    """1, eta, eta², …, max_epochs, in epochs."""
+    """1, eta, eta², …, max_epochs, in epochs.
+
+    Args:
+        max_epochs: of a full training; a power of eta.
+        eta: the reduction factor.
+    """
     eta = whole_number(eta, "eta", 2, EvaluationError)
     max_epochs = whole_number(max_epochs, "max_epochs", 1, EvaluationError)
     levels = [1]

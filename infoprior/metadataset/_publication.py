@@ -68,6 +68,10 @@ def write_publication(publication: Publication, directory: Path) -> None:
     File names hold a hash of the content: until the new index is there, the old one and its files
     stay whole, whatever kills the writing. Files of a former index, and what a killed writing left,
     are removed afterwards. Of two processes that write into one directory, one waits.
+
+    Args:
+        publication: what to write.
+        directory: where to; it is made.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with _only_writer(directory):

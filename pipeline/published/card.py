@@ -18,7 +18,7 @@ LARGE = 1500 * 0.6  # training rows of real data of 1,500 rows
 
 
 def card(publication: Publication, meta: MetaDataset) -> str:
-    """The card as Markdown; it hangs on the published files alone."""
+    """The card as Markdown; it depends on the published files alone."""
     tasks, jobs = meta.tasks, publication.tables["jobs"]
     settings = publication.about["settings"]
     digest = hashlib.sha256((PUBLISHED / INDEX).read_bytes()).hexdigest()
@@ -111,7 +111,7 @@ def card(publication: Publication, meta: MetaDataset) -> str:
         "leak between splits.",
         "- One optimiser (AdamW without a schedule), 27 epochs: large learning rates are favoured "
         "over what longer training would.",
-        "- I(X;T) is I(X; T + sigma Z): it hangs on sigma and saturates at log n (the column "
+        "- I(X;T) is I(X; T + sigma Z): it depends on sigma and saturates at log n (the column "
         "`flags`); I(T;Y) falls short where layers are wide and rows few.",
         "- Rows were computed with one thread and AVX2, those of networks with normalization with "
         "a processor's own estimate of 1 / sqrt(x), which the trainer no longer asks for; they are "

@@ -50,11 +50,11 @@ def describe(names: list[str], params: dict[str, Any], draw: int) -> dict[str, d
     for name in names:
         version = fingerprint(code, source.get(name), _jobs.CAPS, _jobs.IMAGE_CAPS)
         jobs[f"task.{file_name(name)}.d{draw}.{version}"] = (name, draw)
-    found = run_jobs(
+    results = run_jobs(
         _jobs.task_row, jobs, directory=FOLDER / "tasks", description=f"tasks, draw {draw}",
         **fan_out(),
     )  # fmt: skip
-    rows = {arguments[0]: found[key] for key, arguments in jobs.items()}
+    rows = {arguments[0]: results[key] for key, arguments in jobs.items()}
     return {n: row for n, row in rows.items() if row["rows"] >= params["min_rows"]}
 
 

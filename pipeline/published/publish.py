@@ -71,8 +71,8 @@ def publish(
     tables: dict[str, pd.DataFrame] = {}
     names = sorted(complete)
     for space in spaces:
-        found = _assemble.curve_table((j.task, j.draw, c) for j, c in new(space, "curves"))
-        tables[f"{space}/curves"] = _joined(old(f"{space}/curves", space), found)
+        measured = _assemble.curve_table((j.task, j.draw, c) for j, c in new(space, "curves"))
+        tables[f"{space}/curves"] = _joined(old(f"{space}/curves", space), measured)
         here = sorted(tables[f"{space}/curves"]["task"].unique())
         tables[f"{space}/architectures"] = _assemble.architecture_table(
             get_space(space), here, *sizes(params, space)
