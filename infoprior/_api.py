@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """What `suggest` found for a task.
+    """What `suggest` says of a task.
 
     Attributes:
         prior: the distribution over good architectures; `PriorSampler(prior)` feeds it to Optuna.
@@ -191,6 +191,11 @@ def as_profiled(task: Task, predictor: Predictor, *, seed: int = 0) -> Task:
 
 def check_rows(task: Task, where: str = "", remedy: str = "give a table with more") -> None:
     """Refuse a task too small to measure information on, before its probes are trained.
+
+    Args:
+        task: any.
+        where: what the message begins with; the task's name if empty.
+        remedy: what the message ends with.
 
     Raises:
         ProfileError: (a ValueError) it is none, or has fewer than 50 training and validation rows.

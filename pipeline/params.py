@@ -237,7 +237,7 @@ SECTIONS: dict[str, dict[str, Rule]] = {
         "engine": optional(one_of(lambda: ("local", "dask", "ray"))),
         "address": optional(text),
     },
-    "atlas": {
+    "published": {
         "synthetic": _COUNT,
         "exclude": many(text),
         "min_rows": _COUNT,

@@ -15,7 +15,7 @@ from pipeline.params import read_file
 
 MLRUNS, VIEW = "mlruns", "infoprior"
 """The folder of MLflow's store, and the name of the list of present runs in it."""
-NOT_SETTINGS = ("parallel", "atlas", "track")
+NOT_SETTINGS = ("parallel", "published", "track")
 """Sections of params.yaml that no result depends on."""
 
 

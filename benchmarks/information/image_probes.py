@@ -52,12 +52,12 @@ def measure(task: Task) -> list[dict[str, Any]]:
     known = torch.from_numpy(task.X[[*task.train, *task.validation]][:ROWS])
     labels = task.y[[*task.train, *task.validation]][:ROWS]
     for name, params in IMAGE_PROBES.items():
-        found, taken = seconds(
+        trained, taken = seconds(
             train_many, task, [(params, 0)], space=get_space("cnn"), record=(1, 3, 9, 27),
             snapshots=(3, 27),
         )  # fmt: skip
         rows.append({"probe": name, "layer": "training", "seconds_maps-short": taken})
-        for epoch, network in found[0].snapshots.items():
+        for epoch, network in trained[0].snapshots.items():
             for layer, t in network.activations(known).items():
                 row: dict[str, Any] = {"probe": name, "epoch": epoch, "layer": layer}
                 row["width"] = t[0].numel()
@@ -88,10 +88,10 @@ def main() -> None:
         table.insert(0, "task", name)
         table["gigaflops"] = (rate + gigaflops()) / 2
         tables.append(table)
-        lost = table["mi_ty_maps"] - table["mi_ty_maps-short"]
+        gap = table["mi_ty_maps"] - table["mi_ty_maps-short"]
         print(name, "whole profile", round(whole, 1), "s;", round(float(table["gigaflops"][0])),
-              "GFLOP/s; maps - maps-short, nat: mean", round(lost.mean(), 3), "largest",
-              round(lost.abs().max(), 3), "Spearman",
+              "GFLOP/s; maps - maps-short, nat: mean", round(gap.mean(), 3), "largest",
+              round(gap.abs().max(), 3), "Spearman",
               round(table["mi_ty_maps"].corr(table["mi_ty_maps-short"], method="spearman"), 3),
               flush=True)  # fmt: skip
     pd.concat(tables).to_csv(RESULT, index=False, float_format="%.4g")

@@ -13,7 +13,7 @@ file's size). scikit-learn's nearest-neighbour estimators stand beside them wher
 column), torch-mist's MINE where its environment exists and it is asked for.
 
 Writes benchmarks/results/information/mi_accuracy.csv (one row per task, n, seed and method; rows
-measured with the same code are not measured again, so an interrupted run goes on), and from all its
+measured with the same code are not measured again, so an interrupted run resumes), and from all its
 current rows mi_accuracy.md and mi_accuracy.png. Seconds are CPU seconds of one call for one pair,
 one thread.
 """
@@ -79,7 +79,7 @@ def tasks(samples: Path | None) -> list[Task]:
     """The distributions of the package, then the tasks of a file."""
     from infoprior.information.known import known_layers, known_noisy_layers, known_pairs
 
-    found = [
+    every = [
         Task(k.name, k.group, kind, lambda k=k: k.nats, k.sample, 10**9, k.sigma)
         for kind, several in (
             ("pairs", known_pairs()),
@@ -99,8 +99,8 @@ def tasks(samples: Path | None) -> list[Task]:
                 order = np.random.default_rng(seed).permutation(len(x))[:n]
                 return x[order].astype(np.float64), y[order].astype(np.float64)
 
-            found.append(Task(str(name), "file", "pairs", lambda t=truth: float(t), rows, len(x)))
-    return found
+            every.append(Task(str(name), "file", "pairs", lambda t=truth: float(t), rows, len(x)))
+    return every
 
 
 def applies(method: str, task: Task) -> bool:

@@ -128,10 +128,10 @@ def slope(rows: list[dict[str, Any]], axis: str, of: str) -> float:
 
 def curves(rows: list[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """(axis, method) -> its points in order."""
-    found: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    by_axis: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
-        found[row["axis"], row["method"]].append(row)
-    return found
+        by_axis[row["axis"], row["method"]].append(row)
+    return by_axis
 
 
 def report(rows: list[dict[str, Any]], base: dict[str, int]) -> str:

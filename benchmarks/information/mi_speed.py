@@ -74,16 +74,16 @@ def measure(
 
     from infoprior.information import estimate
 
-    found, total = {}, 0.0
+    nats, total = {}, 0.0
     for several in stacks.values():
         samples = [k.sample(n, seed) for k in several]
         t = [torch.from_numpy(x).to(device) for x, _ in samples]
         y = torch.from_numpy(samples[0][1]).to(device)
         options = {"method": method, "seed": seed, "threads": torch.get_num_threads()}
         result, seconds = timed(lambda t=t, y=y, options=options: estimate(t, y, **options), device)
-        found |= dict(zip((k.name for k in several), result.nats, strict=True))
+        nats |= dict(zip((k.name for k in several), result.nats, strict=True))
         total += seconds
-    return found, total
+    return nats, total
 
 
 def count_flops(method: str, stacks: dict[int, list[Any]], n: int) -> float:
@@ -140,8 +140,8 @@ def profiles(seeds: int) -> list[dict[str, Any]]:
     return table
 
 
-def errors(found: dict[str, float], truth: dict[str, float]) -> np.ndarray:
-    return np.array([found[name] - truth[name] for name in truth if name in found])
+def errors(nats: dict[str, float], truth: dict[str, float]) -> np.ndarray:
+    return np.array([nats[name] - truth[name] for name in truth if name in nats])
 
 
 def main() -> None:
@@ -181,11 +181,11 @@ def main() -> None:
         gflop = count_flops(method, stacks, options.n) / len(every)
         seconds, error, on_shared = [], [], []
         for seed in tqdm(range(options.seeds), desc=method):
-            found, total = measure(method, stacks, options.n, seed, "cpu")
+            nats, total = measure(method, stacks, options.n, seed, "cpu")
             seconds.append(total / len(every))
-            error.append(errors(found, truth))
+            error.append(errors(nats, truth))
             if seed == 0:
-                on_shared = errors(found, of_shared)
+                on_shared = errors(nats, of_shared)
         rows.append(_row(f"infoprior {method}", "cpu", len(every), float(np.median(seconds)))
                     | _errors(np.array(error), np.array(on_shared))
                     | {"floor s a layer": gflop / rate})  # fmt: skip
@@ -230,12 +230,12 @@ def on_gpu(options: argparse.Namespace) -> list[dict[str, Any]]:
         for device in ("cpu", "cuda"):
             warm_up = stacks if device == "cuda" else {2: stacks[2][:2]}
             measure(method, warm_up, options.n, 0, device)
-            found, total = measure(method, stacks, options.n, 0, device)
+            nats, total = measure(method, stacks, options.n, 0, device)
             name = "one core" if device == "cpu" else machine(device)
             what = f"infoprior {method}, one stack, {name}"
             rows.append(
                 _row(what, device, len(every), total / len(every))
-                | _errors(errors(found, truth)[None], np.array([]))
+                | _errors(errors(nats, truth)[None], np.array([]))
                 | {"floor s a layer": float("nan")}
             )
     return rows

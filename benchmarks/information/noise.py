@@ -56,13 +56,13 @@ def measure(path: str, seed: int) -> list[dict[str, object]]:
     rank = {name: effective_rank(t) for name, t in layers.items()}
     rows: list[dict[str, object]] = []
     for relative in RELATIVE:
-        found = estimate(x, list(layers.values()), method="noisy", seed=seed, relative=relative)
+        estimates = estimate(x, list(layers.values()), method="noisy", seed=seed, relative=relative)
         rows += [
             {"relative": relative, "task": task.name, "seed": seed, "layer": name,
              "width": layers[name].shape[1], "nats": e.nats, "gap": e.upper - e.lower,
              "effective_rank": rank[name], "disagree": "bounds_disagree" in e.flags,
              "saturated": "saturated" in e.flags}
-            for name, e in zip(layers, found, strict=True)
+            for name, e in zip(layers, estimates, strict=True)
         ]  # fmt: skip
     return rows
 

@@ -63,12 +63,12 @@ def main() -> None:
     for method, settings in SETTINGS:
         errors, seconds = [], []
         for truth, (x, y), seed in tqdm(samples, desc=f"{method} {settings}"):
-            found, took = timed(
+            result, took = timed(
                 lambda x=x, y=y, seed=seed, method=method, settings=settings: estimate(
                     x, y, method, discrete_y=True, seed=seed, **settings
                 )
             )
-            errors.append(found.nats - truth)
+            errors.append(result.nats - truth)
             seconds.append(took)
         chosen = method == "hybrid-labels" and settings == dict(RECIPES["tabular"].ty_options)
         table.append({

@@ -69,8 +69,8 @@ def balanced_chances(x: np.ndarray, target: np.ndarray, n: int, slack: float = S
     start = np.zeros(x.shape[1] + 1)
     start[0] = logit(n / len(x)) if n < len(x) else 10.0
     options = {"maxiter": 2000}
-    found = minimize(dual, start, jac=True, method="L-BFGS-B", options=options).x
-    return expit(found[0] + x @ found[1:])
+    multipliers = minimize(dual, start, jac=True, method="L-BFGS-B", options=options).x
+    return expit(multipliers[0] + x @ multipliers[1:])
 
 
 def inclusion(odds: np.ndarray, n: int) -> np.ndarray:
@@ -103,11 +103,11 @@ def agreement(static: np.ndarray, rank: np.ndarray) -> float:
 def leave_family_out(rank: np.ndarray, families: pd.Series) -> np.ndarray:
     """Spearman of each task with the mean ranking of the other families, shape (tasks,)."""
     families = families.reset_index(drop=True)
-    found = []
+    agreements = []
     for row, family in zip(rank, families, strict=True):
         rest = (families != family).to_numpy()
-        found.append(agreement(family_weights(families[rest]) @ rank[rest], row))
-    return np.array(found)
+        agreements.append(agreement(family_weights(families[rest]) @ rank[rest], row))
+    return np.array(agreements)
 
 
 def discrepancy(real: pd.DataFrame, drawn: pd.DataFrame, weights: np.ndarray) -> float:

@@ -19,7 +19,7 @@ from benchmarks._common import RESULTS
 from benchmarks.metadataset._measure import with_skills
 from infoprior import MetaDataset
 from infoprior.metadataset import _jobs
-from infoprior.metadataset._atlas import ATLAS, read_atlas
+from infoprior.metadataset._publication import PUBLISHED, read_publication
 from infoprior.parallel import run_jobs
 from infoprior.tasks._synthetic.concept import recipe
 from infoprior.tasks._synthetic.mix import DISCRETE_KINDS, MIX, NUMERIC_KINDS
@@ -67,13 +67,13 @@ def settings(indices: Sequence[int]) -> pd.DataFrame:
 
 def synthetic(indices: Sequence[int]) -> pd.DataFrame:
     """Train the shared design where neither the package nor data/shards has it; a row a task."""
-    params = read_params("atlas")
+    params = read_params("published")
     names = [f"synthetic/{i}" for i in indices]
     described = planned.describe(names, params, 0)
     jobs = {
         n: planned.network_job(params, "mlp", n, 0, row["digest"]) for n, row in described.items()
     }
-    published = read_atlas(ATLAS)
+    published = read_publication(PUBLISHED)
     there, _ = planned.finished(list(jobs.values()), published)
     todo = {j.key: j.arguments for j in jobs.values() if j.key not in there}
     run_jobs(
@@ -90,8 +90,8 @@ def synthetic(indices: Sequence[int]) -> pd.DataFrame:
         if job.key in there:
             accuracies = old.loc[name]
         else:
-            found = json.loads((planned.FOLDER / "mlp" / f"{job.key}.json").read_text("utf-8"))
-            accuracies = _accuracies(pd.DataFrame(found["curves"]).assign(task=name)).loc[name]
+            result = json.loads((planned.FOLDER / "mlp" / f"{job.key}.json").read_text("utf-8"))
+            accuracies = _accuracies(pd.DataFrame(result["curves"]).assign(task=name)).loc[name]
         rows.append(_row(described[name]["columns"], accuracies))
     return pd.DataFrame(rows)
 

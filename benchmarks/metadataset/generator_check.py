@@ -98,12 +98,12 @@ def _transfer(table: pd.DataFrame, name: str) -> dict[str, Any]:
     }
     for column, other in (("other_real", "other real"), ("training_families", "fitted only")):
         of_task = table.spearman_synthetic - table[f"spearman_{column}"]
-        found = of_task.groupby(table.family).mean().to_numpy()
-        if np.isfinite(found).all():
+        families = of_task.groupby(table.family).mean().to_numpy()
+        if np.isfinite(families).all():
             rng = np.random.default_rng(0)
-            means = rng.choice(found, size=(10_000, len(found))).mean(1)
+            means = rng.choice(families, size=(10_000, len(families))).mean(1)
             low, high = np.quantile(means, [0.025, 0.975])
-            row[f"synthetic − {other}"] = f"{found.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
+            row[f"synthetic − {other}"] = f"{families.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
         else:
             row[f"synthetic − {other}"] = "–"
     return row

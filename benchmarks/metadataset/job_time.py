@@ -62,7 +62,7 @@ def main() -> None:
     from infoprior.training._engines.compiled import CompiledMLP
     from pipeline.common import read_params
 
-    p = read_params("atlas")
+    p = read_params("published")
     places = {
         "building": (MLP, "__init__"),
         "training": (CompiledMLP, "epoch"),

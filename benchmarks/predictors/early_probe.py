@@ -82,10 +82,10 @@ def main() -> None:
         for name, (train, held_out) in splits.items() if name != "test"
         for seed in range(SEEDS)
     ]  # fmt: skip
-    found = list(worker_pool(2)(delayed(taus)(*call) for call in calls))
+    results = list(worker_pool(2)(delayed(taus)(*call) for call in calls))
     rows = [
         {"epoch": call[0], "task": task, "tau": tau}
-        for call, result in zip(calls, found, strict=True)
+        for call, result in zip(calls, results, strict=True)
         for task, tau in result.items()
     ]
     # The mean over seeds.

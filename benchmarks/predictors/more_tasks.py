@@ -101,12 +101,12 @@ def measure(workers: int) -> pd.DataFrame:
         for variant in wanted
         for fold in folds
     }
-    found = run_jobs(fold_taus, jobs, directory=CACHE, workers=workers, description="fits")
+    results = run_jobs(fold_taus, jobs, directory=CACHE, workers=workers, description="fits")
     names = ["synthetic", "real_weight", "predictor", "inputs", "shuffle", "refit"]
     return pd.DataFrame(
         dict(zip(names, arguments[:-1], strict=True)) | {"task": task, "tau": tau}
         for key, arguments in jobs.items()
-        for task, tau in found[key].items()
+        for task, tau in results[key].items()
     )
 
 
@@ -141,8 +141,8 @@ def summary(rows: pd.DataFrame, families: Families) -> pd.DataFrame:
         if names in other.index:
             against["shuffled"] = other.loc[names]
         for what, values in against.items():
-            found = families.interval(tau - values.loc[tau.index])
-            for part, value in zip(("", " low", " high"), found, strict=True):
+            interval = families.interval(tau - values.loc[tau.index])
+            for part, value in zip(("", " low", " high"), interval, strict=True):
                 line[f"− {what}{part}"] = value
         lines.append(line)
     return pd.DataFrame(lines)

@@ -1,6 +1,6 @@
 """Who searches what: the jobs of the priors benchmark, each a file once it is done.
 
-A job's key holds what its result hangs on: the table, the prior, and the code. So a change of
+A job's key holds what its result depends on: the table, the prior, and the code. So a change of
 PriorSampler leaves the rows of the methods without a prior and of PriorBand as they are.
 """
 
@@ -74,7 +74,7 @@ def jobs(
     bench: str, tasks: Sequence[str], methods: Sequence[str], arms: Sequence[str], seeds: int
 ) -> dict[str, tuple[tuple[str, str, str, int], Any, tuple[Any, ...]]]:
     """key -> ((task, method, arm, first seed), function, arguments); arm "any" needs no prior."""
-    found = {}
+    planned = {}
     for task in tasks:
         for method in methods:
             if method in PROMOTING and len(table(bench, task).rungs) == 1:
@@ -88,11 +88,11 @@ def jobs(
                     what = (task, method, arm, first)
                     if method in PRIORBAND:
                         asked = (PRIORBAND[method], bench, task, arm, first)
-                        found[key] = what, priorband_block, asked
+                        planned[key] = what, priorband_block, asked
                     else:
                         prior = "none" if arm == "any" else arm
-                        found[key] = what, search_block, (method, bench, task, prior, first)
-    return found
+                        planned[key] = what, search_block, (method, bench, task, prior, first)
+    return planned
 
 
 def results(

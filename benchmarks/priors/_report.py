@@ -59,15 +59,15 @@ def wide(tasks: pd.DataFrame) -> pd.DataFrame:
 
 def summary(tasks: pd.DataFrame, column: str, bench: str, arm: str) -> list[dict[str, Any]]:
     """One row per method: mean over tasks and its interval at each of `BUDGETS`."""
-    found = []
+    table = []
     for method in _present(tasks):
         mine = tasks[(tasks.bench == bench) & (tasks.arm == arm) & (tasks.method == method)]
         if len(mine):
             row: dict[str, Any] = {"method": LABELS.get(method, method)}
             for budget in BUDGETS:
                 row[f"{budget}"] = _interval(mine[mine.budget == budget][column].to_numpy())
-            found.append(row)
-    return found
+            table.append(row)
+    return table
 
 
 def _interval(values: np.ndarray, signed: bool = False) -> str:
@@ -153,7 +153,7 @@ def _ratio_interval(top: np.ndarray, bottom: np.ndarray, n: int = 10_000) -> tup
 
 def against(tasks: pd.DataFrame, bench: str, method: str = "ours") -> list[dict[str, Any]]:
     """`method` minus each other one in mean regret: a row per arm and other, paired by task."""
-    found = []
+    table = []
     for arm in _arms(tasks):
         for other in _present(tasks):
             mine, its = _matrix(tasks, bench, arm, method), _matrix(tasks, bench, arm, other)
@@ -162,8 +162,8 @@ def against(tasks: pd.DataFrame, bench: str, method: str = "ours") -> list[dict[
                 row: dict[str, Any] = {"arm": arm, "minus": LABELS.get(other, other)}
                 for budget in BUDGETS:
                     row[f"{budget}"] = _interval(gap[budget].to_numpy(), signed=True)
-                found.append(row)
-    return found
+                table.append(row)
+    return table
 
 
 def _arms(tasks: pd.DataFrame) -> list[str]:

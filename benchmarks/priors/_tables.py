@@ -108,17 +108,17 @@ class Table:
 
 def axes(space: dict[str, BaseDistribution]) -> list[dict[str, Any]]:
     """A space as JSON."""
-    found: list[dict[str, Any]] = []
+    described: list[dict[str, Any]] = []
     for name, d in space.items():
         if isinstance(d, CategoricalDistribution):
-            found.append({"name": name, "choices": list(d.choices)})
+            described.append({"name": name, "choices": list(d.choices)})
         else:
             assert isinstance(d, IntDistribution | FloatDistribution)
             whole = isinstance(d, IntDistribution)
-            found.append(
+            described.append(
                 {"name": name, "low": d.low, "high": d.high, "log": d.log, "integer": whole}
             )
-    return found
+    return described
 
 
 def tasks(bench: str) -> list[str]:
@@ -198,10 +198,10 @@ def _surrogate(task: str) -> tuple[NDArray[np.float64], int, float]:
     key = fingerprint(features, values, DENSE, code)
     path = SURROGATES / f"{key}.npz"
     if not path.exists():
-        found, r2 = fit(features, values, _dense()[1])
+        smoothed, r2 = fit(features, values, _dense()[1])
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
-            np.savez(file, values=found, r2=r2)
+            np.savez(file, values=smoothed, r2=r2)
         Path(file.name).replace(path)
     with np.load(path) as arrays:
         return arrays["values"], len(points), float(arrays["r2"])

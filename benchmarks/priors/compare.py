@@ -11,8 +11,8 @@ Two tabular benchmarks (`_tables.py` says what they and the priors are):
 Methods: random, TPE, BOHB-style TPE; the prior alone (static); PriorSampler (ours) over TPE, as it
 comes and with the valve off; PriorBand from neural-pipeline-search, given the prior's mode, at the
 confidences "medium" and "high" (after `make bench-peers`). On (b) all run under Hyperband: Optuna's
-pruner, or, "promoting", as `hyperband_study` does, where trials go on from
-paused ones; so does PriorBand.
+pruner, or, "promoting", as `hyperband_study` does, where trials resume paused
+ones; so does PriorBand.
 
 What is measured: regret of the incumbent, the best accuracy at the highest rung reached so far, as
 (best − its accuracy) / (best − median) over the recorded configurations, after a full training.

@@ -7,7 +7,7 @@ to validate, 800 to test), so that a network costs about a quarter of a second.
 
     python benchmarks/priors/record_curves.py [--architectures 256] [--workers 1] [--write-only]
 
-Every block of 64 networks that finished is a file, so an interrupted run goes on where it was;
+Every block of 64 networks that finished is a file, so an interrupted run resumes where it was;
 blocks are done for all tasks in turn, and `--write-only` writes the tables from the blocks that
 all tasks have. They are benchmarks/data/mlp_curves.parquet (task, architecture, epoch, the two
 accuracies and of how many rows they are) and mlp_design.parquet (the architectures' parameters).
@@ -61,14 +61,14 @@ def jobs(architectures: int) -> dict[tuple[int, str], tuple[str, tuple[Any, ...]
     """(first architecture, task) -> (the shard's key, its arguments)."""
     points = get_space("mlp").design(architectures, seed=DESIGN_SEED)
     code = source_fingerprint("infoprior.training", "infoprior.spaces", "infoprior.tasks")
-    found = {}
+    planned = {}
     for first in range(0, architectures, BLOCK):
         for task in TASKS:
             block = points[first : first + BLOCK]
             print_ = fingerprint(code, CAPS, EPOCHS, first, block)
             key = f"{task.replace('/', '--')}.{first:04d}.{print_}"
-            found[first, task] = key, (task, first, block)
-    return found
+            planned[first, task] = key, (task, first, block)
+    return planned
 
 
 def write_tables(architectures: int) -> None:

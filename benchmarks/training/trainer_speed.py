@@ -16,7 +16,7 @@ rows and 5,000 test rows after epochs 1, 3, 9 and 27. Peers, one thread each:
   measured in the same run at each network's batch size and (rounded) width.
 
 Seconds are CPU seconds of the process (on a GPU: wall seconds), ratios are of the same run. Rows
-go to benchmarks/results/training/trainer_speed.csv as they are measured, and a run goes on where
+go to benchmarks/results/training/trainer_speed.csv as they are measured, and a run resumes where
 the last one stopped (delete the file to start afresh); the table and the figure are made of what
 there is.
 """
@@ -75,15 +75,15 @@ def cases(tasks: int) -> dict[str, tuple[Callable[[], Any], list[Params]]]:
     from infoprior.spaces import get_space
     from infoprior.tasks import synthetic_task
 
-    found: dict[str, tuple[Callable[[], Any], list[Params]]] = {}
+    every: dict[str, tuple[Callable[[], Any], list[Params]]] = {}
     for width in WIDTHS:
-        found[f"width {width}"] = (
+        every[f"width {width}"] = (
             lambda: synthetic_task(0, n_train=1000, n_validation=1000), width_points(width)
         )  # fmt: skip
     mix = get_space("mlp").design(36)
     for index in range(tasks):
-        found[f"mix, synthetic/{index}"] = lambda index=index: synthetic_task(index), mix  # type: ignore[misc]
-    return found
+        every[f"mix, synthetic/{index}"] = lambda index=index: synthetic_task(index), mix  # type: ignore[misc]
+    return every
 
 
 # Who trains it -------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ The room knows nothing of predictors: it works on `Prior` objects, on arrays of 
 
 Regret is test accuracy below the best recorded architecture, in units of (best − median of the
 recorded): 0 is the best, 1 the median one, above 1 is worse than the median, NaN where a search
-has found nothing yet. Costs are in full trainings. Log-ratios are in nats.
+has no finished network yet. Costs are in full trainings. Log-ratios are in nats.
 """
 
 from __future__ import annotations

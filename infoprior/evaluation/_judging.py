@@ -205,6 +205,12 @@ def variant_means(
 ) -> dict[str, float]:
     """metric -> its mean over the tasks of a part, of one variant.
 
+    Args:
+        comparisons: rows of `compare_variants`.
+        variant: (predictor, inputs).
+        part: "development" or "test".
+        metrics: which of them.
+
     Raises:
         EvaluationError: a column is missing.
         KeyError: the variant has no such metric there.

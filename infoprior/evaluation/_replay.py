@@ -46,6 +46,10 @@ _KEYS = ["task", "architecture", "seed", "epoch"]
 def epochs_at_rungs(max_epochs: int, eta: int) -> tuple[int, ...]:
     """1, eta, eta², …, max_epochs: a replay's rungs, in epochs.
 
+    Args:
+        max_epochs: of a full training; a power of eta.
+        eta: the reduction factor.
+
     Raises:
         EvaluationError: max_epochs isn't a power of eta.
     """

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from infoprior._lazy import lazy
 
 if TYPE_CHECKING:
-    from infoprior.metadataset._atlas import load_metadataset
     from infoprior.metadataset._card import data_card
     from infoprior.metadataset._chosen import FITTED_FAMILIES, chosen_tasks
     from infoprior.metadataset._dataset import MetaDataset
     from infoprior.metadataset._jobs import published_task
+    from infoprior.metadataset._publication import load_metadataset
     from infoprior.metadataset._published import training_rows
     from infoprior.metadataset._schema import MetaDatasetError
     from infoprior.metadataset._score import score

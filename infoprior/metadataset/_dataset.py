@@ -216,10 +216,10 @@ class MetaDataset:
         return self._of_checked(self.space, self._tables() | rows)
 
     def join(self, other: MetaDataset) -> MetaDataset:
-        """The tasks of both; where both have a task, `other`'s rows stand for it.
+        """The tasks of both; where both have a task, `other`'s rows replace this one's.
 
-        Architectures of one name are one where their points agree up to rounding; this table's
-        points stand.
+        Architectures of one name are one where their points agree up to rounding; this
+        meta-dataset's points are kept.
 
         Raises:
             MetaDatasetError: the spaces differ, an architecture has another point in each, or the

@@ -27,7 +27,12 @@ SCHEMA_FILE = "schema.json"
 
 
 def digest(space: SearchSpace, tables: Mapping[str, pd.DataFrame]) -> str:
-    """SHA-256 (hex) over the space and, per table, the sorted rows column by column."""
+    """SHA-256 (hex) over the space and, per table, the sorted rows column by column.
+
+    Args:
+        space: of the architectures.
+        tables: name -> table, of `TABLES`.
+    """
     sha = hashlib.sha256()
     sha.update(json.dumps(space_to_dict(space), sort_keys=True).encode())
     for name in TABLES:

@@ -32,7 +32,19 @@ METAFEATURE = "mf_"  # prefix of the metafeature columns of the tasks table
 def check_tables(
     space: SearchSpace, frames: Mapping[str, pd.DataFrame], files: Mapping[str, str] | None = None
 ) -> dict[str, pd.DataFrame]:
-    """The tables, checked one by one and against each other (see `MetaDataset`)."""
+    """The tables, checked one by one and against each other (see `MetaDataset`).
+
+    Args:
+        space: of the architectures.
+        frames: name -> table, of `TABLES`.
+        files: name -> file that the table came from, for messages.
+
+    Returns:
+        name -> table, with a plain 0..n-1 index.
+
+    Raises:
+        MetaDatasetError: as `MetaDataset`.
+    """
     files = files or {}
     checked: dict[str, pd.DataFrame] = {}
     instance_of(space, SearchSpace, "space", "give one of get_space", MetaDatasetError)
@@ -73,7 +85,19 @@ def same_point(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 def points_of(
     space: SearchSpace, architectures: pd.DataFrame, where: str = ""
 ) -> dict[str, dict[str, Any]]:
-    """Architecture id -> params as Python scalars, validated by the space."""
+    """Architecture id -> params as Python scalars, validated by the space.
+
+    Args:
+        space: of the architectures.
+        architectures: the table: architecture (the id), and one column per parameter.
+        where: the file it came from, for the message.
+
+    Returns:
+        id -> params, in the order of the table.
+
+    Raises:
+        MetaDatasetError: a value lies outside its distribution.
+    """
     columns = {name: architectures[name].tolist() for name in space}
     points: dict[str, dict[str, Any]] = {}
     for row, identity in enumerate(architectures["architecture"]):

@@ -174,6 +174,13 @@ class Predictor(ABC):
 
         Nothing of `meta.curves` is read.
 
+        Args:
+            meta: holds the tasks.
+            tasks: their names.
+
+        Returns:
+            task -> its prior.
+
         Raises:
             PredictorError: as `predict`.
             MetaDatasetError: there is no such task.
@@ -185,6 +192,13 @@ class Predictor(ABC):
         """What `scores` answers for tasks of a meta-dataset, by their names, in one go.
 
         Nothing of `meta.curves` is read.
+
+        Args:
+            meta: holds the tasks.
+            tasks: their names.
+
+        Returns:
+            task -> scores of `points`, shape (n,), in normal quantiles; higher is better.
 
         Raises:
             PredictorError: as `predict`.
@@ -244,6 +258,9 @@ class Predictor(ABC):
     @default_settings()
     def scores(self, profile: TaskProfile | None = None) -> np.ndarray:
         """Predicted scores of `points`, shape (n,), in normal quantiles; higher is better.
+
+        Args:
+            profile: of the task; None where the predictor reads nothing.
 
         Raises:
             PredictorError: as `predict`.

@@ -96,6 +96,11 @@ def holdouts(families: Sequence[str], members: int, seed: int) -> np.ndarray:
     """Which tasks each member does not see: whole families, shape (members, n_tasks), bool.
 
     Nothing is held out where there are fewer than five families.
+
+    Args:
+        families: of each of n_tasks tasks.
+        members: how many networks.
+        seed: deals the families out.
     """
     names, codes = np.unique(np.asarray(families, dtype=str), return_inverse=True)
     held = np.zeros((members, len(families)), dtype=bool)
@@ -110,7 +115,18 @@ def holdouts(families: Sequence[str], members: int, seed: int) -> np.ndarray:
 def train_stack(
     training: TrainingSet, held_out: np.ndarray, s: NetworkSettings, seed: int
 ) -> dict[str, np.ndarray]:
-    """Train all members at once; returns each one's best weights, float32, members first."""
+    """Train all members at once, and keep each one's best weights.
+
+    Args:
+        training: features, encoded architectures and targets.
+        held_out: which tasks a member does not see, shape (members, n_tasks), bool.
+        s: settings of the ensemble.
+        seed: of initial weights, dropout and batches.
+
+    Returns:
+        name -> float32 array, members first: `task` (members, p, hidden), `architecture`
+        (members, q, hidden), biases (members, 1, hidden), `weight_2`, `weight_3`.
+    """
     import torch  # noqa: F401  (there before its threads are limited)
 
     with use_threads(1), progress_line("fitting the network", s.steps) as stage:

@@ -110,7 +110,15 @@ def forest_arrays(forest: Any) -> dict[str, np.ndarray]:
 
 
 def walk(arrays: Mapping[str, np.ndarray], rows: np.ndarray) -> np.ndarray:
-    """The mean of the trees' answers, shape (n,), for rows of shape (n, p + q), float32."""
+    """The mean of the trees' answers.
+
+    Args:
+        arrays: of `forest_arrays`.
+        rows: shape (n, p + q), float32.
+
+    Returns:
+        shape (n,), float64.
+    """
     feature, threshold = arrays["feature"], arrays["threshold"]
     # All rows of all trees go down together; those that reach a leaf step aside.
     node = np.repeat(arrays["roots"], len(rows))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from infoprior._lazy import lazy
 
 if TYPE_CHECKING:
-    from infoprior.report._atlas import atlas_figure
     from infoprior.report._errors import ReportError
     from infoprior.report._figures import (
         differences_figure,
@@ -16,13 +15,14 @@ if TYPE_CHECKING:
         save_figure,
     )
     from infoprior.report._marginals import marginals_figure
+    from infoprior.report._metadataset import metadataset_figure
 
 __all__ = [
     "ReportError",
-    "atlas_figure",
     "differences_figure",
     "information_plane_figure",
     "marginals_figure",
+    "metadataset_figure",
     "regret_figure",
     "save_figure",
 ]

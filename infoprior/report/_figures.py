@@ -33,6 +33,10 @@ CROWD = 100
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write a figure as PNG, atomically; the same figure gives the same bytes.
 
+    Args:
+        figure: any matplotlib figure.
+        path: of the PNG file; its folder is made.
+
     Raises:
         ReportError: it is no figure, or the file cannot be written.
     """
@@ -63,8 +67,8 @@ def regret_figure(report: pd.DataFrame, shown: Mapping[tuple[str, str], str]) ->
     instance_of(shown, Mapping, "shown", "give labels by (predictor, inputs)", ReportError)
     if not all(isinstance(key, tuple) and len(key) == 2 for key in shown):
         raise ReportError("shown: the keys have to be pairs (predictor, inputs).")
-    found = report[report["search"].isin(_SEARCHES) & report["regret"].notna()]
-    if found.empty:
+    shown_rows = report[report["search"].isin(_SEARCHES) & report["regret"].notna()]
+    if shown_rows.empty:
         raise ReportError(f"report: no row of {', '.join(_SEARCHES)} has a regret to show.")
     searches = [s for s in _SEARCHES if s in set(report["search"])]
     n_columns = min(2, len(searches))

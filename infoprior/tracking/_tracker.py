@@ -115,7 +115,13 @@ class Tracker:
         return self.client.get_experiment_by_name(self.experiment)
 
     def tag(self, run_id: str, key: str, value: str) -> None:
-        """Set a tag of a run, unless it has one of this name."""
+        """Set a tag of a run, unless it has one of this name.
+
+        Args:
+            run_id: MLflow's id.
+            key: of the tag.
+            value: of the tag.
+        """
         if key not in self.client.get_run(run_id).data.tags:
             self.client.set_tag(run_id, key, value)
 
@@ -299,6 +305,12 @@ class Tracker:
 
         Repeating it makes no further version; the alias goes to this run's.
 
+        Args:
+            run_id: of a run with a logged model.
+            name: of the registered model.
+            alias: that then names this version.
+            description: of the version, Markdown.
+
         Returns:
             the version.
 
@@ -336,7 +348,12 @@ class Tracker:
         return str(version.version)
 
     def aliased(self, name: str, alias: str) -> str | None:
-        """The run whose model a registered model's alias names; None where there is none."""
+        """The run whose model a registered model's alias names; None where there is none.
+
+        Args:
+            name: of the registered model.
+            alias: in the registry.
+        """
         from mlflow.exceptions import MlflowException
 
         try:
@@ -347,7 +364,12 @@ class Tracker:
             raise
 
     def share_view(self, key: str, view: View) -> None:
-        """Keep a view of the runs under a key that `runs_url` takes."""
+        """Keep a view of the runs under a key that `runs_url` takes.
+
+        Args:
+            key: of the view.
+            view: its columns, filter and charts.
+        """
         self.set_experiment_tag(f"{VIEW_TAG}{key}", json.dumps(view.state()))
 
     def describe(self, text: str) -> None:
@@ -355,7 +377,12 @@ class Tracker:
         self.set_experiment_tag(_NOTE_TAG, text)
 
     def set_experiment_tag(self, key: str, value: str) -> None:
-        """Set a tag of the experiment, unless it has this value already."""
+        """Set a tag of the experiment, unless it has this value already.
+
+        Args:
+            key: of the tag.
+            value: of the tag.
+        """
         if self.client.get_experiment(self.experiment_id).tags.get(key) != value:
             self.client.set_experiment_tag(self.experiment_id, key, value)
 

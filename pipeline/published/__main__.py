@@ -4,8 +4,8 @@
     python -m pipeline.published publish
     python -m pipeline.published card
 
-`build` runs the jobs that neither the published rows nor data/shards/atlas has; kill it and call
-it again. `publish` writes what is finished into the package. Settings: `atlas` in params.yaml.
+`build` runs the jobs that are neither published nor in data/shards/published; kill it and call it
+again. `publish` writes what is finished into the package. Settings: `published` in params.yaml.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from infoprior.metadataset._atlas import ATLAS, INDEX, read_atlas
+from infoprior.metadataset._publication import INDEX, PUBLISHED, read_publication
 from pipeline.common import read_params
 from pipeline.published.build import build
 from pipeline.published.card import write_card
@@ -27,8 +27,8 @@ def main() -> None:
     parser.add_argument("--fraction", type=float, default=1.0, help="of the tasks")
     parser.add_argument("--only", choices=KINDS, action="append")
     parser.add_argument(
-        "--known", type=Path, default=ATLAS,
-        help="an atlas whose rows are not made again, e.g. another machine's (the package's)",
+        "--known", type=Path, default=PUBLISHED,
+        help="where the rows are that are not made again, e.g. another machine's (the package's)",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, help="publish into this folder, not the package")
     parser.add_argument(
@@ -44,24 +44,24 @@ def main() -> None:
     if options.what == "card":
         write_card()
         return
-    params = read_params("atlas")
+    params = read_params("published")
     names = task_names(params, options.fraction)
     if not names:
         parser.error(f"--fraction {options.fraction}: no task is in so small a part")
-    folder = FOLDER.with_name("atlas-afresh") if options.afresh else FOLDER
+    folder = FOLDER.with_name("published-afresh") if options.afresh else FOLDER
     published = None
     if not options.afresh and (options.known / INDEX).exists():
-        published = read_atlas(options.known)
+        published = read_publication(options.known)
     first, jobs = plan(params, names)
-    in_atlas, in_shards = finished(jobs, published, folder)
-    print(f"{len(jobs)} jobs of {len(first)} tasks: {len(in_atlas)} published, "
+    in_package, in_shards = finished(jobs, published, folder)
+    print(f"{len(jobs)} jobs of {len(first)} tasks: {len(in_package)} published, "
           f"{len(in_shards)} in shards", flush=True)  # fmt: skip
     if options.what == "build":
-        build(jobs, options.only or list(KINDS), in_atlas, folder)
+        build(jobs, options.only or list(KINDS), in_package, folder)
         return
-    atlas = publish(options.out or ATLAS, params, first, jobs, published, in_shards, folder)
-    if options.out and (ATLAS / INDEX).exists():
-        print(compare(atlas, read_atlas(ATLAS)))
+    new = publish(options.out or PUBLISHED, params, first, jobs, published, in_shards, folder)
+    if options.out and (PUBLISHED / INDEX).exists():
+        print(compare(new, read_publication(PUBLISHED)))
 
 
 if __name__ == "__main__":

@@ -10,20 +10,20 @@ import pandas as pd
 from infoprior import load_metadataset
 from infoprior.files import write_atomically
 from infoprior.metadataset import MetaDataset
-from infoprior.metadataset._atlas import ATLAS, INDEX, Atlas, read_atlas
-from infoprior.report import atlas_figure, save_figure
+from infoprior.metadataset._publication import INDEX, PUBLISHED, Publication, read_publication
+from infoprior.report import metadataset_figure, save_figure
 
 DOCS = Path("docs")
 LARGE = 1500 * 0.6  # training rows of real data of 1,500 rows
 
 
-def card(atlas: Atlas, meta: MetaDataset) -> str:
-    """The card as Markdown; it hangs on the published files alone."""
-    tasks, jobs = meta.tasks, atlas.tables["jobs"]
-    settings = atlas.about["settings"]
-    digest = hashlib.sha256((ATLAS / INDEX).read_bytes()).hexdigest()
-    size = sum(file.stat().st_size for file in ATLAS.iterdir()) / 1e6
-    curves = {name: t for name, t in atlas.tables.items() if name.endswith("/curves")}
+def card(publication: Publication, meta: MetaDataset) -> str:
+    """The card as Markdown; it depends on the published files alone."""
+    tasks, jobs = meta.tasks, publication.tables["jobs"]
+    settings = publication.about["settings"]
+    digest = hashlib.sha256((PUBLISHED / INDEX).read_bytes()).hexdigest()
+    size = sum(file.stat().st_size for file in PUBLISHED.iterdir()) / 1e6
+    curves = {name: t for name, t in publication.tables.items() if name.endswith("/curves")}
     networks = {
         name.split("/")[0]: len(t.drop_duplicates(["task", "architecture", "seed"]))
         for name, t in curves.items()
@@ -58,7 +58,7 @@ def card(atlas: Atlas, meta: MetaDataset) -> str:
         f"| size | {size:.1f} MB |",
         f"| SHA-256 of {INDEX} | `{digest}` |",
         "",
-        "![The published meta-dataset](figures/atlas.png)",
+        "![The published meta-dataset](figures/metadataset.png)",
         "",
         "## Tasks",
         "",
@@ -111,7 +111,7 @@ def card(atlas: Atlas, meta: MetaDataset) -> str:
         "leak between splits.",
         "- One optimiser (AdamW without a schedule), 27 epochs: large learning rates are favoured "
         "over what longer training would.",
-        "- I(X;T) is I(X; T + sigma Z): it hangs on sigma and saturates at log n (the column "
+        "- I(X;T) is I(X; T + sigma Z): it depends on sigma and saturates at log n (the column "
         "`flags`); I(T;Y) falls short where layers are wide and rows few.",
         "- Rows were computed with one thread and AVX2, those of networks with normalization with "
         "a processor's own estimate of 1 / sqrt(x), which the trainer no longer asks for; they are "
@@ -121,14 +121,14 @@ def card(atlas: Atlas, meta: MetaDataset) -> str:
         "## Build it again",
         "",
         "```bash",
-        "make atlas FRACTION=0.01   # some of the tasks anew, into data/atlas",
-        "make atlas                 # all of it: what is published is not run again",
+        "make published FRACTION=0.01   # some of the tasks anew, into data/published",
+        "make published                 # all of it: what is published is not run again",
         "```",
         "",
-        "Settings: section `atlas` of params.yaml; `python -m pipeline.published build --afresh` "
-        "uses nothing that is published. Killed at any moment, it goes on where it was. "
+        "Settings: section `published` of params.yaml; `python -m pipeline.published build "
+        "--afresh` uses nothing that is published. Killed at any moment, it resumes where it was. "
         "`docs/cluster.md` says how to spread it over machines. Made with "
-        + ", ".join(f"{n} {v}" for n, v in sorted(atlas.about["made_with"].items()))
+        + ", ".join(f"{n} {v}" for n, v in sorted(publication.about["made_with"].items()))
         + ".",
     ]
     return "\n".join(lines) + "\n"
@@ -175,8 +175,8 @@ def _licences(tasks: pd.DataFrame) -> list[str]:
 
 
 def write_card() -> None:
-    """Write docs/atlas.md and its figure."""
-    atlas, meta = read_atlas(ATLAS), load_metadataset()
-    save_figure(atlas_figure(meta), DOCS / "figures" / "atlas.png")
-    write_atomically(DOCS / "atlas.md", card(atlas, meta))
-    print(f"{DOCS / 'atlas.md'} and its figure: {len(meta.tasks)} tasks")
+    """Write docs/metadataset.md and its figure."""
+    publication, meta = read_publication(PUBLISHED), load_metadataset()
+    save_figure(metadataset_figure(meta), DOCS / "figures" / "metadataset.png")
+    write_atomically(DOCS / "metadataset.md", card(publication, meta))
+    print(f"{DOCS / 'metadataset.md'} and its figure: {len(meta.tasks)} tasks")

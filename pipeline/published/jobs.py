@@ -10,22 +10,22 @@ from typing import Any
 
 from infoprior.fingerprints import fingerprint, source_fingerprint
 from infoprior.metadataset import _jobs, chosen_tasks
-from infoprior.metadataset._atlas import Atlas
+from infoprior.metadataset._publication import Publication
 from infoprior.parallel import run_jobs
 from infoprior.tasks import catalogue, image_catalogue
 from pipeline.common import SHARDS, fan_out, file_name
 
-FOLDER = SHARDS / "atlas"
+FOLDER = SHARDS / "published"
 KINDS = ("mlp", "profiles", "thesis", "cnn")  # of jobs; all but profiles are spaces of networks
 DRAWS = {"synthetic": ((300, 6), (1000, 4)), "real": ((1500, 6), (math.inf, 4))}
-"""By kind: of fewer training rows than the first number, so many draws of labels; `atlas.draws` of
+"""By kind: of fewer training rows than the first number, so many draws of labels; `draws` of
 what is not named, and of images. Single draws of real tables agree less (few test rows, other
 splits: a median Spearman of 0.55 below 1,500 rows, 0.73 above), and small tasks cost less."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One job of the atlas: its key, what it is of, and what it is called with."""
+    """One job of the build: its key, what it is of, and what it is called with."""
 
     key: str
     kind: str  # "profiles", or the space of the networks
@@ -51,11 +51,11 @@ def describe(names: list[str], params: dict[str, Any], draw: int) -> dict[str, d
     for name in names:
         version = fingerprint(code, source.get(name), _jobs.CAPS, _jobs.IMAGE_CAPS)
         jobs[f"task.{file_name(name)}.d{draw}.{version}"] = (name, draw)
-    found = run_jobs(
+    results = run_jobs(
         _jobs.task_row, jobs, directory=FOLDER / "tasks", description=f"tasks, draw {draw}",
         **fan_out(),
     )  # fmt: skip
-    rows = {arguments[0]: found[key] for key, arguments in jobs.items()}
+    rows = {arguments[0]: results[key] for key, arguments in jobs.items()}
     return {n: row for n, row in rows.items() if row["rows"] >= params["min_rows"]}
 
 
@@ -115,13 +115,13 @@ def sizes(params: dict[str, Any], space: str) -> tuple[int, int]:
 
 
 def finished(
-    jobs: list[Job], published: Atlas | None, folder: Path = FOLDER
+    jobs: list[Job], published: Publication | None, folder: Path = FOLDER
 ) -> tuple[set[str], set[str]]:
-    """Keys of the jobs that the published atlas holds, and of those that a shard holds."""
+    """Keys of the jobs that are published, and of those that a shard holds."""
     there = set(published.tables["jobs"]["key"]) if published else set()
-    in_atlas = {job.key for job in jobs} & there
-    return in_atlas, {
+    in_package = {job.key for job in jobs} & there
+    return in_package, {
         job.key
         for job in jobs
-        if job.key not in in_atlas and (folder / job.kind / f"{job.key}.json").exists()
+        if job.key not in in_package and (folder / job.kind / f"{job.key}.json").exists()
     }

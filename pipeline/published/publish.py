@@ -1,4 +1,4 @@
-"""From finished jobs, and what was published before, to the tables and the card of the atlas."""
+"""From finished jobs, and what was published before, to the published tables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from infoprior.metadataset import _assemble, _jobs
-from infoprior.metadataset._atlas import Atlas, read_atlas, write_atlas
+from infoprior.metadataset._publication import Publication, read_publication, write_publication
 from infoprior.spaces import get_space
 from infoprior.tasks import catalogue, image_catalogue
 from pipeline.metadataset import versions
@@ -25,11 +25,11 @@ def publish(
     params: dict[str, Any],
     first: dict[str, dict[str, Any]],
     jobs: list[Job],
-    published: Atlas | None,
+    published: Publication | None,
     in_shards: set[str],
     shards: Path,
-) -> Atlas:
-    """Write the atlas of every task whose networks and profile are finished."""
+) -> Publication:
+    """Publish every task whose networks and profile are finished."""
     there = set(published.tables["jobs"]["key"]) if published else set()
     done = {job.key for job in jobs} & (there | in_shards)
     spaces = [
@@ -40,13 +40,13 @@ def publish(
     complete &= {j.task for j in jobs if j.kind == "profiles" and j.key in done}
     jobs = [job for job in jobs if job.key in done and job.task in complete]
     before = set(published.tables["tasks"]["task"]) if published else set()
-    # Of the generator's tasks others can be asked for, or fewer; none of these gets lost.
+    # Of the generator's tasks others can be asked for, or fewer; none of these disappears.
     left_out = {name for name in before - set(first) if name.startswith("synthetic/")}
-    if lost := sorted(before - complete - left_out):
+    if missing := sorted(before - complete - left_out):
         raise SystemExit(
-            f"{len(lost)} published tasks ({lost[0]}, ...) would be lost: their packages are not "
-            "installed, or give other rows than they did. Install infoprior[atlas] as it was, or "
-            "publish elsewhere with --afresh --out."
+            f"{len(missing)} published tasks ({missing[0]}, ...) would be lost: their packages are "
+            "not installed, or give other rows than they did. Install infoprior[more-data] as it "
+            "was, or publish elsewhere with --afresh --out."
         )
     results = {
         job.key: json.loads((shards / job.kind / f"{job.key}.json").read_text("utf-8"))
@@ -71,8 +71,8 @@ def publish(
     tables: dict[str, pd.DataFrame] = {}
     names = sorted(complete)
     for space in spaces:
-        found = _assemble.curve_table((j.task, j.draw, c) for j, c in new(space, "curves"))
-        tables[f"{space}/curves"] = _joined(old(f"{space}/curves", space), found)
+        measured = _assemble.curve_table((j.task, j.draw, c) for j, c in new(space, "curves"))
+        tables[f"{space}/curves"] = _joined(old(f"{space}/curves", space), measured)
         here = sorted(tables[f"{space}/curves"]["task"].unique())
         tables[f"{space}/architectures"] = _assemble.architecture_table(
             get_space(space), here, *sizes(params, space)
@@ -90,8 +90,8 @@ def publish(
         "build": _jobs.VERSION,
         "made_with": versions(),
     }
-    write_atlas(Atlas(tables, {s: get_space(s) for s in spaces}, about), directory)
-    atlas = read_atlas(directory)
+    write_publication(Publication(tables, {s: get_space(s) for s in spaces}, about), directory)
+    written = read_publication(directory)
     size = sum(file.stat().st_size for file in directory.glob("*.parquet"))
     networks = {
         s: len(tables[f"{s}/curves"].drop_duplicates(["task", "architecture", "seed"]))
@@ -99,11 +99,11 @@ def publish(
     }
     print(f"{len(names)} tasks, networks {networks}, {len(tables['profiles'])} layers, "
           f"{size / 1e6:.1f} MB in {directory}")  # fmt: skip
-    return atlas
+    return written
 
 
-def compare(new: Atlas, old: Atlas) -> str:
-    """How far the networks that both atlases hold agree, in a sentence."""
+def compare(new: Publication, old: Publication) -> str:
+    """How far the networks that both hold agree, in a sentence."""
     key = ["task", "architecture", "seed", "epoch"]
     both = new.tables["mlp/curves"].merge(old.tables["mlp/curves"], on=key, suffixes=("", "_old"))
     if both.empty:
@@ -137,7 +137,7 @@ def _tasks(
 
 
 def _jobs_table(
-    jobs: list[Job], results: dict[str, dict[str, Any]], published: Atlas | None
+    jobs: list[Job], results: dict[str, dict[str, Any]], published: Publication | None
 ) -> pd.DataFrame:
     """What was run, and what it cost (CPU seconds and seconds, of the run that did it)."""
     before = published.tables["jobs"].set_index("key").to_dict("index") if published else {}

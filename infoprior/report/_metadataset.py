@@ -16,7 +16,7 @@ KINDS = {"synthetic": COLOURS[0], "enumerated": COLOURS[2], "real": COLOURS[1]}
 _ROWS = (200, 500, 1000, 2000, 5000)
 
 
-def atlas_figure(meta: MetaDataset) -> Figure:
+def metadataset_figure(meta: MetaDataset) -> Figure:
     """What tasks there are, how well their labels are known, and what the labels say.
 
     Args:

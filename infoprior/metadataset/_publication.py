@@ -1,7 +1,7 @@
-"""The atlas: the published meta-dataset, as files of the installed package.
+"""The published meta-dataset, as files of the installed package.
 
 Tasks, profiles and probe curves are kept once; architectures and curves once a space. Numbers have
-32 bits. `atlas.json` is written last and names every file with its SHA-256.
+32 bits. `index.json` is written last and names every file with its SHA-256.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from infoprior.metadataset._json import read_json
 from infoprior.metadataset._schema import MetaDatasetError
 from infoprior.metadataset._space_json import space_from_dict, space_to_dict
 
-ATLAS = Path(__file__).parent / "atlas"
-FORMAT, ATLAS_VERSION = "infoprior atlas", 1
-INDEX = "atlas.json"
+PUBLISHED = Path(__file__).parent / "published"
+FORMAT, VERSION = "infoprior atlas", 1  # as the published index has it
+INDEX = "index.json"
 _FILE = re.compile(
     r"(tasks|profiles|probe_curves|jobs|\w+-(curves|architectures))\.[0-9a-f]{8}\.parquet"
 )
@@ -47,8 +47,8 @@ _KEYS = {
 
 
 @dataclass
-class Atlas:
-    """The tables of an atlas, and what is said about them.
+class Publication:
+    """The tables of a published meta-dataset, and what is said about them.
 
     Attributes:
         tables: "tasks", "profiles", "probe_curves", "jobs", and "<space>/architectures",
@@ -62,22 +62,26 @@ class Atlas:
     about: Mapping[str, Any]
 
 
-def write_atlas(atlas: Atlas, directory: Path) -> None:
+def write_publication(publication: Publication, directory: Path) -> None:
     """Write every table and the index; the same tables give the same bytes.
 
     File names hold a hash of the content: until the new index is there, the old one and its files
     stay whole, whatever kills the writing. Files of a former index, and what a killed writing left,
     are removed afterwards. Of two processes that write into one directory, one waits.
+
+    Args:
+        publication: what to write.
+        directory: where to; it is made.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with _only_writer(directory):
-        _write(atlas, directory)
+        _write(publication, directory)
 
 
-def _write(atlas: Atlas, directory: Path) -> None:
+def _write(publication: Publication, directory: Path) -> None:
     remove_leftovers(directory)
     files = {}
-    for name, frame in atlas.tables.items():
+    for name, frame in publication.tables.items():
         key = _KEYS[name.rpartition("/")[2]]
         content = _parquet(frame.sort_values(key, kind="stable", ignore_index=True))
         digest = hashlib.sha256(content).hexdigest()
@@ -86,11 +90,11 @@ def _write(atlas: Atlas, directory: Path) -> None:
         files[name] = {"file": file, "sha256": digest}
     index = {
         "format": FORMAT,
-        "version": ATLAS_VERSION,
+        "version": VERSION,
         "units": "nats",
-        "spaces": {name: space_to_dict(space) for name, space in atlas.spaces.items()},
+        "spaces": {name: space_to_dict(space) for name, space in publication.spaces.items()},
         "files": files,
-        "about": dict(atlas.about),
+        "about": dict(publication.about),
     }
     write_atomically(directory / INDEX, json.dumps(index, indent=1, sort_keys=True) + "\n")
     kept = {entry["file"] for entry in files.values()}
@@ -115,8 +119,8 @@ def _only_writer(directory: Path) -> Iterator[None]:
             os.close(lock)
 
 
-def read_atlas(directory: Path) -> Atlas:
-    """Read what `write_atlas` wrote.
+def read_publication(directory: Path) -> Publication:
+    """Read what `write_publication` wrote.
 
     Raises:
         MetaDatasetError: there is none, it is of another version, or a file is not the one that
@@ -127,7 +131,7 @@ def read_atlas(directory: Path) -> Atlas:
         name: space_from_dict(space, f"{directory / INDEX}")
         for name, space in index["spaces"].items()
     }
-    return Atlas(tables, spaces, index["about"])
+    return Publication(tables, spaces, index["about"])
 
 
 @default_settings()
@@ -141,13 +145,13 @@ def load_metadataset(
     """The published meta-dataset: networks, learning curves and information profiles.
 
     Args:
-        space: whose networks: "mlp", or another one the atlas has.
-        directory: of an atlas built by oneself; None: the one of the package.
+        space: whose networks: "mlp", or another one that it has.
+        directory: where `make published` has built another one; None: the package's own.
         progress: show on the terminal that it loads, if it takes more than two seconds.
 
     Returns:
         its `tasks` have the columns task, family, source, licence, kind ("real", "enumerated" or
-        "synthetic"), n_train, n_features, n_classes, noise_ceiling, ... (docs/atlas.md), its
+        "synthetic"), n_train, n_features, n_classes, noise_ceiling, ... (docs/metadataset.md), its
         `curves` the epochs 1, 3, 9 and 27, its `profiles` the probes' layers at epochs 3 and 27,
         in nats.
 
@@ -160,7 +164,7 @@ def load_metadataset(
     ['enumerated', 'real', 'synthetic']
     """
     (space,) = name_list([space], "space", MetaDatasetError)
-    folder = ATLAS
+    folder = PUBLISHED
     if directory is not None:
         folder = file_path(directory, "directory", MetaDatasetError)
 
@@ -168,7 +172,7 @@ def load_metadataset(
         if space not in index["spaces"]:
             known = sorted(index["spaces"])
             raise MetaDatasetError(
-                f"The atlas has no networks of the space {space!r}; it has {known}."
+                f"{folder} has no networks of the space {space!r}, only of {known}."
             )
         of_space = [f"{space}/curves", f"{space}/architectures"]
         return [*of_space, "tasks", "profiles", "probe_curves"]
@@ -193,13 +197,13 @@ def load_metadataset(
 
 def _index(directory: Path) -> dict[str, Any]:
     path = directory / INDEX
-    missing = f"{path} does not exist; make atlas builds an atlas."
+    missing = f"{path} does not exist; make published builds such a folder."
     index = read_json(path, MetaDatasetError, missing)
     if not isinstance(index, dict) or index.get("format") != FORMAT:
-        raise MetaDatasetError(f"{path} is no index of an atlas.")
-    if index.get("version") != ATLAS_VERSION:
+        raise MetaDatasetError(f"{path} is no index of a published meta-dataset.")
+    if index.get("version") != VERSION:
         raise MetaDatasetError(
-            f"{path}: version {index.get('version')!r}; this infoprior reads {ATLAS_VERSION}."
+            f"{path}: version {index.get('version')!r}; this infoprior reads {VERSION}."
         )
     return index
 

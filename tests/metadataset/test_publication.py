@@ -1,4 +1,4 @@
-"""The atlas: its jobs, its tables, its files, and that what is published is what the code gives."""
+"""The published meta-dataset: its jobs, tables and files, and that they are what the code gives."""
 
 from __future__ import annotations
 
@@ -21,7 +21,13 @@ import pytest
 
 from infoprior import load_metadataset
 from infoprior.fingerprints import fingerprint
-from infoprior.metadataset import FITTED_FAMILIES, MetaDatasetError, _atlas, _jobs, chosen_tasks
+from infoprior.metadataset import (
+    FITTED_FAMILIES,
+    MetaDatasetError,
+    _jobs,
+    _publication,
+    chosen_tasks,
+)
 from infoprior.metadataset._assemble import (
     CURVE_COLUMNS,
     architecture_table,
@@ -29,15 +35,21 @@ from infoprior.metadataset._assemble import (
     curve_table,
     layer_table,
 )
-from infoprior.metadataset._atlas import ATLAS, INDEX, Atlas, read_atlas, write_atlas
+from infoprior.metadataset._publication import (
+    INDEX,
+    PUBLISHED,
+    Publication,
+    read_publication,
+    write_publication,
+)
 from infoprior.spaces import get_space
 
 TASK = "synthetic/3"
 
 
 @pytest.fixture(scope="module")
-def small() -> Atlas:
-    """An atlas of two short tasks."""
+def small() -> Publication:
+    """A publication of two short tasks."""
     names = ["sklearn/iris", "sklearn/wine"]
     rows = [_jobs.task_row(name, 0)["columns"] | {"licence": "x"} for name in names]
     space = get_space("mlp")
@@ -46,7 +58,7 @@ def small() -> Atlas:
     probed = [(n, _jobs.profile_job(n, 3, 200)) for n in names]
     tasks = pd.DataFrame(rows)
     quality = ceilings(curves).loc[names].reset_index(drop=True)
-    return Atlas(
+    return Publication(
         {
             "tasks": pd.concat([tasks, quality], axis=1),
             "mlp/architectures": architecture_table(space, names, 3, 1),
@@ -109,7 +121,7 @@ def test_ceilings_of_labels_with_known_noise() -> None:
     assert one["draws"] == 1
 
 
-def test_jobs_give_the_same_rows_again_in_any_order(small: Atlas) -> None:
+def test_jobs_give_the_same_rows_again_in_any_order(small: Publication) -> None:
     _jobs._published_task.cache_clear()
     again = _jobs.train_job("sklearn/wine", 1, "mlp", 3, 1, 3)
     table = curve_table([("sklearn/wine", 1, again["curves"])])
@@ -119,15 +131,15 @@ def test_jobs_give_the_same_rows_again_in_any_order(small: Atlas) -> None:
     assert json.loads(json.dumps(again["curves"])) == again["curves"]
 
 
-def test_files_give_the_tables_back_and_the_same_bytes(small: Atlas, tmp_path: Path) -> None:
-    write_atlas(small, tmp_path / "one")
+def test_files_give_the_tables_back_and_the_same_bytes(small: Publication, tmp_path: Path) -> None:
+    write_publication(small, tmp_path / "one")
     shuffled = {
         name: frame.sample(frac=1.0, random_state=0) for name, frame in small.tables.items()
     }
-    write_atlas(Atlas(shuffled, small.spaces, small.about), tmp_path / "two")
+    write_publication(Publication(shuffled, small.spaces, small.about), tmp_path / "two")
     for file in (tmp_path / "one").iterdir():
         assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
-    back = read_atlas(tmp_path / "one")
+    back = read_publication(tmp_path / "one")
     assert back.tables.keys() == small.tables.keys()
     meta = load_metadataset(directory=tmp_path / "one")
     assert list(meta.curves.columns) == list(CURVE_COLUMNS)
@@ -136,10 +148,10 @@ def test_files_give_the_tables_back_and_the_same_bytes(small: Atlas, tmp_path: P
     assert set(meta.tasks) >= {"licence", "noise_ceiling", "kind", "n_train"}
 
 
-def test_a_damaged_or_unknown_atlas_is_refused(small: Atlas, tmp_path: Path) -> None:
-    with pytest.raises(MetaDatasetError, match=r"atlas\.json does not exist"):
+def test_a_damaged_or_unknown_publication_is_refused(small: Publication, tmp_path: Path) -> None:
+    with pytest.raises(MetaDatasetError, match=r"index\.json does not exist"):
         load_metadataset(directory=tmp_path)
-    write_atlas(small, tmp_path)
+    write_publication(small, tmp_path)
     with pytest.raises(MetaDatasetError, match=r"no networks of the space 'thesis'.*\['mlp'\]"):
         load_metadataset("thesis", directory=tmp_path)
     (curves,) = tmp_path.glob("mlp-curves.*.parquet")
@@ -155,16 +167,16 @@ def test_a_damaged_or_unknown_atlas_is_refused(small: Atlas, tmp_path: Path) -> 
         load_metadataset(directory=tmp_path)
 
 
-def altered(atlas: Atlas) -> Atlas:
+def altered(publication: Publication) -> Publication:
     """The same with other accuracies and licences: two other files among the same ones."""
-    tables = {**atlas.tables, "tasks": atlas.tables["tasks"].assign(licence="other")}
+    tables = {**publication.tables, "tasks": publication.tables["tasks"].assign(licence="other")}
     tables["mlp/curves"] = tables["mlp/curves"].assign(test_accuracy=np.float32(0.5))
-    return Atlas(tables, atlas.spaces, atlas.about)
+    return Publication(tables, publication.spaces, publication.about)
 
 
 def digests(directory: Path) -> tuple[str, dict[str, int]]:
     """Of what a reader gets in both ways."""
-    tables = read_atlas(directory).tables
+    tables = read_publication(directory).tables
     sizes = {name: len(table) for name, table in tables.items()}
     return load_metadataset(directory=directory).digest, sizes
 
@@ -176,12 +188,12 @@ class Killed(BaseException):
 STEPS = ("fsync", "replace", "unlink")
 
 
-def test_writing_that_is_killed_at_any_step_leaves_one_atlas_whole(
-    small: Atlas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_writing_that_is_killed_at_any_step_leaves_one_publication_whole(
+    small: Publication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other, made = altered(small), {}
-    for name, atlas in (("old", small), ("new", other)):
-        write_atlas(atlas, tmp_path / name)
+    for name, publication in (("old", small), ("new", other)):
+        write_publication(publication, tmp_path / name)
         made[name] = digests(tmp_path / name)
     assert made["old"] != made["new"]
 
@@ -203,7 +215,7 @@ def test_writing_that_is_killed_at_any_step_leaves_one_atlas_whole(
             for name in STEPS:
                 patched.setattr(os, name, counted(getattr(os, name)))
             with contextlib.suppress(Killed):
-                write_atlas(other, directory)
+                write_publication(other, directory)
         return count
 
     seen = []
@@ -218,7 +230,7 @@ def test_writing_that_is_killed_at_any_step_leaves_one_atlas_whole(
         # Temporary files of a process that has gone are removed by the next writing.
         for path in directory.glob(".*.tmp"):
             path.rename(path.with_name(path.name.replace(f"-{os.getpid()}.", f"-{gone_pid()}.")))
-        write_atlas(other, directory)
+        write_publication(other, directory)
         assert digests(directory) == made["new"]
         names = {path.name for path in directory.iterdir()}
         assert names == {path.name for path in (tmp_path / "new").iterdir()} | {"mine.parquet"}
@@ -237,40 +249,40 @@ def gone_pid() -> int:
 
 
 def test_who_reads_while_another_one_is_written_gets_one_of_them_whole(
-    small: Atlas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: Publication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = altered(small)
-    write_atlas(other, tmp_path / "new")
-    for read in (lambda: read_atlas(tmp_path / "old"), lambda: digests(tmp_path / "old")[0]):
-        write_atlas(small, tmp_path / "old")
-        original, calls = _atlas._table, []
+    write_publication(other, tmp_path / "new")
+    for read in (lambda: read_publication(tmp_path / "old"), lambda: digests(tmp_path / "old")[0]):
+        write_publication(small, tmp_path / "old")
+        original, calls = _publication._table, []
 
         def table(
             *arguments: Any, original: Any = original, calls: list[Any] = calls
         ) -> pd.DataFrame:
             calls.append(arguments)
             if len(calls) == 2:  # the first file is read, the others are not yet
-                write_atlas(other, tmp_path / "old")
+                write_publication(other, tmp_path / "old")
             return original(*arguments)
 
         with monkeypatch.context() as patched:
-            patched.setattr(_atlas, "_table", table)
+            patched.setattr(_publication, "_table", table)
             result = read()
         if isinstance(result, str):
             assert result == digests(tmp_path / "new")[0]
         else:
-            there = read_atlas(tmp_path / "new")
+            there = read_publication(tmp_path / "new")
             for name, frame in result.tables.items():
                 pd.testing.assert_frame_equal(frame, there.tables[name])
 
 
-def test_of_two_that_write_into_one_folder_one_waits(small: Atlas, tmp_path: Path) -> None:
+def test_of_two_that_write_into_one_folder_one_waits(small: Publication, tmp_path: Path) -> None:
     made = [altered(small), small]
-    for i, atlas in enumerate(made):
-        write_atlas(atlas, tmp_path / f"{i}")
+    for i, publication in enumerate(made):
+        write_publication(publication, tmp_path / f"{i}")
     wanted = [digests(tmp_path / f"{i}") for i in range(2)]
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda i: write_atlas(made[i % 2], tmp_path / "both"), range(12)))
+        list(threads.map(lambda i: write_publication(made[i % 2], tmp_path / "both"), range(12)))
     assert digests(tmp_path / "both") in wanted
 
 
@@ -316,10 +328,10 @@ class TestPublished:
         assert set(fitted["kind"]) == {"real"}
 
     def test_size(self) -> None:
-        assert sum(f.stat().st_size for f in ATLAS.iterdir()) <= 25e6
+        assert sum(f.stat().st_size for f in PUBLISHED.iterdir()) <= 25e6
 
     def test_the_design_is_the_published_one(self) -> None:
-        settings = read_atlas(ATLAS).about["settings"]
+        settings = read_publication(PUBLISHED).about["settings"]
         published = load_metadataset().points()
         for task in ("keel/letter", "synthetic/1"):
             points = _jobs.design(get_space("mlp"), task, settings["shared"], settings["own"])
@@ -327,10 +339,10 @@ class TestPublished:
 
     def test_the_code_still_gives_the_published_rows(self) -> None:
         """Where this fails the code trains otherwise: raise `_jobs.VERSION` and build again."""
-        atlas = read_atlas(ATLAS)
-        settings = atlas.about["settings"]
-        assert atlas.about["build"] == _jobs.VERSION
-        jobs = atlas.tables["jobs"]
+        publication = read_publication(PUBLISHED)
+        settings = publication.about["settings"]
+        assert publication.about["build"] == _jobs.VERSION
+        jobs = publication.tables["jobs"]
         here = jobs[(jobs["kind"] == "mlp") & jobs["task"].str.startswith("synthetic/")]
         job = here.sort_values("cpu").iloc[0]
         size = (settings["shared"], settings["own"], settings["epochs"])
@@ -342,7 +354,7 @@ class TestPublished:
         again = curve_table(
             [(job["task"], int(job["draw"]), _jobs.train_job(*arguments)["curves"])]
         )
-        curves = atlas.tables["mlp/curves"]
+        curves = publication.tables["mlp/curves"]
         there = curves[(curves["task"] == job["task"]) & (curves["seed"] == job["draw"])]
         key = ["architecture", "epoch"]
         again, there = (t.sort_values(key).reset_index(drop=True) for t in (again, there))
