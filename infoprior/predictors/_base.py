@@ -24,7 +24,7 @@ from infoprior.predictors._features import (
     feature_table,
     features,
 )
-from infoprior.predictors._profiled import Profiled
+from infoprior.predictors._profiled import ProfilingConditions
 from infoprior.predictors._settings import AFTER_SCORES, MAX_POINTS, PriorSettings, priors_of
 from infoprior.predictors._targets import Targets, targets
 
@@ -47,7 +47,7 @@ class NoSettings:
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingSet:
     """What `_learn` sees.
 
     Attributes:
@@ -78,7 +78,7 @@ class Fitted:
     points: list[dict[str, Any]]
     n_recorded: int
     standardizer: Standardizer
-    profiled: Profiled
+    profiled: ProfilingConditions
     arrays: dict[str, np.ndarray]
 
 
@@ -125,7 +125,7 @@ class Predictor(ABC):
     # What a predictor adds ---------------------------------------------------------------------
 
     @abstractmethod
-    def _learn(self, training: Training) -> dict[str, np.ndarray]:
+    def _learn(self, training: TrainingSet) -> dict[str, np.ndarray]:
         """What it keeps of the training tasks, as named arrays."""
 
     @abstractmethod
@@ -170,7 +170,7 @@ class Predictor(ABC):
                 f"candidates are more than the {MAX_POINTS} that a prior can be made of; lower "
                 "candidates."
             )
-        training = Training(
+        training = TrainingSet(
             x=standardizer.transform(table),
             encoded=meta.space.encode(goals.points),
             targets=goals,
@@ -180,7 +180,7 @@ class Predictor(ABC):
             points=points,
             n_recorded=len(goals.points),
             standardizer=standardizer,
-            profiled=Profiled.of(meta),
+            profiled=ProfilingConditions.of(meta),
             arrays=self._learn(training),
         )
         return self
@@ -326,7 +326,7 @@ class Predictor(ABC):
         return self._need().space
 
     @property
-    def profiled(self) -> Profiled:
+    def profiled(self) -> ProfilingConditions:
         """How the training tasks were profiled: profile new ones in the same way."""
         return self._need().profiled
 

@@ -19,7 +19,7 @@ import numpy as np
 from infoprior._arguments import real_number, whole_number
 from infoprior._progress import Stage, progress_line
 from infoprior._threads import use_threads
-from infoprior.predictors._base import Predictor, Training
+from infoprior.predictors._base import Predictor, TrainingSet
 from infoprior.predictors._errors import PredictorError
 from infoprior.predictors._settings import positive
 
@@ -74,7 +74,7 @@ class NetworkPredictor(Predictor):
     extrapolates = True
     Settings: ClassVar[type] = NetworkSettings
 
-    def _learn(self, training: Training) -> dict[str, np.ndarray]:
+    def _learn(self, training: TrainingSet) -> dict[str, np.ndarray]:
         s: NetworkSettings = self.settings
         held_out = holdouts(training.targets.families, s.members, self.seed)
         return train_stack(training, held_out, s, self.seed)
@@ -107,7 +107,7 @@ def holdouts(families: Sequence[str], members: int, seed: int) -> np.ndarray:
 
 
 def train_stack(
-    training: Training, held_out: np.ndarray, s: NetworkSettings, seed: int
+    training: TrainingSet, held_out: np.ndarray, s: NetworkSettings, seed: int
 ) -> dict[str, np.ndarray]:
     """Train all members at once; returns each one's best weights, float32, members first."""
     import torch  # noqa: F401  (there before its threads are limited)
@@ -117,7 +117,7 @@ def train_stack(
 
 
 def _train_stack(
-    training: Training, held_out: np.ndarray, s: NetworkSettings, seed: int, stage: Stage
+    training: TrainingSet, held_out: np.ndarray, s: NetworkSettings, seed: int, stage: Stage
 ) -> dict[str, np.ndarray]:
     import torch
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Profiled:
+class ProfilingConditions:
     """How large the training tasks were and how they were profiled.
 
     Estimates depend on the recipe and the number of rows, and so do metafeatures on rows: a new
@@ -50,7 +50,7 @@ class Profiled:
                 raise PredictorError(f"profiled recipe = {value!r}; it has to be a name.")
 
     @classmethod
-    def of(cls, meta: MetaDataset) -> Profiled:
+    def of(cls, meta: MetaDataset) -> ProfilingConditions:
         """As the tasks of a meta-dataset were.
 
         Raises:

@@ -18,7 +18,7 @@ from infoprior.predictors._base import Fitted, Predictor
 from infoprior.predictors._errors import PredictorError
 from infoprior.predictors._features import Standardizer
 from infoprior.predictors._make import make_predictor
-from infoprior.predictors._profiled import Profiled
+from infoprior.predictors._profiled import ProfilingConditions
 from infoprior.predictors._shipped import SHIPPED, STATIC
 from infoprior.spaces import SpaceError
 
@@ -116,7 +116,7 @@ def load_predictor(
             standardizer=Standardizer(
                 tuple(header["features"]), *(arrays[f"features/{n}"] for n in _FEATURES)
             ),
-            profiled=Profiled(**header["profiled"]),
+            profiled=ProfilingConditions(**header["profiled"]),
             arrays={
                 name.removeprefix("model/"): array
                 for name, array in arrays.items()

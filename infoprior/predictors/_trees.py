@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from infoprior._arguments import whole_number
-from infoprior.predictors._base import Predictor, Training
+from infoprior.predictors._base import Predictor, TrainingSet
 from infoprior.predictors._errors import PredictorError
 from infoprior.predictors._settings import positive
 
@@ -53,7 +53,7 @@ class TreesPredictor(Predictor):
     extrapolates = True
     Settings: ClassVar[type] = TreesSettings
 
-    def _learn(self, training: Training) -> dict[str, np.ndarray]:
+    def _learn(self, training: TrainingSet) -> dict[str, np.ndarray]:
         from sklearn.ensemble import ExtraTreesRegressor
 
         scores = training.targets.scores

@@ -177,7 +177,7 @@ def profile_networks(
                 "width": int(np.prod(layer.t.shape[1:])),
                 "n": len(rows),
                 "h_y": h_y,
-                **(_values(layer.t, *values[k]) if k in values else LOST),
+                **(_values(layer.t, *values[k]) if k in values else NON_FINITE_LAYER),
             }
             for k, layer in enumerate(layers)
         ]
@@ -250,7 +250,7 @@ _TY = {
 _XT = {"mi_xt_lower": "lower", "mi_xt_upper": "upper", "sigma": "sigma"}
 _STATISTICS = ("effective_rank", "dead_units", "activation_entropy")
 
-LOST = {
+NON_FINITE_LAYER = {
     **dict.fromkeys(("mi_xt", "mi_ty", *_TY, *_XT, *_STATISTICS), 0.0),
     "flags": f"{CONSTANT},{NON_FINITE}",
 }

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable
-from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
+from infoprior._arguments import is_real, is_whole
 from infoprior.tasks._task import TaskError
 
 
 def check_whole(name: str, value: Any, least: int) -> None:
     """A whole number of at least `least`; NumPy's count, truths do not."""
-    if not _is_whole(value) or value < least:
+    if not is_whole(value) or value < least:
         raise TaskError(f"{name} must be a whole number of at least {least}, not {value!r}")
 
 
@@ -23,12 +23,8 @@ def check_seed(value: Any, name: str = "seed") -> None:
 
 
 def check_rows(name: str, value: Any) -> None:
-    if not _is_whole(value) or value < 1:
+    if not is_whole(value) or value < 1:
         raise TaskError(f"{name} must be a positive number of rows, not {value!r}")
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def check_text(name: str, value: Any, what: str) -> None:
@@ -52,7 +48,7 @@ def check_columns(name: str, value: Any) -> tuple[str, ...]:
 def check_fractions(value: Any) -> tuple[float, float, float]:
     """Three positive numbers of sum 1: the shares of training, validation and test rows."""
     listed = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else []
-    numbers = [float(v) for v in listed if isinstance(v, Real) and not isinstance(v, bool)]
+    numbers = [float(v) for v in listed if is_real(v)]
     # Comparisons with NaN are false, so they are written to be true of good values only.
     if not (
         len(listed) == len(numbers) == 3

@@ -6,13 +6,14 @@ import hashlib
 import json
 import math
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from infoprior.files import write_atomically
 
 PARTS = ("train", "validation", "test")
 KINDS = ("real", "enumerated", "synthetic")
@@ -171,7 +172,7 @@ class Task:
         # A single metadata entry, because safetensors keeps several in a hash map's order.
         text = json.dumps({"format": _FORMAT, **header}, sort_keys=True)
         arrays = {key: np.ascontiguousarray(getattr(self, key)) for key in _ARRAYS}
-        _write_atomically(Path(path), save(arrays, metadata={"task": text}))
+        write_atomically(path, save(arrays, metadata={"task": text}))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Task:
@@ -203,17 +204,3 @@ _ARRAYS = ("X", "y", *PARTS)
 
 def _as_text(value: str | Sequence[str]) -> str | tuple[str, ...]:
     return value if isinstance(value, str) else tuple(value)
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp's 0600 would hide it from colleagues
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

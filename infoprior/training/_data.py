@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from infoprior.training._curves import CurveRow
 
 if TYPE_CHECKING:
     from infoprior.tasks import Task
@@ -18,7 +20,7 @@ CHUNK = 1024
 """Rows evaluated at once: activations of that many stay in a core's cache."""
 
 
-class Parts:
+class TaskTensors:
     """A task's three parts as tensors, evaluated in one pass.
 
     Args:
@@ -41,24 +43,24 @@ class Parts:
         self.commonest = int(np.bincount(task.y[task.train]).argmax())
 
     @torch.inference_mode()
-    def evaluate(self, logits: Callable[[Tensor], Tensor]) -> dict[str, Any]:
+    def evaluate(self, logits: Callable[[Tensor], Tensor]) -> CurveRow:
         """The row of a network in evaluation mode: see `CURVE_COLUMNS`, less the epoch."""
-        return self.row(torch.cat([logits(x) for x in self.x.split(CHUNK)]))
+        return self.curve_row(torch.cat([logits(x) for x in self.x.split(CHUNK)]))
 
-    def row(self, logits: Tensor) -> dict[str, Any]:
+    def curve_row(self, logits: Tensor) -> CurveRow:
         """The row of a network that gives these logits, shape (n, n_classes)."""
         losses = functional.cross_entropy(logits, self.y, reduction="none")
         means = [float(part.mean()) for part in losses.split(self.sizes)]
         # Test rows decide nothing, not even whether a network diverged.
         if not math.isfinite(means[0] + means[1]):
-            return self.diverged()
+            return self.diverged_row()
         return self._row(means, logits.argmax(1), diverged=False)
 
-    def diverged(self) -> dict[str, Any]:
+    def diverged_row(self) -> CurveRow:
         """The row of a network that has diverged: it says the commonest training class."""
         return self._row([math.nan] * 3, torch.full_like(self.y, self.commonest), diverged=True)
 
-    def _row(self, losses: list[float], guess: Tensor, diverged: bool) -> dict[str, Any]:
+    def _row(self, losses: list[float], guess: Tensor, diverged: bool) -> CurveRow:
         right = (guess == self.y).split(self.sizes)
         accuracies = [int(part.sum()) / len(part) for part in right]
         return {

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, cast
+
+from torch import nn
 
 from infoprior._ambient import default_settings
 from infoprior._arguments import check_seed, epochs_within, whole_number
 from infoprior._progress import progress_line
 from infoprior._threads import use_threads
 from infoprior.spaces._mlp import MLP
-from infoprior.training._curves import RUNGS
-from infoprior.training._data import Parts
+from infoprior.training._curves import RUNGS, CurveRow
+from infoprior.training._data import TaskTensors
 from infoprior.training._errors import TrainingError
 from infoprior.training._loop import compilable, train_single
-from infoprior.training._setup import build_network, check_task_and_space, training_settings
+from infoprior.training._setup import Point, build_network, check_task_and_space, training_settings
 from infoprior.training._stacked_loop import train_stacked
-from infoprior.training._train import Training
+from infoprior.training._train import TrainedNetwork
 
 if TYPE_CHECKING:
     from infoprior.spaces import SearchSpace
@@ -28,7 +30,7 @@ ENGINES = ("auto", "compiled", "stacked", "autograd")
 @default_settings()
 def train_many(
     task: Task,
-    networks: Sequence[tuple[Mapping[str, Any], int]],
+    networks: Sequence[tuple[Point, int]],
     *,
     space: SearchSpace,
     epochs: int = RUNGS[-1],
@@ -39,7 +41,7 @@ def train_many(
     keep: bool = False,
     engine: str = "auto",
     progress: bool = True,
-) -> list[Training]:
+) -> list[TrainedNetwork]:
     """Train networks of a space on a task, each as `train` would by itself, up to float error.
 
     The same initial weights, order of rows and dropout masks; sums may be taken in another order.
@@ -62,7 +64,7 @@ def train_many(
         progress: show on the terminal how far it is, if it takes more than two seconds.
 
     Returns:
-        one `Training` a network, in the order given, its curve holding the recorded epochs.
+        one `TrainedNetwork` a network, in the order given, its curve holding the recorded epochs.
 
     Raises:
         SpaceError: a point does not fit the space.
@@ -84,49 +86,49 @@ def train_many(
         use_threads(threads),
         progress_line(description, epochs * len(points), show=progress) as stage,
     ):
-        parts = Parts(task, device)
+        data = TaskTensors(task, device)
 
-        def build(i: int) -> Any:
-            return build_network(space, points[i], task, seeds[i], parts.x)
+        def build(i: int) -> nn.Module:
+            return build_network(space, points[i], task, seeds[i], data.x)
 
         built = [build(i) for i in range(len(points))]
-        copies: list[dict[int, Any]] = [{} for _ in points]
+        copies: list[dict[int, nn.Module]] = [{} for _ in points]
 
         def snapshot(i: int, epoch: int) -> None:
             copy = build(i).cpu()
             copy.load_state_dict(built[i].state_dict())
             copies[i][epoch] = copy.eval()
 
-        curves: list[list[dict[str, Any]]] = [[] for _ in points]
+        curves: list[list[CurveRow]] = [[] for _ in points]
         groups: dict[int, list[int]] = {}
         for i, network in enumerate(built):
             if type(network) is MLP and engine == "stacked":
-                groups.setdefault(settings[i]["batch_size"], []).append(i)
+                groups.setdefault(settings[i].batch_size, []).append(i)
                 continue
             curves[i] = train_single(
-                network, parts, settings[i], seed=seeds[i], epochs=epochs, record=recorded,
+                network, data, settings[i], seed=seeds[i], epochs=epochs, record=recorded,
                 compiled=engine == "compiled" and compilable(network, device),
                 snapshots=copied, snapshot=lambda epoch, i=i: snapshot(i, epoch),  # type: ignore[misc]
                 stage=stage,
             )  # fmt: skip
         for group in groups.values():
-            found = train_stacked(
-                [built[i] for i in group], parts, [settings[i] for i in group],
+            group_curves = train_stacked(
+                [cast(MLP, built[i]) for i in group], data, [settings[i] for i in group],
                 seeds=[seeds[i] for i in group], epochs=epochs, record=recorded,
                 snapshots=copied, snapshot=lambda j, epoch, group=group: snapshot(group[j], epoch),  # type: ignore[misc]
                 stage=stage,
             )  # fmt: skip
-            for i, curve in zip(group, found, strict=True):
+            for i, curve in zip(group, group_curves, strict=True):
                 curves[i] = curve
     return [
-        Training(
+        TrainedNetwork(
             network.cpu() if keep else None, curve, any(row["diverged"] for row in curve), copied_
         )
         for network, curve, copied_ in zip(built, curves, copies, strict=True)
     ]
 
 
-def _pairs(networks: Sequence[tuple[Mapping[str, Any], int]]) -> tuple[list[Any], list[int]]:
+def _pairs(networks: Sequence[tuple[Point, int]]) -> tuple[list[Point], list[int]]:
     """Points and seeds."""
     try:
         pairs = [(point, seed) for point, seed in networks]
@@ -140,7 +142,7 @@ def _pairs(networks: Sequence[tuple[Mapping[str, Any], int]]) -> tuple[list[Any]
     ]
 
 
-def _device(device: Any) -> str:
+def _device(device: str) -> str:
     """Where to compute, if that is a processor or a GPU that is there."""
     import torch
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import optuna
 
 from infoprior._arguments import check_seed, whole_number
-from infoprior.training._curves import RUNGS
+from infoprior.training._curves import RUNGS, CurveRow
 from infoprior.training._errors import TrainingError
 from infoprior.training._setup import check_task_and_space
 from infoprior.training._train import train
@@ -46,7 +46,7 @@ def objective(
     seed = check_seed(seed, TrainingError)
 
     def run(trial: optuna.Trial) -> float:
-        def report(epoch: int, row: dict[str, Any]) -> None:
+        def report(epoch: int, row: CurveRow) -> None:
             trial.report(row["validation_accuracy"], epoch)
             trial.set_user_attr("test_accuracy", row["test_accuracy"])
             if trial.should_prune():
@@ -56,10 +56,10 @@ def objective(
         # A seed of its own unless it is a promotion: trials of one point differ as networks that
         # are trained again do.
         own = int(np.random.SeedSequence([seed, _first(trial)]).generate_state(1)[0])
-        training = train(
+        trained = train(
             task, params, space=space, seed=own, epochs=epochs, report=report, progress=False
         )
-        return float(training.curve[-1]["validation_accuracy"])
+        return float(trained.curve[-1]["validation_accuracy"])
 
     return run
 

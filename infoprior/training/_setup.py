@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import scipy.linalg  # noqa: F401  (the BLAS of compiled code: there before its threads are limited)
 import torch
 from torch import nn
 
-from infoprior._arguments import instance_of
+from infoprior._arguments import instance_of, is_real
 from infoprior.spaces import SearchSpace
 from infoprior.spaces._cnn import CNN
 from infoprior.spaces._mlp import MLP
 from infoprior.tasks import Task
+from infoprior.training._engines.settings import TrainingSettings
 from infoprior.training._errors import TrainingError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Point = Mapping[str, Any]
+"""Of a search space: parameter -> value."""
 
 
 def check_task_and_space(task: Task, space: SearchSpace) -> None:
@@ -36,8 +39,8 @@ def check_task_and_space(task: Task, space: SearchSpace) -> None:
     )  # fmt: skip
 
 
-def training_settings(space: SearchSpace, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Learning rate, weight decay and batch size at a point, the space's defaults included.
+def training_settings(space: SearchSpace, params: Point) -> TrainingSettings:
+    """The settings at a point, the space's defaults included.
 
     Raises:
         SpaceError: the point does not fit the space.
@@ -53,18 +56,18 @@ def training_settings(space: SearchSpace, params: Mapping[str, Any]) -> dict[str
                 "or one of its defaults."
             )
         value = settings[name]
-        number = isinstance(value, Real) and not isinstance(value, bool)
-        if not number or not least <= value < float("inf") or (whole and value != int(value)):
+        valid = is_real(value) and least <= value < float("inf")
+        if not valid or (whole and value != int(value)):
             raise TrainingError(
                 f"{name} is {value!r} in the space {space.name!r}; give a "
                 f"{'whole ' if whole else ''}number from {least:g} on."
             )
-    return {**settings, "batch_size": int(settings["batch_size"])}
+    return TrainingSettings(
+        settings["learning_rate"], settings["weight_decay"], int(settings["batch_size"])
+    )
 
 
-def build_network(
-    space: SearchSpace, params: Mapping[str, Any], task: Task, seed: int, x: Tensor
-) -> nn.Module:
+def build_network(space: SearchSpace, params: Point, task: Task, seed: int, x: Tensor) -> nn.Module:
     """The network at a point, on the device of `x`, ready to be trained.
 
     Args:
@@ -83,7 +86,7 @@ def build_network(
     return network
 
 
-def _check_network(network: Any, name: str) -> None:
+def _check_network(network: object, name: str) -> None:
     if not isinstance(network, nn.Module):
         raise TrainingError(
             f"The builder of the space {name!r} gives {type(network).__name__}, no torch.nn.Module."

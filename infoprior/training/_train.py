@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +10,11 @@ from infoprior._ambient import default_settings
 from infoprior._arguments import check_seed, whole_number
 from infoprior._progress import progress_line
 from infoprior._threads import use_threads
-from infoprior.training._curves import RUNGS
-from infoprior.training._data import Parts
+from infoprior.training._curves import RUNGS, CurveRow
+from infoprior.training._data import TaskTensors
 from infoprior.training._errors import TrainingError
 from infoprior.training._loop import compilable, train_single
-from infoprior.training._setup import build_network, check_task_and_space, training_settings
+from infoprior.training._setup import Point, build_network, check_task_and_space, training_settings
 
 if TYPE_CHECKING:
     from infoprior.spaces import SearchSpace
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Training:
+class TrainedNetwork:
     """A trained network and what it did on the way.
 
     Attributes:
@@ -36,7 +36,7 @@ class Training:
     """
 
     network: Any
-    curve: list[dict[str, Any]]
+    curve: list[CurveRow]
     diverged: bool
     snapshots: dict[int, Any] = field(default_factory=dict)
 
@@ -44,15 +44,15 @@ class Training:
 @default_settings()
 def train(
     task: Task,
-    params: Mapping[str, Any],
+    params: Point,
     *,
     space: SearchSpace,
     seed: int = 0,
     epochs: int = RUNGS[-1],
-    report: Callable[[int, dict[str, Any]], None] | None = None,
+    report: Callable[[int, CurveRow], None] | None = None,
     threads: int = 1,
     progress: bool = True,
-) -> Training:
+) -> TrainedNetwork:
     """Train the network at a point of a space on a task.
 
     AdamW (Loshchilov & Hutter, "Decoupled Weight Decay Regularization", ICLR 2019) on the
@@ -85,11 +85,11 @@ def train(
         raise TrainingError(f"report is {report!r}; give a function of an epoch and its row.")
     settings = training_settings(space, params)
     with use_threads(threads), progress_line("training", epochs, show=progress) as stage:
-        parts = Parts(task)
-        network = build_network(space, params, task, seed, parts.x)
+        data = TaskTensors(task)
+        network = build_network(space, params, task, seed, data.x)
         curve = train_single(
             network,
-            parts,
+            data,
             settings,
             seed=seed,
             epochs=epochs,
@@ -98,4 +98,4 @@ def train(
             report=report,
             stage=stage,
         )
-    return Training(network, curve, any(row["diverged"] for row in curve))
+    return TrainedNetwork(network, curve, any(row["diverged"] for row in curve))

@@ -277,7 +277,7 @@ def test_cuda_equals_cpu(method: str) -> None:
 
 
 def test_a_few_wild_rows_do_not_ruin_the_value() -> None:
-    # Without doubt, one row far on the wrong side costs hundreds of nats.
+    # Without smoothing, one row far on the wrong side costs hundreds of nats.
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, size=600)
     t = rng.normal(size=(600, 4)) + 1.5 * y[:, None]
@@ -291,8 +291,8 @@ def test_a_few_wild_rows_do_not_ruin_the_value() -> None:
 
 
 def test_wrong_labels_are_allowed_for() -> None:
-    """Three labels in ten redrawn: discriminants without doubt are overconfident, and worth 0.2 nat
-    less than these."""
+    """Three labels in ten redrawn: without smoothing, discriminants are overconfident and worth
+    0.2 nat less than these."""
     rng = np.random.default_rng(7)
     means, wrong = 2.0 * rng.normal(size=(10, 8)), 0.3
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from infoprior.information import Estimate, Estimates, estimate
-from infoprior.information._neural.crossfit import CrossFit, Fits, Training, batches
+from infoprior.information._neural.crossfit import CriticSettings, CrossFit, Fits, batches
 from infoprior.information._neural.folds import deal
 from infoprior.information.known import known_pairs
 from tests.information.common import assert_only_tested_rows_differ, needs_cuda
@@ -215,11 +215,11 @@ def test_own_rows_are_worth_more_on_average(method: str) -> None:
 
 
 def test_every_step_has_its_rows() -> None:
-    drawn = batches(10, Training(batch_size=4, steps=5), seed=0)
+    drawn = batches(10, CriticSettings(batch_size=4, steps=5), seed=0)
     assert drawn.shape == (5, 4)
     assert sorted(drawn.flatten().tolist()) == sorted([*range(10)] * 2)  # two passes
-    assert torch.equal(drawn, batches(10, Training(batch_size=4, steps=5), seed=0))
-    assert batches(10, Training(batch_size=64, steps=5), seed=0).shape == (5, 10)
+    assert torch.equal(drawn, batches(10, CriticSettings(batch_size=4, steps=5), seed=0))
+    assert batches(10, CriticSettings(batch_size=64, steps=5), seed=0).shape == (5, 10)
 
 
 # Flags

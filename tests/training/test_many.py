@@ -11,7 +11,8 @@ from safetensors.torch import save
 from infoprior.spaces import SearchSpace
 from infoprior.tasks import Task
 from infoprior.training import CURVE_COLUMNS, train, train_many
-from infoprior.training._data import Parts
+from infoprior.training._data import TaskTensors
+from infoprior.training._setup import training_settings
 from infoprior.training._stacked_loop import train_stacked
 from tests.training.test_train import POINT, SPACE, ring_task
 
@@ -149,8 +150,9 @@ def test_one_network_diverges_and_its_neighbours_do_not():
     networks = [SPACE.build(POINT, 2, 2, seed=i) for i in range(3)]
     with torch.no_grad():
         networks[1].output.bias[0] = math.inf
+    settings = training_settings(SPACE, POINT)
     curves = train_stacked(
-        networks, Parts(task), [POINT] * 3, seeds=[0, 1, 2], epochs=2, record=(1, 2)
+        networks, TaskTensors(task), [settings] * 3, seeds=[0, 1, 2], epochs=2, record=(1, 2)
     )
     assert [curve[-1]["diverged"] for curve in curves] == [False, True, False]
     for i in (0, 2):

@@ -7,11 +7,11 @@ how much label noise there is. A seed draws training and validation rows, a draw
 from __future__ import annotations
 
 from functools import lru_cache
-from numbers import Integral
 
 import numpy as np
 
 from infoprior._ambient import default_settings
+from infoprior._arguments import is_whole
 from infoprior.tasks._arguments import check_rows, check_seed
 from infoprior.tasks._encode import encode
 from infoprior.tasks._split import group_rows
@@ -29,8 +29,7 @@ _MOST_BATCHES = 25
 
 def recipe(index: int) -> Recipe:
     """The settings of the concept behind "synthetic/<index>"; `TaskError` for no such index."""
-    whole = isinstance(index, Integral) and not isinstance(index, bool)
-    if not whole or index < 0:
+    if not is_whole(index) or index < 0:
         raise TaskError(f"synthetic tasks are numbered from 0 by whole numbers, not {index!r}")
     return draw_recipe(concept_of(int(index)))
 

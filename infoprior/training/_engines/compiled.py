@@ -183,7 +183,7 @@ def _describe_dropout(row: np.void, dropout: SeededDropout) -> None:
     row["weyl_step"], row["mix_1"], row["mix_2"] = _dropout.STEP, _dropout.MIX_1, _dropout.MIX_2
 
 
-def _run(kernel: Any, *arguments: Any) -> None:
+def _run(kernel: Any, *arguments: object) -> None:
     """Call a kernel; whether it has to be compiled first is said before that begins."""
     if kernel.signatures:  # compiled, or loaded from disk
         kernel(*arguments)
@@ -197,12 +197,12 @@ class _Compiling(Listener):
 
     said = False
 
-    def on_start(self, event: Any) -> None:
+    def on_start(self, event: object) -> None:
         if not _Compiling.said:
             notice("compiling the trainer of networks, some 20 seconds; kept on disk if possible")
         _Compiling.said = True
 
-    def on_end(self, event: Any) -> None:
+    def on_end(self, event: object) -> None:
         pass
 
 
