@@ -1,4 +1,4 @@
-"""The same for NumPy, PyTorch and pandas: type, dtype, shape and a hash of every byte.
+"""What tells values of NumPy, PyTorch and pandas apart: type, dtype, shape, a hash of every byte.
 
 Their own texts abbreviate, round to eight digits and leave out types.
 """
@@ -10,28 +10,32 @@ from typing import Any
 
 import numpy as np
 
-from infoprior.fingerprints._canonical import FingerprintError, content_hash, tagged
+from infoprior.fingerprints._errors import FingerprintError
+from infoprior.fingerprints._hash import content_hash
+
+Parts = tuple[Any, ...]
+"""A tag that says what a value is, and what it holds."""
 
 
-def array_text(value: Any) -> str | None:
-    """The text of something of these libraries; None for anything else."""
+def array_parts(value: Any) -> Parts | None:
+    """What tells something of these libraries from all else; None for anything else."""
     if isinstance(value, np.generic):
-        return tagged("numpy.scalar", *_array_parts(np.asarray(value)))
+        return ("numpy.scalar", *_array_parts(np.asarray(value)))
     if isinstance(value, np.ndarray):
         return _array(value)
     if isinstance(value, np.dtype):
-        return tagged("numpy.dtype", np.lib.format.dtype_to_descr(value))
+        return ("numpy.dtype", np.lib.format.dtype_to_descr(value))
     for library, write in (("torch", _torch), ("pandas", _pandas)):
-        if library in sys.modules and (text := write(sys.modules[library], value)) is not None:
-            return text
+        if library in sys.modules and (parts := write(sys.modules[library], value)) is not None:
+            return parts
     return None
 
 
-def _array(value: np.ndarray) -> str:
+def _array(value: np.ndarray) -> Parts:
     kind = type(value)
     if kind is np.ma.MaskedArray:
         parts = _array_parts(np.asarray(value)), _array_parts(np.ma.getmaskarray(value))
-        return tagged("numpy.ma", *parts)
+        return ("numpy.ma", *parts)
     if kind is np.memmap:  # a file's content is as good as a copy of it
         kind = np.ndarray
     if kind not in (np.ndarray, np.matrix, np.recarray):
@@ -39,7 +43,7 @@ def _array(value: np.ndarray) -> str:
             f"is a {kind.__module__}.{kind.__qualname__}, which may hold more than its numbers: "
             "give numpy.asarray of it."
         )
-    return tagged(f"numpy.{kind.__name__}", *_array_parts(np.asarray(value)))
+    return (f"numpy.{kind.__name__}", *_array_parts(np.asarray(value)))
 
 
 def _array_parts(array: np.ndarray) -> list[Any]:
@@ -62,9 +66,9 @@ def _content(array: np.ndarray) -> Any:
     return content_hash(whole.view(np.uint8) if whole.nbytes else b"")
 
 
-def _torch(torch: Any, value: Any) -> str | None:
+def _torch(torch: Any, value: Any) -> Parts | None:
     if isinstance(value, torch.dtype):
-        return tagged("torch.dtype", str(value))
+        return ("torch.dtype", str(value))
     if not isinstance(value, torch.Tensor):
         return None
     kind = type(value)
@@ -76,33 +80,33 @@ def _torch(torch: Any, value: Any) -> str | None:
         )
     whole = value.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
     content = whole.view(torch.uint8).numpy() if whole.numel() else b""
-    return tagged("torch." + kind.__name__, str(value.dtype), [*value.shape], content_hash(content))
+    return ("torch." + kind.__name__, str(value.dtype), [*value.shape], content_hash(content))
 
 
-def _pandas(pd: Any, value: Any) -> str | None:
+def _pandas(pd: Any, value: Any) -> Parts | None:
     kind = type(value)
     if value is pd.NA or value is pd.NaT:
-        return tagged("pandas", str(value))
+        return ("pandas", str(value))
     if kind is pd.Timestamp:
-        return tagged("Timestamp", value.isoformat(), value.unit, value.fold, value.tzinfo)
+        return ("Timestamp", value.isoformat(), value.unit, value.fold, value.tzinfo)
     if kind is pd.Timedelta:
-        return tagged("Timedelta", str(value.asm8.view("i8")), value.unit)
+        return ("Timedelta", str(value.asm8.view("i8")), value.unit)
     if kind is pd.Period:
-        return tagged("Period", value.ordinal, value.freqstr)
+        return ("Period", value.ordinal, value.freqstr)
     if kind is pd.Interval:
-        return tagged("Interval", value.left, value.right, value.closed)
+        return ("Interval", value.left, value.right, value.closed)
     if kind is pd.Series:
         content = value.name, value.index, value.attrs
-        return tagged("Series", *content, *_values(pd, value))
+        return ("Series", *content, *_values(pd, value))
     if kind is pd.DataFrame:
         columns = [_values(pd, value.iloc[:, i]) for i in range(value.shape[1])]
-        return tagged("DataFrame", value.columns, value.index, value.attrs, columns)
+        return ("DataFrame", value.columns, value.index, value.attrs, columns)
     if isinstance(value, pd.Index) and kind.__module__.startswith("pandas."):
-        return tagged(kind.__name__, [*value.names], *_labels(pd, value))
+        return (kind.__name__, [*value.names], *_labels(pd, value))
     if isinstance(value, pd.api.extensions.ExtensionArray):
-        return tagged("pandas.array", *_values(pd, pd.Series(value)))
+        return ("pandas.array", *_values(pd, pd.Series(value)))
     if isinstance(value, pd.api.extensions.ExtensionDtype):
-        return tagged("pandas.dtype", repr(value))
+        return ("pandas.dtype", repr(value))
     return None
 
 

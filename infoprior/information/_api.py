@@ -288,8 +288,8 @@ def _with_labels(
         if is_constant(y_k):
             continue
         layers = [_shaped(x[k], name) for k in mine]
-        found = function(layers, y_k.to(layers[0].device), seed=seed, **options)
-        for k, answer in zip(mine, found, strict=True):
+        estimates = function(layers, y_k.to(layers[0].device), seed=seed, **options)
+        for k, answer in zip(mine, estimates, strict=True):
             answers[k] = answer
     return answers, stacked or many
 

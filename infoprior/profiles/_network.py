@@ -162,8 +162,10 @@ def profile_networks(
                 k for k, layer in enumerate(layers)
                 if recipes[k] == one and np.isfinite(layer.t).all()
             ]  # fmt: skip
-            found = _measure(x, y, [layers[k].t for k in read], seed, one, threads) if read else []
-            values |= dict(zip(read, found, strict=True))
+            measured = (
+                _measure(x, y, [layers[k].t for k in read], seed, one, threads) if read else []
+            )
+            values |= dict(zip(read, measured, strict=True))
         h_y = entropy(y)
         table = [
             {
@@ -275,8 +277,8 @@ def _values(t: np.ndarray, ty: Estimate, xt: Estimate) -> dict[str, Any]:
     }
 
 
-def _number(found: Estimate, attribute: str) -> float:
-    value = getattr(found, attribute)
+def _number(estimate: Estimate, attribute: str) -> float:
+    value = getattr(estimate, attribute)
     if value is None:
-        return 0.0 if CONSTANT in found.flags else float("nan")
+        return 0.0 if CONSTANT in estimate.flags else float("nan")
     return float(value)

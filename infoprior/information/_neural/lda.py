@@ -154,8 +154,8 @@ def lda(x: Sequence[Tensor], y: Tensor, *, seed: int = 0, folds: int = 5) -> lis
         nothing = torch.zeros_like(test, dtype=torch.int64)
         fits = Fits(train, test, test, nothing, nothing.bool())
         for place, k in enumerate(group):
-            found = fits.estimate(place, "lda", parts.n, ceiling, corrected=True)
-            flags = tuple(flag for flag in found.flags if flag != "never_rose")
-            answers[k] = Estimate(found.nats, "lda", parts.n, train=found.train, test=found.test,
-                                  fold_spread=found.fold_spread, flags=flags)  # fmt: skip
+            mean = fits.estimate(place, "lda", parts.n, ceiling, corrected=True)
+            flags = tuple(flag for flag in mean.flags if flag != "never_rose")
+            answers[k] = Estimate(mean.nats, "lda", parts.n, train=mean.train, test=mean.test,
+                                  fold_spread=mean.fold_spread, flags=flags)  # fmt: skip
     return [answers[k] for k in range(len(x))]
