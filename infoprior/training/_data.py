@@ -1,4 +1,4 @@
-"""A task's rows as tensors, and what a network makes of them."""
+"""A task's rows as tensors, and the row of a learning curve that a network gives on them."""
 
 from __future__ import annotations
 
@@ -21,16 +21,20 @@ CHUNK = 1024
 
 
 class TaskTensors:
-    """A task's three parts as tensors, evaluated in one pass.
+    """The three parts of a task as tensors, evaluated in one pass.
 
     Args:
         task: what is learned.
         device: where the tensors live.
 
     Attributes:
-        x, y: rows of training, validation and test, one after the other: (n, ...), float32, and
-            (n,), int64.
-        sizes: rows of the three parts.
+        x: rows of training, validation and test, one after the other, shape (n, ...), float32.
+        y: their classes, shape (n,), int64.
+        sizes: number of rows of the three parts.
+        train_x: the training rows, a view of x.
+        train_y: their classes, a view of y.
+        n_classes: number of classes.
+        commonest: the most frequent class of the training rows.
     """
 
     def __init__(self, task: Task, device: str = "cpu") -> None:
@@ -44,11 +48,22 @@ class TaskTensors:
 
     @torch.inference_mode()
     def evaluate(self, logits: Callable[[Tensor], Tensor]) -> CurveRow:
-        """The row of a network in evaluation mode: see `CURVE_COLUMNS`, less the epoch."""
+        """The row of a learning curve of a network in evaluation mode.
+
+        Args:
+            logits: maps rows, shape (m, ...), to logits, shape (m, n_classes).
+
+        Returns:
+            the columns of `CURVE_COLUMNS` but the epoch.
+        """
         return self.curve_row(torch.cat([logits(x) for x in self.x.split(CHUNK)]))
 
     def curve_row(self, logits: Tensor) -> CurveRow:
-        """The row of a network that gives these logits, shape (n, n_classes)."""
+        """The row of a learning curve of a network that gives these logits.
+
+        Args:
+            logits: shape (n, n_classes).
+        """
         losses = functional.cross_entropy(logits, self.y, reduction="none")
         means = [float(part.mean()) for part in losses.split(self.sizes)]
         # Test rows decide nothing, not even whether a network diverged.
@@ -57,7 +72,7 @@ class TaskTensors:
         return self._row(means, logits.argmax(1), diverged=False)
 
     def diverged_row(self) -> CurveRow:
-        """The row of a network that has diverged: it says the commonest training class."""
+        """The row of a network that has diverged: it predicts the most frequent training class."""
         return self._row([math.nan] * 3, torch.full_like(self.y, self.commonest), diverged=True)
 
     def _row(self, losses: list[float], guess: Tensor, diverged: bool) -> CurveRow:

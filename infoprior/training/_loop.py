@@ -1,4 +1,4 @@
-"""One network, trained by itself."""
+"""The training of one network: epochs, evaluations, snapshots."""
 
 from __future__ import annotations
 
@@ -17,15 +17,25 @@ from infoprior.training._engines.settings import TrainingSettings
 
 
 class Trainer(Protocol):
-    """A network and its optimiser."""
+    """A network and its optimiser.
+
+    Attributes:
+        values: the parameters, shape (n_parameters,).
+    """
 
     values: Tensor
 
     def epoch(self, x: Tensor, y: Tensor, bounds: list[tuple[int, int]]) -> None:
-        """A step for each batch, first and last (exclusive) row, of x and y."""
+        """A step for each batch.
+
+        Args:
+            x: rows in the order of the epoch, shape (n, ...).
+            y: their classes, shape (n,), int64.
+            bounds: first and last (exclusive) row of each batch.
+        """
 
     def logits(self, x: Tensor) -> Tensor:
-        """In evaluation mode, shape (n, n_classes)."""
+        """Logits in evaluation mode, shape (n, n_classes), of x, shape (n, ...)."""
 
 
 def trainer(network: nn.Module, settings: TrainingSettings, compiled: bool) -> Trainer:
@@ -62,17 +72,23 @@ def train_single(
     snapshot: Callable[[int], None] | None = None,
     stage: Stage | None = None,
 ) -> list[CurveRow]:
-    """Train a network where it stands, and give its curve at the recorded epochs.
+    """Train a network in place, and give its learning curve at the recorded epochs.
 
     Args:
-        network: on the device of `data`; trained in place.
+        network: on the device of `data`.
+        data: rows of the task.
         settings: of AdamW and the batches.
         seed: draws the order of rows.
+        epochs: passes over the training rows.
         record: epochs at which the network is evaluated.
         compiled: see `compilable`.
         report: called with each recorded epoch and its row, until the network has diverged.
         snapshots: epochs after which `snapshot` is called, with the epoch.
+        snapshot: see `snapshots`.
         stage: is told of each epoch that is done.
+
+    Returns:
+        one row per recorded epoch.
     """
     own = trainer(network, settings, compiled)
     order = row_order(seed)
@@ -99,16 +115,16 @@ def train_single(
 
 
 def _own_storage(network: nn.Module) -> None:
-    """Parameters and buffers stop being views of one vector: then any file format takes them."""
+    """Parameters and buffers stop being views of one vector: then every file format takes them."""
     for tensor in (*network.parameters(), *network.buffers()):
         tensor.data = tensor.data.clone()
 
 
 def row_order(seed: int) -> np.random.Generator:
-    """Shuffles the rows of every epoch; of its own, so that dropout doesn't change their order."""
+    """Shuffles the rows of every epoch; a generator of its own, so that dropout leaves it alone."""
     return np.random.default_rng([seed, 1])
 
 
 def is_diverged(values: torch.Tensor) -> bool:
-    """Whether a parameter is NaN: then it stays so, and with it every logit."""
+    """Whether one of the parameters, (n,), is NaN: then it stays NaN, and so is every logit."""
     return bool(values.isnan().any())

@@ -1,4 +1,4 @@
-"""Many networks on one task at once."""
+"""`train_many`: many networks on one task at once."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def train_many(
     engine: str = "auto",
     progress: bool = True,
 ) -> list[TrainedNetwork]:
-    """Train networks of a space on a task, each as `train` would by itself, up to float error.
+    """Train networks of a space on a task, each as `train` would alone, up to floating-point error.
 
     The same initial weights, order of rows and dropout masks; sums may be taken in another order.
-    Float error grows along a training, the faster the higher the learning rate.
+    Floating-point error grows along a training, the faster the higher the learning rate.
 
     Args:
         task: what to learn.
@@ -54,17 +54,17 @@ def train_many(
         epochs: passes over the training rows.
         record: epochs at which networks are evaluated; None: every one. Fewer cost less.
         snapshots: epochs after which a copy of every network is kept.
-        threads: of PyTorch and of matrix products meanwhile, one unless you say otherwise.
+        threads: of PyTorch and of matrix products during the call.
         device: where to compute, "cpu" or "cuda"; what is returned is on the CPU.
         keep: whether to return the trained networks too.
         engine: "compiled" trains one network after the other in compiled code, on the CPU;
             "stacked" computes all networks of a batch size as one stack, which is for GPUs;
-            "autograd" is PyTorch's way. "auto" takes the first of the three that there is, stacks
-            not on the CPU. Other networks than multilayer perceptrons are trained by autograd.
+            "autograd" is PyTorch's way. "auto" takes the first of the three that applies, stacks
+            not on the CPU. Networks other than multilayer perceptrons are trained by autograd.
         progress: show on the terminal how far it is, if it takes more than two seconds.
 
     Returns:
-        one `TrainedNetwork` a network, in the order given, its curve holding the recorded epochs.
+        one `TrainedNetwork` per network, in the order given; its curve holds the recorded epochs.
 
     Raises:
         SpaceError: a point does not fit the space.
@@ -129,7 +129,7 @@ def train_many(
 
 
 def _pairs(networks: Sequence[tuple[Point, int]]) -> tuple[list[Point], list[int]]:
-    """Points and seeds."""
+    """Points and seeds; a `TrainingError` says what is not a pair of them."""
     try:
         pairs = [(point, seed) for point, seed in networks]
     except (TypeError, ValueError):
@@ -143,7 +143,7 @@ def _pairs(networks: Sequence[tuple[Point, int]]) -> tuple[list[Point], list[int
 
 
 def _device(device: str) -> str:
-    """Where to compute, if that is a processor or a GPU that is there."""
+    """Where to compute; a `TrainingError` refuses what is neither a CPU nor a GPU that is there."""
     import torch
 
     try:
@@ -167,7 +167,7 @@ def _check(
     device: str,
     engine: str,
 ) -> tuple[list[int], list[int]]:
-    """Recorded epochs and those of snapshots, in order."""
+    """Recorded epochs and those of snapshots, in order; a `TrainingError` refuses others."""
     if engine not in ENGINES:
         raise TrainingError(f"There is no engine {engine!r}; choose one of {', '.join(ENGINES)}.")
     if engine == "compiled" and not device.startswith("cpu"):

@@ -31,15 +31,17 @@ def objective(
         space: what is searched; its parameters are suggested under their own names.
         epochs: of a full training: `HyperbandPruner`'s max_resource.
         seed: trial t trains with the seed (seed, t), and a promotion (see
-            `infoprior.hyperband_study`) with that of the trial it continues: it is that
-            network, trained from the start and further.
+            `infoprior.hyperband_study`) with that of the trial it continues: it is that network,
+            trained from the start and further.
 
     Returns:
-        an objective to *maximise*: validation accuracy after the last epoch. The trial's user
-        attribute `test_accuracy` holds that of the same network; no search should look at it.
+        an objective to *maximise*: validation accuracy, in [0, 1], after the last epoch. The
+        trial's user attribute `test_accuracy` holds that of the same network; no search should look
+        at it.
 
     Raises:
-        TrainingError: (a ValueError) no task, no space, a seed or epochs that cannot be.
+        TrainingError: (a ValueError) `task` or `space` is of another type, or a seed or a number of
+            epochs is invalid.
     """
     check_task_and_space(task, space)
     epochs = whole_number(epochs, "epochs", 1, TrainingError)
@@ -65,7 +67,7 @@ def objective(
 
 
 def _first(trial: optuna.Trial) -> int:
-    """The number of the trial that this one continues in the end, or its own."""
+    """The first of the trials that this one continues, by number; its own if it continues none."""
     number, paused, params = trial.number, trial.user_attrs.get(_PROMOTES), trial.params
     trials = trial.study.get_trials(deepcopy=False) if paused is not None else []
     # Not one that was copied from another study, nor one of a space that has changed since.

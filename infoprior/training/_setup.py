@@ -1,4 +1,4 @@
-"""What trainings begin with: checked arguments, and the networks of their points."""
+"""What a training begins with: checked arguments, settings, and the network at a point."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ Point = Mapping[str, Any]
 
 
 def check_task_and_space(task: Task, space: SearchSpace) -> None:
-    """Refuse what is no task, or no space.
+    """Refuse what is not a task, or not a space.
 
     Raises:
-        TrainingError: then.
+        TrainingError: `task` or `space` is of another type.
     """
     instance_of(
         task, Task, "task", "give a Task, as read_table and load_task return it", TrainingError
@@ -40,11 +40,15 @@ def check_task_and_space(task: Task, space: SearchSpace) -> None:
 
 
 def training_settings(space: SearchSpace, params: Point) -> TrainingSettings:
-    """The settings at a point, the space's defaults included.
+    """The settings of a training at a point, the space's defaults included.
+
+    Args:
+        space: what the point is of.
+        params: the point.
 
     Raises:
         SpaceError: the point does not fit the space.
-        TrainingError: one of them is not there, or no number that a training can have.
+        TrainingError: a setting is missing, or no number that a training can have.
     """
     settings = space.settings(space.validate(params))
     for name, least, whole in (
@@ -71,7 +75,11 @@ def build_network(space: SearchSpace, params: Point, task: Task, seed: int, x: T
     """The network at a point, on the device of `x`, ready to be trained.
 
     Args:
-        x: the task's rows as the network will see them, float32.
+        space: builds it.
+        params: the point.
+        task: gives the shape of a row and the number of classes.
+        seed: draws weights and dropout masks.
+        x: rows as the network will see them, shape (n, ...), float32.
 
     Raises:
         SpaceError: the point does not fit the space, or its networks not the task.
@@ -87,6 +95,7 @@ def build_network(space: SearchSpace, params: Point, task: Task, seed: int, x: T
 
 
 def _check_network(network: object, name: str) -> None:
+    """Refuse what is not a module of float32 parameters."""
     if not isinstance(network, nn.Module):
         raise TrainingError(
             f"The builder of the space {name!r} gives {type(network).__name__}, no torch.nn.Module."

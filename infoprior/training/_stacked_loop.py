@@ -1,4 +1,4 @@
-"""Networks of one batch size, trained as one stack."""
+"""The training of networks of one batch size as one stack."""
 
 from __future__ import annotations
 
@@ -28,16 +28,21 @@ def train_stacked(
     snapshot: Callable[[int, int], None] | None = None,
     stage: Stage | None = None,
 ) -> list[list[CurveRow]]:
-    """Train networks where they stand, and give their curves at the recorded epochs.
+    """Train networks in place, and give their learning curves at the recorded epochs.
 
     Args:
-        networks: on the device of `data`; trained in place.
+        networks: on the device of `data`.
+        data: rows of the task.
         settings: of each network; the batch size is the same for all.
         seeds: draw the order of each network's rows.
+        epochs: passes over the training rows.
         record: epochs at which the networks are evaluated.
-        snapshots: epochs at which `snapshot` is called.
+        snapshots: epochs after which `snapshot` is called.
         snapshot: called with a network's number and the epoch; then the network is up to date.
         stage: is told of each epoch that is done, of all networks.
+
+    Returns:
+        of each network, one row per recorded epoch.
     """
     order = stack_order(networks)
     n, device = len(data.train_y), data.x.device

@@ -1,4 +1,4 @@
-"""One network on one task: AdamW, seeded, one row of the learning curve per epoch."""
+"""`train`: one network on one task, by AdamW, with one row of the learning curve per epoch."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class TrainedNetwork:
-    """A trained network and what it did on the way.
+    """A trained network and its learning curve.
 
     Attributes:
-        network: an `MLP` in evaluation mode, on the CPU; None where it was not kept.
-        curve: one dict per recorded epoch with the keys of `CURVE_COLUMNS`; losses are
-            cross-entropies in nats per row. Where those of training or validation are not finite
-            the network has diverged: `diverged` is True, the losses are NaN and the accuracies are
-            those of the commonest training class.
-        diverged: whether that happened.
+        network: a module in evaluation mode, on the CPU; None where it was not kept.
+        curve: one dict per recorded epoch with the keys of `CURVE_COLUMNS`; losses are mean
+            cross-entropies in nats per row. Where that of training or validation is not finite, the
+            network has diverged: `diverged` is True, the losses are NaN and the accuracies are
+            those of the most frequent training class.
+        diverged: whether the network has, at any recorded epoch.
         snapshots: epoch -> a copy of the network as it was after that epoch.
     """
 
@@ -68,14 +68,17 @@ def train(
         report: called after each epoch with its number and row; what it raises
             (`optuna.TrialPruned`, say) ends the training. The last call is that of the epoch at
             which the network diverged for good, if it does.
-        threads: of PyTorch and of matrix products meanwhile, one unless you say otherwise; results
-            are the same only for the same number.
+        threads: of PyTorch and of matrix products during the call; results are the same only for
+            the same number.
         progress: show the epochs on the terminal if the training takes more than two seconds.
+
+    Returns:
+        the network, and a row of its curve for every epoch.
 
     Raises:
         SpaceError: the point does not fit the space.
-        TrainingError: (a ValueError) no task, no space, a seed, a number of epochs or of threads
-            that cannot be, or a space whose networks or settings cannot be trained.
+        TrainingError: (a ValueError) `task` or `space` is of another type, a seed or a number of
+            epochs or threads is invalid, or the space's networks or settings cannot be trained.
     """
     check_task_and_space(task, space)
     epochs = whole_number(epochs, "epochs", 1, TrainingError)

@@ -16,7 +16,10 @@ class FlatAdamW:
     bookkeeping of `torch.optim`, which costs more than a step of a small network.
 
     Args:
-        values, gradients: shape (n,); `values` is updated in place.
+        values: parameters, shape (n,); updated in place.
+        gradients: shape (n,); read at every step.
+        learning_rate: constant.
+        weight_decay: decoupled.
     """
 
     def __init__(
@@ -43,7 +46,10 @@ class StackedAdamW:
     zeros, which is then added at each element's own rate.
 
     Args:
-        values, gradients, rates, decays: shape (n,); `values` is updated in place.
+        values: parameters, shape (n,); updated in place.
+        gradients: shape (n,); read at every step.
+        rates: learning rates, shape (n,).
+        decays: weight decays, shape (n,).
     """
 
     def __init__(self, values: Tensor, gradients: Tensor, rates: Tensor, decays: Tensor) -> None:

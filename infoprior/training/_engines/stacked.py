@@ -25,7 +25,7 @@ _NORMS = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
 
 
 def stack_order(networks: Sequence[MLP]) -> list[int]:
-    """The order in which a stack wants networks: deep ones first, like activations together."""
+    """The order that a stack needs: deep networks first, like activations together."""
 
     def key(i: int) -> tuple[int, str, str]:
         block = _blocks(networks[i])[0]
@@ -41,7 +41,7 @@ def stack_order(networks: Sequence[MLP]) -> list[int]:
 class NetworkStack:
     """Networks with the same inputs, classes and batch size, computed as one.
 
-    Layer l holds the networks deeper than l, which stand first. Parameters of all are one flat
+    Layer l holds the networks deeper than l, which come first. The parameters of all are one flat
     vector, layer by layer, with one optimiser whose learning rate and weight decay are vectors.
 
     Args:
@@ -50,7 +50,8 @@ class NetworkStack:
         device: where the stack computes.
 
     Attributes:
-        values, gradients: flat vectors.
+        values: the parameters of all networks, a flat vector, padded with zeros.
+        gradients: of the last batch, a vector of the same shape.
     """
 
     def __init__(
@@ -111,12 +112,14 @@ class NetworkStack:
     # Building --------------------------------------------------------------------------------
 
     def _part(self, members: list[int], shape: tuple[int, ...], tensors: list[Tensor]) -> int:
+        """Register parameters of several networks; the number of their place in the flat vector."""
         self._parts.append((members, shape, tensors))
         return len(self._parts) - 1
 
     def _affine(
         self, members: list[int], linears: Sequence[nn.Linear], n_out: int, n_in: int
     ) -> tuple[int, int]:
+        """Register weights and biases; the numbers of their places."""
         weight = self._part(members, (n_out, n_in), [m.weight for m in linears])
         return weight, self._part(members, (1, n_out), [m.bias for m in linears])
 
@@ -205,7 +208,7 @@ class NetworkStack:
 
         Args:
             x: shape (K, n, n_features).
-            y: shape (K, n), int64.
+            y: classes, shape (K, n), int64.
         """
         self.x = x
         self.targets = functional.one_hot(y, self.n_classes).to(x.dtype)
@@ -288,7 +291,7 @@ def _corner(padded: Tensor, tensor: Tensor) -> Tensor:
 
 
 def _fit(h: Tensor, width: int) -> Tensor:
-    """Units cut off (they are zero) or zeros added, so that there are `width`."""
+    """h, (K, n, have), with units cut off (they are zero) or zeros added: (K, n, width)."""
     have = h.shape[2]
     if have == width:
         return h
