@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """What `suggest` says of a task.
+    """What `suggest` returns.
 
     Attributes:
         prior: the distribution over good architectures; `PriorSampler(prior)` feeds it to Optuna.

@@ -58,7 +58,7 @@ def main() -> None:
     from infoprior.metadataset import _jobs
     from infoprior.profiles import _network as profiling
     from infoprior.spaces._mlp import MLP
-    from infoprior.training._data import Parts
+    from infoprior.training._data import TaskTensors
     from infoprior.training._engines.compiled import CompiledMLP
     from pipeline.common import read_params
 
@@ -66,7 +66,7 @@ def main() -> None:
     places = {
         "building": (MLP, "__init__"),
         "training": (CompiledMLP, "epoch"),
-        "evaluating": (Parts, "evaluate"),
+        "evaluating": (TaskTensors, "evaluate"),
         "measuring": (profiling, "_measure"),
     }
     _jobs.train_job(TASKS[0], 0, "mlp", 2, 0, 1)  # compiles

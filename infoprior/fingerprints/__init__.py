@@ -1,8 +1,8 @@
 """Fingerprints: short hashes of values, and of the source code that computes with them."""
 
 from infoprior.fingerprints._canonical import canonical_text
-from infoprior.fingerprints._errors import FingerprintError
-from infoprior.fingerprints._fingerprint import SourceError, fingerprint, source_fingerprint
+from infoprior.fingerprints._errors import FingerprintError, SourceError
+from infoprior.fingerprints._fingerprint import fingerprint, source_fingerprint
 
 __all__ = [
     "FingerprintError",

@@ -1,32 +1,32 @@
-"""The same for NumPy, PyTorch and pandas: type, dtype, shape and a hash of every byte.
+"""What tells values of NumPy, PyTorch and pandas apart: type, dtype, shape, a hash of every byte.
 
 Their own texts abbreviate, round to eight digits and leave out types.
 """
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from typing import Any
 
 import numpy as np
 
 from infoprior.fingerprints._errors import FingerprintError
+from infoprior.fingerprints._hash import content_hash
 
 Parts = tuple[Any, ...]
-"""A tag and contents of plain types and arrays."""
+"""A tag that says what a value is, and what it holds."""
 
 
 def array_parts(value: Any) -> Parts | None:
-    """What tells a value of these libraries from others; None for anything else."""
+    """What tells something of these libraries from all else; None for anything else."""
     if isinstance(value, np.generic):
         return ("numpy.scalar", *_array_parts(np.asarray(value)))
     if isinstance(value, np.ndarray):
         return _array(value)
     if isinstance(value, np.dtype):
         return ("numpy.dtype", np.lib.format.dtype_to_descr(value))
-    for library, read in (("torch", _torch), ("pandas", _pandas)):
-        if library in sys.modules and (parts := read(sys.modules[library], value)) is not None:
+    for library, write in (("torch", _torch), ("pandas", _pandas)):
+        if library in sys.modules and (parts := write(sys.modules[library], value)) is not None:
             return parts
     return None
 
@@ -63,11 +63,7 @@ def _content(array: np.ndarray) -> Any:
             return [_content(array.real), _content(array.imag)]
         return [np.format_float_scientific(number) for number in array.ravel()]
     whole = np.ascontiguousarray(array).reshape(-1)
-    return _hash(whole.view(np.uint8) if whole.nbytes else b"")
-
-
-def _hash(content: Any) -> str:
-    return hashlib.sha256(content).hexdigest()
+    return content_hash(whole.view(np.uint8) if whole.nbytes else b"")
 
 
 def _torch(torch: Any, value: Any) -> Parts | None:
@@ -84,7 +80,7 @@ def _torch(torch: Any, value: Any) -> Parts | None:
         )
     whole = value.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
     content = whole.view(torch.uint8).numpy() if whole.numel() else b""
-    return ("torch." + kind.__name__, str(value.dtype), [*value.shape], _hash(content))
+    return ("torch." + kind.__name__, str(value.dtype), [*value.shape], content_hash(content))
 
 
 def _pandas(pd: Any, value: Any) -> Parts | None:

@@ -11,7 +11,6 @@ import dataclasses
 import datetime
 import enum
 import functools
-import hashlib
 import json
 import sys
 import uuid
@@ -24,6 +23,7 @@ from pathlib import PurePath
 from typing import Any
 
 from infoprior.fingerprints._errors import FingerprintError
+from infoprior.fingerprints._hash import content_hash
 
 _LONG = 2000  # bits; Python takes long to write longer numbers in decimal, or refuses to
 _BUILT_IN = (int, float, complex, str, bytes, bytearray, list, dict, tuple, set, frozenset)
@@ -47,34 +47,29 @@ def _text(value: Any) -> str:
         return write(value)
     if isinstance(value, enum.Enum):
         content = value.value if isinstance(value, enum.Flag) else value.name
-        return tagged("enum", _name(kind), content)
+        return _tagged("enum", _name(kind), content)
     if isinstance(value, PurePath):
-        return tagged("path", kind.__name__, str(value))
+        return _tagged("path", kind.__name__, str(value))
     if isinstance(value, tuple) and (fields := getattr(kind, "_fields", None)) is not None:
-        return tagged("namedtuple", _name(kind), list(fields), list(value))
+        return _tagged("namedtuple", _name(kind), list(fields), list(value))
     if isinstance(value, datetime.tzinfo) and isinstance(zone := getattr(value, "zone", 0), str):
-        return tagged("pytz", zone)
+        return _tagged("pytz", zone)
     if dataclasses.is_dataclass(kind) and not isinstance(value, _BUILT_IN):
-        return tagged("dataclass", _name(kind), _attributes(value))
+        return _tagged("dataclass", _name(kind), _attributes(value))
     if "numpy" in sys.modules:  # otherwise it is nothing of those libraries
         from infoprior.fingerprints._arrays import array_parts
 
         if (parts := array_parts(value)) is not None:
-            return tagged(*parts)
+            return _tagged(*parts)
     raise FingerprintError(
         f"is a {kind.__module__}.{kind.__qualname__}, which has no fingerprint: give the values "
         "that the result depends on (numbers, texts, lists, dicts, arrays, tables, dataclasses)."
     )
 
 
-def tagged(tag: str, *contents: Any) -> str:
+def _tagged(tag: str, *contents: Any) -> str:
     """The text of something that JSON does not have."""
     return f"!{tag}({','.join(_text(content) for content in contents)})"
-
-
-def content_hash(content: Any) -> str:
-    """SHA-256 of bytes, for the text of what may be large."""
-    return hashlib.sha256(content).hexdigest()
 
 
 def _texts(values: Iterable[Any], places: Iterable[Any] | None = None) -> list[str]:
@@ -126,18 +121,18 @@ def _set(value: Iterable[Any]) -> str:
 
 
 def _moment(value: datetime.datetime | datetime.time) -> str:
-    return tagged(type(value).__name__, value.isoformat(), value.fold, value.tzinfo)
+    return _tagged(type(value).__name__, value.isoformat(), value.fold, value.tzinfo)
 
 
 def _zone(value: zoneinfo.ZoneInfo) -> str:
     if value.key is None:
         raise FingerprintError("is a time zone without a name, which has no fingerprint.")
-    return tagged("ZoneInfo", value.key)
+    return _tagged("ZoneInfo", value.key)
 
 
 def _decimal(value: Decimal) -> str:
     sign, digits, exponent = value.as_tuple()
-    return tagged("Decimal", sign, "".join(map(str, digits)), exponent)
+    return _tagged("Decimal", sign, "".join(map(str, digits)), exponent)
 
 
 def _attributes(value: Any) -> dict[str, Any]:
@@ -168,21 +163,21 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     tuple: lambda value: f"!tuple({','.join(_texts(value))})",
     set: _set,
     frozenset: _set,
-    OrderedDict: lambda value: tagged("OrderedDict", list(value.items())),
-    bytes: lambda value: tagged("bytes", content_hash(value)),
-    bytearray: lambda value: tagged("bytearray", content_hash(value)),
-    complex: lambda value: tagged("complex", value.real, value.imag),
-    range: lambda value: tagged("range", value.start, value.stop, value.step),
-    slice: lambda value: tagged("slice", value.start, value.stop, value.step),
+    OrderedDict: lambda value: _tagged("OrderedDict", list(value.items())),
+    bytes: lambda value: _tagged("bytes", content_hash(value)),
+    bytearray: lambda value: _tagged("bytearray", content_hash(value)),
+    complex: lambda value: _tagged("complex", value.real, value.imag),
+    range: lambda value: _tagged("range", value.start, value.stop, value.step),
+    slice: lambda value: _tagged("slice", value.start, value.stop, value.step),
     Decimal: _decimal,
-    Fraction: lambda value: tagged("Fraction", value.numerator, value.denominator),
-    uuid.UUID: lambda value: tagged("UUID", value.hex),
+    Fraction: lambda value: _tagged("Fraction", value.numerator, value.denominator),
+    uuid.UUID: lambda value: _tagged("UUID", value.hex),
     datetime.datetime: _moment,
     datetime.time: _moment,
-    datetime.date: lambda value: tagged("date", value.isoformat()),
-    datetime.timedelta: lambda value: tagged(
+    datetime.date: lambda value: _tagged("date", value.isoformat()),
+    datetime.timedelta: lambda value: _tagged(
         "timedelta", value.days, value.seconds, value.microseconds
     ),
-    datetime.timezone: lambda value: tagged("timezone", value.utcoffset(None), value.tzname(None)),
+    datetime.timezone: lambda value: _tagged("timezone", value.utcoffset(None), value.tzname(None)),
     zoneinfo.ZoneInfo: _zone,
 }

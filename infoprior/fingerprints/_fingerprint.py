@@ -8,14 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from infoprior._arguments import is_whole
-from infoprior.fingerprints._canonical import canonical_text, content_hash
-from infoprior.fingerprints._errors import FingerprintError
+from infoprior.fingerprints._canonical import canonical_text
+from infoprior.fingerprints._errors import FingerprintError, SourceError
+from infoprior.fingerprints._hash import content_hash
 
 SHORTEST, LONGEST = 8, 64  # hexadecimal digits
-
-
-class SourceError(ModuleNotFoundError):
-    """There is no such package, or none of its sources."""
 
 
 def fingerprint(*parts: Any, length: int = 16) -> str:

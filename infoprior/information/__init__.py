@@ -9,8 +9,8 @@ never seen. The room knows nothing of networks, tasks or files.
 >>> rng = np.random.default_rng(0)
 >>> x = rng.normal(size=(2000, 1))
 >>> y = 0.9 * x + np.sqrt(1 - 0.9**2) * rng.normal(size=(2000, 1))
->>> found = estimate(x, y, seed=0)
->>> abs(found.nats - 0.83) < 0.1
+>>> result = estimate(x, y, seed=0)
+>>> abs(result.nats - 0.83) < 0.1
 True
 """
 

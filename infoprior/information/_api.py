@@ -19,7 +19,7 @@ from infoprior._threads import use_threads
 from infoprior.information import _binning, _copula, _corrected, _neighbors, _noisy
 from infoprior.information._inputs import InformationError
 from infoprior.information._neural import labels, lda, pairs
-from infoprior.information._neural.crossfit import Training
+from infoprior.information._neural.crossfit import CriticSettings
 from infoprior.information._result import FLAGS, Estimate, Estimates, constant_estimate
 from infoprior.information._samples import (
     as_classes,
@@ -289,8 +289,8 @@ def _with_labels(
         if is_constant(y_k):
             continue
         layers = [_shaped(x[k], name) for k in mine]
-        found = function(layers, y_k.to(layers[0].device), seed=seed, **options)
-        for k, answer in zip(mine, found, strict=True):
+        estimates = function(layers, y_k.to(layers[0].device), seed=seed, **options)
+        for k, answer in zip(mine, estimates, strict=True):
             answers[k] = answer
     return answers, stacked or many
 
@@ -316,7 +316,7 @@ def _checked(name: str, options: dict[str, Any]) -> Callable[..., list[Estimate]
     parameters = inspect.signature(function).parameters.values()
     known = [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
     if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
-        known += list(Training.__dataclass_fields__)
+        known += list(CriticSettings.__dataclass_fields__)
     known.remove("seed")
     unknown = [option for option in options if option not in known]
     if unknown:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from infoprior._arguments import is_whole
 from infoprior.information._inputs import InformationError, generator
 from infoprior.information._ranks import normal_scores, tied_columns
 from infoprior.information._result import Estimate, constant_estimate
@@ -165,7 +166,7 @@ def _ross(x: Tensor, sizes: list[int], seed: int, k: int) -> Estimate:
 
 
 def _check_neighbours(k: int, n: int) -> None:
-    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k < n:
+    if not is_whole(k) or not 1 <= k < n:
         raise InformationError(f"k is {k}; give a whole number of neighbours from 1 to {n - 1}.")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from infoprior._arguments import is_whole
 from infoprior.information._inputs import InformationError, generator, positive
 from infoprior.information._result import Estimate
 
@@ -98,7 +99,7 @@ def _check(sigma: float | None, relative: float, draws: int, bounds: str) -> Non
     for name, value in (("sigma", sigma), ("relative", relative)):
         if value is not None or name == "relative":
             positive(value, name, "a standard deviation")
-    if isinstance(draws, bool) or not isinstance(draws, int) or draws < 1:
+    if not is_whole(draws) or draws < 1:
         raise InformationError(f"draws is {draws}; give a whole number from 1 up.")
     if bounds not in ("sample", "pairwise"):
         raise InformationError(f"bounds is {bounds!r}; give 'sample' or 'pairwise'.")

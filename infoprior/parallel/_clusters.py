@@ -43,18 +43,18 @@ def run(
         JobError: a job raised; the message names it.
         EngineError: see `infoprior.parallel.run_jobs`.
     """
-    facts = describe(*_top(function))
+    facts = describe(*_top_package(function))
     yield from (_dask if engine == "dask" else _ray)(calls, address, facts)
 
 
 def _dask(calls: Iterable[Call], address: str, facts: Facts) -> Iterator[tuple[str, str]]:
-    _need("dask", "distributed")
+    _require_package("dask", "distributed")
     from distributed import Client, TimeoutError
     from joblib import Parallel, delayed, parallel_config
 
     from infoprior.parallel._dask import Backend
 
-    _knock("Dask scheduler", address)
+    _check_reachable("Dask scheduler", address)
     try:
         client = Client(address, timeout=2 * _PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -72,8 +72,8 @@ def _dask(calls: Iterable[Call], address: str, facts: Facts) -> Iterator[tuple[s
         for worker, threads in client.nthreads().items():
             _refuse_threads(worker, threads)
         names = other_packages(facts)
-        for worker, found in client.run(describe, *names, on_error="return").items():
-            compare(facts, found, worker)
+        for worker, theirs in client.run(describe, *names, on_error="return").items():
+            compare(facts, theirs, worker)
         # One job a task: a batch would lose several jobs with a worker. Arguments travel in a
         # tuple, which joblib never leaves with a single worker as it does with large arrays.
         with parallel_config(backend=Backend(client=client)):
@@ -85,13 +85,13 @@ def _dask(calls: Iterable[Call], address: str, facts: Facts) -> Iterator[tuple[s
         except (JobError, EngineError):
             raise
         except Exception as error:
-            raise _lost(f"Dask at {address}", error) from error
+            raise _gave_up(f"Dask at {address}", error) from error
     finally:
         client.close(timeout=2)
 
 
 def _ray(calls: Iterable[Call], address: str, facts: Facts) -> Iterator[tuple[str, str]]:
-    _need("ray", "ray")
+    _require_package("ray", "ray")
     import ray
     from joblib import Parallel, delayed, parallel_config
 
@@ -99,7 +99,7 @@ def _ray(calls: Iterable[Call], address: str, facts: Facts) -> Iterator[tuple[st
 
     mine = not ray.is_initialized()
     if mine:
-        _knock("Ray cluster", address)
+        _check_reachable("Ray cluster", address)
         try:
             # Workers are started anew for this run, so that their settings can be the client's.
             settings = {name: value for name, value in facts if name in SETTINGS}
@@ -124,13 +124,13 @@ def _ray(calls: Iterable[Call], address: str, facts: Facts) -> Iterator[tuple[st
         except (JobError, EngineError):
             raise
         except Exception as error:
-            raise _lost(f"Ray at {address}", error) from error
+            raise _gave_up(f"Ray at {address}", error) from error
     finally:
         if mine:
             ray.shutdown()
 
 
-def _need(extra: str, module: str) -> None:
+def _require_package(extra: str, module: str) -> None:
     if find_spec(module) is None:
         raise EngineError(
             f"engine = {extra!r} needs packages that are not installed: "
@@ -138,7 +138,7 @@ def _need(extra: str, module: str) -> None:
         )
 
 
-def _knock(engine: str, address: str) -> None:
+def _check_reachable(engine: str, address: str) -> None:
     """Where nothing listens, Ray tries for minutes or ends the process; Dask gives up slowly."""
     host, _, port = re.sub(r"^\w+://", "", address).rpartition(":")
     if not port.isdigit():
@@ -166,7 +166,7 @@ def _refuse_threads(worker: str, threads: int) -> None:
         )
 
 
-def _lost(where: str, error: Exception) -> EngineError:
+def _gave_up(where: str, error: Exception) -> EngineError:
     return EngineError(
         f"{where} gave a job up: {first_line(error)}. What had finished is kept: start again."
     )
@@ -182,7 +182,7 @@ def _on_dask(
     return run_checked(function, key, arguments, facts)
 
 
-def _top(function: Callable[..., Any]) -> list[str]:
+def _top_package(function: Callable[..., Any]) -> list[str]:
     """The top-level package of a function; none for one of a script, which travels by itself."""
     top = (getattr(function, "__module__", None) or "__main__").partition(".")[0]
     return [top] if top not in ("__main__", "infoprior") else []

@@ -37,12 +37,12 @@ def run_checked(
     function: Callable[..., Any], key: str, arguments: tuple[Any, ...], facts: Facts
 ) -> tuple[str, str]:
     """On a worker: (key, JSON text), after this process has shown that it has the client's code."""
-    _settle(facts)
+    _check_worker_once(facts)
     return key, run_job(function, key, arguments)
 
 
 @lru_cache(maxsize=8)
-def _settle(facts: Facts) -> None:
+def _check_worker_once(facts: Facts) -> None:
     """Once a process. Workers may join at any time, so that each is asked, not only the first."""
     compare(facts, describe(*other_packages(facts)), f"on {platform.node()}")
     from threadpoolctl import threadpool_limits  # comes with scikit-learn

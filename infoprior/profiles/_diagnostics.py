@@ -94,5 +94,5 @@ def _rise(quantity: str, layers: pd.DataFrame) -> dict[str, Any]:
         excess = rise - error if np.isfinite(error) else rise
         if excess > most:
             most, best = excess, (rise, error, names[i], names[j])
-    found = (*best, bool(best[0] > best[1]))  # an unknown error is never exceeded
-    return {f"{quantity}_{c}": v for c, v in zip(COLUMNS, found, strict=True)}
+    cells = (*best, bool(best[0] > best[1]))  # an unknown error is never exceeded
+    return {f"{quantity}_{c}": v for c, v in zip(COLUMNS, cells, strict=True)}

@@ -162,8 +162,10 @@ def profile_networks(
                 k for k, layer in enumerate(layers)
                 if recipes[k] == one and np.isfinite(layer.t).all()
             ]  # fmt: skip
-            found = _measure(x, y, [layers[k].t for k in read], seed, one, threads) if read else []
-            values |= dict(zip(read, found, strict=True))
+            measured = (
+                _measure(x, y, [layers[k].t for k in read], seed, one, threads) if read else []
+            )
+            values |= dict(zip(read, measured, strict=True))
         h_y = entropy(y)
         table = [
             {
@@ -177,7 +179,7 @@ def profile_networks(
                 "width": int(np.prod(layer.t.shape[1:])),
                 "n": len(rows),
                 "h_y": h_y,
-                **(_values(layer.t, *values[k]) if k in values else LOST),
+                **(_values(layer.t, *values[k]) if k in values else NON_FINITE_LAYER),
             }
             for k, layer in enumerate(layers)
         ]
@@ -250,7 +252,7 @@ _TY = {
 _XT = {"mi_xt_lower": "lower", "mi_xt_upper": "upper", "sigma": "sigma"}
 _STATISTICS = ("effective_rank", "dead_units", "activation_entropy")
 
-LOST = {
+NON_FINITE_LAYER = {
     **dict.fromkeys(("mi_xt", "mi_ty", *_TY, *_XT, *_STATISTICS), 0.0),
     "flags": f"{CONSTANT},{NON_FINITE}",
 }
@@ -275,8 +277,8 @@ def _values(t: np.ndarray, ty: Estimate, xt: Estimate) -> dict[str, Any]:
     }
 
 
-def _number(found: Estimate, attribute: str) -> float:
-    value = getattr(found, attribute)
+def _number(estimate: Estimate, attribute: str) -> float:
+    value = getattr(estimate, attribute)
     if value is None:
-        return 0.0 if CONSTANT in found.flags else float("nan")
+        return 0.0 if CONSTANT in estimate.flags else float("nan")
     return float(value)

@@ -34,7 +34,11 @@ def tail(info: TaskInfo) -> str:
 
 
 def replace(page: str, inner: str) -> str:
-    """The page with `inner` between the two marks; ValueError if it has no marks."""
+    """The page with `inner` between the two marks.
+
+    Raises:
+        ValueError: it has no marks.
+    """
     if page.find(OPEN) < 0 or page.find(CLOSE) < page.find(OPEN):
         raise ValueError(f"the page has no {OPEN} followed by {CLOSE}; add them")
     pattern = re.compile(f"{re.escape(OPEN)}.*?{re.escape(CLOSE)}", re.DOTALL)

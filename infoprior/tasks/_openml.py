@@ -12,10 +12,16 @@ from infoprior.tasks._task import Task, TaskError
 
 
 def load_openml(data_id: int, *, seed: int, caps: Caps) -> Task:
-    """Data set `data_id` with its default target, as task "openml/<id>".
+    """A data set of openml.org with its default target, as task "openml/<id>".
 
-    Raises `TaskError` if the package is not installed, there is no network, the id is unknown or
-    the data set has no default target.
+    Args:
+        data_id: of the data set.
+        seed: of the split.
+        caps: most rows of each part.
+
+    Raises:
+        TaskError: the package is not installed, there is no network, the id is unknown, or the data
+            set has no single default target.
     """
     from infoprior.tasks._tables.columns import columns_of_frame
     from infoprior.tasks._tables.labels import labelled

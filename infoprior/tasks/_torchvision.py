@@ -34,12 +34,18 @@ _CHANNELS = {1: ("gray",), 3: ("red", "green", "blue")}
 def load_torchvision(name: str, *, seed: int, caps: Caps) -> Task:
     """The task "torchvision/<data set>", or "torchvision/<data set>/<side>" for smaller images.
 
-    Its training part is split 60/20/20 like any other task, at most 20,000 images of it. Files go
-    to the folder named by the environment variable INFOPRIOR_IMAGES, by default
+    The data set's own training part is split 60/20/20 like any other task, at most 20,000 images of
+    it. Files go to the folder named by the environment variable INFOPRIOR_IMAGES, by default
     ~/.cache/infoprior/images.
 
-    Raises `TaskError` if torchvision is not installed, the name is unknown, or the files are
-    neither there nor can be downloaded.
+    Args:
+        name: of the task.
+        seed: of the split.
+        caps: most rows of each part.
+
+    Raises:
+        TaskError: torchvision is not installed, the name is unknown, or the files are neither there
+            nor can be downloaded.
     """
     _, _, path = name.partition("/")
     dataset, *rest = path.split("/")
@@ -91,7 +97,7 @@ def load_torchvision(name: str, *, seed: int, caps: Caps) -> Task:
 
 
 def _read(images: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(uint8 (n, C, H, W), int64 (n,)): what indexing gives is the same for every data set."""
+    """Images, uint8 (n, C, H, W), and labels, int64 (n,), by indexing: alike for all data sets."""
     pixels, labels = [], []
     for row in rows:
         image, label = images[int(row)]

@@ -7,7 +7,15 @@ from collections.abc import Iterable
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """ ", did you mean 'x' or 'y'?" for the closest known words, or an empty text."""
+    """The closest known words, as a message continues: ", did you mean 'x' or 'y'?".
+
+    Args:
+        word: what was given.
+        known: what there is.
+
+    Returns:
+        an empty text where none is close.
+    """
     known = list(known)
     lower = {k.lower(): k for k in known}
     close = difflib.get_close_matches(word.lower(), lower, n=3, cutoff=0.6)

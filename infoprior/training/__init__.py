@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from infoprior.training._errors import TrainingError
     from infoprior.training._many import train_many
     from infoprior.training._objective import objective
-    from infoprior.training._train import Training, train
+    from infoprior.training._train import TrainedNetwork, train
 
 __all__ = [
     "CURVE_COLUMNS",
     "RUNGS",
-    "Training",
+    "TrainedNetwork",
     "TrainingError",
     "objective",
     "train",

@@ -13,3 +13,8 @@ CURVE_COLUMNS = (
     "test_accuracy",
     "diverged",
 )
+"""Keys of a row of a learning curve, one row a recorded epoch: losses are mean cross-entropies in
+nats a row, accuracies lie in [0, 1], `diverged` is a bool."""
+
+CurveRow = dict[str, float]
+"""A row, by the names of `CURVE_COLUMNS`."""

@@ -1,15 +1,17 @@
-"""A task's rows as tensors, and what a network makes of them."""
+"""A task's rows as tensors, and the row of a learning curve that a network gives on them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from infoprior.training._curves import CurveRow
 
 if TYPE_CHECKING:
     from infoprior.tasks import Task
@@ -18,17 +20,21 @@ CHUNK = 1024
 """Rows evaluated at once: activations of that many stay in a core's cache."""
 
 
-class Parts:
-    """A task's three parts as tensors, evaluated in one pass.
+class TaskTensors:
+    """The three parts of a task as tensors, evaluated in one pass.
 
     Args:
         task: what is learned.
         device: where the tensors live.
 
     Attributes:
-        x, y: rows of training, validation and test, one after the other: (n, ...), float32, and
-            (n,), int64.
-        sizes: rows of the three parts.
+        x: rows of training, validation and test, one after the other, shape (n, ...), float32.
+        y: their classes, shape (n,), int64.
+        sizes: number of rows of the three parts.
+        train_x: the training rows, a view of x.
+        train_y: their classes, a view of y.
+        n_classes: number of classes.
+        commonest: the most frequent class of the training rows.
     """
 
     def __init__(self, task: Task, device: str = "cpu") -> None:
@@ -41,24 +47,35 @@ class Parts:
         self.commonest = int(np.bincount(task.y[task.train]).argmax())
 
     @torch.inference_mode()
-    def evaluate(self, logits: Callable[[Tensor], Tensor]) -> dict[str, Any]:
-        """The row of a network in evaluation mode: see `CURVE_COLUMNS`, less the epoch."""
-        return self.row(torch.cat([logits(x) for x in self.x.split(CHUNK)]))
+    def evaluate(self, logits: Callable[[Tensor], Tensor]) -> CurveRow:
+        """The row of a learning curve of a network in evaluation mode.
 
-    def row(self, logits: Tensor) -> dict[str, Any]:
-        """The row of a network that gives these logits, shape (n, n_classes)."""
+        Args:
+            logits: maps rows, shape (m, ...), to logits, shape (m, n_classes).
+
+        Returns:
+            the columns of `CURVE_COLUMNS` but the epoch.
+        """
+        return self.curve_row(torch.cat([logits(x) for x in self.x.split(CHUNK)]))
+
+    def curve_row(self, logits: Tensor) -> CurveRow:
+        """The row of a learning curve of a network that gives these logits.
+
+        Args:
+            logits: shape (n, n_classes).
+        """
         losses = functional.cross_entropy(logits, self.y, reduction="none")
         means = [float(part.mean()) for part in losses.split(self.sizes)]
         # Test rows decide nothing, not even whether a network diverged.
         if not math.isfinite(means[0] + means[1]):
-            return self.diverged()
+            return self.diverged_row()
         return self._row(means, logits.argmax(1), diverged=False)
 
-    def diverged(self) -> dict[str, Any]:
-        """The row of a network that has diverged: it says the commonest training class."""
+    def diverged_row(self) -> CurveRow:
+        """The row of a network that has diverged: it predicts the most frequent training class."""
         return self._row([math.nan] * 3, torch.full_like(self.y, self.commonest), diverged=True)
 
-    def _row(self, losses: list[float], guess: Tensor, diverged: bool) -> dict[str, Any]:
+    def _row(self, losses: list[float], guess: Tensor, diverged: bool) -> CurveRow:
         right = (guess == self.y).split(self.sizes)
         accuracies = [int(part.sum()) / len(part) for part in right]
         return {

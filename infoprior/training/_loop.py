@@ -1,9 +1,9 @@
-"""One network, trained by itself."""
+"""The training of one network: epochs, evaluations, snapshots."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Collection
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,33 +11,42 @@ from torch import Tensor, nn
 
 from infoprior._progress import Stage
 from infoprior.spaces._mlp import MLP
-from infoprior.training._data import Parts, batches
-
-Row = dict[str, Any]
+from infoprior.training._curves import CurveRow
+from infoprior.training._data import TaskTensors, batches
+from infoprior.training._engines.settings import TrainingSettings
 
 
 class Trainer(Protocol):
-    """A network and its optimiser."""
+    """A network and its optimiser.
+
+    Attributes:
+        values: the parameters, shape (n_parameters,).
+    """
 
     values: Tensor
 
     def epoch(self, x: Tensor, y: Tensor, bounds: list[tuple[int, int]]) -> None:
-        """A step for each batch, first and last (exclusive) row, of x and y."""
+        """A step for each batch.
+
+        Args:
+            x: rows in the order of the epoch, shape (n, ...).
+            y: their classes, shape (n,), int64.
+            bounds: first and last (exclusive) row of each batch.
+        """
 
     def logits(self, x: Tensor) -> Tensor:
-        """In evaluation mode, shape (n, n_classes)."""
+        """Logits in evaluation mode, shape (n, n_classes), of x, shape (n, ...)."""
 
 
-def trainer(network: nn.Module, settings: Mapping[str, Any], compiled: bool) -> Trainer:
+def trainer(network: nn.Module, settings: TrainingSettings, compiled: bool) -> Trainer:
     """A network with AdamW: compiled, or by autograd."""
-    options = settings["learning_rate"], settings["weight_decay"]
     if compiled:
         from infoprior.training._engines.compiled import CompiledMLP
 
-        return CompiledMLP(network, *options, settings["batch_size"])  # type: ignore[arg-type]
+        return CompiledMLP(network, *settings)  # type: ignore[arg-type]
     from infoprior.training._engines.autograd import FlatAutograd
 
-    return FlatAutograd(network, *options)
+    return FlatAutograd(network, settings.learning_rate, settings.weight_decay)
 
 
 def compilable(network: nn.Module, device: str = "cpu") -> bool:
@@ -51,44 +60,50 @@ def compilable(network: nn.Module, device: str = "cpu") -> bool:
 
 def train_single(
     network: nn.Module,
-    parts: Parts,
-    settings: Mapping[str, Any],
+    data: TaskTensors,
+    settings: TrainingSettings,
     *,
     seed: int,
     epochs: int,
     record: Collection[int],
     compiled: bool,
-    report: Callable[[int, Row], None] | None = None,
+    report: Callable[[int, CurveRow], None] | None = None,
     snapshots: Collection[int] = (),
     snapshot: Callable[[int], None] | None = None,
     stage: Stage | None = None,
-) -> list[Row]:
-    """Train a network where it stands, and give its curve at the recorded epochs.
+) -> list[CurveRow]:
+    """Train a network in place, and give its learning curve at the recorded epochs.
 
     Args:
-        network: on the device of `parts`; trained in place.
-        settings: learning_rate, weight_decay and batch_size.
+        network: on the device of `data`.
+        data: rows of the task.
+        settings: of AdamW and the batches.
         seed: draws the order of rows.
+        epochs: passes over the training rows.
         record: epochs at which the network is evaluated.
         compiled: see `compilable`.
         report: called with each recorded epoch and its row, until the network has diverged.
         snapshots: epochs after which `snapshot` is called, with the epoch.
+        snapshot: see `snapshots`.
         stage: is told of each epoch that is done.
+
+    Returns:
+        one row per recorded epoch.
     """
     own = trainer(network, settings, compiled)
     order = row_order(seed)
-    bounds = batches(len(parts.train_y), settings["batch_size"])
-    curve: list[Row] = []
-    lost = False
+    bounds = batches(len(data.train_y), settings.batch_size)
+    curve: list[CurveRow] = []
+    diverged = False
     for epoch in range(1, epochs + 1):
-        if not lost:
-            rows = torch.from_numpy(order.permutation(len(parts.train_y))).to(parts.x.device)
-            own.epoch(parts.train_x[rows], parts.train_y[rows], bounds)
-            lost = is_lost(own.values)
+        if not diverged:
+            rows = torch.from_numpy(order.permutation(len(data.train_y))).to(data.x.device)
+            own.epoch(data.train_x[rows], data.train_y[rows], bounds)
+            diverged = is_diverged(own.values)
         if epoch in record:
-            row = parts.diverged() if lost else parts.evaluate(own.logits)
+            row = data.diverged_row() if diverged else data.evaluate(own.logits)
             curve.append({"epoch": epoch, **row})
-            if report is not None and not (lost and len(curve) > 1 and curve[-2]["diverged"]):
+            if report is not None and not (diverged and len(curve) > 1 and curve[-2]["diverged"]):
                 report(epoch, curve[-1])
         if snapshot is not None and epoch in snapshots:
             snapshot(epoch)
@@ -100,16 +115,16 @@ def train_single(
 
 
 def _own_storage(network: nn.Module) -> None:
-    """Parameters and buffers stop being parts of one vector: then any file format takes them."""
+    """Parameters and buffers stop being views of one vector: then every file format takes them."""
     for tensor in (*network.parameters(), *network.buffers()):
         tensor.data = tensor.data.clone()
 
 
 def row_order(seed: int) -> np.random.Generator:
-    """Shuffles the rows of every epoch; of its own, so that dropout doesn't change their order."""
+    """Shuffles the rows of every epoch; a generator of its own, so that dropout leaves it alone."""
     return np.random.default_rng([seed, 1])
 
 
-def is_lost(values: torch.Tensor) -> bool:
-    """Whether a parameter is NaN: then it stays so, and with it every logit."""
+def is_diverged(values: torch.Tensor) -> bool:
+    """Whether one of the parameters, (n,), is NaN: then it stays NaN, and so is every logit."""
     return bool(values.isnan().any())

@@ -156,7 +156,7 @@ def test_label_information_is_entropy_less_cross_entropy() -> None:
     torch.testing.assert_close(value, baseline - cross)
 
 
-def test_doubt_bounds_what_one_row_costs() -> None:
+def test_smoothing_bounds_what_one_row_costs() -> None:
     ratios = torch.tensor([[[-1e6, 0.5], [0.3, -0.2]]])
     classes = torch.tensor([[0, 0]])
     assert float(label_information(ratios, classes)) < -1e5

@@ -145,10 +145,10 @@ def open_to_others(processes: Sequence[int]) -> list[str]:
     """Addresses off the loopback device on which any of these processes listens."""
     import psutil
 
-    found = []
+    addresses = []
     for process in processes:
         for one in psutil.Process(process).net_connections("tcp"):
             ip = re.sub(r"^::ffff:", "", one.laddr.ip)
             if one.status == psutil.CONN_LISTEN and ip not in ("127.0.0.1", "::1"):
-                found.append(f"{ip}:{one.laddr.port}")
-    return found
+                addresses.append(f"{ip}:{one.laddr.port}")
+    return addresses

@@ -66,8 +66,8 @@ def _no_hang() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[clusters.DaskCluster]:
-    with clusters.dask(workers=2) as found:
-        yield found
+    with clusters.dask(workers=2) as running:
+        yield running
 
 
 def dask_jobs(function, jobs, cluster, directory):
@@ -93,8 +93,8 @@ def test_two_workers_go_on_from_a_copied_directory_with_the_same_bytes(cluster, 
     run_jobs(count, half, directory=tmp_path / "half", progress=False)
     shutil.copytree(tmp_path / "half", tmp_path / "there")
     (tmp_path / "log").unlink()
-    found = dask_jobs(count, jobs, cluster, tmp_path / "there")
-    assert list(found) == list(local)
+    results = dask_jobs(count, jobs, cluster, tmp_path / "there")
+    assert list(results) == list(local)
     assert contents(tmp_path / "there") == contents(tmp_path / "local")
     assert sorted(map(int, (tmp_path / "log").read_text().split())) == list(range(5, 12))
     processes = [process.pid for process in (cluster.scheduler, *cluster.workers)]
@@ -122,10 +122,10 @@ def test_a_worker_killed_half_way_loses_no_row_and_doubles_none(cluster, tmp_pat
 
     thread = threading.Thread(target=kill, daemon=True)
     thread.start()
-    found = dask_jobs(count, jobs, cluster, there)
+    results = dask_jobs(count, jobs, cluster, there)
     thread.join()
     assert dead.wait() == -signal.SIGKILL
-    assert list(found) == list(jobs)
+    assert list(results) == list(jobs)
     # What had finished is not run again; what the dead worker was at may be, once.
     ran = sorted(map(int, log.read_text().split()))
     assert set(ran) == set(range(n))
@@ -266,8 +266,8 @@ def test_options_from_params():
     cores = os.cpu_count() or 1
     assert engine_options({"workers": 0}) == {"workers": cores, "engine": "local", "address": None}
     assert engine_options({"workers": 10**6, "engine": None})["workers"] == cores
-    found = engine_options({"workers": 1, "engine": "dask", "address": "tcp://h:8786"})
-    assert found == {"workers": 1, "engine": "dask", "address": "tcp://h:8786"}
+    options = engine_options({"workers": 1, "engine": "dask", "address": "tcp://h:8786"})
+    assert options == {"workers": 1, "engine": "dask", "address": "tcp://h:8786"}
     for params, message in (
         ({"workers": -1}, r"parallel\.workers = -1"),
         ({"workers": "two"}, r"parallel\.workers = 'two'"),

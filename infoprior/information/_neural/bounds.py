@@ -97,7 +97,7 @@ def mine_surrogate(joint: Tensor, batch_log_mean_exp: Tensor, log_average: Tenso
     return joint.mean(dim=-1) - torch.exp(batch_log_mean_exp - log_average)
 
 
-def label_information(log_ratios: Tensor, classes: Tensor, doubt: float = 0.0) -> Tensor:
+def label_information(log_ratios: Tensor, classes: Tensor, smoothing: float = 0.0) -> Tensor:
     """E log q(y | t) / p(y): H(Y) less the cross-entropy, a lower bound on I(T; Y) for every q.
 
     Barber & Agakov, "The IM Algorithm", NeurIPS 2003, equation 3; for q in a family this is its
@@ -108,17 +108,17 @@ def label_information(log_ratios: Tensor, classes: Tensor, doubt: float = 0.0) -
     Args:
         log_ratios: log q(c | t) / p(c) of every class, shape (B, n, C).
         classes: int64, shape (B, n).
-        doubt: share of p(y) that is mixed into q, in [0, 1). A fit to m rows cannot know that
-            something happens less often than once in m: with a doubt of 1 / m no row costs more
+        smoothing: share of p(y) that is mixed into q, in [0, 1). A fit to m rows cannot know that
+            something happens less often than once in m: with a smoothing of 1 / m no row costs more
             than log m, however sure the fit is of another class, and no value falls by more
             than 1 / m.
     """
     own = log_ratios.gather(2, classes[..., None])[..., 0]
-    return with_doubt(own, doubt).mean(dim=-1)
+    return smoothed(own, smoothing).mean(dim=-1)
 
 
-def with_doubt(log_ratios: Tensor, doubt: float | Tensor) -> Tensor:
-    """log of the ratio (1 - doubt) q / p + doubt, of log q / p; exactly 0 where that is."""
-    if isinstance(doubt, float) and doubt == 0.0:
+def smoothed(log_ratios: Tensor, smoothing: float | Tensor) -> Tensor:
+    """log of the ratio (1 - smoothing) q / p + smoothing, of log q / p; exactly 0 where that is."""
+    if isinstance(smoothing, float) and smoothing == 0.0:
         return log_ratios
-    return torch.log1p((1.0 - doubt) * torch.expm1(log_ratios))
+    return torch.log1p((1.0 - smoothing) * torch.expm1(log_ratios))

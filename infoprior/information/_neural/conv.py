@@ -24,7 +24,7 @@ TRUNK = 4
 """Parameters of the convolutions: V1, a1, V2, a2."""
 
 MAPS = {"batch_size": 128, "steps": 300, "learning_rate": 5e-3, "check_every": 20, "patience": 100}
-"""`Training` where a side is maps: a step costs far more than one on vectors."""
+"""`CriticSettings` where a side is maps: a step costs far more than one on vectors."""
 
 Shape = tuple[int, ...]
 

@@ -25,7 +25,7 @@ def uniform(
 
 
 @dataclass
-class Stack:
+class CriticStack:
     """Parameters stacked along the first dimension, one entry per critic.
 
     A critic is drawn from a generator of its own and from its own number of inputs. Weights of
@@ -49,7 +49,7 @@ class Stack:
         """The critics of those numbers only."""
         return type(self)([p.detach()[rows].clone() for p in self.parameters])
 
-    def put(self, rows: Tensor, other: Stack, other_rows: Tensor) -> None:
+    def put(self, rows: Tensor, other: CriticStack, other_rows: Tensor) -> None:
         """Overwrite critics with some of another stack's."""
         for mine, theirs in zip(self.parameters, other.parameters, strict=True):
             mine[rows] = theirs.detach()[other_rows]
@@ -78,7 +78,7 @@ def dense(inputs: Tensor, parameters: list[Tensor]) -> Tensor:
     return torch.baddbmm(b, inputs, w)
 
 
-class PairCritics(Stack):
+class PairCritics(CriticStack):
     """Scores f(x, y) of two continuous sides. Parameters: Wx, Wy, b1, W2, b2, w3.
 
     The first layer is linear in x and y apart, so its two products are computed once and paired
@@ -111,7 +111,7 @@ class PairCritics(Stack):
         return torch.bmm(hidden, w3)[..., 0]
 
 
-class LabelCritics(Stack):
+class LabelCritics(CriticStack):
     """Scores f(t, c), one per class, of a continuous side. Parameters: W1, b1, W2, b2, W3, b3.
 
     `hidden` 0 leaves out the hidden layers: a linear probe, with parameters W, b.

@@ -11,19 +11,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from infoprior._arguments import is_real, is_whole
 from infoprior.information._inputs import InformationError, generator
-from infoprior.information._neural.critics import Stack
+from infoprior.information._neural.critics import CriticStack
 from infoprior.information._neural.folds import Folds
 from infoprior.information._result import Estimate
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam's usual ones
 
-Critics = TypeVar("Critics", bound=Stack)
-Contra = TypeVar("Contra", bound=Stack, contravariant=True)
+Critics = TypeVar("Critics", bound=CriticStack)
+Contra = TypeVar("Contra", bound=CriticStack, contravariant=True)
 
 
 @dataclass(frozen=True)
-class Training:
+class CriticSettings:
     """How critics are trained; every number is per critic.
 
     Attributes:
@@ -50,12 +51,11 @@ class Training:
         for name, least in (("hidden", 0), ("batch_size", 2), ("steps", 1), ("check_every", 1),
                             ("patience", 1)):  # fmt: skip
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            if not is_whole(value) or value < least:
                 raise InformationError(f"{name} is {value!r}; give a whole number >= {least}.")
         for name, positive in (("learning_rate", True), ("weight_decay", False)):
             value = getattr(self, name)
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not number or not 0.0 <= value < math.inf or (positive and value == 0.0):
+            if not is_real(value) or not 0.0 <= value < math.inf or (positive and value == 0.0):
                 raise InformationError(
                     f"{name} is {value!r}; give a number {'above' if positive else 'from'} 0."
                 )
@@ -148,7 +148,7 @@ class CrossFit(Generic[Critics]):
     """
 
     def __init__(
-        self, problem: Problem[Critics], folds: Folds, training: Training, seed: int
+        self, problem: Problem[Critics], folds: Folds, training: CriticSettings, seed: int
     ) -> None:
         self.problem = problem
         self.folds = folds
@@ -202,7 +202,7 @@ class CrossFit(Generic[Critics]):
         return self.problem.value(critics, who, self.rows(part, who))
 
 
-def batches(n_train: int, training: Training, seed: int) -> Tensor:
+def batches(n_train: int, training: CriticSettings, seed: int) -> Tensor:
     """Positions of every step, shape (steps, batch): passes over the training rows, shuffled."""
     size = min(training.batch_size, n_train)
     passes = math.ceil(training.steps * size / n_train)
@@ -218,7 +218,7 @@ class _Adam:
     Written out, because critics leave the stack on the way and take their moments with them.
     """
 
-    def __init__(self, parameters: list[Tensor], training: Training) -> None:
+    def __init__(self, parameters: list[Tensor], training: CriticSettings) -> None:
         self.parameters = [p.requires_grad_(True) for p in parameters]
         self.rate = training.learning_rate
         self.decay = 1.0 - training.learning_rate * training.weight_decay

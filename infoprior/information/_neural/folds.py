@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from infoprior._arguments import is_whole
 from infoprior.information._inputs import InformationError, generator
 
 
@@ -44,7 +45,7 @@ def deal(n: int, folds: int, seed: int, labels: np.ndarray | None = None) -> Fol
     Raises:
         InformationError: fewer than three folds, or more than half as many as rows.
     """
-    if isinstance(folds, bool) or not isinstance(folds, int) or not 3 <= folds <= n // 2:
+    if not is_whole(folds) or not 3 <= folds <= n // 2:
         raise InformationError(
             f"folds is {folds!r} for {n} rows; give a whole number of at least 3 (train, choose, "
             "report) that leaves two rows a fold."

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from infoprior.information._entropy import entropy
 from infoprior.information._inputs import InformationError
-from infoprior.information._neural.bounds import label_information, with_doubt
+from infoprior.information._neural.bounds import label_information, smoothed
 from infoprior.information._neural.conv import MAPS, ConvLabelCritics, coarse, prepare
 from infoprior.information._neural.critics import LabelCritics
-from infoprior.information._neural.crossfit import CrossFit, Fits, Training
+from infoprior.information._neural.crossfit import CriticSettings, CrossFit, Fits
 from infoprior.information._neural.folds import Folds, deal
 from infoprior.information._neural.groups import (
     group_entries,
@@ -50,8 +50,8 @@ LINEAR = {
     "patience": 60,
 }
 
-DOUBTS = (0.03, 0.1, 0.2, 0.3, 0.5, 0.7)
-"""Shares of doubt tried for the discriminants' posterior, on the validation rows: labels can be
+SMOOTHINGS = (0.03, 0.1, 0.2, 0.3, 0.5, 0.7)
+"""Smoothings tried for the discriminants' posterior, on the validation rows: labels can be
 wrong, and rows wild, more often than Gaussian classes allow."""
 COARSE = 512
 """At most so many averages of a map for the discriminants."""
@@ -67,15 +67,15 @@ class LabelProblem:
         offset: log q(c | t) / p(c) of a base, float32, shape (B, n, C), or None.
         normalized: scores are made log q(c | t) / p(c) row by row, the objective is the
             cross-entropy; otherwise they are those of the Donsker-Varadhan bound.
-        doubt: of the cross-entropy, see `label_information`.
+        smoothing: of the cross-entropy, see `label_information`.
     """
 
     def __init__(
         self, t: Tensor, source: Tensor, classes: Tensor, log_shares: Tensor,
-        offset: Tensor | None = None, *, normalized: bool = True, doubt: float = 0.0,
+        offset: Tensor | None = None, *, normalized: bool = True, smoothing: float = 0.0,
     ) -> None:  # fmt: skip
         self.t, self.source, self.classes, self.log_shares = t, source, classes, log_shares
-        self.offset, self.normalized, self.doubt = offset, normalized, doubt
+        self.offset, self.normalized, self.smoothing = offset, normalized, smoothing
         self.at_once = rows_at_once(len(source), t.shape[2:])
 
     def bound(self, critics: LabelCritics, who: Tensor, rows: Tensor) -> Tensor:
@@ -87,7 +87,7 @@ class LabelProblem:
             scores = scores + self.offset[who[:, None], rows]
         if self.normalized:
             ratios = log_ratios(scores, self.log_shares)
-            return label_information(ratios, self.classes[rows], self.doubt)
+            return label_information(ratios, self.classes[rows], self.smoothing)
         joint = label_information(scores, self.classes[rows])
         weighted = (scores + self.log_shares).flatten(1)
         return joint - (torch.logsumexp(weighted, dim=1) - torch.log(torch.tensor(rows.shape[1])))
@@ -118,23 +118,23 @@ def _base(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """What critics read, (2 K, n, d): the layers as they are and by rank; which of them each critic
     gets, (K F,): the one whose discriminants tell more of its validation rows' labels; and the
-    log-ratios of those, with the doubt that serves best there, (K F, n, C). Critics of maps read
-    the maps, (K, n, C, H, W), whatever form of the coarse maps the discriminants take."""
+    log-ratios of those, with the best smoothing there, (K F, n, C). Critics of maps read the maps,
+    (K, n, C, H, W), whatever form of the coarse maps the discriminants take."""
     maps = has_maps(*x)
     flat = [coarse(t, COARSE) if maps else t for t in x]
     both = [stack_padded([form(t) for t in flat]).float() for form in (standardize, normal_scores)]
     ratios = torch.stack([_discriminants(t, y, folds, log_shares) for t in both])
     least = 1.0 / folds.train.shape[1]
-    doubts = (least, *(d for d in DOUBTS if d > least))
+    smoothings = (least, *(d for d in SMOOTHINGS if d > least))
     values = torch.stack(
-        [torch.stack([held_out(r, y, folds.validation, d) for r in ratios]) for d in doubts]
-    )  # (doubts, 2, K, F)
+        [torch.stack([held_out(r, y, folds.validation, d) for r in ratios]) for d in smoothings]
+    )  # (smoothings, 2, K, F)
     # Fold by fold: the rows that a fold tests are others' validation rows.
     value, choice = values.flatten(0, 1).max(dim=0)
     ranked = choice % 2 == 1
-    doubt = torch.tensor(doubts, device=y.device)[choice // 2][..., None, None]
+    smoothing = torch.tensor(smoothings, device=y.device)[choice // 2][..., None, None]
     each = torch.arange(len(x), device=y.device)[:, None].expand(-1, len(folds))
-    chosen = with_doubt(torch.where(ranked[..., None, None], ratios[1], ratios[0]), doubt)
+    chosen = smoothed(torch.where(ranked[..., None, None], ratios[1], ratios[0]), smoothing)
     # No base in a fold where it is worth less than nothing.
     offset = torch.where((value > 0.0)[..., None, None], chosen, 0.0).flatten(0, 1)
     if maps:
@@ -147,7 +147,7 @@ def _estimates(
     options: dict[str, Any], *,
     base: bool = False, normalized: bool = True, corrected: bool = False, ranks: bool = True,
 ) -> list[Estimate]:  # fmt: skip
-    folds = deal(len(y), Training(**options).folds, seed, y.cpu().numpy()).to(y.device)
+    folds = deal(len(y), CriticSettings(**options).folds, seed, y.cpu().numpy()).to(y.device)
     n_classes = int(y.max()) + 1
     counts = torch.bincount(y[folds.test.flatten()], minlength=n_classes).double()
     log_shares = (counts / counts.sum()).clamp(min=1e-300).log()
@@ -156,7 +156,7 @@ def _estimates(
     for group in group_entries(x):
         layers = [x[k] for k in group]
         maps = has_maps(*layers)
-        training = Training(**(defaults | (MAPS if maps else {}) | options))
+        training = CriticSettings(**(defaults | (MAPS if maps else {}) | options))
         offset = None
         if base:
             t, source, offset = _base(layers, y, folds, log_shares)
@@ -165,7 +165,7 @@ def _estimates(
             source = torch.arange(len(t), device=y.device).repeat_interleave(len(folds))
         problem = LabelProblem(
             t.float(), source, y, log_shares.float(), offset,
-            normalized=normalized, doubt=1.0 / folds.train.shape[1],
+            normalized=normalized, smoothing=1.0 / folds.train.shape[1],
         )  # fmt: skip
         critics: LabelCritics
         if maps:
@@ -190,7 +190,7 @@ def hybrid_labels(
     """The recommended estimate of I(T; Y): linear discriminants, and a critic on top.
 
     In each fold shrunk linear discriminants (`fit_discriminants`) are fitted to the training rows,
-    of the layer as it is or by ranks, and mixed with the labels' shares by some doubt, whichever
+    of the layer as it is or by ranks, and smoothed towards the labels' shares, whichever
     tells most of the validation rows; a critic with
     one score per class that starts at zero is added to their log-ratio and trained on the
     cross-entropy, stopped by the validation rows. `nats` is the mean of `train` and `test`: see
@@ -201,7 +201,7 @@ def hybrid_labels(
         x: K layers, shapes (n, d_k) or (n, C, H, W), float64.
         y: classes 0 .. C-1, int64, shape (n,).
         seed: draws folds, batches and weights; every layer gets the same draws.
-        training: fields of `Training`.
+        training: fields of `CriticSettings`.
 
     Returns:
         K estimates in nats; `saturated` means near H(Y).
@@ -227,7 +227,7 @@ def enumerated(
         seed: draws folds, batches and weights; every layer gets the same draws.
         ranks: columns are mapped to normal scores by rank; otherwise they are standardised. Maps
             are standardised channel by channel.
-        training: fields of `Training`.
+        training: fields of `CriticSettings`.
 
     Returns:
         K estimates in nats, `nats` being `test`, a lower bound in expectation.

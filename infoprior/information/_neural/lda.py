@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from infoprior.information._entropy import entropy
-from infoprior.information._neural.bounds import with_doubt
+from infoprior.information._neural.bounds import smoothed
 from infoprior.information._neural.crossfit import Fits
 from infoprior.information._neural.folds import deal
 from infoprior.information._neural.groups import group_by_size, stack_padded
@@ -107,12 +107,12 @@ def log_ratios(scores: Tensor, log_shares: Tensor) -> Tensor:
     return scores - torch.logsumexp(scores + log_shares, dim=-1, keepdim=True)
 
 
-def held_out(ratios: Tensor, y: Tensor, rows: Tensor, doubt: float) -> Tensor:
+def held_out(ratios: Tensor, y: Tensor, rows: Tensor, smoothing: float) -> Tensor:
     """Nats of log q(c | t) / p(c), (K, F, n, C), on each fold's rows (F, m): shape (K, F);
-    `doubt` as of `label_information`."""
+    `smoothing` as of `label_information`."""
     each = torch.arange(len(rows), device=rows.device)[:, None]
     own = ratios[:, each, rows, y[rows]]  # (K, F, m)
-    return with_doubt(own, doubt).mean(dim=-1)
+    return smoothed(own, smoothing).mean(dim=-1)
 
 
 def lda(x: Sequence[Tensor], y: Tensor, *, seed: int = 0, folds: int = 5) -> list[Estimate]:
@@ -120,8 +120,8 @@ def lda(x: Sequence[Tensor], y: Tensor, *, seed: int = 0, folds: int = 5) -> lis
 
     Exact for such classes; for others it is what a linear rule tells of Y. The mean of log q(y | t)
     / p(y) over the rows that were fitted is too high by about as much as it is too low over
-    others; `nats` is the mean of the two (Efron, JASA 81, 1986). Of m rows fitted, a share of 1 / m
-    is left in doubt (`label_information`).
+    others; `nats` is the mean of the two (Efron, JASA 81, 1986). Of m rows fitted, the
+    posterior is smoothed by 1 / m (`label_information`).
 
     Args:
         x: K layers, shapes (n, d_k), float64. y: classes 0 .. C-1, int64, shape (n,).
@@ -154,8 +154,8 @@ def lda(x: Sequence[Tensor], y: Tensor, *, seed: int = 0, folds: int = 5) -> lis
         nothing = torch.zeros_like(test, dtype=torch.int64)
         fits = Fits(train, test, test, nothing, nothing.bool())
         for place, k in enumerate(group):
-            found = fits.estimate(place, "lda", parts.n, ceiling, corrected=True)
-            flags = tuple(flag for flag in found.flags if flag != "never_rose")
-            answers[k] = Estimate(found.nats, "lda", parts.n, train=found.train, test=found.test,
-                                  fold_spread=found.fold_spread, flags=flags)  # fmt: skip
+            mean = fits.estimate(place, "lda", parts.n, ceiling, corrected=True)
+            flags = tuple(flag for flag in mean.flags if flag != "never_rose")
+            answers[k] = Estimate(mean.nats, "lda", parts.n, train=mean.train, test=mean.test,
+                                  fold_spread=mean.fold_spread, flags=flags)  # fmt: skip
     return [answers[k] for k in range(len(x))]

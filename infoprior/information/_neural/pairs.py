@@ -15,7 +15,7 @@ from infoprior.information._inputs import InformationError
 from infoprior.information._neural import bounds as bound
 from infoprior.information._neural.conv import MAPS, ConvPairCritics, prepare
 from infoprior.information._neural.critics import PairCritics
-from infoprior.information._neural.crossfit import CrossFit, Fits, Training
+from infoprior.information._neural.crossfit import CriticSettings, CrossFit, Fits
 from infoprior.information._neural.folds import Folds, deal
 from infoprior.information._neural.groups import (
     group_entries,
@@ -139,7 +139,7 @@ def _fit(
     """Per pair: the fits of its group, its number in them, the rows used, and what `_remainder`
     says (0 without a base)."""
     n = len(x[0])
-    checked = Training(**options)
+    checked = CriticSettings(**options)
     if checked.hidden == 0:
         raise InformationError(f"hidden is 0; {name} needs a whole number >= 1.")
     folds = deal(n, checked.folds, seed).to(x[0].device)
@@ -148,7 +148,7 @@ def _fit(
         maps = has_maps(x[group[0]], y[group[0]])
         if maps and base:
             raise InformationError("base=True needs vectors; feature maps have no copula here.")
-        training = Training(**((MAPS if maps else {}) | options))
+        training = CriticSettings(**((MAPS if maps else {}) | options))
         left = stack_padded([prepare(x[k], ranks) for k in group])
         right = stack_padded([prepare(y[k], ranks) for k in group])
         copulas = _base(left, right, folds) if base else None
@@ -237,7 +237,7 @@ def hybrid(
     Args:
         x, y: K pairs of shapes (n, dx_k) and (n, dy_k), float64.
         seed: draws folds, batches and weights; every pair gets the same draws.
-        training: fields of `Training`.
+        training: fields of `CriticSettings`.
 
     Returns:
         K estimates in nats.
@@ -272,7 +272,7 @@ def mine(
             information between continuous sides; otherwise they are standardised. Maps are
             standardised channel by channel.
         base: critics are added to the log-ratio of an elliptical copula (`fit_copula`).
-        training: fields of `Training`.
+        training: fields of `CriticSettings`.
 
     Returns:
         K estimates in nats, `nats` being `test`.

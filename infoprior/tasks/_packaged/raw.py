@@ -31,8 +31,14 @@ _SEPARATORS = {"comma": ",", "space": r"\s+", "semicolon": ";"}
 class Package:
     """A package that ships data.
 
-    licence: of the package, as its metadata says; extra: the extra of infoprior that installs it
-    folder: of the raw files, below the module; archive: a tar file in that folder that holds them
+    Attributes:
+        distribution: its name for pip.
+        module: its name for Python.
+        licence: of the package, as its metadata says.
+        extra: the extra of infoprior that installs it.
+        folder: of the raw files, below the module.
+        entries: its data sets.
+        archive: a tar file in that folder that holds the files; empty where they lie there.
     """
 
     distribution: str
@@ -45,19 +51,28 @@ class Package:
 
     @property
     def source(self) -> str:
+        """The distribution and its installed version."""
         return f"{self.distribution} {importlib.metadata.version(self.distribution)}"
 
     @property
     def command(self) -> str:
+        """What installs it."""
         return f"pip install 'infoprior[{self.extra}]'"
 
     def installed(self) -> bool:
+        """Whether it is; it is not imported."""
         return importlib.util.find_spec(self.module) is not None
 
 
 @dataclass(frozen=True)
 class Raw:
-    """Features and labels as they lie in the file; groups tells whose a row is, if known."""
+    """Features and labels as they lie in the file.
+
+    Attributes:
+        columns: raw features of n rows.
+        labels: of the n rows.
+        groups: whose each row is, where that is known.
+    """
 
     columns: list[Column]
     labels: list[str]
@@ -65,7 +80,15 @@ class Raw:
 
 
 def read_raw(entry: Entry, package: Package) -> Raw:
-    """The data set of `entry`; `TaskError` if its package or its file is not there."""
+    """Read a data set's file.
+
+    Args:
+        entry: the data set.
+        package: that ships it.
+
+    Raises:
+        TaskError: the package or the file is not there.
+    """
     if package.module == "sklearn":
         return _read_sklearn(entry)
     spec = importlib.util.find_spec(package.module)
@@ -100,6 +123,7 @@ def _members(path: Path, names: tuple[str, ...]) -> dict[str, bytes]:
 
 
 def _read_sklearn(entry: Entry) -> Raw:
+    """A data set of scikit-learn, by its own loader."""
     from sklearn import datasets
 
     bunch: Any = getattr(datasets, "load_" + entry.name.partition("/")[2])()
@@ -111,6 +135,7 @@ def _read_sklearn(entry: Entry) -> Raw:
 
 
 def _read_matrix(path: Path) -> Raw:
+    """A file of numbers, and one of labels beside it."""
     import pandas as pd
 
     X = pd.read_csv(path, sep=r"\s+", header=None).to_numpy(dtype=np.float64)
@@ -146,11 +171,13 @@ def _read_frame(path: Path, entry: Entry, held: bytes | None) -> Any:
 
 
 def _attribute(line: str) -> str:
+    """The name in a line @attribute of an ARFF file."""
     match = re.match(r"@attribute\s+('[^']*'|\"[^\"]*\"|[^\s{]+)", line, re.IGNORECASE)
     return match.group(1).strip("'\"") if match else line
 
 
 def _parts(frame: Any, entry: Entry) -> Raw:
+    """A table's features, labels and groups, as its entry says."""
     names = list(frame.columns)
 
     def position(column: int | str) -> int:
@@ -176,6 +203,7 @@ def _parts(frame: Any, entry: Entry) -> Raw:
 
 
 def _column(name: str, series: Any, *, nominal: bool) -> Column:
+    """Numbers where the file has them, or where every text is one; else categories."""
     from pandas.api import types
 
     if types.is_numeric_dtype(series) and not nominal:
@@ -188,9 +216,17 @@ def _texts(series: Any) -> list[str]:
 
 
 def classes(entry: Entry, labels: Sequence[str]) -> tuple[list[str], np.ndarray]:
-    """Labels after cuts and merges, and which rows stay: those with a label that is not left out.
+    """Labels after cuts and merges, and which rows stay.
 
     Quantiles are of the labelled rows; a value at an edge counts to the class below.
+
+    Args:
+        entry: says what is cut, merged and left out.
+        labels: of n rows, as they lie in the file.
+
+    Returns:
+        n labels, and whether each row stays, shape (n,), bool: rows without a label go, and those
+        with one that is left out.
     """
     known = np.array([label not in MISSING_TOKENS for label in labels])
     made = list(labels)
@@ -215,7 +251,14 @@ def text_column(
     nominal: bool = False,
     missing: frozenset[str] = MISSING_TOKENS,
 ) -> Column:
-    """A column of texts: numbers where every value that is not missing is one, else categories."""
+    """A column of texts: numbers where every value that is not missing is one, else categories.
+
+    Args:
+        name: of the column.
+        values: of n rows.
+        nominal: categories in any case.
+        missing: texts that mean that a value is missing.
+    """
     stripped = [value.strip() for value in values]
     if not nominal:
         try:

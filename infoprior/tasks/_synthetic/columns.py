@@ -25,7 +25,12 @@ WARPS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 class Measurement:
-    """How the latent variables of a concept are measured; `columns` gives the table."""
+    """How the latent variables of a concept are measured.
+
+    Args:
+        recipe: the concept's settings.
+        rng: draws what they leave open.
+    """
 
     def __init__(self, recipe: Recipe, rng: np.random.Generator) -> None:
         self.recipe = r = recipe
@@ -47,7 +52,15 @@ class Measurement:
         self.labels = [rng.permutation(_levels(kind)) for kind in r.kinds]
 
     def values(self, z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Numbers before any warp, shape (n, n_columns)."""
+        """Numbers before any warp.
+
+        Args:
+            z: latent variables, shape (n, n_latent).
+            rng: draws noise and columns that have nothing to do with the classes.
+
+        Returns:
+            shape (n, n_columns), float64.
+        """
         r = self.recipe
         informative = z @ self.loadings if r.measured == "factors" else z
         if r.measurement_noise:
@@ -59,7 +72,15 @@ class Measurement:
         return np.concatenate([informative, redundant, irrelevant], axis=1)[:, self.order]
 
     def cells(self, z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Numbers as measured: warped, categories as their number, NaN where a value is missing."""
+        """Numbers as measured: warped, categories as their number, NaN where a value is missing.
+
+        Args:
+            z: latent variables, shape (n, n_latent).
+            rng: as of `values`.
+
+        Returns:
+            shape (n, n_columns), float64.
+        """
         r = self.recipe
         values = self.values(z, rng)
         for k, kind in enumerate(r.kinds):
@@ -74,17 +95,22 @@ class Measurement:
         return values
 
     def columns(self, cells: np.ndarray) -> list[Column]:
-        """The columns of the table, for `encode`."""
-        found = []
+        """The columns of the table, for `encode`.
+
+        Args:
+            cells: shape (n, n_columns), as `cells` gives them.
+        """
+        columns = []
         for k, kind in enumerate(self.recipe.kinds):
             values = cells[:, k]
             if kind.startswith("category"):
                 named = np.empty(len(values), dtype=object)
                 named[:] = [None if np.isnan(v) else f"c{int(v)}" for v in values]
                 values = named
-            found.append(Column(f"x{k}", values))
-        return found
+            columns.append(Column(f"x{k}", values))
+        return columns
 
 
 def _levels(kind: str) -> int:
+    """Number of categories of a kind: 5 of "category:5", 2 of others."""
     return int(kind.partition(":")[2] or 2)

@@ -7,11 +7,11 @@ how much label noise there is. A seed draws training and validation rows, a draw
 from __future__ import annotations
 
 from functools import lru_cache
-from numbers import Integral
 
 import numpy as np
 
 from infoprior._ambient import default_settings
+from infoprior._arguments import is_whole
 from infoprior.tasks._arguments import check_rows, check_seed
 from infoprior.tasks._encode import encode
 from infoprior.tasks._split import group_rows
@@ -28,9 +28,15 @@ _MOST_BATCHES = 25
 
 
 def recipe(index: int) -> Recipe:
-    """The settings of the concept behind "synthetic/<index>"; `TaskError` for no such index."""
-    whole = isinstance(index, Integral) and not isinstance(index, bool)
-    if not whole or index < 0:
+    """The settings of the concept behind "synthetic/<index>".
+
+    Args:
+        index: from 0 on.
+
+    Raises:
+        TaskError: there is no such index.
+    """
+    if not is_whole(index) or index < 0:
         raise TaskError(f"synthetic tasks are numbered from 0 by whole numbers, not {index!r}")
     return draw_recipe(concept_of(int(index)))
 
@@ -47,16 +53,24 @@ def synthetic_task(
 ) -> Task:
     """Task "synthetic/<index>".
 
-    index: fixes the concept, see `recipe`
-    seed: draws the training and validation rows (and, with `draw`, the test rows)
-    draw: draws the test rows only
-    n_train, n_validation: rows; None is the concept's own size, 150 to 5,000 (100 to 1,000)
+    All rows are independent draws from one distribution, label noise included, so a large `n_test`
+    gives nearly noise-free test accuracies; a validation or test row that equals a row of an
+    earlier part is drawn again. Each index is a family of its own.
 
-    All rows are independent draws from one distribution, label noise included, so a large
-    `n_test` gives nearly noise-free test accuracies; a validation or test row that equals a row
-    of an earlier part is drawn again. Each index is a family of its own.
-    Raises `TaskError` for an index, seed, draw or size that is no whole number or too small: for
-    training, every class has to be shown.
+    Args:
+        index: fixes the concept, from 0 on.
+        seed: draws the training and validation rows (and, with `draw`, the test rows).
+        draw: draws the test rows only.
+        n_train: training rows; None is the concept's own number, 150 to 5,000.
+        n_validation: validation rows; None is the concept's own number, 100 to 1,000.
+        n_test: test rows.
+
+    Returns:
+        the task.
+
+    Raises:
+        TaskError: (a ValueError) an index, a seed, a draw or a size is no whole number or too
+            small: every class has to occur among the training rows.
     """
     concept = _concept(recipe(index))
     return task_of(
@@ -80,7 +94,17 @@ def task_of(
     seed: int = 0,
     draw: int = 0,
 ) -> Task:
-    """Rows of a concept as a task; see `synthetic_task`."""
+    """Rows of a concept as a task.
+
+    Args:
+        concept: what rows are drawn from.
+        name: of the task.
+        n_train, n_validation, n_test: rows of each part.
+        seed, draw: see `synthetic_task`.
+
+    Raises:
+        TaskError: a seed, a draw or a size cannot be.
+    """
     r = concept.recipe
     sizes = {"n_train": n_train, "n_validation": n_validation, "n_test": n_test}
     for argument, size in sizes.items():
@@ -116,7 +140,16 @@ def task_of(
 
 
 class Concept:
-    """A distribution over (cells of the table, label)."""
+    """A distribution over rows of a table and their labels.
+
+    Args:
+        recipe: its settings.
+
+    Attributes:
+        recipe: its settings.
+        mix: how latent variables are correlated, shape (n_latent, n_latent).
+        measurement: how they give the columns.
+    """
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = r = recipe
@@ -144,7 +177,15 @@ class Concept:
             self._calibrate(self.scores(z), rng)
 
     def latent(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Latent variables, shape (n, n_latent), of standard deviation about 1."""
+        """Latent variables of standard deviation about 1.
+
+        Args:
+            n: number of rows.
+            rng: draws them.
+
+        Returns:
+            shape (n, n_latent), float64.
+        """
         kind, size = self.recipe.latent, (n, self.recipe.n_latent)
         if kind == "heavy":
             z = rng.standard_t(3, size=size) / np.sqrt(3)
@@ -160,11 +201,26 @@ class Concept:
         return z @ self.mix
 
     def scores(self, z: np.ndarray) -> np.ndarray:
-        """Scores of the classes, shape (n, n_classes), or (n, 1) where they are ordinal."""
+        """Scores of the classes.
+
+        Args:
+            z: latent variables, shape (n, n_latent).
+
+        Returns:
+            shape (n, n_classes), or (n, 1) where classes are ordinal.
+        """
         return (self._raw_score(z) - self._center) / self._scale
 
     def rows(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Cells, shape (n, n_columns), and labels, int64 of shape (n,)."""
+        """Independent draws.
+
+        Args:
+            n: number of rows.
+            rng: draws them.
+
+        Returns:
+            cells, shape (n, n_columns), float64, and labels, shape (n,), int64.
+        """
         r = self.recipe
         if r.mechanism == "mixture":
             y = rng.choice(r.n_classes, size=n, p=r.class_weights)
@@ -183,7 +239,15 @@ class Concept:
         return cells, np.where(flipped, other, y).astype(np.int64)
 
     def labels(self, scores: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Labels by the scores, before any is replaced."""
+        """Labels by the scores, before label noise.
+
+        Args:
+            scores: shape (n, n_classes), or (n, 1) where classes are ordinal.
+            rng: draws them.
+
+        Returns:
+            shape (n,), whole numbers.
+        """
         r = self.recipe
         if r.ordinal:
             noisy = scores[:, 0] + r.temperature * rng.normal(size=len(scores))
@@ -219,6 +283,7 @@ class Concept:
 
 
 def _shares(scores: np.ndarray) -> np.ndarray:
+    """Share of each class, shape (n_classes,), where the largest score decides."""
     return np.bincount(scores.argmax(1), minlength=scores.shape[1]) / len(scores)
 
 
@@ -238,10 +303,10 @@ def _show_every_class(
             return
         more, labels = concept.rows(_BATCH, rng)
         for label in np.flatnonzero(counts == 0):
-            found = np.flatnonzero(labels == label)
-            if len(found):
+            rows = np.flatnonzero(labels == label)
+            if len(rows):
                 last = np.flatnonzero(y == counts.argmax())[-1]
-                cells[last], y[last] = more[found[0]], label
+                cells[last], y[last] = more[rows[0]], label
                 counts = np.bincount(y, minlength=n_classes)
     raise TaskError(f"{name}: class {counts.argmin()} is too rare to be shown in training")
 
@@ -255,7 +320,7 @@ def _fresh_rows(
     name: str,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows that, once encoded, equal none of the known ones, of which the first are training's."""
-    kept_cells, kept_y, found = [], [], 0
+    kept_cells, kept_y, n_kept = [], [], 0
     for _ in range(_MOST_BATCHES):
         cells, y = concept.rows(size, rng)
         both = np.concatenate([known, cells])
@@ -264,8 +329,8 @@ def _fresh_rows(
         new = ~np.isin(groups[len(known) :], groups[: len(known)])
         kept_cells.append(cells[new])
         kept_y.append(y[new])
-        found += int(new.sum())
-        if found >= size:
+        n_kept += int(new.sum())
+        if n_kept >= size:
             return np.concatenate(kept_cells)[:size], np.concatenate(kept_y)[:size]
     raise TaskError(
         f"{name}: {size} rows that differ from those of other parts do not exist; ask for fewer"

@@ -22,5 +22,9 @@ NUMBERS = tuple(k for k in range(_POOL) if _KEPT >> k & 1)
 
 
 def concept_of(index: int) -> int:
-    """The draw behind an index: the kept ones in order, then all draws after the pool."""
+    """The draw from the mix behind an index: the kept ones in order, then all draws after the pool.
+
+    Args:
+        index: from 0 on.
+    """
     return NUMBERS[index] if index < len(NUMBERS) else _POOL + index - len(NUMBERS)

@@ -54,16 +54,30 @@ DISCRETE_KINDS = ("integer", "count", "levels", "binary", "category", "category"
 class Recipe:
     """The drawn settings of one concept.
 
-    concept: number of the draw from `MIX`
-    n_train: the concept's own number of training rows
-    complexity: 1 to 4; layers, trees, prototypes, terms: what it counts is the mechanism's
-    temperature: labels are drawn from softmax(scores / temperature), scores having standard
-        deviation 1 (ordinal: standard deviation of Gaussian noise on the score); 0 takes the best
-    noise: the share of labels replaced by another class, drawn uniformly: no classifier's
-        expected accuracy is above 1 - noise
-    measured: "directly": informative columns are the latent variables; "noisily": with
-        `measurement_noise` on them; "factors": each is a noisy combination of a few of them
-    kinds, missing: of each raw column, in the table's order; "category:5" has five categories
+    Attributes:
+        concept: number of the draw from `MIX`.
+        mechanism: how latent variables give scores: a key of `scores.SCORES`, or "mixture".
+        complexity: 1 to 4; layers, trees, prototypes, terms: what it counts depends on the
+            mechanism.
+        n_classes: number of classes.
+        ordinal: whether classes are intervals of one score.
+        class_weights: probability of each class, about.
+        n_train: the concept's own number of training rows.
+        temperature: labels are drawn from softmax(scores / temperature), scores having standard
+            deviation 1 (ordinal: standard deviation of Gaussian noise on the score); 0 takes the
+            best.
+        noise: share of labels that are replaced by another class, drawn uniformly: no classifier's
+            expected accuracy is above 1 - noise.
+        latent: distribution of the latent variables.
+        n_latent: number of latent variables.
+        correlation: of the latent variables, in [0, 1).
+        measured: "directly": informative columns are the latent variables; "noisily": with
+            `measurement_noise` on them; "factors": each is a noisy combination of a few of them.
+        measurement_noise: its standard deviation.
+        n_informative, n_redundant, n_irrelevant: columns that measure latent variables, that are
+            combinations of all of them, and that have nothing to do with them.
+        kinds: of each raw column, in the table's order; "category:5" has five categories.
+        missing: share of missing values of each raw column.
     """
 
     concept: int
@@ -88,10 +102,12 @@ class Recipe:
 
     @property
     def n_columns(self) -> int:
+        """Number of raw columns."""
         return len(self.kinds)
 
     @property
     def n_validation(self) -> int:
+        """The concept's own number of validation rows."""
         return int(np.clip(round(self.n_train / 3), *VALIDATION_ROWS))
 
 
@@ -134,6 +150,7 @@ def draw_recipe(concept: int) -> Recipe:
 
 
 def _pick(odds: dict[Any, float], rng: np.random.Generator) -> Any:
+    """One of the values, drawn by their odds."""
     values, weights = list(odds), np.array(list(odds.values()), dtype=np.float64)
     return values[rng.choice(len(values), p=weights / weights.sum())]
 
@@ -145,6 +162,7 @@ def _rows(u: float) -> int:
 
 
 def _log_uniform(low: int, high: int, rng: np.random.Generator) -> int:
+    """A whole number within bounds, log-uniform."""
     return int(np.clip(round(np.exp(rng.uniform(np.log(low), np.log(high)))), low, high))
 
 
@@ -156,6 +174,7 @@ def _between(low: float, high: float, rng: np.random.Generator) -> float:
 def _weights(
     n_classes: int, n_train: int, balance: str, rng: np.random.Generator
 ) -> tuple[float, ...]:
+    """Probability of each class: equal, uneven, or falling off to rare ones."""
     weights = np.ones(n_classes)
     if balance == "uneven":
         weights = 0.3 + rng.dirichlet(np.ones(n_classes)) * n_classes
@@ -188,6 +207,7 @@ def _columns(total: int, chosen: dict[str, Any], rng: np.random.Generator) -> di
 
 
 def _kinds(total: int, style: str, rng: np.random.Generator) -> tuple[str, ...]:
+    """The kind of each of so many raw columns, in a style."""
     if style == "plain":
         kinds = ["plain"] * total
     elif style == "alike":
@@ -211,6 +231,7 @@ def _kinds(total: int, style: str, rng: np.random.Generator) -> tuple[str, ...]:
 
 
 def _missing(kinds: tuple[str, ...], missing: str, rng: np.random.Generator) -> tuple[float, ...]:
+    """Share of missing values of each column."""
     if missing == "none":
         return (0.0,) * len(kinds)
     has = rng.random(len(kinds)) < rng.uniform(0.1, 0.8)

@@ -1,7 +1,12 @@
 """How latent variables give the classes their scores: one function a mechanism.
 
-Each draws a random function of z, shape (n, d), to scores, shape (n, n_scores), and is
-deterministic once drawn. Scale and offset are the caller's.
+Each draws a random function of latent variables z, shape (n, d), to scores, shape (n, n_scores),
+which is deterministic once drawn. Scale and offset are the caller's. All take the same arguments:
+
+    d            number of latent variables
+    n_scores     number of scores: one a class, or a single one
+    complexity   1 to 4
+    rng          draws the function
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ Rng = np.random.Generator
 
 def linear(d: int, n_scores: int, complexity: int, rng: Rng) -> Score:
     # Importances fall off, the faster the less complex.
+    """A linear function, with importances that fall off, the faster the less complex."""
     importance = rng.permutation(np.exp(-np.arange(d) / (2.0 * complexity)))
     weights = rng.normal(size=(d, n_scores)) * importance[:, None]
     return lambda z: z @ weights
@@ -81,6 +87,7 @@ def trees(d: int, n_scores: int, complexity: int, rng: Rng) -> Score:
 
 def radial(d: int, n_scores: int, complexity: int, rng: Rng) -> Score:
     # Rings around a center, on a few of the dimensions: distance, not direction, decides.
+    """Rings around a center, on a few of the variables: distance decides, not direction."""
     dims = _relevant(d, 1 + complexity, rng)
     center = rng.normal(size=len(dims)) * 0.4
     frequency = rng.uniform(1.0, 2.5)
@@ -157,6 +164,7 @@ def additive(d: int, n_scores: int, complexity: int, rng: Rng) -> Score:
 
 
 def quadratic(d: int, n_scores: int, complexity: int, rng: Rng) -> Score:
+    """Squares of random projections, as many as it is complex, and a linear part."""
     rank = complexity
     factors = rng.normal(size=(rank, d, n_scores)) / np.sqrt(d)
     signs = rng.choice([-1.0, 1.0], size=(rank, n_scores))
@@ -173,16 +181,18 @@ def quadratic(d: int, n_scores: int, complexity: int, rng: Rng) -> Score:
 
 def rules(d: int, n_scores: int, complexity: int, rng: Rng) -> Score:
     """Conjunctions of one to three conditions, each worth points, and a weak linear part."""
-    found = []
+    conjunctions = []
     for _ in range(3 * complexity):
         dims = rng.choice(d, size=min(d, int(rng.integers(1, 4))), replace=False)
         signs = rng.choice([-1.0, 1.0], size=len(dims))
-        found.append((dims, signs, rng.normal(size=len(dims)) * 0.6, rng.normal(size=n_scores)))
+        conjunctions.append(
+            (dims, signs, rng.normal(size=len(dims)) * 0.6, rng.normal(size=n_scores))
+        )
     weak = _weak(d, n_scores, rng)
 
     def score(z: np.ndarray) -> np.ndarray:
         total = z @ weak
-        for dims, signs, thresholds, points in found:
+        for dims, signs, thresholds, points in conjunctions:
             met = (signs * (z[:, dims] - thresholds) > 0).all(axis=1, keepdims=True)
             total = total + met * points
         return total
@@ -191,6 +201,7 @@ def rules(d: int, n_scores: int, complexity: int, rng: Rng) -> Score:
 
 
 def _relevant(d: int, most: int, rng: Rng) -> np.ndarray:
+    """At most so many of the d variables."""
     return rng.choice(d, size=min(d, most), replace=False)
 
 

@@ -28,10 +28,12 @@ MISSING_AMONG_NUMBERS = frozenset(
 
 
 def is_missing(text: str) -> bool:
+    """Whether a text means that a value is missing, in any column."""
     return text in _MISSING_EXACTLY or text.casefold() in MISSING
 
 
 def is_missing_among_numbers(text: str) -> bool:
+    """Whether a text means that a value is missing, in a column of numbers."""
     return is_missing(text) or text.casefold() in MISSING_AMONG_NUMBERS
 
 
@@ -39,7 +41,17 @@ def arrow_of(name: str, series: Any, options: Options) -> Any:
     """A pandas column of any type as one Arrow array, exactly; NaN is null.
 
     Texts become large_string, categories a dictionary; values of several types become texts.
-    Raises `TaskError` for values that are neither numbers nor texts.
+
+    Args:
+        name: of the column.
+        series: the column, of length n.
+        options: for messages.
+
+    Returns:
+        an Arrow array of length n.
+
+    Raises:
+        TaskError: values are neither numbers nor texts.
     """
     import pandas as pd
     import pyarrow as pa
@@ -82,6 +94,7 @@ def text_of(value: Any) -> str:
 
 
 def not_readable(name: str, kind: str, options: Options) -> str:
+    """A message about a column of values of some other kind."""
     remedy = f"leave it out with drop=[{name!r}]"
     if name == options.target:
         remedy = "name another target"
@@ -91,6 +104,7 @@ def not_readable(name: str, kind: str, options: Options) -> str:
 
 
 def is_text(array: Any) -> bool:
+    """Whether an Arrow array holds texts."""
     return str(array.type) == "large_string"
 
 
@@ -104,7 +118,12 @@ def trim(array: Any) -> Any:
 def distinct(array: Any) -> tuple[list[Any], np.ndarray]:
     """Distinct values in order of first occurrence, and each row's place among them.
 
-    Null has the place −1, so that it indexes what is appended for missing values.
+    Args:
+        array: an Arrow array of length n.
+
+    Returns:
+        the values, and places, shape (n,), int64; null has the place −1, so that it indexes what is
+        appended for missing values.
     """
     import pyarrow as pa
 

@@ -46,10 +46,19 @@ class _SaysNothing(TaskError):
 
 
 def columns_of_frame(frame: Any, options: Options) -> list[Column]:
-    """The usable features.
+    """The usable features of a frame.
 
-    `TaskError` names the first column that cannot be used and a remedy; columns that say nothing
-    (constant, or without any value) are named all at once.
+    Args:
+        frame: a pandas DataFrame of n rows.
+        options: how to read it.
+
+    Returns:
+        columns of n rows.
+
+    Raises:
+        TaskError: a column cannot be used, with its name and a remedy (the first such column;
+            columns without information, constant or without any value, all at once). Or no column
+            remains.
     """
     columns, empty = [], []
     for name in map(str, frame.columns):
@@ -82,6 +91,7 @@ def columns_of_frame(frame: Any, options: Options) -> list[Column]:
 
 
 def _column(name: str, series: Any, options: Options) -> Column:
+    """One feature; `TaskError` where it holds no two different finite values."""
     column = _typed(name, series, options)
     remedy = f"; leave it out with drop=[{name!r}]"
     if column.nominal:
@@ -99,6 +109,7 @@ def _column(name: str, series: Any, options: Options) -> Column:
 
 
 def _typed(name: str, series: Any, options: Options) -> Column:
+    """One feature, by the type of its values."""
     import pyarrow as pa
 
     array = arrow_of(name, series, options)
@@ -200,6 +211,7 @@ def _amounts(name: str, texts: list[str], options: Options) -> np.ndarray | None
 
 
 def _check_levels(column: Column, levels: set[str], named: bool, options: Options) -> None:
+    """Refuse categories that are none, one only, or too many."""
     name = column.name
     remedy = f"; leave it out with drop=[{name!r}]"
     if not levels:
@@ -229,6 +241,7 @@ def _why_no_numbers(levels: list[str]) -> str:
 
 
 def _shape_of_number(text: str) -> list[str] | None:
+    """What a text would be as a number; None if it is none."""
     try:
         return read_numbers([text])
     except Unclear:
@@ -236,6 +249,7 @@ def _shape_of_number(text: str) -> list[str] | None:
 
 
 def _dates(name: str, options: Options) -> str:
+    """A message about a column of dates or times."""
     return options.column(
         name,
         f"holds dates or times; leave it out with drop=[{name!r}], or replace it by numbers such "

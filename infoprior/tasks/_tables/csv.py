@@ -46,9 +46,19 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 def read_csv(path: Path, separator: str | None, options: Options) -> Any:
     """The table as a data frame of texts, without the columns of `options.drop`.
 
-    A quote opens a cell only at its beginning and is doubled inside a quoted one; elsewhere it is
-    a character like others. Quoted cells may run over lines.
-    Raises `TaskError` for what is no such text: with the line where it can be told.
+    A quote opens a cell only at its beginning and is doubled inside a quoted one; elsewhere it is a
+    character like others. Quoted cells may run over lines.
+
+    Args:
+        path: of the file.
+        separator: one character; None detects it.
+        options: how to read the table.
+
+    Returns:
+        a pandas DataFrame.
+
+    Raises:
+        TaskError: it is no such text; with the line, where it can be told.
     """
     encoding = _encoding(path)
     try:
@@ -62,7 +72,11 @@ def read_csv(path: Path, separator: str | None, options: Options) -> Any:
 
 
 def _encoding(path: Path) -> str:
-    """By its byte order mark, else UTF-8; `TaskError` for what is another format altogether."""
+    """The encoding, by the file's byte order mark, else UTF-8.
+
+    Raises:
+        TaskError: the file is of another format altogether.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(65536)
@@ -89,7 +103,7 @@ def _encoding(path: Path) -> str:
 
 
 def _not_text(path: Path, encoding: str) -> str:
-    """Where the first byte lies that is not of the encoding."""
+    """A refusal that says where the first byte lies that is not of the encoding."""
     if encoding not in ("utf-8", "utf-8-sig"):
         return f"{path}: its mark says {encoding.upper()}, but it is not; save it as CSV in UTF-8"
     with path.open("rb") as file:
@@ -232,8 +246,11 @@ def _records(
 ) -> Iterator[tuple[int, int, list[str]]]:
     """(first line, last line, fields) of the records that are not blank.
 
-    before: lines of the file before the reader's first; last: of the reader's lines, after which no
-        record is begun
+    Args:
+        reader: of lines.
+        path: of the file.
+        before: lines of the file before the reader's first.
+        last: of the reader's lines, after which no record is begun.
     """
     begin = 1
     try:
@@ -304,9 +321,12 @@ def _labels_inside(fields: list[str], layout: _Layout) -> set[str]:
 
 
 def _refuse_swallowed(layout: _Layout, target: Any) -> None:
-    """Raise `TaskError` where all labels inside a cell are labels of other rows, too.
+    """Refuse cells that have swallowed rows.
 
     Prose in a quoted cell may have as many separators as rows have, but not their labels.
+
+    Raises:
+        TaskError: all labels inside a cell are labels of other rows, too.
     """
     if not layout.enclosed:
         return
@@ -321,7 +341,16 @@ def _refuse_swallowed(layout: _Layout, target: Any) -> None:
 
 
 def check_header(names: list[str], path: Path) -> None:
-    """Raise `TaskError` unless these are names of columns, each its own."""
+    """Refuse what are no names of columns, each its own.
+
+    Args:
+        names: the fields of the first row.
+        path: of the file.
+
+    Raises:
+        TaskError: a name is missing or there twice, there is one column only, or the first line
+            holds numbers.
+    """
     for position, name in enumerate(names, start=1):
         if not name:
             raise TaskError(

@@ -27,9 +27,18 @@ CONTINUOUS = 50  # a target of numbers with more distinct values than this is no
 def labelled(frame: Any, options: Options) -> tuple[Any, list[str]]:
     """The rows that have a label, and their labels; a `TaskWarning` says how many have none.
 
-    Whole numbers lose their ".0", other numbers are written as Python does; nothing that differs
-    in the table becomes one label, except by white space around it, which a `TaskWarning` says.
-    Raises `TaskError` for a target without labels, a continuous one, or one of other types.
+    Whole numbers lose their ".0", other numbers are written as Python does; nothing that differs in
+    the table becomes one label, except by white space around it, which a `TaskWarning` says.
+
+    Args:
+        frame: a pandas DataFrame.
+        options: name the target.
+
+    Returns:
+        the frame's m rows that have a label, and m labels.
+
+    Raises:
+        TaskError: the target has no labels, looks continuous, or is of another type.
     """
     import pyarrow as pa
 
@@ -87,6 +96,7 @@ def _names(texts: list[str]) -> list[str]:
 
 
 def _check_discrete(names: list[str], n: int, options: Options) -> None:
+    """Refuse a target of more distinct numbers than a set of classes has."""
     if not _are_numbers(names, options):
         return
     distinct_numbers = len(set(names))

@@ -63,13 +63,20 @@ class Unclear(ValueError):
 
 
 def read_numbers(texts: Sequence[str], decimal: str | None = None) -> list[str] | None:
-    """Distinct texts as numbers in plain notation, such as "-1200.5"; None if they are no numbers.
+    """Distinct texts as numbers in plain notation, such as "-1200.5".
 
-    Percents are divided by 100, currencies taken off. What is returned is text, so that no digit
-    is lost; `float` and `Decimal` read it.
+    Percents are divided by 100, currencies taken off. What is returned is text, so that no digit is
+    lost; `float` and `Decimal` read it.
 
-    decimal: the decimal mark, "." or ",", where both readings fit; None refuses if they differ
-    Raises `Unclear` where they can be read in two ways, or where units are mixed.
+    Args:
+        texts: the distinct texts of a column.
+        decimal: the decimal mark, "." or ",", where both readings fit; None refuses if they differ.
+
+    Returns:
+        one number a text; None if they are no numbers.
+
+    Raises:
+        Unclear: they can be read in two ways, or units are mixed.
     """
     shapes = [_shape(_normal(text)) for text in texts]
     if not texts or any(shape is None for shape in shapes):
@@ -97,6 +104,7 @@ def _normal(text: str) -> str:
 
 
 def _shape(text: str) -> _Shape | None:
+    """Sign, digits with their marks, exponent and unit of a number; None if it is none."""
     if _INFINITE.fullmatch(text):
         return ("-" if text[0] == "-" else "", "inf", "", "")
     match = _SHAPE.fullmatch(text)
@@ -114,6 +122,7 @@ def _shape(text: str) -> _Shape | None:
 
 
 def _plain(shape: _Shape, mark: str) -> str | None:
+    """A number in plain notation, read with `mark` as decimal mark; None if it does not fit."""
     sign, core, exponent, _ = shape
     if core == "inf":
         return f"{sign}inf"
@@ -130,6 +139,7 @@ def _plain(shape: _Shape, mark: str) -> str | None:
 def _choose(
     texts: Sequence[str], readings: dict[str, list[str | None]], decimal: str | None
 ) -> list[str]:
+    """The reading of the decimal mark that fits all texts; `Unclear` where both do and differ."""
     fitting = {
         mark: [n for n in numbers if n is not None]
         for mark, numbers in readings.items()
@@ -162,7 +172,11 @@ def _choose(
 
 
 def _check_units(texts: Sequence[str], shapes: Sequence[_Shape], numbers: Sequence[str]) -> None:
-    """Raise `Unclear` for several currencies, or percents beside amounts (but for zeros)."""
+    """Refuse mixed units (but for zeros).
+
+    Raises:
+        Unclear: several currencies, or percents beside amounts.
+    """
     examples: dict[str, str] = {}
     for text, (_, _, _, unit), number in zip(texts, shapes, numbers, strict=True):
         if float(number) != 0:

@@ -12,11 +12,18 @@ from infoprior.tasks._words import suggestion
 
 @dataclass(frozen=True)
 class Options:
-    """How to read a frame. `where` opens every message: the file, or the OpenML id.
+    """How to read a frame.
 
-    decimal: the decimal mark of numbers that are texts, "." or ",", where the values of a column
-        do not decide it; None refuses such a column
-    strict: False leaves unusable columns out with a `TaskWarning`, where nobody could name them
+    Attributes:
+        where: opens every message: the file, or the OpenML id.
+        target: the column of labels.
+        drop: columns that are left out.
+        categorical: columns of numbers that are names.
+        max_categories: most categories of a column.
+        decimal: the decimal mark of numbers that are texts, "." or ",", where the values of a
+            column do not decide it; None refuses such a column.
+        strict: False leaves unusable columns out with a `TaskWarning`, where nobody could name
+            them.
     """
 
     where: str
@@ -28,11 +35,20 @@ class Options:
     strict: bool = True
 
     def column(self, name: str, what: str) -> str:
+        """A message about a column."""
         return f"{self.where}: column {name!r} {what}"
 
 
 def check_names(names: Sequence[str], options: Options) -> None:
-    """Raise `TaskError` unless target, drop and categorical name columns, each its own."""
+    """Refuse options that name columns that are not there, or one column twice.
+
+    Args:
+        names: columns of the table.
+        options: what was asked for.
+
+    Raises:
+        TaskError: target, drop or categorical names no column, or the same as another of them.
+    """
     if options.target not in names:
         close = suggestion(options.target, names)
         listed = ", ".join(map(repr, names[:20])) + (", ..." if len(names) > 20 else "")
@@ -58,4 +74,5 @@ def check_names(names: Sequence[str], options: Options) -> None:
 
 
 def warn(message: str) -> None:
+    """A `TaskWarning`, at the line of the caller of `read_table` or `load_task`."""
     warnings.warn(message, TaskWarning, stacklevel=4)

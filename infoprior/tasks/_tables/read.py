@@ -49,7 +49,7 @@ def read_table(
     max_test: int | None = None,
     progress: bool = True,
 ) -> Task:
-    """Task "table/<stem>" of a CSV or parquet file.
+    """The task "table/<stem>" of a CSV or parquet file.
 
     A CSV has a header, is separated by comma, semicolon or tab, and is UTF-8, or UTF-16 with its
     mark. It is read strictly: a quote that is not closed, a row with a field too many, ... are
@@ -68,8 +68,9 @@ def read_table(
         decimal: "." or ",", the decimal mark of numbers written as texts, where the values of a
             column do not decide it ("1,200").
         fractions: shares of the training, validation and test rows, of sum 1.
-        max_train: training rows, at most; likewise max_validation and max_test. A subsample
-            stratified by class.
+        max_train: training rows, at most: a subsample stratified by class.
+        max_validation: validation rows, at most.
+        max_test: test rows, at most.
         progress: show on the terminal that it reads, if it takes more than two seconds.
 
     Returns:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -18,18 +16,19 @@ class FlatAdamW:
     bookkeeping of `torch.optim`, which costs more than a step of a small network.
 
     Args:
-        values, gradients: shape (n,); `values` is updated in place.
+        values: parameters, shape (n,); updated in place.
+        gradients: shape (n,); read at every step.
+        learning_rate: constant.
+        weight_decay: decoupled.
     """
 
     def __init__(
         self, values: Tensor, gradients: Tensor, learning_rate: float, weight_decay: float
     ) -> None:
+        exp_avg, exp_avg_sq = torch.zeros_like(values), torch.zeros_like(values)
         self.steps = torch.zeros((), device=values.device)
-        self.lists: Any = (
-            [values], [gradients], [torch.zeros_like(values)], [torch.zeros_like(values)], [],
-            [self.steps],
-        )  # fmt: skip
-        self.options: Any = {
+        self.lists = [values], [gradients], [exp_avg], [exp_avg_sq], list[Tensor](), [self.steps]
+        self.options = {
             "lr": learning_rate, "beta1": BETAS[0], "beta2": BETAS[1], "eps": EPSILON,
             "weight_decay": weight_decay, "amsgrad": False, "maximize": False,
         }  # fmt: skip
@@ -37,7 +36,7 @@ class FlatAdamW:
     def step(self) -> None:
         """One update by the current gradients."""
         self.steps.add_(1.0)
-        torch._fused_adamw_(*self.lists, **self.options)
+        torch._fused_adamw_(*self.lists, **self.options)  # type: ignore[call-overload]
 
 
 class StackedAdamW:
@@ -47,7 +46,10 @@ class StackedAdamW:
     zeros, which is then added at each element's own rate.
 
     Args:
-        values, gradients, rates, decays: shape (n,); `values` is updated in place.
+        values: parameters, shape (n,); updated in place.
+        gradients: shape (n,); read at every step.
+        rates: learning rates, shape (n,).
+        decays: weight decays, shape (n,).
     """
 
     def __init__(self, values: Tensor, gradients: Tensor, rates: Tensor, decays: Tensor) -> None:

@@ -18,10 +18,12 @@ class FlatAutograd:
 
     Args:
         network: any module that gives logits; its parameters move into the flat vector.
-        learning_rate, weight_decay: of AdamW.
+        learning_rate: of AdamW.
+        weight_decay: of AdamW.
 
     Attributes:
-        values, gradients: shape (n_parameters,), of the network's dtype.
+        values: the parameters, shape (n_parameters,), of the network's dtype.
+        gradients: of the last batch, shape (n_parameters,).
     """
 
     def __init__(self, network: nn.Module, learning_rate: float, weight_decay: float) -> None:
@@ -39,14 +41,25 @@ class FlatAutograd:
         self.optimizer = FlatAdamW(self.values, self.gradients, learning_rate, weight_decay)
 
     def epoch(self, x: Tensor, y: Tensor, bounds: Sequence[tuple[int, int]]) -> None:
-        """A step for each batch, first and last (exclusive) row, of x, (n, ...), and y, (n,)."""
+        """A step for each batch.
+
+        Args:
+            x: rows in the order of the epoch, shape (n, ...).
+            y: their classes, shape (n,), int64.
+            bounds: first and last (exclusive) row of each batch.
+        """
         self.network.train()
         for start, stop in bounds:
             self.write_gradients(x[start:stop], y[start:stop])
             self.optimizer.step()
 
     def write_gradients(self, x: Tensor, y: Tensor) -> None:
-        """Write the gradient of the mean cross-entropy into `gradients`."""
+        """Write the gradient of the mean cross-entropy of one batch into `gradients`.
+
+        Args:
+            x: shape (n, ...).
+            y: classes, shape (n,), int64.
+        """
         self.gradients.zero_()
         functional.cross_entropy(self.network(x), y).backward()
         for bias in self.idle:
@@ -54,15 +67,18 @@ class FlatAutograd:
 
     @torch.inference_mode()
     def logits(self, x: Tensor) -> Tensor:
-        """Logits in evaluation mode, shape (n, n_classes)."""
+        """Logits in evaluation mode, shape (n, n_classes), of x, shape (n, ...)."""
         return self.network.eval()(x)  # type: ignore[no-any-return]
 
 
 def idle_biases(network: nn.Module) -> list[nn.Parameter]:
-    """Biases of this project's blocks that the batch normalization behind them takes out again.
+    """Biases of this project's blocks that the batch normalization behind them cancels.
 
-    Their gradient is zero. Rounding errors in its place would be blown up to whole steps by AdamW:
-    a random walk.
+    Their gradient is zero. AdamW would blow up rounding errors in its place to whole steps: a
+    random walk.
+
+    Args:
+        network: any module.
     """
     blocks = [m for m in network.modules() if type(m) in (Block, ConvBlock)]
     return [

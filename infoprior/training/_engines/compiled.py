@@ -170,6 +170,7 @@ class CompiledMLP:
 def _describe_linear(
     row: np.void, linear: nn.Linear, starts: dict[int, int], workspace_at: int
 ) -> None:
+    """Write into a record of `layout.LAYER` where a linear layer's numbers are."""
     row["n_in"], row["n_out"] = linear.in_features, linear.out_features
     row["weight_at"], row["bias_at"] = starts[id(linear.weight)], starts[id(linear.bias)]
     row["workspace_at"] = workspace_at
@@ -177,14 +178,15 @@ def _describe_linear(
 
 
 def _describe_dropout(row: np.void, dropout: SeededDropout) -> None:
+    """Write into a record of `layout.LAYER` what its dropout is drawn from."""
     row["keep_probability"] = keep = 1.0 - dropout.p
     row["keep_below"] = _dropout.threshold(keep)
     row["dropout_key"] = dropout.draws.key
     row["weyl_step"], row["mix_1"], row["mix_2"] = _dropout.STEP, _dropout.MIX_1, _dropout.MIX_2
 
 
-def _run(kernel: Any, *arguments: Any) -> None:
-    """Call a kernel; whether it has to be compiled first is said before that begins."""
+def _run(kernel: Any, *arguments: object) -> None:
+    """Call a kernel; if it has to be compiled first, the terminal says so before."""
     if kernel.signatures:  # compiled, or loaded from disk
         kernel(*arguments)
         return
@@ -193,16 +195,16 @@ def _run(kernel: Any, *arguments: Any) -> None:
 
 
 class _Compiling(Listener):
-    """Hears of compilations, which numba begins where it has kept none on disk."""
+    """Is told of compilations, which numba begins where it has kept none on disk."""
 
     said = False
 
-    def on_start(self, event: Any) -> None:
+    def on_start(self, event: object) -> None:
         if not _Compiling.said:
             notice("compiling the trainer of networks, some 20 seconds; kept on disk if possible")
         _Compiling.said = True
 
-    def on_end(self, event: Any) -> None:
+    def on_end(self, event: object) -> None:
         pass
 
 

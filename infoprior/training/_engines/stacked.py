@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from infoprior.spaces._mlp import MLP, Block
 from infoprior.training._engines.adamw import StackedAdamW
+from infoprior.training._engines.settings import TrainingSettings
 from infoprior.training._engines.stacked_layers import (
     Selection,
     StackedLayer,
@@ -24,7 +25,7 @@ _NORMS = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
 
 
 def stack_order(networks: Sequence[MLP]) -> list[int]:
-    """The order in which a stack wants networks: deep ones first, like activations together."""
+    """The order that a stack needs: deep networks first, like activations together."""
 
     def key(i: int) -> tuple[int, str, str]:
         block = _blocks(networks[i])[0]
@@ -37,28 +38,29 @@ def stack_order(networks: Sequence[MLP]) -> list[int]:
     return sorted(range(len(networks)), key=key)
 
 
-class Stack:
+class NetworkStack:
     """Networks with the same inputs, classes and batch size, computed as one.
 
-    Layer l holds the networks deeper than l, which stand first. Parameters of all are one flat
+    Layer l holds the networks deeper than l, which come first. The parameters of all are one flat
     vector, layer by layer, with one optimiser whose learning rate and weight decay are vectors.
 
     Args:
         networks: in `stack_order`; they are read once, and written by `write_back`.
-        settings: learning_rate and weight_decay of each.
+        settings: of each network; all have the same batch size.
         device: where the stack computes.
 
     Attributes:
-        values, gradients: flat vectors.
+        values: the parameters of all networks, a flat vector, padded with zeros.
+        gradients: of the last batch, a vector of the same shape.
     """
 
     def __init__(
-        self, networks: Sequence[MLP], settings: Sequence[Mapping[str, Any]], device: str = "cpu"
+        self, networks: Sequence[MLP], settings: Sequence[TrainingSettings], device: str = "cpu"
     ) -> None:
         self.networks = networks
         self.blocks = [_blocks(network) for network in networks]
         like = networks[0].output.weight
-        self.options: dict[str, Any] = {"dtype": like.dtype, "device": device}
+        self.dtype, self.device = like.dtype, torch.device(device)
         self.n_classes, n_features = (
             len(networks[0].output.bias),
             self.blocks[0][0].linear.in_features,
@@ -110,19 +112,21 @@ class Stack:
     # Building --------------------------------------------------------------------------------
 
     def _part(self, members: list[int], shape: tuple[int, ...], tensors: list[Tensor]) -> int:
+        """Register parameters of several networks; the number of their place in the flat vector."""
         self._parts.append((members, shape, tensors))
         return len(self._parts) - 1
 
     def _affine(
         self, members: list[int], linears: Sequence[nn.Linear], n_out: int, n_in: int
     ) -> tuple[int, int]:
+        """Register weights and biases; the numbers of their places."""
         weight = self._part(members, (n_out, n_in), [m.weight for m in linears])
         return weight, self._part(members, (1, n_out), [m.bias for m in linears])
 
-    def _allocate(self, settings: Sequence[Mapping[str, Any]]) -> None:
+    def _allocate(self, settings: Sequence[TrainingSettings]) -> None:
         """The flat vectors, the parameters in their places."""
         total = sum(len(m) * math.prod(shape) for m, shape, _ in self._parts)
-        self.values = torch.zeros(total, **self.options)
+        self.values = torch.zeros(total, dtype=self.dtype, device=self.device)
         self.gradients = torch.zeros_like(self.values)
         rates, decays = torch.empty_like(self.values), torch.empty_like(self.values)
         rate_views = []
@@ -137,8 +141,8 @@ class Stack:
             rate_views.append(rates[start:stop].view(whole))
             for j, (i, tensor) in enumerate(zip(members, tensors, strict=True)):
                 _corner(self.views[-1][j], tensor).copy_(tensor.detach())
-                rate_views[-1][j] = settings[i]["learning_rate"]
-                decays[start:stop].view(whole)[j] = settings[i]["weight_decay"]
+                rate_views[-1][j] = settings[i].learning_rate
+                decays[start:stop].view(whole)[j] = settings[i].weight_decay
             start = stop
         self.optimizer = StackedAdamW(self.values, self.gradients, rates, decays)
         # The optimiser holds what weights decay by; these move by nothing else.
@@ -189,7 +193,7 @@ class Stack:
         module: Any = blocks[having[0]].normalization
         select: Selection = slice(having[0], having[-1] + 1)
         if having != list(range(having[0], having[-1] + 1)):
-            select = torch.tensor(having, device=self.options["device"])
+            select = torch.tensor(having, device=self.device)
         norm = StackedNorm(
             kind, select, self.views[gain], self.views[shift], self.d_views[gain],
             self.d_views[shift], has_unit, module.eps, getattr(module, "momentum", 0.0),
@@ -204,7 +208,7 @@ class Stack:
 
         Args:
             x: shape (K, n, n_features).
-            y: shape (K, n), int64.
+            y: classes, shape (K, n), int64.
         """
         self.x = x
         self.targets = functional.one_hot(y, self.n_classes).to(x.dtype)
@@ -248,15 +252,15 @@ class Stack:
         """One update of all networks."""
         self.optimizer.step()
 
-    def lost(self) -> list[bool]:
+    def diverged(self) -> list[bool]:
         """Of each network, whether a parameter is NaN."""
-        found = [False] * len(self.networks)
+        diverged = [False] * len(self.networks)
         if not bool(self.values.isnan().any()):
-            return found
+            return diverged
         for (members, _, _), view in zip(self._parts, self.views, strict=True):
-            for i, bad in zip(members, view.isnan().flatten(1).any(1).tolist(), strict=True):
-                found[i] = found[i] or bad
-        return found
+            for i, is_nan in zip(members, view.isnan().flatten(1).any(1).tolist(), strict=True):
+                diverged[i] = diverged[i] or is_nan
+        return diverged
 
     @torch.no_grad()
     def write_back(self) -> None:
@@ -287,7 +291,7 @@ def _corner(padded: Tensor, tensor: Tensor) -> Tensor:
 
 
 def _fit(h: Tensor, width: int) -> Tensor:
-    """Units cut off (they are zero) or zeros added, so that there are `width`."""
+    """h, (K, n, have), with units cut off (they are zero) or zeros added: (K, n, width)."""
     have = h.shape[2]
     if have == width:
         return h

@@ -37,8 +37,10 @@ class StackedLinear:
     """Affine maps of K networks.
 
     Args:
-        weight, d_weight: shape (K, n_out, n_in).
-        bias, d_bias: shape (K, 1, n_out).
+        weight: shape (K, n_out, n_in).
+        bias: shape (K, 1, n_out).
+        d_weight: gradient, shape of `weight`; `backward` writes it.
+        d_bias: gradient, shape of `bias`; `backward` writes it.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor, d_weight: Tensor, d_bias: Tensor) -> None:
@@ -47,10 +49,12 @@ class StackedLinear:
         self.d_weight, self.d_bias = d_weight, d_bias
 
     def forward(self, x: Tensor) -> Tensor:
+        """(K, n, n_in) -> (K, n, n_out)."""
         self.x = x
         return torch.baddbmm(self.bias, x, self.weight_t)
 
     def backward(self, d: Tensor, need_input: bool) -> Tensor:
+        """Gradients of the parameters; that of the input, (K, n, n_in), where it is needed."""
         torch.bmm(d.transpose(1, 2), self.x, out=self.d_weight)
         torch.sum(d, 1, keepdim=True, out=self.d_bias)
         return torch.bmm(d, self.weight) if need_input else d
@@ -65,9 +69,13 @@ class StackedNorm:
     Args:
         kind: "batch" or "layer".
         select: k of the layer's networks.
-        gain, shift, d_gain, d_shift: shape (k, 1, width).
+        gain: shape (k, 1, width).
+        shift: shape (k, 1, width).
+        d_gain: gradient, shape of `gain`; `backward` writes it.
+        d_shift: gradient, shape of `shift`; `backward` writes it.
         has_unit: shape (k, 1, width): 1 where a network has the unit, else 0.
-        eps, momentum: PyTorch's.
+        eps: added to variances.
+        momentum: of running statistics.
     """
 
     def __init__(
@@ -146,8 +154,8 @@ class StackedLayer:
         norms: of those that have one.
         activations: runs of networks with the same: (first, last + 1, class of the module).
         widths: units of each network.
-        keeps: chance to keep a unit, of each network; 1 for no dropout.
-        draws: of the masks.
+        keeps: probability to keep a unit, of each network; 1 for no dropout.
+        draws: of the dropout masks.
         residual: whether each network adds its input.
         first: whether this is the first hidden layer.
     """
@@ -175,7 +183,7 @@ class StackedLayer:
         self.common = min(weight.shape[1:])
 
     def draw_masks(self, n: int) -> None:
-        """Masks for the n rows of an epoch, those that each network would draw by itself."""
+        """Masks for the n rows of an epoch, those that each network would draw alone."""
         if not self.dropout:
             return
         weight = self.linear.weight
@@ -187,6 +195,7 @@ class StackedLayer:
                 self.masks[k, :, :width] = self.draws[k].masks(n, width, keep, weight.device)
 
     def forward(self, x: Tensor, start: int, stop: int) -> Tensor:
+        """Rows start:stop of an epoch, (K, n, n_in) -> (K, n, width)."""
         z = self.linear.forward(x)
         for norm in self.norms:
             norm.forward(z)
@@ -205,6 +214,7 @@ class StackedLayer:
         return h
 
     def backward(self, d_out: Tensor) -> Tensor:
+        """Gradient in the output, (K, n, width) -> in the input, (K, n, n_in)."""
         d_h = d_out * self.mask if self.dropout else d_out
         d = torch.empty_like(d_h)
         whole = (part.split(self.runs) for part in (d_h, self.z, self.h, d))
