@@ -21,7 +21,7 @@ from .._mixture.axes import make_axes
 from .._trial import feasible
 from .._values import items, short, whole
 from .joint_space import JointSpace, contained
-from .learn import Learned, check_settings, described, learn
+from .learn import Learned, check_settings, learn, source_metadata
 from .ranking import TOP, RankedTrial, TopTrials, rank_complete, top_trials
 from .reader import opened, reading
 
@@ -176,7 +176,7 @@ def from_studies(
         max_components=max_components,
         metafeatures=metafeatures,
         target=target,
-        metadata=described("studies", n_studies, best, totals),
+        metadata=source_metadata("studies", n_studies, best, totals),
     )
 
 

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from optuna.distributions import BaseDistribution
 
 from .._errors import PriorError
-from .._values import Array, mapping, proportion, short
+from .._values import Array, mapping, positive_fraction, short
 from .axes import Axis, make_axis
 from .kernels import SUM_TOLERANCE, Kernels, frozen, make_kernels
 from .locate import Located, Params, check_names
@@ -148,7 +148,7 @@ def make_mixture(
     Raises:
         PriorError: for anything out of its range, naming it.
     """
-    floor = proportion("floor", floor)
+    floor = positive_fraction("floor", floor)
     weights = frozen("weights", weights)
     if weights.ndim != 1 or len(weights) > MAX_COMPONENTS:
         raise PriorError(f"weights: needs one dimension and at most {MAX_COMPONENTS} entries.")
