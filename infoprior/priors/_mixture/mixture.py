@@ -29,7 +29,7 @@ _MAX_TRUNCATED = 64  # distributions of which it is remembered what the kernels 
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """A mixture; `make_mixture` checks what comes from outside.
+    """A mixture over a space; `make_mixture` checks what comes from outside.
 
     Attributes:
         axes: name -> axis, in the order of the space.
@@ -39,8 +39,8 @@ class Mixture:
         log_weights: log((1 − floor) · weights), shape (k,), float64, in nats; read-only.
         log_floor: log(floor), in nats.
 
-    Weights and floor are kept beside their logarithms, of which they are not to be had back to the
-    last digit: a file holds them.
+    Weights and floor are kept beside their logarithms, since a file holds them to the last digit,
+    and the exponential of a logarithm does not give that back.
     """
 
     axes: Mapping[str, Axis]
