@@ -134,7 +134,7 @@ def whole(where: str, value: Any, least: int, most: int | None = None) -> int:
     return result
 
 
-def proportion(where: str, value: Any) -> float:
+def positive_fraction(where: str, value: Any) -> float:
     """`value` as a float in (0, 1]; PriorError with `where` for anything else."""
     result = number(where, value)
     if not 0.0 < result <= 1.0:

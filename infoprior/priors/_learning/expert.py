@@ -112,10 +112,10 @@ def _levels(confidence: str | Mapping[str, str], named: list[str]) -> dict[str, 
 def _kernels(axis: Axis, points: Sequence[Mapping[str, Any]], level: str) -> Any:
     """`make_mixture`'s kernels on one parameter, flat for the points without a value."""
     given = np.array([axis.name in point for point in points])
-    listed = [point[axis.name] for point in points if axis.name in point]
-    positions, inside = locate(axis, listed)
+    values = [point[axis.name] for point in points if axis.name in point]
+    positions, inside = locate(axis, values)
     if not inside.all():
-        value = listed[int(np.argmin(inside))]
+        value = values[int(np.argmin(inside))]
         raise PriorError(
             f"values: {short(axis.name)} = {short(value)} is not a value of {axis.describe()}."
         )

@@ -15,7 +15,7 @@ from .._errors import PriorError
 from .._mixture.axes import make_axes
 from .._mixture.json_file import Metadata
 from .._mixture.mixture import MAX_COMPONENTS, Mixture, make_mixture
-from .._values import Array, one_of, proportion, short, whole
+from .._values import Array, one_of, positive_fraction, short, whole
 from .bandwidths import (
     NARROWEST,
     NARROWEST_OF_FEW,
@@ -92,7 +92,7 @@ def learn(
     return mixture, {**metadata, "values_moved": moved, **how, "studies_effective": effective}
 
 
-def described(
+def source_metadata(
     source: str, n_studies: int, best: Sequence[TopTrials], counts: Mapping[str, int]
 ) -> Metadata:
     """Metadata: how many studies and trials there were, and what became of the trials."""
@@ -102,12 +102,12 @@ def described(
 
 def check_settings(top: Any, outside: Any, bandwidth: Any, floor: Any, max_components: Any) -> None:
     """PriorError for one out of its range, before anything is read."""
-    proportion("top", top)
+    positive_fraction("top", top)
     one_of("outside", outside, ("move", "drop"))
     if bandwidth is not None:
-        proportion("bandwidth", bandwidth)
+        positive_fraction("bandwidth", bandwidth)
     if floor is not None:
-        proportion("floor", floor)
+        positive_fraction("floor", floor)
     whole("max_components", max_components, 1, MAX_COMPONENTS)
 
 

@@ -29,8 +29,8 @@ _RECORD = b'{"op_code":'  # how a journal begins
 _SQLITE = b"SQLite format 3\x00"
 _TABLES = {"studies", "trials", "version_info"}
 _SQLITE_OPTIONS = ("mode", "cache", "vfs", "immutable", "nolock", "psow")  # of its own URLs
-_PATIENCE = 10  # s, for a server that does not answer
-_WITH_PATIENCE = ("psycopg", "psycopg2", "pymysql", "mysqldb")  # drivers that know patience
+_TIMEOUT = 10  # s, for a server that does not answer
+_WITH_TIMEOUT = ("psycopg", "psycopg2", "pymysql", "mysqldb")  # drivers that can be told it
 
 
 @contextmanager
@@ -134,8 +134,8 @@ def _database(text: str) -> RDBStorage:
             # The URL names the dialect only: what it quotes depends on SQLAlchemy's version.
             text = "sqlite://"
             options["creator"] = lambda: sqlite3.connect(address, uri=True, check_same_thread=False)
-        elif url.get_driver_name() in _WITH_PATIENCE and "connect_timeout" not in url.query:
-            options["connect_args"] = {"connect_timeout": _PATIENCE}
+        elif url.get_driver_name() in _WITH_TIMEOUT and "connect_timeout" not in url.query:
+            options["connect_args"] = {"connect_timeout": _TIMEOUT}
         engine = create_engine(text, **options)
     except PriorError:
         raise

@@ -21,7 +21,7 @@ from .._mixture.axes import make_axes
 from .._trial import feasible
 from .._values import items, short, whole
 from .joint_space import JointSpace, contained
-from .learn import Learned, check_settings, described, learn
+from .learn import Learned, check_settings, learn, source_metadata
 from .ranking import TOP, RankedTrial, TopTrials, rank_complete, top_trials
 from .reader import opened, reading
 
@@ -66,9 +66,9 @@ def from_studies(
 
     - *Complete*: ranked. A value that is NaN or infinite counts as the worst.
     - *Pruned*: its last value was taken at an earlier step and cannot be compared with a complete
-      trial's, so it ranks after all of those; among pruned ones, who got farther is better, then
-      the value there. It is among the best only where complete trials are too few. Without any
-      intermediate value it is left out.
+      trial's, so it ranks after all of those; among pruned ones, the one that got farther is
+      better, then the value there. It is among the best only where complete trials are too few.
+      Without any intermediate value it is left out.
     - *Failed, running, waiting*: left out.
     - *Infeasible* (a constraint above zero): ranked, never among the best.
     - *Evaluated more than once*: counted once, with the median of its values.
@@ -176,7 +176,7 @@ def from_studies(
         max_components=max_components,
         metafeatures=metafeatures,
         target=target,
-        metadata=described("studies", n_studies, best, totals),
+        metadata=source_metadata("studies", n_studies, best, totals),
     )
 
 

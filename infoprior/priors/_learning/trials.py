@@ -14,7 +14,7 @@ from .._errors import PriorError
 from .._mixture.axes import CategoricalAxis, make_axes
 from .._values import is_missing, is_number, listed, short
 from .joint_space import contained
-from .learn import Learned, check_settings, described, learn
+from .learn import Learned, check_settings, learn, source_metadata
 from .ranking import TOP, RankedTrial, TopTrials, rank_complete, top_trials
 from .table import Direction, check_column, column_of, columns_of, inferred, losses_of
 
@@ -134,7 +134,7 @@ def from_trials(
         max_components=max_components,
         metafeatures=metafeatures,
         target=target,
-        metadata=described("trials", len(set(groups)), best, totals),
+        metadata=source_metadata("trials", len(set(groups)), best, totals),
     )
 
 

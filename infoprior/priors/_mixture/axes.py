@@ -34,29 +34,6 @@ _FEW_VALUES = 2**20  # up to here the difference of a cell's edges has nine digi
 TOLERANCE = 1e-8  # in steps: with which Optuna says what a stepped distribution contains
 
 
-def _check_range(name: str, low: float, high: float, *, integer: bool) -> None:
-    if integer and max(abs(low), abs(high)) > _LARGEST_INT:
-        raise PriorError(f"space: parameter {short(name)} has ints beyond 2**53.")
-    if not (math.isfinite(low) and math.isfinite(high) and math.isfinite(high - low)):
-        raise PriorError(
-            f"space: parameter {short(name)} needs finite bounds and a finite range, "
-            f"got {low!r} to {high!r}."
-        )
-
-
-def as_number(name: str, value: Any) -> float:
-    """`value` as a float; PriorError where it is no number (bool, text, NaN)."""
-    if type(value) is float and value == value:
-        return value
-    number = isinstance(value, (int, float, np.integer, np.floating))
-    if not number or isinstance(value, bool) or value != value:
-        raise PriorError(f"point: parameter {short(name)} needs a number, got {short(value)}.")
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
-
-
 class _Axis(ABC):
     """What all axes have in common.
 
@@ -85,7 +62,23 @@ class _Axis(ABC):
 
     @abstractmethod
     def _position(self, value: Any) -> float | None:
-        """The position of exactly this value."""
+        """The position of exactly this value; None where the parameter has no such value."""
+
+    @abstractmethod
+    def values(self, positions: Array) -> list[Any]:
+        """The values at positions of shape (n,), as Optuna gives them."""
+
+    @abstractmethod
+    def from_unit(self, u: Array) -> Array:
+        """The position for each unit coordinate, shape (n,)."""
+
+    @abstractmethod
+    def log_uniform(self, positions: Array) -> Array:
+        """log of the uniform distribution at positions, in nats, shape (n,)."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """The name and the values, for a message."""
 
     def _shown(self) -> str:
         return self.name if self.name.isprintable() and self.name else repr(self.name)
@@ -366,3 +359,26 @@ def make_axes(space: Any) -> dict[str, Axis]:
 def all_positions(axis: CategoricalAxis | GridAxis) -> Array:
     """Every position of a discrete axis, shape (values,)."""
     return np.arange(axis.n_values, dtype=np.float64)
+
+
+def _check_range(name: str, low: float, high: float, *, integer: bool) -> None:
+    if integer and max(abs(low), abs(high)) > _LARGEST_INT:
+        raise PriorError(f"space: parameter {short(name)} has ints beyond 2**53.")
+    if not (math.isfinite(low) and math.isfinite(high) and math.isfinite(high - low)):
+        raise PriorError(
+            f"space: parameter {short(name)} needs finite bounds and a finite range, "
+            f"got {low!r} to {high!r}."
+        )
+
+
+def as_number(name: str, value: Any) -> float:
+    """`value` as a float; PriorError where it is no number (bool, text, NaN)."""
+    if type(value) is float and value == value:
+        return value
+    number = isinstance(value, (int, float, np.integer, np.floating))
+    if not number or isinstance(value, bool) or value != value:
+        raise PriorError(f"point: parameter {short(name)} needs a number, got {short(value)}.")
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf

@@ -26,10 +26,14 @@ _CHUNK = 2_000_000  # terms of the mixture held at once
 class Entropy:
     """Entropy and divergence of a prior p, in nats.
 
-    `entropy` is E[−log p(x)]: differential in the floats, so it depends on their units and may
-    be negative. `divergence` is KL(p ‖ u) = E[log p(x) − log u(x)] from the uniform prior u, at
-    least 0 and without a unit. Each `_error` is the
-    standard error of its estimate from `n` samples, and 0 where `n` is 0: the value is exact.
+    Attributes:
+        entropy: E[−log p(x)]; differential in the floats, so it depends on their units and may be
+            negative.
+        divergence: KL(p ‖ u) = E[log p(x) − log u(x)] from the uniform prior u; at least 0, and
+            independent of units.
+        entropy_error: the standard error of the estimate; 0 where the value is exact.
+        divergence_error: the same of the divergence.
+        n: how many samples the estimate is from; 0 where the values are exact.
     """
 
     entropy: float
@@ -42,7 +46,7 @@ class Entropy:
 def entropy(
     mixture: Mixture, name: str | None, n: int, rng: np.random.Generator | int | None
 ) -> Entropy:
-    """How much a mixture says, of one parameter or of all; see `Prior.entropy`."""
+    """How much a mixture says of one parameter, or of all; see `Prior.entropy`."""
     if name is not None and not (isinstance(name, str) and name in mixture.axes):
         raise PriorError(
             f"entropy: parameter {short(name)} is unknown; there are {listed(mixture.axes)}."

@@ -310,6 +310,17 @@ def _constant(text: str) -> Any:
     raise PriorError(f"file: holds {text}, which is not JSON.")
 
 
+def loads(text: str) -> Any:
+    """The JSON value of a text; stricter than Python's own, which takes NaN and repeated keys.
+
+    Raises:
+        PriorError: a key is there twice, or a number is none of JSON's.
+        ValueError: the text is not JSON.
+        RecursionError: it is nested too deeply.
+    """
+    return json.loads(text, object_pairs_hook=_pairs, parse_constant=_constant)
+
+
 def read(path: Path) -> Any:
     """The file's JSON value, at most 64 MB of it; PriorError where it is none."""
     name = short(path.name)
@@ -322,7 +333,7 @@ def read(path: Path) -> Any:
     if len(data) > MAX_BYTES:
         raise PriorError(f"file: {name} is larger than {MAX_BYTES} bytes.")
     try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=_pairs, parse_constant=_constant)
+        return loads(data.decode("utf-8"))
     except PriorError:
         raise
     except RecursionError:

@@ -40,10 +40,18 @@ def frozen(where: str, values: ArrayLike) -> Array:
 
 
 class NumericKernels:
-    """Gaussians truncated to the unit interval; `centers` and `widths` of shape (k,).
+    """Gaussians truncated to the unit interval, of k components.
 
-    A centre may lie outside: a Gaussian restricted to a narrower range is the same Gaussian in
-    that range's unit coordinates.
+    A centre may lie outside: a Gaussian on a narrower range is the same Gaussian in that range's
+    unit coordinates.
+
+    Args:
+        axis: of the parameter.
+        centers: in unit coordinates, shape (k,).
+        widths: standard deviations before truncation, in unit coordinates, shape (k,).
+
+    Raises:
+        PriorError: they are of different shapes or out of their ranges, naming the parameter.
     """
 
     def __init__(self, axis: NumericAxis, centers: ArrayLike, widths: ArrayLike) -> None:
@@ -73,9 +81,11 @@ class NumericKernels:
         return len(self.centers)
 
     def log_mass(self, low: ArrayLike, high: ArrayLike, width: ArrayLike | None = None) -> Array:
-        """log probability of the unit intervals [low, high], shape (n, k) for bounds of (n,).
+        """log probability of intervals in unit coordinates, in nats, shape (n, k).
 
-        `width`, shape (n,), is high − low where that is known to more digits than the difference.
+        Args:
+            low, high: the intervals' ends, shape (n,).
+            width: high − low, shape (n,), where it is known to more digits than the difference.
         """
         low, high = np.asarray(low)[..., None], np.asarray(high)[..., None]
         width = high - low if width is None else np.asarray(width)[..., None]
@@ -88,7 +98,7 @@ class NumericKernels:
         return mass - self.axis.log_uniform(index)[:, None]
 
     def log_ratio(self, positions: Array) -> Array:
-        """log kernel − log uniform at the axis' positions, shape (n, k) for positions of (n,)."""
+        """log kernel − log uniform, in nats, shape (n, k), at positions of shape (n,)."""
         if isinstance(self.axis, GridAxis):
             if self._table is None and self.axis.n_values * len(self) <= _CACHE_ENTRIES:
                 self._table = self._cells(all_positions(self.axis))
@@ -109,7 +119,12 @@ class NumericKernels:
         return self._log_peak - 0.5 * z * z
 
     def positions(self, component: NDArray[np.int64], q: Array) -> Array:
-        """Positions on the axis at quantiles q of the components' kernels."""
+        """Positions at quantiles of the kernels, shape (n,).
+
+        Args:
+            component: whose kernel each one is of, shape (n,).
+            q: in [0, 1), shape (n,).
+        """
         center, width = self.centers[component], self.widths[component]
         z = truncated_ppf(q, -center / width, (1.0 - center) / width)
         return self.axis.from_unit(np.clip(center + width * z, 0.0, 1.0))
@@ -152,10 +167,17 @@ class NumericKernels:
 
 
 class TableKernels:
-    """Probability vectors over a discrete axis' values; `probabilities` of shape (k, values).
+    """Probability vectors over a discrete axis' values, of k components.
 
     A categorical parameter always has them; an int or stepped float where its kernels are no
     Gaussians, such as those of a finer grid.
+
+    Args:
+        axis: of the parameter.
+        probabilities: shape (k, values), each row summing to one.
+
+    Raises:
+        PriorError: they are of another shape, or no probabilities, naming the parameter.
     """
 
     def __init__(self, axis: CategoricalAxis | GridAxis, probabilities: ArrayLike) -> None:
@@ -183,7 +205,7 @@ class TableKernels:
         return len(self.probabilities)
 
     def log_ratio(self, positions: Array) -> Array:
-        """log kernel − log uniform at value indices, shape (n, k) for indices of shape (n,)."""
+        """log kernel − log uniform, in nats, shape (n, k), at value indices of shape (n,)."""
         return self._log_ratio[np.asarray(positions).astype(np.int64)]
 
     def row(self, position: float) -> Array:
@@ -191,7 +213,12 @@ class TableKernels:
         return self._log_ratio[int(position)]
 
     def positions(self, component: NDArray[np.int64], q: Array) -> Array:
-        """Value indices at quantiles q of the components' kernels, never one of probability 0."""
+        """Value indices at quantiles of the kernels, shape (n,), never one of probability 0.
+
+        Args:
+            component: whose kernel each one is of, shape (n,).
+            q: in [0, 1), shape (n,).
+        """
         cumulative = self._cumulative[component]
         q = np.minimum(q * cumulative[:, -1], np.nextafter(cumulative[:, -1], 0.0))
         return (cumulative <= q[:, None]).sum(axis=1).astype(np.float64)

@@ -1,4 +1,4 @@
-"""What a prior says about one parameter by itself, and where it is densest."""
+"""What a mixture says of one parameter by itself, and where it is densest."""
 
 from __future__ import annotations
 
@@ -20,10 +20,15 @@ _MAX_VALUES = 100_000  # the most values a marginal lists
 class Marginal:
     """One parameter's marginal distribution under a prior.
 
-    `values` holds every value of a discrete parameter, with `probabilities` (m,) float64 summing
-    to one and `density` None; or, for a continuous one, a grid of 512 values from low to high
-    (even steps on the log scale of a log parameter), with `density` (512,) float64 per unit of
-    the parameter and `probabilities` None.
+    Attributes:
+        name: of the parameter.
+        values: every value of a discrete parameter, m of them; of a continuous one a grid of 512
+            from low to high, in even steps, on the log scale of a log parameter.
+        probabilities: of a discrete parameter's values, shape (m,), float64, summing to one; None
+            for a continuous one.
+        density: of a continuous parameter, per unit of it, shape (512,), float64; None for a
+            discrete one.
+        log: whether it is a log parameter.
     """
 
     name: str

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from optuna.distributions import BaseDistribution
 
 from .._errors import PriorError
-from .._values import Array, mapping, proportion, short
+from .._values import Array, mapping, positive_fraction, short
 from .axes import Axis, make_axis
 from .kernels import SUM_TOLERANCE, Kernels, frozen, make_kernels
 from .locate import Located, Params, check_names
@@ -29,7 +29,7 @@ _MAX_TRUNCATED = 64  # distributions of which it is remembered what the kernels 
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """A mixture; `make_mixture` checks what comes from outside.
+    """A mixture over a space; `make_mixture` checks what comes from outside.
 
     Attributes:
         axes: name -> axis, in the order of the space.
@@ -39,8 +39,8 @@ class Mixture:
         log_weights: log((1 − floor) · weights), shape (k,), float64, in nats; read-only.
         log_floor: log(floor), in nats.
 
-    Weights and floor are kept beside their logarithms, of which they are not to be had back to the
-    last digit: a file holds them.
+    Weights and floor are kept beside their logarithms, since a file holds them to the last digit,
+    and the exponential of a logarithm does not give that back.
     """
 
     axes: Mapping[str, Axis]
@@ -148,7 +148,7 @@ def make_mixture(
     Raises:
         PriorError: for anything out of its range, naming it.
     """
-    floor = proportion("floor", floor)
+    floor = positive_fraction("floor", floor)
     weights = frozen("weights", weights)
     if weights.ndim != 1 or len(weights) > MAX_COMPONENTS:
         raise PriorError(f"weights: needs one dimension and at most {MAX_COMPONENTS} entries.")

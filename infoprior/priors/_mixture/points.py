@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._errors import PriorError
-from .._values import Array, dicts, numbers, proportion, short
+from .._values import Array, dicts, numbers, positive_fraction, short
 from .axes import Axis, CategoricalAxis
 from .kernels import SMALLEST_WIDTH
 from .locate import Located, Params, check_names, locate_inside
@@ -78,7 +78,7 @@ def _kernels_around(located: Located, bandwidth: float | Mapping[str, float]) ->
     kernels: dict[str, Any] = {}
     for name, (axis, positions) in located.items():
         b = bandwidth[name] if isinstance(bandwidth, Mapping) else bandwidth
-        b = proportion(f"bandwidth: {short(name)}", b)
+        b = positive_fraction(f"bandwidth: {short(name)}", b)
         if isinstance(axis, CategoricalAxis):
             kernels[name] = aitchison_aitken(positions, axis.n_values, b)
         else:

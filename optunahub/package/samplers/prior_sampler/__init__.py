@@ -5,7 +5,6 @@ Needs numpy and Optuna only.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +18,7 @@ from ._priors import (
     optimize,
 )
 from ._priors import PriorSampler as _PriorSampler
-from ._priors._mixture.json_file import _constant, _pairs
+from ._priors._mixture.json_file import loads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +66,7 @@ def _read(prior: Any) -> Prior:
         return prior
     if isinstance(prior, str) and prior.lstrip().startswith("{"):
         try:
-            prior = json.loads(prior, object_pairs_hook=_pairs, parse_constant=_constant)
+            prior = loads(prior)
         except (ValueError, RecursionError) as error:
             raise PriorError(f"prior: the text is not JSON: {error}.") from None
     if isinstance(prior, Mapping):
