@@ -17,12 +17,12 @@ from infoprior.evaluation import bootstrap_interval
 
 COLOURS = {
     "random": "#999999", "tpe": "#56B4E9", "bohb": "#009E73", "static": "#CC79A7",
-    "ours": "#D55E00", "ours-no-valve": "#E69F00", "priorband": "#0072B2",
+    "ours": "#D55E00", "ours-fixed-weight": "#E69F00", "priorband": "#0072B2",
     "priorband-high": "#332288", "ours-promoted": "#882255", "random-promoted": "#444444",
 }  # fmt: skip
 LABELS = {
     "random": "random", "tpe": "TPE", "bohb": "BOHB-style TPE", "static": "static prior",
-    "ours": "PriorSampler", "ours-no-valve": "PriorSampler, valve off",
+    "ours": "PriorSampler", "ours-fixed-weight": "PriorSampler, fixed weight",
     "ours-promoted": "PriorSampler, promoting", "random-promoted": "random, promoting",
     "priorband": "PriorBand (NePS), medium",
     "priorband-high": "PriorBand (NePS), high",
@@ -87,7 +87,7 @@ def bars(tasks: pd.DataFrame, bench: str) -> list[str]:
     lines = []
     if "good" in arms and {"ours", "random"} <= there:
         target = float(_matrix(tasks, bench, "good", "random")[32].mean())
-        others = ("ours-no-valve", "static", *PRIORBAND, "random-promoted", "tpe", "bohb")
+        others = ("ours-fixed-weight", "static", *PRIORBAND, "random-promoted", "tpe", "bohb")
         for method in (*OURS, *others):
             if method in there:
                 mean = _matrix(tasks, bench, "good", method).mean()
@@ -99,7 +99,7 @@ def bars(tasks: pd.DataFrame, bench: str) -> list[str]:
                     f"{LABELS[method]} {when} full trainings{wanted}"
                 )
     if "bad" in arms and {"ours", "tpe"} <= there:
-        for method in (*OURS, "ours-no-valve", "static", *PRIORBAND):
+        for method in (*OURS, "ours-fixed-weight", "static", *PRIORBAND):
             if method in there:
                 mine = _matrix(tasks, bench, "bad", method)[32]
                 base = _matrix(tasks, bench, "bad", "tpe")[32]
@@ -199,7 +199,7 @@ def figure(tasks: pd.DataFrame, path: Path) -> None:
                 colour, front = COLOURS.get(method, "black"), method in OURS
                 ax.plot(
                     matrix.columns, matrix.mean(), color=colour, lw=2.4 if front else 1.3,
-                    ls={"ours-no-valve": "--", "random-promoted": ":"}.get(method, "-"),
+                    ls={"ours-fixed-weight": "--", "random-promoted": ":"}.get(method, "-"),
                     zorder=3 if front else 2, label=LABELS.get(method, method),
                 )  # fmt: skip
                 if front:

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from infoprior.priors import (
         Prior,
         PriorSampler,
-        continues,
         fail_stale,
         hyperband_study,
         optimize,
+        resumed_from,
     )
     from infoprior.spaces import SearchSpace, get_space
     from infoprior.tasks import Task, load_task, read_table
@@ -34,7 +34,6 @@ _HOME = {
     "SearchSpace": "infoprior.spaces",
     "Suggestion": "infoprior._face",
     "Task": "infoprior.tasks",
-    "continues": "infoprior.priors",
     "fail_stale": "infoprior.priors",
     "get_space": "infoprior.spaces",
     "hyperband_study": "infoprior.priors",
@@ -44,6 +43,7 @@ _HOME = {
     "optimize": "infoprior.priors",
     "profile": "infoprior._face",
     "read_table": "infoprior.tasks",
+    "resumed_from": "infoprior.priors",
     "suggest": "infoprior._face",
 }
 
@@ -54,7 +54,6 @@ __all__ = [
     "SearchSpace",
     "Suggestion",
     "Task",
-    "continues",
     "fail_stale",
     "get_space",
     "hyperband_study",
@@ -64,6 +63,7 @@ __all__ = [
     "optimize",
     "profile",
     "read_table",
+    "resumed_from",
     "suggest",
 ]
 

@@ -101,7 +101,7 @@ def live_one(
         Task.load(source) if source.endswith(TASK_FILE) else published_task(source),
         None if prior is None else Prior.from_dict(prior),
         space=get_space(space),
-        base="random",
+        base_sampler="random",
         weight=params["weight"],
         seed=seed,
         # Every search gets the same number of epochs; what came before is charged afterwards.

@@ -49,9 +49,9 @@ def live_study(
     prior: Prior | None,
     *,
     space: SearchSpace,
-    base: str = "random",
+    base_sampler: str = "random",
     weight: float = 0.75,
-    valve: bool = True,
+    adaptive: bool = True,
     seed: int = 0,
     budget_epochs: int | None = None,
     n_trials: int | None = None,
@@ -72,8 +72,8 @@ def live_study(
         task: the data.
         prior: what `PriorSampler` draws from; None for the base sampler alone.
         space: what is searched.
-        base: "random" or "tpe": Optuna's sampler beneath (or instead of) the prior.
-        weight, valve: how much of the sampling the prior gets, see `PriorSampler`.
+        base_sampler: "random" or "tpe": Optuna's sampler beneath (or instead of) the prior.
+        weight, adaptive: which fraction of the trials the prior proposes, see `PriorSampler`.
         seed: everything random.
         budget_epochs: stop when so many epochs are spent, start cost included. It is never
             overrun: the trial that meets it is cut short (state PRUNED, ``cut`` True).
@@ -106,8 +106,8 @@ def live_study(
     levels = epochs_at_rungs(max_epochs, eta)
     if optuna_brackets(max_epochs, reduction_factor=eta) != len(levels):
         raise EvaluationError(f"Optuna miscounts the brackets of max_epochs = {max_epochs}")
-    if base not in _BASES:
-        raise EvaluationError(f"unknown base sampler {base!r}; there are {tuple(_BASES)}")
+    if base_sampler not in _BASES:
+        raise EvaluationError(f"unknown base_sampler {base_sampler!r}; there are {tuple(_BASES)}")
     if budget_epochs is None and n_trials is None:
         raise EvaluationError("say when to stop: give budget_epochs or n_trials")
     name, memory = study_name or f"{task.name}/{seed}", storage is None
@@ -119,15 +119,15 @@ def live_study(
             reduction_factor=eta,
             direction="maximize",
             storage="memory" if memory else storage,
-            base=_BASES[base],
+            base_sampler=_BASES[base_sampler],
             weight=weight,
-            valve=valve,
+            adaptive=adaptive,
             promote=False,
             seed=seed,
         )
     except PriorError as error:
         raise EvaluationError(str(error)) from error
-    about = {"task": task.name, "space": space.name, "base": base}
+    about = {"task": task.name, "space": space.name, "base_sampler": base_sampler}
     if study.user_attrs.setdefault(_ATTRIBUTE, about) != about:
         raise EvaluationError(f"the study {name!r} in {storage} was run with other settings")
     study.set_user_attr(_ATTRIBUTE, about)

@@ -34,10 +34,10 @@ from .._trial import (
     ERROR,
     PAUSED_PARAMS,
     PAUSED_STEP,
+    PRIOR_WEIGHT,
     PROMOTES,
     RUNG,
     SOURCE,
-    TRUST,
     enqueued_values,
     feasible,
     params_checksum,
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-_COPIED = SOURCE, TRUST  # of the paused trial, whose source proposed the configuration
+_COPIED = SOURCE, PRIOR_WEIGHT  # of the paused trial, whose source proposed the configuration
 _RUNNING = 1024  # promotions whose paused trial is remembered
 _CHOOSING = 32  # trials after which one that has not chosen is taken for dead
 
@@ -111,7 +111,7 @@ class PromotingSampler(WrappingSampler):
 
     A promotion is a trial with the paused trial's parameters, as far as it is asked for them. Its
     user attribute `PROMOTES` is that trial's number, and `RUNG` says of every trial at which step
-    it stops; whether the parameters are the same in the end, `continues` tells.
+    it stops; whether the parameters are the same in the end, `resumed_from` tells.
 
     Args:
         base_sampler: proposes the new ones; with a `PriorSampler` a promotion counts for the source
