@@ -63,10 +63,10 @@ def live_study(
 ) -> pd.DataFrame:
     """Search on a task with Optuna's HyperbandPruner, training real networks.
 
-    The samplers' draws in trial t hang on (seed, t), and the network's seed too: a trial
-    depends on the seed, its number and the trials before it only. So the same call gives the
+    The samplers' draws in trial t depend on (seed, t), and so does the network's seed: a trial
+    is a function of the seed, its number and the trials before it. So the same call gives the
     same rows, a larger budget the same rows up to the one that the smaller budget cut short,
-    and a study with a ``storage`` that was stopped between trials goes on as if it hadn't been.
+    and a study with a ``storage`` that was stopped between trials continues as if it hadn't been.
 
     Args:
         task: the data.
@@ -81,8 +81,8 @@ def live_study(
         max_epochs: a full training; a power of eta.
         eta: reduction factor of Hyperband.
         start_cost: what probes and profiling cost before the first trial, in full trainings.
-        storage: path of an Optuna journal; the study goes on from what it holds. Default: memory.
-        study_name: fixed, because Hyperband's brackets hang on it; default: from task and seed.
+        storage: path of an Optuna journal; the study continues from what it holds. Default: memory.
+        study_name: fixed, because Hyperband's brackets depend on it; default: from task and seed.
 
     Returns:
         One row per trial: ``trial`` (number), ``state`` (COMPLETE, PRUNED or FAIL), ``cut``,
@@ -159,8 +159,8 @@ def regret_curve(
 
     Returns:
         One row per budget: ``budget``, ``incumbent`` (trial number, -1 before the first),
-        ``test_accuracy`` and, with a scale, ``regret`` (both NaN before the first: nothing found
-        is no finding, not even a median one).
+        ``test_accuracy`` and, with a scale, ``regret`` (both NaN before the first: no network
+        is not as good as a median one).
     """
     columns = ("cost", "incumbent", "incumbent_test_accuracy")
     data_frame(rows, "rows", columns, EvaluationError)

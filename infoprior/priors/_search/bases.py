@@ -4,7 +4,7 @@ Most samplers learn from a study's trials, whoever proposed them: TPE and the Ga
 its finished ones, NSGA-II, NSGA-III and CMA-ES from those that they were asked for. They are asked
 for every trial, and some answers are not used. Others deal out points, each of them once: a grid,
 a brute-force and a quasi-Monte Carlo sampler. They are asked for their own trials only, so that no
-point is ticked off that was not tried. What partially fixed samplers fix is kept in every trial.
+point counts as tried that was not. What partially fixed samplers fix is kept in every trial.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A Hyperband study that says the same thing twice, whoever runs it and however often it stops."""
+"""A Hyperband study that gives the same trials whoever runs it and however often it stops."""
 
 from __future__ import annotations
 
@@ -109,8 +109,8 @@ def hyperband_study(
         >>> len(optimize(study, objective, n_trials=20).trials)
         20
 
-    Hyperband: Li et al., JMLR 18 (2018), 185, its brackets as `bracket_schedule` says; asynchronous
-    as in Optuna, see Li et al., MLSys 2020.
+    Hyperband: Li et al., JMLR 18 (2018), 185; promoting studies have the brackets of NePS, see
+    `infoprior.priors._search.brackets`; asynchronous as in Optuna, see Li et al., MLSys 2020.
     """
     _check_name(name)
     if prior is not None and not isinstance(prior, Prior):
