@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from infoprior.priors import (
         Prior,
         PriorSampler,
-        continues,
         fail_stale,
         hyperband_study,
         optimize,
+        resumed_from,
     )
     from infoprior.spaces import SearchSpace, get_space
     from infoprior.tasks import Task, load_task, read_table
@@ -36,7 +36,6 @@ __all__ = [
     "Suggestion",
     "Task",
     "__version__",
-    "continues",
     "fail_stale",
     "get_space",
     "hyperband_study",
@@ -46,6 +45,7 @@ __all__ = [
     "optimize",
     "profile",
     "read_table",
+    "resumed_from",
     "suggest",
 ]
 

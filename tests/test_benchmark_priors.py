@@ -57,7 +57,7 @@ def test_parameters_count_alike() -> None:
     assert [nearest(point) for point in points] == list(range(50))
 
 
-@pytest.mark.parametrize("method", ["random", "tpe", "bohb", "static", "ours", "ours-no-valve"])
+@pytest.mark.parametrize("method", ["random", "tpe", "bohb", "static", "ours", "ours-fixed-weight"])
 def test_a_search_is_charged_new_epochs_only(method: str) -> None:
     from infoprior.priors import Prior
 

@@ -94,7 +94,7 @@ def test_a_study_from_the_tree_and_every_form_of_the_prior(hub, tmp_path):
         assert len(sources) == 15
         assert set(sources) <= {"prior", "uniform", "base"}
         assert "prior" in sources
-        assert all(0.0 <= t.user_attrs[hub.PriorSampler.TRUST] <= 1.0 for t in found)
+        assert all(0.0 <= t.user_attrs[hub.PriorSampler.PRIOR_WEIGHT] <= 1.0 for t in found)
 
 
 def test_it_takes_the_same_arguments(hub):

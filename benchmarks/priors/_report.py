@@ -17,19 +17,19 @@ from infoprior.evaluation import bootstrap_interval
 
 COLOURS = {
     "random": "#999999", "tpe": "#56B4E9", "bohb": "#009E73", "static": "#CC79A7",
-    "ours": "#D55E00", "ours-no-valve": "#E69F00", "priorband": "#0072B2",
+    "ours": "#D55E00", "ours-fixed-weight": "#E69F00", "priorband": "#0072B2",
     "priorband-high": "#332288", "ours-promoted": "#882255", "random-promoted": "#444444",
     "steps-promoted": "#AA4499",
 }  # fmt: skip
 LABELS = {
     "random": "random", "tpe": "TPE", "bohb": "BOHB-style TPE", "static": "static prior",
-    "ours": "PriorSampler", "ours-no-valve": "PriorSampler, valve off",
+    "ours": "PriorSampler", "ours-fixed-weight": "PriorSampler, fixed weight",
     "ours-promoted": "PriorSampler, promoting", "random-promoted": "random, promoting",
     "steps-promoted": "local search, promoting",
     "priorband": "PriorBand (NePS), medium",
     "priorband-high": "PriorBand (NePS), high",
 }  # fmt: skip
-STYLES = {"ours-no-valve": "--", "random-promoted": ":", "steps-promoted": ":"}
+STYLES = {"ours-fixed-weight": "--", "random-promoted": ":", "steps-promoted": ":"}
 OURS = ("ours", "ours-promoted")  # what the bars are for
 BASES = {"ours": "tpe", "ours-promoted": "steps-promoted"}  # method -> its base sampler alone
 POOR = ("bad", "deceiving")  # priors that a search has to get over
@@ -94,7 +94,7 @@ def bars(tasks: pd.DataFrame, bench: str) -> list[str]:
     lines = []
     if "good" in arms and {"ours", "random"} <= there:
         target = float(_matrix(tasks, bench, "good", "random")[32].mean())
-        others = ("ours-no-valve", "static", *PRIORBAND, "random-promoted", "tpe", "bohb")
+        others = ("ours-fixed-weight", "static", *PRIORBAND, "random-promoted", "tpe", "bohb")
         for method in (*OURS, *others):
             if method in there:
                 mean = _matrix(tasks, bench, "good", method).mean()
@@ -106,7 +106,7 @@ def bars(tasks: pd.DataFrame, bench: str) -> list[str]:
                     f"{LABELS[method]} {when} full trainings{wanted}"
                 )
     for arm in [arm for arm in POOR if arm in arms]:
-        for method in (*BASES, "ours-no-valve", "static", *PRIORBAND):
+        for method in (*BASES, "ours-fixed-weight", "static", *PRIORBAND):
             base = BASES.get(method, "tpe")
             if {method, base} <= there:
                 mine, its = (_matrix(tasks, bench, arm, m) for m in (method, base))

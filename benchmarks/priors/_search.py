@@ -21,8 +21,8 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from benchmarks.priors._bohb import BOHBSampler
 from benchmarks.priors._tables import RUNGS, Table, prior_for, table
 from benchmarks.priors._trace import BUDGETS, Encoder, Event, Nearest, incumbents
-from infoprior.priors import Prior, PriorSampler, continues
-from infoprior.priors._search.local_search import make_steps
+from infoprior.priors import Prior, PriorSampler, resumed_from
+from infoprior.priors._search.local_search import make_local_search
 from infoprior.priors._search.promotion import PromotingSampler, RungPruner
 
 ETA = 3  # of Hyperband
@@ -37,11 +37,16 @@ PLAIN: dict[str, Make] = {
 }
 WITH_PRIOR: dict[str, Make] = {
     "static": lambda space, prior, seed, storage: PriorSampler(
-        prior, lambda s: RandomSampler(seed=s), weight=1.0, seed=seed, valve=False, storage=storage
+        prior,
+        lambda s: RandomSampler(seed=s),
+        weight=1.0,
+        seed=seed,
+        adaptive=False,
+        storage=storage,
     ),
     "ours": lambda space, prior, seed, storage: PriorSampler(prior, seed=seed, storage=storage),
-    "ours-no-valve": lambda space, prior, seed, storage: PriorSampler(
-        prior, seed=seed, valve=False, storage=storage
+    "ours-fixed-weight": lambda space, prior, seed, storage: PriorSampler(
+        prior, seed=seed, adaptive=False, storage=storage
     ),
 }
 # As `hyperband_study` has it: only where there are fidelities.
@@ -50,10 +55,10 @@ PROMOTING: dict[str, Make] = {
         RandomSampler(seed=seed), RUNGS, ETA, storage
     ),
     "steps-promoted": lambda space, prior, seed, storage: PromotingSampler(
-        make_steps(seed), RUNGS, ETA, storage
+        make_local_search(seed), RUNGS, ETA, storage
     ),
     "ours-promoted": lambda space, prior, seed, storage: PromotingSampler(
-        PriorSampler(prior, make_steps, seed=seed, storage=storage), RUNGS, ETA, storage
+        PriorSampler(prior, make_local_search, seed=seed, storage=storage), RUNGS, ETA, storage
     ),
 }
 METHODS: dict[str, Make] = {**PLAIN, **WITH_PRIOR, **PROMOTING}
@@ -118,7 +123,7 @@ def search(
     spent = 0
     while spent < budget * full:
         trial = study.ask(data.space)
-        paused = continues(trial)
+        paused = resumed_from(trial)
         row, before = nearest(trial.params), 0 if paused is None else paused.step
         curve = data.observed[row].tolist()
         for rung, (epochs, value) in enumerate(zip(data.rungs, curve, strict=True)):

@@ -9,7 +9,7 @@ Two tabular benchmarks (`_tables.py` says what they and the priors are):
 (b) curves: recorded data sets, searched with Optuna's HyperbandPruner from 1 to 27 epochs.
 
 Methods: random, TPE, BOHB-style TPE; the prior alone (static); PriorSampler (ours) over TPE, as it
-comes and with the valve off; PriorBand from neural-pipeline-search, given the prior's mode, at the
+comes and with a fixed weight; PriorBand from neural-pipeline-search, given the prior's mode, at the
 confidences "medium" and "high" (after `make bench-peers`). On (b) all run under Hyperband: Optuna's
 pruner, or, "promoting", as `hyperband_study` does, where trials resume paused
 ones; so does PriorBand.

@@ -89,9 +89,9 @@ def measure(
 
 
 CASES: dict[str, tuple[dict[str, Any], bool]] = {
-    "all trials the prior's": ({"weight": 1.0, "valve": False}, False),
-    "with the valve": ({}, False),
-    "with the valve, Hyperband": ({}, True),
+    "all trials the prior's": ({"weight": 1.0, "adaptive": False}, False),
+    "adaptive weight": ({}, False),
+    "adaptive weight, Hyperband": ({}, True),
 }
 
 

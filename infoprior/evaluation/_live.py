@@ -30,7 +30,7 @@ from infoprior._arguments import (
 from infoprior.evaluation._errors import EvaluationError
 from infoprior.evaluation._metrics import RegretScale
 from infoprior.evaluation._replay import epochs_at_rungs
-from infoprior.priors import PriorError, continues, fail_stale, hyperband_study, optuna_brackets
+from infoprior.priors import PriorError, fail_stale, hyperband_study, optuna_brackets, resumed_from
 
 if TYPE_CHECKING:
     from infoprior.priors import Prior
@@ -51,9 +51,9 @@ def live_study(
     *,
     space: SearchSpace,
     promote: bool = True,
-    base: str | None = None,
+    base_sampler: str | None = None,
     weight: float = 0.25,
-    valve: bool = True,
+    adaptive: bool = True,
     seed: int = 0,
     budget_epochs: int | None = None,
     n_trials: int | None = None,
@@ -79,9 +79,9 @@ def live_study(
         space: what is searched.
         promote: stop trials at rungs and promote the best, see `hyperband_study`; False is Optuna's
             HyperbandPruner.
-        base: "random" or "tpe": Optuna's sampler beneath (or instead of) the prior. None: what
-            `hyperband_study` has by default, local search where it promotes, TPE otherwise.
-        weight, valve: how much of the sampling the prior gets, see `PriorSampler`.
+        base_sampler: "random" or "tpe": Optuna's sampler beneath (or instead of) the prior. None:
+            what `hyperband_study` has by default, local search where it promotes, TPE otherwise.
+        weight, adaptive: how much of the sampling the prior gets, see `PriorSampler`.
         seed: everything random.
         budget_epochs: stop when so many epochs are spent, start cost included. It is never
             overrun: the trial that meets it is cut short (state PRUNED, ``cut`` True).
@@ -115,8 +115,10 @@ def live_study(
     levels = epochs_at_rungs(max_epochs, eta)
     if not promote and optuna_brackets(max_epochs, reduction_factor=eta) != len(levels):
         raise EvaluationError(f"Optuna miscounts the brackets of max_epochs = {max_epochs}")
-    if base not in _BASES:
-        raise EvaluationError(f"unknown base sampler {base!r}; there are 'random' and 'tpe'")
+    if base_sampler not in _BASES:
+        raise EvaluationError(
+            f"unknown base_sampler {base_sampler!r}; there are 'random' and 'tpe'"
+        )
     if budget_epochs is None and n_trials is None:
         raise EvaluationError("say when to stop: give budget_epochs or n_trials")
     name, memory = study_name or f"{task.name}/{seed}", storage is None
@@ -128,15 +130,15 @@ def live_study(
             reduction_factor=eta,
             direction="maximize",
             storage="memory" if memory else storage,
-            base=_BASES[base],
+            base_sampler=_BASES[base_sampler],
             weight=weight,
-            valve=valve,
+            adaptive=adaptive,
             promote=promote,
             seed=seed,
         )
     except PriorError as error:
         raise EvaluationError(str(error)) from error
-    about = {"task": task.name, "space": space.name, "base": base or "default"}
+    about = {"task": task.name, "space": space.name, "base_sampler": base_sampler or "default"}
     if study.user_attrs.setdefault(_ATTRIBUTE, about) != about:
         raise EvaluationError(f"the study {name!r} in {storage} was run with other settings")
     study.set_user_attr(_ATTRIBUTE, about)
@@ -168,8 +170,8 @@ def regret_curve(
 
     Returns:
         One row per budget: ``budget``, ``incumbent`` (trial number, -1 before the first),
-        ``test_accuracy`` and, with a scale, ``regret`` (both NaN before the first: nothing found
-        is no finding, not even a median one).
+        ``test_accuracy`` and, with a scale, ``regret`` (both NaN before the first: no network
+        is not as good as a median one).
     """
     columns = ("cost", "incumbent", "incumbent_test_accuracy")
     data_frame(rows, "rows", columns, EvaluationError)
@@ -256,11 +258,11 @@ def _one_trial(
 
 def _network(study: optuna.Study, trial: Trial) -> tuple[int, int]:
     """The trial that a trial's network began in, and the epochs that it was trained for so far."""
-    paused = continues(trial)
+    paused = resumed_from(trial)
     if paused is None:
         return trial.number, 0
     trials, first, before = study.get_trials(deepcopy=False), paused.number, paused.step
-    while (paused := continues(trials[first])) is not None:
+    while (paused := resumed_from(trials[first])) is not None:
         first = paused.number
     return first, before
 
@@ -276,7 +278,7 @@ def _finish(study: optuna.Study, trial: Trial, last: dict[str, Any], state: Tria
 
 def _charged(trial: FrozenTrial) -> int:
     """Epochs that a trial was trained: of one that failed, those that it reported."""
-    paused, last = continues(trial), trial.last_step
+    paused, last = resumed_from(trial), trial.last_step
     return 0 if last is None else int(last) - (0 if paused is None else paused.step)
 
 

@@ -202,7 +202,7 @@ def replay(
     which is drawing one after the other in proportion to exp(log_ratio); the last bracket may
     find fewer left and runs with those. When all have been drawn once, each further bracket
     draws anew, those that aren't fully trained yet before those that are. Epochs once paid for
-    are never paid again: going on from a rung costs the further epochs only, and an architecture
+    are never paid again: continuing from a rung costs the further epochs only, and an architecture
     drawn again costs nothing up to where it was trained before.
 
     Promotion: the best by validation accuracy at the rung. Incumbent: the best validation
@@ -225,7 +225,7 @@ def replay(
         budgets: in full trainings (``max_epochs`` epochs each).
         start_cost: in full trainings, part of the budget. Of several the searches are replayed
             once: what a start cost leaves of a budget decides only where they are cut.
-        weight: share of the prior; below 1 the rest is uniform over the recorded architectures,
+        weight: of the prior; below 1 the rest is uniform over the recorded architectures,
             as with `PriorSampler` over a random base sampler: every draw is from the mixture.
         seed: random numbers.
 

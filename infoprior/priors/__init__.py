@@ -11,21 +11,21 @@ from ._search.brackets import Bracket, hyperband_brackets, hyperband_rungs, optu
 from ._search.runner import fail_stale, optimize
 from ._search.sampler import PriorSampler
 from ._search.study import hyperband_study
-from ._trial import Paused, continues
+from ._trial import PausedTrial, resumed_from
 
 __all__ = [
     "Bracket",
     "Entropy",
     "Marginal",
-    "Paused",
+    "PausedTrial",
     "Prior",
     "PriorError",
     "PriorSampler",
-    "continues",
     "fail_stale",
     "hyperband_brackets",
     "hyperband_rungs",
     "hyperband_study",
     "optimize",
     "optuna_brackets",
+    "resumed_from",
 ]

@@ -29,7 +29,7 @@ def whole(what: str, value: Any, least: int, *others: int, most: int | None = No
     return number
 
 
-def share(what: str, value: Any) -> float:
+def fraction(what: str, value: Any) -> float:
     """A number in [0, 1], numpy's too; PriorError for anything else."""
     real = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not real or not 0.0 <= value <= 1.0:

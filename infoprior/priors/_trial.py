@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 # A trial's user attributes.
 SOURCE = "infoprior:source"  # who proposed it: "prior", "uniform", "base" or ENQUEUED
-TRUST = "infoprior:trust"  # the prior's share when it began
-RUNG = "infoprior:rung"  # the step that it stops at
+PRIOR_WEIGHT = "infoprior:prior_weight"  # the prior's weight when the trial began
+RUNG = "infoprior:rung"  # the step at which it stops
 PROMOTES = "infoprior:promotes"  # the number of the paused trial that it continues
 PAUSED_STEP = "infoprior:step"  # the paused trial's last step
 PAUSED_PARAMS = "infoprior:paused-params"  # a checksum of the paused trial's parameters
@@ -35,14 +35,14 @@ SETTINGS = "infoprior:settings"  # what `hyperband_study` made it with
 ENQUEUED = "enqueued"  # the SOURCE of a trial with values of the user's own
 
 
-class Paused(NamedTuple):
+class PausedTrial(NamedTuple):
     """What a trial continues: the number of the trial that was stopped, and its last step."""
 
     number: int
     step: int
 
 
-def continues(trial: Trial | FrozenTrial) -> Paused | None:
+def resumed_from(trial: Trial | FrozenTrial) -> PausedTrial | None:
     """The paused trial that a trial continues, in a study that promotes (see `hyperband_study`).
 
     An objective that keeps a checkpoint for each trial, under its number, can load that of the
@@ -67,7 +67,7 @@ def continues(trial: Trial | FrozenTrial) -> Paused | None:
     number = attributes.get(PROMOTES)
     if number is None or attributes.get(PAUSED_PARAMS) != params_checksum(trial.params):
         return None
-    return Paused(int(number), int(attributes[PAUSED_STEP]))
+    return PausedTrial(int(number), int(attributes[PAUSED_STEP]))
 
 
 def params_checksum(params: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from infoprior.priors import Prior
 from infoprior.spaces import get_space
 from infoprior.tasks import Task
 
-SETTINGS = {"max_epochs": 9, "eta": 3, "promote": False, "base": "random"}
+SETTINGS = {"max_epochs": 9, "eta": 3, "promote": False, "base_sampler": "random"}
 PROMOTING = {"max_epochs": 9, "eta": 3}
 
 
@@ -94,7 +94,7 @@ def test_a_smaller_budget_is_the_beginning_of_a_larger(rows, task, space):
 
 
 def test_a_journal_goes_on_as_if_it_had_not_stopped(task, space, tmp_path):
-    settings = {**SETTINGS, "space": space, "seed": 3, "base": "tpe"}
+    settings = {**SETTINGS, "space": space, "seed": 3, "base_sampler": "tpe"}
     whole = live_study(task, None, n_trials=13, **settings)  # TPE has its own mind from 10 on
     path = tmp_path / "journal.log"
     for n in (5, 11, 13, 13):
@@ -157,8 +157,8 @@ def test_a_later_process_sees_the_brackets_that_an_uninterrupted_one_sees(
 def test_a_prior_is_sampled_and_start_cost_is_charged(task, space, base):
     point = space.design(1)[0]
     prior = Prior.from_points(dict(space), [point], bandwidth=0.02, floor=0.02)
-    settings = {**SETTINGS, "space": space, "base": base, "budget_epochs": 34, "seed": 1}
-    rows = live_study(task, prior, weight=1.0, valve=False, start_cost=1.5, **settings)
+    settings = {**SETTINGS, "space": space, "base_sampler": base, "budget_epochs": 34, "seed": 1}
+    rows = live_study(task, prior, weight=1.0, adaptive=False, start_cost=1.5, **settings)
     check(rows, 34, start=1.5)
     assert rows["epochs"].sum() == 34 - 14  # 13.5 epochs of start cost: 20 whole ones are left
     drawn = [json.loads(text) for text in rows["params"]]
@@ -167,7 +167,7 @@ def test_a_prior_is_sampled_and_start_cost_is_charged(task, space, base):
     assert len(alone) > 0
     assert alone["params"][0] != rows["params"][0]
     pd.testing.assert_frame_equal(
-        rows, live_study(task, prior, weight=1.0, valve=False, start_cost=1.5, **settings)
+        rows, live_study(task, prior, weight=1.0, adaptive=False, start_cost=1.5, **settings)
     )
 
 
@@ -222,7 +222,7 @@ def test_live_errors(task, space):
     with pytest.raises(EvaluationError, match="when to stop"):
         live_study(task, None, space=space)
     with pytest.raises(EvaluationError, match="base"):
-        live_study(task, None, space=space, n_trials=1, base="grid")
+        live_study(task, None, space=space, n_trials=1, base_sampler="grid")
     with pytest.raises(EvaluationError, match="power"):
         live_study(task, None, space=space, n_trials=1, max_epochs=10)
     with pytest.raises(EvaluationError, match="miscounts"):

@@ -97,7 +97,7 @@ def test_priors_of_equal_choices_restrict_and_mix_exactly() -> None:
 
 def test_a_trial_gets_the_choice_as_it_asks_for_it() -> None:
     prior = Prior.from_points({"c": Choice((0, 1))}, [{"c": 1}])
-    study = optuna.create_study(sampler=PriorSampler(prior, weight=1.0, valve=False, seed=0))
+    study = optuna.create_study(sampler=PriorSampler(prior, weight=1.0, adaptive=False, seed=0))
     study.optimize(lambda t: float(t.suggest_categorical("c", [False, True])), n_trials=8)
     assert {type(t.params["c"]) for t in study.trials} == {bool}
 

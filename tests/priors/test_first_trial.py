@@ -36,13 +36,13 @@ def modes(study: optuna.Study) -> list[int]:
 
 
 @pytest.mark.parametrize("base", [RandomSampler, TPESampler])
-@pytest.mark.parametrize("valve", [True, False])
+@pytest.mark.parametrize("adaptive", [True, False])
 @pytest.mark.parametrize("weight", [0.02, 0.3, 1.0])
 def test_the_first_trial_is_the_mode_whatever_the_weight(
-    weight: float, valve: bool, base: Any
+    weight: float, adaptive: bool, base: Any
 ) -> None:
     for seed in range(4):
-        sampler = PriorSampler(TIGHT, base(seed=0), weight=weight, valve=valve, seed=seed)
+        sampler = PriorSampler(TIGHT, base(seed=0), weight=weight, adaptive=adaptive, seed=seed)
         study = run(sampler, 12)
         assert modes(study) == [0]
         assert sampler.source(study.trials[0]) == "prior"
@@ -61,7 +61,7 @@ def test_a_uniform_prior_has_no_mode() -> None:
 
 def test_from_the_second_trial_on_sources_are_spread_by_the_weight() -> None:
     for seed in range(3):
-        study = run(PriorSampler(TIGHT, RandomSampler(seed=0), 0.4, seed, valve=False), 64)
+        study = run(PriorSampler(TIGHT, RandomSampler(seed=0), 0.4, seed, adaptive=False), 64)
         shift, _ = uniforms(seed, -1, "")
         for trial in study.trials[1:]:
             is_prior_s = van_der_corput(trial.number, shift) < 0.4

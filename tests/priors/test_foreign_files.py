@@ -213,7 +213,12 @@ def test_an_empty_file_becomes_a_journal(tmp_path: Path) -> None:
 
 
 def test_a_refused_call_writes_nothing(tmp_path: Path) -> None:
-    for wrong in ({"base": 3}, {"base": lambda seed: seed}, {"weight": 2}, {"prior": "p.json"}):
+    for wrong in (
+        {"base_sampler": 3},
+        {"base_sampler": lambda seed: seed},
+        {"weight": 2},
+        {"prior": "p.json"},
+    ):
         arguments: dict[str, Any] = {"max_resource": 9, "storage": tmp_path / "new", **wrong}
         with pytest.raises(PriorError):
             hyperband_study(name="s", **arguments)

@@ -48,7 +48,7 @@ def test_promotions_are_those_of_a_sampler_that_looks_at_all_trials_anew(directi
     """Several workers, whose trials end in any order, by errors, kills and prunes too."""
     study = hyperband_study(
         name="s", max_resource=9, storage="memory", direction=direction,
-        base=lambda seed: RandomSampler(seed=seed),
+        base_sampler=lambda seed: RandomSampler(seed=seed),
     )  # fmt: skip
     sampler: Any = study.sampler
     rng, running = np.random.default_rng(1), []

@@ -53,12 +53,12 @@ def worker(storage: Path, n: int, name: str) -> None:
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "prior": {},
-    "no valve": {"valve": False},
-    "random base": {"base": lambda seed: RandomSampler(seed=seed)},
-    "multivariate": {"base": lambda seed: TPESampler(seed=seed, multivariate=True)},
+    "no adaptive": {"adaptive": False},
+    "random base": {"base_sampler": lambda seed: RandomSampler(seed=seed)},
+    "multivariate": {"base_sampler": lambda seed: TPESampler(seed=seed, multivariate=True)},
     "no prior": {"prior": None},
     "promote": {"promote": True},
-    "promote, TPE": {"promote": True, "base": lambda seed: TPESampler(seed=seed)},
+    "promote, TPE": {"promote": True, "base_sampler": lambda seed: TPESampler(seed=seed)},
     "promote, no prior": {"promote": True, "prior": None},
 }
 
@@ -79,7 +79,7 @@ def test_sources_are_noted() -> None:
     attributes = [row[5] for row in run(30)]
     assert {a["infoprior:source"] for a in attributes} <= {"prior", "uniform", "base"}
     assert {"prior", "base"} <= {a["infoprior:source"] for a in attributes}
-    assert all(0.0 < a["infoprior:trust"] < 1.0 for a in attributes)
+    assert all(0.0 < a["infoprior:prior_weight"] < 1.0 for a in attributes)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -119,7 +119,7 @@ class Spy(RandomSampler):
 
 
 def test_brackets_are_there_before_the_first_report() -> None:
-    storage, more = InMemoryStorage(), {"prior": None, "base": lambda s: Spy(seed=s)}
+    storage, more = InMemoryStorage(), {"prior": None, "base_sampler": lambda s: Spy(seed=s)}
     optimize(open_study(storage, "study", **more), objective, 30)
     Spy.seen.clear()
     again = open_study(storage, "study", **more)
@@ -137,9 +137,9 @@ OTHERS: list[tuple[dict[str, Any], str]] = [
     ({"min_resource": 2}, "min_resource is 1 there"),
     ({"reduction_factor": 2}, "reduction_factor is 3 there"),
     ({"weight": 0.6}, "weight is 0.25 there and 0.6 here"),
-    ({"valve": False}, "valve is True there and False here"),
-    ({"base": lambda seed: RandomSampler(seed=seed)}, "base is 'TPESampler' there"),
-    ({"base": TPESampler(seed=7)}, "base is 'TPESampler' there"),
+    ({"adaptive": False}, "adaptive is True there and False here"),
+    ({"base_sampler": lambda seed: RandomSampler(seed=seed)}, "base_sampler is 'TPESampler' there"),
+    ({"base_sampler": TPESampler(seed=7)}, "base_sampler is 'TPESampler' there"),
     ({"direction": "maximize"}, "direction is 'minimize' there"),
     ({"prior": Prior.uniform(SPACE)}, "prior is '[0-9a-f]{16}' there"),
     ({"prior": None}, "prior is '[0-9a-f]{16}' there and None here"),
@@ -219,15 +219,17 @@ def make_tpe_of_three(seed: int) -> TPESampler:
 
 def test_a_function_counts_by_its_name() -> None:
     storage = InMemoryStorage()
-    open_study(storage, "study", base=make_tpe_of_three)
-    open_study(storage, "study", base=make_tpe_of_three)
+    open_study(storage, "study", base_sampler=make_tpe_of_three)
+    open_study(storage, "study", base_sampler=make_tpe_of_three)
     with pytest.raises(PriorError, match="'TPESampler of make_tpe_of_three' there and 'TPESa"):
         open_study(storage, "study")
     with pytest.raises(PriorError, match="here"):
-        open_study(storage, "study", base=make_random)
+        open_study(storage, "study", base_sampler=make_random)
     # Of lambdas nothing but what they make is known, and Optuna's samplers do not say more.
-    open_study(storage, "lambda", base=lambda seed: TPESampler(seed=seed))
-    open_study(storage, "lambda", base=lambda seed: TPESampler(n_startup_trials=3, seed=seed))
+    open_study(storage, "lambda", base_sampler=lambda seed: TPESampler(seed=seed))
+    open_study(
+        storage, "lambda", base_sampler=lambda seed: TPESampler(n_startup_trials=3, seed=seed)
+    )
 
 
 GIVEN: dict[str, Any] = {"prior": PRIOR, "name": "s", "max_resource": 9, "storage": "memory"}
@@ -248,17 +250,23 @@ GIVEN: dict[str, Any] = {"prior": PRIOR, "name": "s", "max_resource": 9, "storag
         ({"min_resource": 10}, "max_resource: 9 is below min_resource, 10"),
         ({"max_resource": 243, "promote": False}, "loses a bracket of 243 .* 244 .* promote=True"),
         ({"weight": 2.0}, "weight"),
-        ({"base": 3}, "base"),
-        ({"base": 3, "prior": None}, "base: needs a function seed -> sampler"),
-        ({"base": TPESampler, "prior": None}, "base: needs a function seed -> sampler"),
-        ({"base": lambda seed: seed}, "base: the function needs to return an Optuna sampler"),
+        ({"base_sampler": 3}, "base_sampler"),
+        ({"base_sampler": 3, "prior": None}, "base_sampler: needs a function seed"),
+        (
+            {"base_sampler": TPESampler, "prior": None},
+            "base_sampler: needs a function seed",
+        ),
+        (
+            {"base_sampler": lambda seed: seed},
+            "base_sampler: the function needs to return",
+        ),
         ({"weight": "a"}, "weight: needs to be in"),
         ({"weight": 7, "prior": None}, "weight: needs to be in .* got 7"),
         ({"weight": "a", "prior": None}, "weight: needs to be in .* got 'a'"),
         ({"weight": float("nan"), "prior": None}, "weight: needs to be in"),
         ({"weight": True, "prior": None}, "weight: needs to be in"),
-        ({"valve": "no"}, "valve: needs to be True or False, got 'no'"),
-        ({"valve": None, "prior": None}, "valve: needs to be True or False"),
+        ({"adaptive": "no"}, "adaptive: needs to be True or False, got 'no'"),
+        ({"adaptive": None, "prior": None}, "adaptive: needs to be True or False"),
         ({"storage": "/"}, "storage: / is a directory"),
         ({"storage": "sqlite://", "heartbeat": 0}, "heartbeat: needs to be an int of 1 or more"),
     ],

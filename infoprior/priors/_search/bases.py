@@ -4,7 +4,7 @@ Most samplers learn from a study's trials, whoever proposed them: TPE and the Ga
 its finished ones, NSGA-II, NSGA-III and CMA-ES from those that they were asked for. They are asked
 for every trial, and some answers are not used. Others deal out points, each of them once: a grid,
 a brute-force and a quasi-Monte Carlo sampler. They are asked for their own trials only, so that no
-point is ticked off that was not tried. What partially fixed samplers fix is kept in every trial.
+point counts as tried that was not. What partially fixed samplers fix is kept in every trial.
 """
 
 from __future__ import annotations
@@ -32,31 +32,31 @@ if TYPE_CHECKING:
 _EXHAUSTIVE = GridSampler, BruteForceSampler
 
 
-def make_base_sampler(base: BaseSampler | MakeSampler | None, seed: int) -> BaseSampler:
-    """The sampler of a `base` argument: itself, or a new one for every trial.
+def make_base_sampler(given: BaseSampler | MakeSampler | None, seed: int) -> BaseSampler:
+    """The sampler of a `base_sampler` argument: itself, or a new one for every trial.
 
     Raises:
         PriorError: it is neither a sampler nor a function that makes one from a seed, or the
             function's samplers do not deal out the same points.
     """
-    if isinstance(base, type):
+    if isinstance(given, type):
         raise PriorError(
-            "base: needs a function seed -> sampler or an Optuna sampler, got the class "
-            f"{base.__name__}; lambda seed: {base.__name__}(seed=seed) makes one."
+            "base_sampler: needs a function seed -> sampler or an Optuna sampler, got the class "
+            f"{given.__name__}; lambda seed: {given.__name__}(seed=seed) makes one."
         )
-    if not (base is None or isinstance(base, BaseSampler) or callable(base)):
+    if not (given is None or isinstance(given, BaseSampler) or callable(given)):
         raise PriorError(
-            f"base: needs a function seed -> sampler or an Optuna sampler, got {base!r}."
+            f"base_sampler: needs a function seed -> sampler or an Optuna sampler, got {given!r}."
         )
-    sampler = base if isinstance(base, BaseSampler) else SeededSampler(base or make_tpe, seed)
+    sampler = given if isinstance(given, BaseSampler) else SeededSampler(given or make_tpe, seed)
     dealer = innermost(sampler)
     if not isinstance(dealer, (*_EXHAUSTIVE, QMCSampler)):
         return sampler
     if isinstance(sampler, SeededSampler) and _order(dealer) != _order(innermost(sampler.make(1))):
         kind = type(dealer).__name__
         raise PriorError(
-            f"base: a {kind} that is made with another seed for every trial loses its points; "
-            f"pass a {kind} itself, or one function that gives all of them one seed."
+            f"base_sampler: a {kind} that is made with another seed for every trial loses its "
+            f"points; pass a {kind} itself, or one function that gives all of them one seed."
         )
     return DealingSampler(sampler, seed)
 

@@ -1,4 +1,4 @@
-"""An Optuna sampler that takes steps from the best points so far, and uniform draws otherwise.
+"""An Optuna sampler that mutates the best points so far, and draws uniform ones otherwise.
 
 PriorBand (Mallik et al., NeurIPS 2023, section 5.1) searches around its incumbent so: half of the
 parameters change, by a normal step or to another choice; and the more a trial costs before anything
@@ -27,7 +27,7 @@ from .._checks import whole
 from .._errors import PriorError
 from .._mixture.sampling import NO_VALUE, own_value
 from .._prior import Prior
-from .._trial import RUNG, continues, feasible
+from .._trial import RUNG, feasible, resumed_from
 from .finished import NewlyFinished
 from .wrapping import WrappingSampler
 
@@ -35,16 +35,22 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-BEST = 5  # a step begins at one of so many
-CHANGED = 0.5  # of the parameters, at least one
-STEP = 0.25  # standard deviation, in units of the range
-_TRIES = 16  # steps of which the first that leads to a point not yet tried is taken
+N_BEST = 5  # points of which one is mutated
+MUTATION_RATE = 0.5  # of the parameters, at least one
+MUTATION_STD = 0.25  # standard deviation of a number's, in units of the range
+_TRIES = 16  # mutations of which the first that leads to a point not yet tried is taken
 
 
 @dataclass(frozen=True)
-class _Step:
-    """Where a trial goes: a point (empty: anywhere), from which trial, what moves, and whether it
-    is new for certain, since a float without steps moved."""
+class _Mutation:
+    """Where a trial goes.
+
+    Attributes:
+        point: name -> value; empty for a uniform trial.
+        parent: the trial that is mutated.
+        changed: the names of the parameters that change.
+        new: whether the point is new for certain, since a float without steps changed.
+    """
 
     point: dict[str, Any] = field(default_factory=dict)
     parent: FrozenTrial | None = None
@@ -52,17 +58,17 @@ class _Step:
     new: bool = False
 
 
-def make_steps(seed: int, first: int = 1) -> BaseSampler:
-    """A `StepSampler`."""
-    return StepSampler(seed, first)
+def make_local_search(seed: int, lowest_rung: int = 1) -> BaseSampler:
+    """A `LocalSearchSampler`."""
+    return LocalSearchSampler(seed, lowest_rung)
 
 
-class StepSampler(WrappingSampler):
-    """Some trials are uniform, the others a step from one of the five best points.
+class LocalSearchSampler(WrappingSampler):
+    """Some trials are uniform, the others mutations of one of the five best points.
 
-    Half of the trials that stop at the first rung are uniform, 1 / (1 + r / first) of those that
-    stop at step r (PriorBand's share), and half where trials have no rung. Steps to a point that a
-    trial has had already are taken again (in conditional spaces, as far as the point is foreseen).
+    Of the trials that stop at step r, 1 / (1 + r / lowest_rung) are uniform (PriorBand's fraction):
+    half at the lowest rung, and half where trials have no rung. Mutations to a point that a trial
+    has had already are drawn again (in conditional spaces, as far as the point is foreseen).
 
     The best are those that were trained longest, and among these those of the best value; a trial
     that another one continues does not count beside it. In a study of several objectives all
@@ -70,17 +76,17 @@ class StepSampler(WrappingSampler):
 
     Args:
         seed: of one trial's draws, below 2**32, see `SeededSampler`.
-        first: the step of the lowest rung, at least 1.
+        lowest_rung: its step, at least 1.
 
     Raises:
         PriorError: an argument is out of its range.
     """
 
-    def __init__(self, seed: int, first: int = 1) -> None:
+    def __init__(self, seed: int, lowest_rung: int = 1) -> None:
         self._seed = whole("seed", seed, 0, most=2**32 - 1)
-        self._first = whole("first", first, 1)
+        self._lowest_rung = whole("lowest_rung", lowest_rung, 1)
         super().__init__(RandomSampler(seed=self._seed))
-        self._begun: dict[int, _Step] = {}
+        self._begun: dict[int, _Mutation] = {}  # of the latest trial
 
     @np.errstate(all="ignore")
     def sample_independent(
@@ -90,69 +96,74 @@ class StepSampler(WrappingSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """The step's value; a uniform one where there is no step, or nothing to begin it at."""
+        """The mutation's value; a uniform one where there is none, or nothing to mutate."""
         if trial.number not in self._begun:
             self._begun = {trial.number: self._begin(study, trial)}
-        step, value = self._begun[trial.number], NO_VALUE
-        if param_name in step.point:
-            value = self._value(step, trial.number, param_name, param_distribution)
+        mutation, value = self._begun[trial.number], NO_VALUE
+        if param_name in mutation.point:
+            value = self._value(mutation, trial.number, param_name, param_distribution)
         if value is not NO_VALUE:
             return value
         return super().sample_independent(study, trial, param_name, param_distribution)
 
-    def _value(self, step: _Step, number: int, name: str, live: BaseDistribution) -> Any:
-        """The step's value, or NO_VALUE; the step is taken anew where the range is another one."""
-        assert step.parent is not None
-        if live == step.parent.distributions[name]:
-            return own_value(name, live, step.point[name])
-        value = own_value(name, live, step.parent.params[name])
-        if value is NO_VALUE or name not in step.changed:
+    def _value(
+        self, mutation: _Mutation, number: int, name: str, distribution: BaseDistribution
+    ) -> Any:
+        """The mutation's value, or NO_VALUE; it is drawn anew where the range is another one."""
+        parent = mutation.parent
+        assert parent is not None
+        if distribution == parent.distributions[name]:
+            return own_value(name, distribution, mutation.point[name])
+        value = own_value(name, distribution, parent.params[name])
+        if value is NO_VALUE or name not in mutation.changed:
             return value
         key = zlib.crc32(name.encode("utf-8", "surrogatepass"))
-        return _moved(name, live, value, np.random.default_rng([self._seed, number, key]))
+        return _mutated(name, distribution, value, np.random.default_rng([self._seed, number, key]))
 
-    def _begin(self, study: Study, trial: FrozenTrial) -> _Step:
-        """A step away from one of the best; an empty one for a uniform trial."""
+    def _begin(self, study: Study, trial: FrozenTrial) -> _Mutation:
+        """A mutation of one of the best; an empty one for a uniform trial."""
         rng = np.random.default_rng([self._seed, trial.number])
-        uniform = 1.0 / (1.0 + trial.user_attrs.get(RUNG, self._first) / self._first)
-        best = [] if rng.random() < uniform else best_trials(study, BEST)
+        rung = trial.user_attrs.get(RUNG, self._lowest_rung)
+        uniform = 1.0 / (1.0 + rung / self._lowest_rung)
+        best = [] if rng.random() < uniform else best_trials(study, N_BEST)
         if not best:
-            return _Step()
+            return _Mutation()
         parent = best[rng.integers(len(best))]
-        step = _Step()
+        mutation = _Mutation()
         for _ in range(_TRIES):
-            step = _step(parent, rng)
-            if step.new:
+            mutation = _mutation(parent, rng)
+            if mutation.new or not _ranked(study).has(mutation.point):
                 break
-            if not _ranked(study).has(step.point):
-                break
-        return step
+        return mutation
 
 
-def _step(parent: FrozenTrial, rng: np.random.Generator) -> _Step:
+def _mutation(parent: FrozenTrial, rng: np.random.Generator) -> _Mutation:
     """A point beside the parent."""
     names = sorted(parent.params)
-    changed = [n for n, u in zip(names, rng.random(len(names)), strict=True) if u < CHANGED]
+    changed = [n for n, u in zip(names, rng.random(len(names)), strict=True) if u < MUTATION_RATE]
     if names and not changed:  # the parent once more would say nothing new
         changed = [names[rng.integers(len(names))]]
     point, new = dict(parent.params), False
     for name in changed:
         value, distribution = parent.params[name], parent.distributions[name]
-        point[name] = _moved(name, distribution, value, rng)
+        point[name] = _mutated(name, distribution, value, rng)
         floats = isinstance(distribution, FloatDistribution) and distribution.step is None
         new |= floats and point[name] not in (value, NO_VALUE)
-    return _Step(point, parent, frozenset(changed), new)
+    return _Mutation(point, parent, frozenset(changed), new)
 
 
-def _moved(name: str, distribution: BaseDistribution, value: Any, rng: np.random.Generator) -> Any:
+def _mutated(
+    name: str, distribution: BaseDistribution, value: Any, rng: np.random.Generator
+) -> Any:
     """Another choice, or a number a normal step away; NO_VALUE where a prior can't have it."""
     if isinstance(distribution, CategoricalDistribution):
         choices = distribution.choices
         here = distribution.to_internal_repr(value)  # its index
         others = [c for i, c in enumerate(choices) if i != here]
         return others[rng.integers(len(others))] if others else value
+    space, point = {name: distribution}, {name: value}
     try:
-        near = Prior.from_points({name: distribution}, [{name: value}], bandwidth=STEP, floor=1e-6)
+        near = Prior.from_points(space, [point], bandwidth=MUTATION_STD, floor=1e-6)
     except PriorError:  # e.g. ints beyond 2**53
         return NO_VALUE
     return near.sample(1, rng)[0][name]
@@ -186,7 +197,7 @@ class _Ranked:
                     self._rank(trial)
 
     def _rank(self, trial: FrozenTrial) -> None:
-        paused = continues(trial)
+        paused = resumed_from(trial)
         if paused is not None:
             self._continued.add(paused.number)
         if not feasible(trial):
@@ -217,7 +228,7 @@ class _Ranked:
                 return point in self._unhashable
 
 
-# A StepSampler lives for one trial only.
+# Not kept in a LocalSearchSampler, which lives for one trial only.
 _RANKED: WeakKeyDictionary[Study, _Ranked] = WeakKeyDictionary()
 
 

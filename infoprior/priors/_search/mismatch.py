@@ -29,12 +29,14 @@ _warned: set[tuple[str, object]] = set()
 _lock = threading.Lock()
 
 
-def has_values(prior: Prior, name: str, live: BaseDistribution) -> bool:
+def has_values(prior: Prior, name: str, distribution: BaseDistribution) -> bool:
     """Whether the prior knows a name and has a value in common with what is asked for."""
     axis = prior.mixture.axes.get(name)
     if axis is None:
         return False
-    return live == axis.distribution or prior.mixture.truncated(name, live) is not None
+    return (
+        distribution == axis.distribution or prior.mixture.truncated(name, distribution) is not None
+    )
 
 
 @dataclass
@@ -170,8 +172,8 @@ def _listed(names: list[str]) -> str:
     return ", ".join([*map(repr, names[:_SHOWN]), *more])
 
 
-def _described(name: str, live: BaseDistribution) -> str:
+def _described(name: str, distribution: BaseDistribution) -> str:
     try:
-        return make_axis(name, live).describe()
+        return make_axis(name, distribution).describe()
     except PriorError:  # choices that are objects
-        return f"{name}, a {type(live).__name__}"
+        return f"{name}, a {type(distribution).__name__}"

@@ -1,10 +1,10 @@
 """Hyperband by promotion: trials stop at a rung, and later ones continue the best of them.
 
-Optuna's HyperbandPruner decides about a trial while it runs, and cannot take a pruned one up
-again: a bracket's first trials have nothing to be compared with and run to their end. Here trials
-stop at their rung, and later ones continue the best of them, as Hyperband (Li et al., JMLR 18
-(2018), 185) has it. What the trial of a number is, a new configuration or a promotion and to which
-rung, is a function of the number alone; which configuration is promoted depends on the results. So
+Optuna's HyperbandPruner decides about a trial while it runs, and cannot resume a pruned one: a
+bracket's first trials have nothing to be compared with and run to their end. Here trials stop at
+their rung, and later ones continue the best of them, as in Hyperband (Li et al., JMLR 18 (2018),
+185). What the trial of a number is, a new configuration or a promotion and to which rung, depends
+on the number alone (`bracket_schedule`); which configuration is promoted depends on the results. So
 nobody waits: where results are missing because other workers are still at them, the best of those
 that are there is promoted.
 
@@ -34,10 +34,10 @@ from .._trial import (
     ERROR,
     PAUSED_PARAMS,
     PAUSED_STEP,
+    PRIOR_WEIGHT,
     PROMOTES,
     RUNG,
     SOURCE,
-    TRUST,
     enqueued_values,
     feasible,
     params_checksum,
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-_COPIED = SOURCE, TRUST  # of the paused trial, whose source proposed the configuration
+_COPIED = SOURCE, PRIOR_WEIGHT  # of the paused trial, whose source proposed the configuration
 _RUNNING = 1024  # promotions whose paused trial is remembered
 _CHOOSING = 32  # trials after which one that has not chosen is taken for dead
 
@@ -64,7 +64,7 @@ class _PausedTrials:
 
     def __init__(self, sign: float) -> None:
         self._sign, self._new, self._lock = sign, NewlyFinished(), threading.Lock()
-        # The step at which they stopped -> (loss, number, trial), ascending.
+        # The step at which they were to stop -> (loss, number, trial), ascending.
         self._at: dict[int, list[tuple[float, int, FrozenTrial]]] = {}
         self._promoted: set[int] = set()
         self._killed: set[int] = set()  # of which one promotion was killed
@@ -111,13 +111,13 @@ class PromotingSampler(WrappingSampler):
 
     A promotion is a trial with the paused trial's parameters, as far as it is asked for them. Its
     user attribute `PROMOTES` is that trial's number, and `RUNG` says of every trial at which step
-    it stops; whether the parameters are the same in the end, `continues` tells.
+    it stops; whether the parameters are the same in the end, `resumed_from` tells.
 
     Args:
         base_sampler: proposes the new ones; with a `PriorSampler` a promotion counts for the source
             of the configuration, in place of the trial that it continues.
-        rungs: the steps, ascending.
-        eta: one in so many is promoted.
+        rungs: the steps at which trials stop, ascending; the last one is a full training's.
+        eta: of each rung's trials one in so many is promoted.
         storage: of the study; the attributes are written into it.
     """
 
@@ -170,12 +170,13 @@ class PromotingSampler(WrappingSampler):
         number = trial.user_attrs.get(PROMOTES)
         if number is None:
             return None
-        old = self._promoted.get(trial.number)
-        if old is None or old.number != number:  # begun in another process, or study
-            old = next((t for t in study.get_trials(deepcopy=False) if t.number == number), None)
-            if old is not None:
-                self._remember(trial.number, old)
-        return old
+        paused = self._promoted.get(trial.number)
+        if paused is None or paused.number != number:  # begun in another process, or study
+            trials = study.get_trials(deepcopy=False)
+            paused = next((t for t in trials if t.number == number), None)
+            if paused is not None:
+                self._remember(trial.number, paused)
+        return paused
 
     def _remember(self, number: int, paused: FrozenTrial) -> None:
         self._promoted[number] = paused
@@ -194,33 +195,35 @@ class PromotingSampler(WrappingSampler):
         """Decides what the trial is for."""
         if trial.params and RUNG in trial.user_attrs:  # a failed one that Optuna tries again
             return
-        planned, old = self._scheduled(trial.number), None
+        planned, paused = self._scheduled(trial.number), None
         if planned.promotes and not enqueued_values(trial) and not trial.params:
-            old = self._best(study, trial.number, planned.rung - 1)
+            paused = self._best(study, trial.number, planned.rung - 1)
         notes: dict[str, Any] = {}
         rung = planned.rung
-        if old is not None:
+        if paused is not None:
             last = len(self._rungs) - 1
-            while rung < last and self._rungs[rung] <= (old.last_step or 0):
+            while rung < last and self._rungs[rung] <= (paused.last_step or 0):
                 rung += 1  # its objective reports at other steps, and has passed this one
             # Whom it promotes first: until that is written another worker may take the same one.
-            notes = {PROMOTES: old.number, PAUSED_STEP: old.last_step}
-            notes[PAUSED_PARAMS] = params_checksum(old.params)
-            notes |= {name: old.user_attrs[name] for name in _COPIED if name in old.user_attrs}
-            self._remember(trial.number, old)
+            notes = {PROMOTES: paused.number, PAUSED_STEP: paused.last_step}
+            notes[PAUSED_PARAMS] = params_checksum(paused.params)
+            notes |= {
+                name: paused.user_attrs[name] for name in _COPIED if name in paused.user_attrs
+            }
+            self._remember(trial.number, paused)
         else:
             rung = planned.bottom
             if PROMOTES in trial.user_attrs:  # copied from another trial's
                 notes = {PROMOTES: None}
         # The rung last: until then another worker takes this one for choosing.
         self.note(study, trial, {**notes, RUNG: self._rungs[rung]})
-        if old is None:
+        if paused is None:
             super().before_trial(study, trial)
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """The other sampler's; empty for a promotion."""
+        """The base sampler's; empty for a promotion."""
         if trial.user_attrs.get(PROMOTES) is not None:
             return {}
         return super().infer_relative_search_space(study, trial)
@@ -228,7 +231,7 @@ class PromotingSampler(WrappingSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """The other sampler's; none for a promotion."""
+        """The base sampler's; none for a promotion."""
         if trial.user_attrs.get(PROMOTES) is not None:
             return {}
         return super().sample_relative(study, trial, search_space)
@@ -240,13 +243,15 @@ class PromotingSampler(WrappingSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """A promotion's value; the other sampler's for what it fixes or the paused one lacks."""
-        old = self._paused_trial(study, trial)
+        """A promotion's value; the base sampler's for what it fixes or the paused one lacks."""
+        paused = self._paused_trial(study, trial)
         # In a space that has changed since, what is asked for is another configuration.
-        if old is not None and param_name in old.params.keys() - fixed_values(study.sampler, self):
-            if param_distribution == old.distributions[param_name]:
-                return old.params[param_name]
-            value = own_value(param_name, param_distribution, old.params[param_name])
+        if paused is not None and param_name in paused.params.keys() - fixed_values(
+            study.sampler, self
+        ):
+            if param_distribution == paused.distributions[param_name]:
+                return paused.params[param_name]
+            value = own_value(param_name, param_distribution, paused.params[param_name])
             if value is not NO_VALUE:
                 return value
         return super().sample_independent(study, trial, param_name, param_distribution)
@@ -258,7 +263,7 @@ class PromotingSampler(WrappingSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """The other sampler's."""
+        """The base sampler's."""
         self._promoted.pop(trial.number, None)
         super().after_trial(study, trial, state, values)
 

@@ -7,7 +7,7 @@ import math
 
 
 def uniforms(seed: int, number: int, name: str) -> tuple[float, float]:
-    """Two uniform numbers in [0, 1) of a trial's number and a name.
+    """Two independent uniform numbers in [0, 1), to 53 bits.
 
     A keyed hash is a counter-based generator: nothing to lock, copy or reseed. NumPy's
     generators take ten times as long to seed.
@@ -21,7 +21,11 @@ def uniforms(seed: int, number: int, name: str) -> tuple[float, float]:
 def van_der_corput(number: int, shift: float) -> float:
     """A trial's place in van der Corput's sequence in base 2, shifted, in [0, 1).
 
-    Where the trials whose place is below a share are one source's, they are spread as evenly as
-    can be, so that a source soon has others to be compared with.
+    Where a source proposes the trials whose place is below its weight, these are spread as evenly
+    as can be, so that it soon has others to be compared with.
+
+    Args:
+        number: the trial's; the sequence repeats after 2^32.
+        shift: in [0, 1), added modulo 1.
     """
     return (int(f"{number & 0xFFFFFFFF:032b}"[::-1], 2) / 2**32 + shift) % 1.0

@@ -66,12 +66,12 @@ class SeededSampler(WrappingSampler):
             sampler = self._make(seed)
         except Exception as error:
             raise PriorError(
-                f"base: the function seed -> sampler failed for the seed {seed}: "
+                f"base_sampler: the function seed -> sampler failed for the seed {seed}: "
                 f"{type(error).__name__}: {error}."
             ) from error
         if not isinstance(sampler, BaseSampler):
             raise PriorError(
-                "base: the function needs to return an Optuna sampler, "
+                "base_sampler: the function needs to return an Optuna sampler, "
                 f"got {type(sampler).__name__}."
             )
         return sampler

@@ -1,4 +1,4 @@
-"""A Hyperband study that says the same thing twice, whoever runs it and however often it stops."""
+"""A Hyperband study that gives the same trials whoever runs it and however often it stops."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 
-from .._checks import flag, share, whole
+from .._checks import flag, fraction, whole
 from .._errors import PriorError
 from .._prior import Prior
 from .._trial import SETTINGS
 from .bases import DealingSampler, make_base_sampler
 from .brackets import hyperband_rungs, optuna_brackets
-from .local_search import make_steps
+from .local_search import make_local_search
 from .promotion import PromotingSampler, RungPruner
 from .sampler import PriorSampler
 from .seeded import MakeSampler, SeededSampler, make_tpe
@@ -39,9 +39,9 @@ def hyperband_study(
     reduction_factor: int = 3,
     direction: _Direction | StudyDirection = "minimize",
     storage: str | os.PathLike[str] | BaseStorage | None = None,
-    base: BaseSampler | MakeSampler | None = None,
+    base_sampler: BaseSampler | MakeSampler | None = None,
     weight: float = 0.25,
-    valve: bool = True,
+    adaptive: bool = True,
     promote: bool = True,
     seed: int = 0,
     heartbeat: int | None = None,
@@ -52,13 +52,13 @@ def hyperband_study(
     the same call gives the same trials; a study that was stopped between two trials continues as
     if it had not been; and workers that open it at once, in as many processes and machines as
     there are, propose different points. (What several workers propose depends on who is ready
-    first, and is not the same twice.) That needs a `base` made by a function, or none: a sampler
-    object has a random state of its own, which starts again in each process.
+    first, and is not the same twice.) That needs a `base_sampler` made by a function, or none: a
+    sampler object has a random state of its own, which starts again in each process.
 
     The settings are kept in the study, and a study is opened with the settings it has only. Of
-    `base` that is the class of its samplers and, if it has one, the function's name; what the
-    function gives them (a lambda's number of startup trials, say) can't be seen: give the function
-    another name when that changes.
+    `base_sampler` that is the class of its samplers and, if it has one, the function's name; what
+    the function gives them (a lambda's number of startup trials, say) can't be seen: give the
+    function another name when that changes.
 
     Args:
         prior: what `PriorSampler` draws from; None for Hyperband with the base sampler alone.
@@ -66,24 +66,24 @@ def hyperband_study(
             says: another name, other brackets.
         max_resource: the largest step a trial reports, e.g. the epochs of a full training.
         min_resource: the first step at which a trial may be pruned.
-        reduction_factor: Hyperband's eta: of each rung's trials one in so many goes on.
+        reduction_factor: Hyperband's eta: of each rung's trials one in so many is continued.
         direction: "minimize" or "maximize", or Optuna's `StudyDirection`.
         storage: a path: a journal file, for processes that see one file system. A URL, e.g.
             "postgresql+psycopg://user@host/database": an SQL database, for a cluster. "memory":
             none. Or an Optuna storage. None: the file NAME.journal in the working directory. A
             journal that a crash left with a last line that is no record loses that line; a file
             or a database of something else is refused, and left as it is.
-        base: what proposes where the prior doesn't: a function seed -> Optuna sampler, called
-            anew for each trial; or an Optuna sampler. None is `StepSampler`, uniform points and
-            steps from the best ones; TPE where nothing is promoted. Which samplers can be one, see
-            `PriorSampler`.
-        weight: how much of the sampling the prior gets at first, see `PriorSampler`.
-        valve: whether that is learned during the study, see `PriorSampler`.
-        promote: True stops every trial at a rung, and continues the best of them in trials of
-            their own, with the same parameters; `continues` tells an objective what it may take up
-            again, and one that does not ask trains a fifth more epochs. What a trial is for depends
-            on its number: with resources from 1 to 27, a round of brackets has 65 trials, of which
-            the 40th is the first to be trained to the end. False is Optuna's HyperbandPruner, which
+        base_sampler: what proposes where the prior doesn't: a function seed -> Optuna sampler,
+            called anew for each trial; or an Optuna sampler. None is `LocalSearchSampler`, uniform
+            points and mutations of the best ones; TPE where nothing is promoted. Which samplers
+            can be one, see `PriorSampler`.
+        weight: which fraction of the trials the prior proposes at first, see `PriorSampler`.
+        adaptive: whether that is learned during the study, see `PriorSampler`.
+        promote: True stops every trial at a rung, and continues the best of them in trials of their
+            own, with the same parameters; `resumed_from` tells an objective what it may resume, and
+            one that does not ask trains a fifth more epochs. What a trial is for depends on its
+            number: with resources from 1 to 27, a round of brackets has 65 trials, of which the
+            40th is the first to be trained to the end. False is Optuna's HyperbandPruner, which
             stops a trial at a rung for good, and lets the first ones run to their end.
         seed: everything random.
         heartbeat: for a URL only: running trials give a sign of life every so many seconds, and
@@ -109,7 +109,8 @@ def hyperband_study(
         >>> len(optimize(study, objective, n_trials=20).trials)
         20
 
-    Hyperband: Li et al., JMLR 18 (2018), 185; asynchronous as in Optuna, see Li et al., MLSys 2020.
+    Hyperband: Li et al., JMLR 18 (2018), 185; promoting studies have the brackets of NePS, see
+    `infoprior.priors._search.brackets`; asynchronous as in Optuna, see Li et al., MLSys 2020.
     """
     _check_name(name)
     if prior is not None and not isinstance(prior, Prior):
@@ -122,20 +123,20 @@ def hyperband_study(
     reduction_factor = whole("reduction_factor", reduction_factor, 2, most=_LARGEST)
     goal = _direction(direction)
     steps = hyperband_rungs(max_resource, min_resource, reduction_factor)
-    weight = share("weight", weight)
-    valve, promote = flag("valve", valve), flag("promote", promote)
+    weight = fraction("weight", weight)
+    adaptive, promote = flag("adaptive", adaptive), flag("promote", promote)
     if not promote:
         _check_optuna_counts(len(steps), min_resource, max_resource, reduction_factor)
-    if base is None and promote:
-        base = functools.partial(make_steps, first=min_resource)
-    alone = make_base_sampler(base, seed)
+    if base_sampler is None and promote:
+        base_sampler = functools.partial(make_local_search, lowest_rung=min_resource)
+    alone = make_base_sampler(base_sampler, seed)
     if prior is not None:
-        PriorSampler(prior, alone, weight, seed, valve=valve)  # refused before a file is made
+        PriorSampler(prior, alone, weight, seed, adaptive=adaptive)  # refused before a file is made
     settings: dict[str, Any] = {
         "prior": fingerprint(prior),
-        "base": _describe(base, alone),
+        "base_sampler": _describe(base_sampler, alone),
         "weight": weight,
-        "valve": valve,
+        "adaptive": adaptive,
         "seed": seed,
         "max_resource": max_resource,
         "min_resource": min_resource,
@@ -143,11 +144,11 @@ def hyperband_study(
         "direction": goal,
     }
     if prior is None:  # then they change nothing
-        del settings["weight"], settings["valve"]
+        del settings["weight"], settings["adaptive"]
     backend = open_storage(storage, name, heartbeat)
     sampler = alone
     if prior is not None:
-        sampler = PriorSampler(prior, alone, weight, seed, valve=valve, storage=backend)
+        sampler = PriorSampler(prior, alone, weight, seed, adaptive=adaptive, storage=backend)
     pruner: BasePruner = HyperbandPruner(
         min_resource=min_resource, max_resource=max_resource, reduction_factor=reduction_factor
     )
@@ -269,13 +270,13 @@ def fingerprint(prior: Prior | None) -> str | None:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _describe(base: BaseSampler | MakeSampler | None, sampler: BaseSampler) -> str:
-    """What is kept of a base: its sampler's class, and the name of the function that makes it."""
+def _describe(given: BaseSampler | MakeSampler | None, sampler: BaseSampler) -> str:
+    """What is kept of a base sampler: its class, and the name of the function that makes it."""
     if isinstance(sampler, DealingSampler):
         sampler = sampler.base_sampler
-    if not isinstance(sampler, SeededSampler) or base is sampler:
+    if not isinstance(sampler, SeededSampler) or given is sampler:
         return type(sampler).__name__ + " (one state)"
-    kind, name = type(sampler.base_sampler).__name__, getattr(base, "__qualname__", "<lambda>")
+    kind, name = type(sampler.base_sampler).__name__, getattr(given, "__qualname__", "<lambda>")
     # Not its module, which is another one where it is run as a script.
-    own = base in (None, make_tpe) or name.endswith("<lambda>")
+    own = given in (None, make_tpe) or name.endswith("<lambda>")
     return kind if own else f"{kind} of {name}"

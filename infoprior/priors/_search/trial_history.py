@@ -1,4 +1,4 @@
-"""The finished trials of a study, as a sampler comes to see them, and the trust they earn."""
+"""The finished trials of a study, as a sampler comes to see them, and what they say of a prior."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from optuna.study import load_study
 from optuna.trial import TrialState
 
 from .._prior import Prior
-from .._trial import ENQUEUED, SOURCE, STALE, continues, feasible, wrong_storage
-from .adaptive_weights import Outcome, Shares, outcome, shares
+from .._trial import ENQUEUED, SOURCE, STALE, feasible, resumed_from, wrong_storage
+from .adaptive_weights import Outcome, SourceWeights, adapted_weights, outcome
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -44,8 +44,8 @@ def _joined(before: Outcome | None, after: Outcome) -> Outcome:
     return replace(after, steps=steps, values=values)
 
 
-class Evidence:
-    """What the trials of one study say about a prior.
+class TrialHistory:
+    """The trials of one study, and the weights of the sources that they lead to.
 
     Under Hyperband Optuna shows a sampler the trials of one bracket only, and calls it after
     every trial that ends in its own process: both are remembered here, by trial number. With the
@@ -53,19 +53,19 @@ class Evidence:
     that was stopped is told the same as one that was not.
 
     Args:
-        prior: whose trust is learned.
-        start: its share at the start.
+        prior: whose weight is learned.
+        weight: the prior's at the start, in [0, 1].
         storage: of the study.
     """
 
-    def __init__(self, prior: Prior, start: float, storage: BaseStorage | None = None) -> None:
+    def __init__(self, prior: Prior, weight: float, storage: BaseStorage | None = None) -> None:
         self._storage = storage
         self._all: Study | None = None
-        self._prior, self._start = prior, start
+        self._prior, self._weight = prior, weight
         self._study_name: str | None = None
         self._seen: dict[int, Outcome] = {}
         self._later: dict[int, int] = {}  # trial number -> of the one that continues it
-        self._latest: tuple[int, Shares | None] = (-1, None)  # up to a milestone
+        self._latest: tuple[int, SourceWeights | None] = (-1, None)  # up to a milestone
 
     def add(
         self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
@@ -74,23 +74,23 @@ class Evidence:
         self._open(study)
         if trial.user_attrs.get(SOURCE) == ENQUEUED or trial.user_attrs.get(STALE):
             return
-        # A base sampler may have found only after the trial ended that it breaks a constraint.
+        # A base sampler may learn only after the trial has ended that it breaks a constraint.
         if trial.number not in self._seen or not feasible(trial):
-            ended = outcome(trial, state, values, study.directions, self._parts(trial))
-            paused = continues(trial)
+            ended = outcome(trial, state, values, study.directions, self._source_weights_of(trial))
+            paused = resumed_from(trial)
             if paused is not None and state != TrialState.FAIL:
                 self._later[paused.number] = trial.number
                 ended = _joined(self._seen.get(paused.number), ended)
             self._seen[trial.number] = ended
 
-    def shares(self, study: Study, number: int) -> Shares:
-        """Which share of the trials about this number each source gets."""
+    def source_weights(self, study: Study, number: int) -> SourceWeights:
+        """Which fraction of the trials about this number each source is to propose."""
         self._open(study)
         if number == 0 and self._seen:  # another study of this name
             self._seen, self._later, self._all = {}, {}, None
         point = milestone(number)
-        at, found = self._latest
-        if at != point or found is None or number == 0:
+        at, weights = self._latest
+        if at != point or weights is None or number == 0:
             for trial in self._finished(study):
                 self.add(study, trial, trial.state, trial.values)
             # A configuration that was continued counts once, by how it ended last.
@@ -98,9 +98,9 @@ class Evidence:
             before = sorted(
                 k for k in [*self._seen] if k < point and later.get(k, math.inf) >= point
             )
-            found = shares([self._seen[k] for k in before], self._start)
-            self._latest = (point, found)
-        return found
+            weights = adapted_weights([self._seen[k] for k in before], self._weight)
+            self._latest = (point, weights)
+        return weights
 
     def _finished(self, study: Study) -> list[FrozenTrial]:
         if self._storage is None:
@@ -117,19 +117,18 @@ class Evidence:
             self._study_name, self._latest = study.study_name, (-1, None)
             self._seen, self._later, self._all = {}, {}, None
 
-    def _parts(self, trial: FrozenTrial) -> tuple[float, float, float]:
-        """All of it for the source that proposed it; by density where that is not known.
+    def _source_weights_of(self, trial: FrozenTrial) -> SourceWeights:
+        """All for the source that proposed a trial; by density where that is not known.
 
-        Then the prior's part is p / (p + u), the chance that a point drawn from the prior or
+        Then the prior's is p / (p + u), the probability that a point drawn from the prior or
         uniformly is the prior's.
         """
         source = trial.user_attrs.get(SOURCE)
-        if source in Shares._fields:
-            prior, uniform, base = (float(source == name) for name in Shares._fields)
-            return prior, uniform, base
+        if source in SourceWeights._fields:
+            return SourceWeights(*(float(source == name) for name in SourceWeights._fields))
         known = self._prior.space.keys()
         values = {n: v for n, v in trial.params.items() if n in known}
         logs, floor = self._prior.mixture.log_joint(values)
         ratio = float(np.logaddexp.reduce([*logs, floor]))
         prior = 1.0 / (1.0 + math.exp(-min(max(ratio, -700.0), 700.0)))
-        return prior, 1.0 - prior, 0.0
+        return SourceWeights(prior, 1.0 - prior, 0.0)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from ._priors import (
     Prior,
     PriorError,
-    continues,
     hyperband_study,
     optimize,
+    resumed_from,
 )
 from ._priors import PriorSampler as _PriorSampler
 from ._priors._mixture.json_file import loads
@@ -30,18 +30,19 @@ __all__ = [
     "Prior",
     "PriorError",
     "PriorSampler",
-    "continues",
     "hyperband_study",
     "optimize",
+    "resumed_from",
 ]
 
 
 class PriorSampler(_PriorSampler):
-    """Draws a share of a study's trials from a prior, and leaves the rest to a base sampler.
+    """Draws some of a study's trials from a prior, and leaves the rest to a base sampler.
 
     Args:
         prior: what to draw from: a `Prior`, or its JSON as a path, text or dict.
-        base, weight, seed, valve, storage: see the class this one extends, and the README.
+        base_sampler, weight, seed, adaptive, storage: see the class this one extends, and the
+            README.
 
     Raises:
         PriorError: where an argument is out of its range, or the JSON is no prior, by field.
@@ -50,14 +51,16 @@ class PriorSampler(_PriorSampler):
     def __init__(
         self,
         prior: Prior | Mapping[str, Any] | str | os.PathLike[str],
-        base: BaseSampler | Callable[[int], BaseSampler] | None = None,
+        base_sampler: BaseSampler | Callable[[int], BaseSampler] | None = None,
         weight: float = 0.25,
         seed: int | None = None,
         *,
-        valve: bool = True,
+        adaptive: bool = True,
         storage: BaseStorage | None = None,
     ) -> None:
-        super().__init__(_read(prior), base, weight, seed, valve=valve, storage=storage)
+        super().__init__(
+            _read(prior), base_sampler, weight, seed, adaptive=adaptive, storage=storage
+        )
 
 
 def _read(prior: Any) -> Prior:

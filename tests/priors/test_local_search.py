@@ -1,4 +1,4 @@
-"""StepSampler: uniform draws, and steps from the best points."""
+"""LocalSearchSampler: uniform draws, and mutations of the best points."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import TrialState, create_trial
 from scipy import stats
 
-from infoprior.priors._search.local_search import STEP, _ranked, best_trials, make_steps
+from infoprior.priors._search.local_search import (
+    MUTATION_STD,
+    _ranked,
+    best_trials,
+    make_local_search,
+)
 from infoprior.priors._search.seeded import SeededSampler
 from infoprior.priors._trial import (
     PAUSED_PARAMS,
@@ -40,7 +45,7 @@ def draws(n: int, space: dict[str, Any] = SPACE) -> list[dict[str, Any]]:
     """A second trial beside the best, in each of so many studies."""
     found = []
     for seed in range(n):
-        study = optuna.create_study(sampler=SeededSampler(make_steps, seed))
+        study = optuna.create_study(sampler=SeededSampler(make_local_search, seed))
         study.add_trial(create_trial(params=BEST, distributions=SPACE, value=0.0))
         found.append(study.ask(space).params)
     return found
@@ -63,7 +68,7 @@ def test_trials_that_cost_more_are_less_often_uniform(first: int, rung: int) -> 
     """PriorBand's share, 1 / (1 + eta^r), at eta 3."""
     study = optuna.create_study()
     study.add_trial(create_trial(params=BEST, distributions=SPACE, value=0.0))
-    sampler = make_steps(0, first)
+    sampler = make_local_search(0, first)
     n = 2000
     found = 0
     for number in range(n):
@@ -77,17 +82,17 @@ def test_trials_that_cost_more_are_less_often_uniform(first: int, rung: int) -> 
 
 
 def test_one_parameter_always_steps() -> None:
-    study = optuna.create_study(sampler=SeededSampler(make_steps, 3))
+    study = optuna.create_study(sampler=SeededSampler(make_local_search, 3))
     space = {"x": SPACE["x"]}
     study.add_trial(create_trial(params={"x": 0.5}, distributions=space, value=0.0))
     assert all(study.ask(space).params["x"] != 0.5 for _ in range(200))
 
 
-def test_the_step_is_a_truncated_normal_one() -> None:
+def test_numbers_change_by_a_truncated_normal_step() -> None:
     moved = [p["x"] for p in draws(4000) if p["x"] != BEST["x"]]
     steps = 0.5 * (0.5 + 0.5**3 / 3)
     part = steps / (steps + 0.5)
-    normal = stats.truncnorm(-0.5 / STEP, 0.5 / STEP, loc=0.5, scale=STEP)
+    normal = stats.truncnorm(-0.5 / MUTATION_STD, 0.5 / MUTATION_STD, loc=0.5, scale=MUTATION_STD)
     result = stats.kstest(moved, lambda v: part * normal.cdf(v) + (1 - part) * np.asarray(v))
     assert result.pvalue > 1e-3
 
@@ -107,7 +112,7 @@ def test_no_point_is_tried_twice_while_there_are_others() -> None:
     start = {"n": 5, "kind": "b", "one": 2.0}
     study = optuna.create_study()
     study.add_trial(create_trial(params=start, distributions=grid, value=0.0))
-    sampler = make_steps(0)
+    sampler = make_local_search(0)
     points = [start]
     for number in range(1, 200):
         trial = create_trial(state=TrialState.RUNNING)
@@ -121,7 +126,7 @@ def test_no_point_is_tried_twice_while_there_are_others() -> None:
 
 
 def test_without_trials_uniform() -> None:
-    study = optuna.create_study(sampler=SeededSampler(make_steps, 0))
+    study = optuna.create_study(sampler=SeededSampler(make_local_search, 0))
     found = [study.ask(SPACE).params["x"] for _ in range(500)]
     assert stats.kstest(found, "uniform").pvalue > 1e-3
 
@@ -141,7 +146,7 @@ def test_the_best_are_those_trained_longest(direction: str) -> None:
 
     add(P, 0.1)  # 0
     add(P, 0.9, 0.8)  # 1
-    add(P, 0.5, 0.4)  # 2: goes on as 4
+    add(P, 0.5, 0.4)  # 2: continued by 4
     add(P)  # 3: reported nothing
     add(C, 0.5, 0.4, 0.7, **{PROMOTES: 2, PAUSED_STEP: 3, PAUSED_PARAMS: params_checksum({})})  # 4
     add(P, 0.05)  # 5
@@ -192,7 +197,7 @@ def test_points_with_lists_are_known_again() -> None:
 
 
 def test_a_value_that_the_range_no_longer_has_is_drawn_anew() -> None:
-    study = optuna.create_study(sampler=SeededSampler(make_steps, 1))
+    study = optuna.create_study(sampler=SeededSampler(make_local_search, 1))
     study.add_trial(create_trial(params=BEST, distributions=SPACE, value=0.0))
     for _ in range(20):
         trial = study.ask()
@@ -201,20 +206,24 @@ def test_a_value_that_the_range_no_longer_has_is_drawn_anew() -> None:
 
 
 def test_several_objectives_are_uniform() -> None:
-    study = optuna.create_study(directions=["minimize"] * 2, sampler=SeededSampler(make_steps, 0))
+    study = optuna.create_study(
+        directions=["minimize"] * 2, sampler=SeededSampler(make_local_search, 0)
+    )
     study.optimize(lambda t: (t.suggest_float("x", 0, 1), 1.0), n_trials=30)
     assert len({t.params["x"] for t in study.trials}) == 30
 
 
-def test_a_step_in_another_range_is_taken_there() -> None:
-    """As in spaces where one parameter's range hangs on another one."""
+def test_a_mutation_in_another_range_is_drawn_there() -> None:
+    """As in spaces where one parameter's range depends on another one."""
     narrow = {"x": FloatDistribution(0.4, 0.6), "n": IntDistribution(1, 5, step=2)}
     narrow |= {"kind": CategoricalDistribution(["b", "a"])}
     found = draws(3000, narrow)
     moved = [p["x"] for p in found if p["x"] != BEST["x"]]
-    # Of the trials that step, over a half of x; the rest is uniform.
+    # Of the trials that mutate, over a half of x; the rest is uniform.
     part = 1 - 0.5 / np.mean([p["x"] != BEST["x"] for p in found])
-    normal = stats.truncnorm(-0.5 / STEP, 0.5 / STEP, loc=0.5, scale=0.2 * STEP)
+    normal = stats.truncnorm(
+        -0.5 / MUTATION_STD, 0.5 / MUTATION_STD, loc=0.5, scale=0.2 * MUTATION_STD
+    )
     uniform = stats.uniform(0.4, 0.2)
     result = stats.kstest(moved, lambda v: part * normal.cdf(v) + (1 - part) * uniform.cdf(v))
     assert result.pvalue > 1e-3

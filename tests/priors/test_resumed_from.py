@@ -1,4 +1,4 @@
-"""continues: a trial takes a paused one up again only with the same parameters, and all of them."""
+"""resumed_from: a trial resumes a paused one only with the same parameters, and all of them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 from optuna.samplers import PartialFixedSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState
 
-from infoprior.priors import Paused, Prior, PriorError, continues, hyperband_study, optimize
+from infoprior.priors import PausedTrial, Prior, PriorError, hyperband_study, optimize, resumed_from
 from infoprior.priors._trial import params_checksum
-from tests.priors.test_promote import promoted
+from tests.priors.test_promotion import promoted
 
 Ask = Callable[[optuna.Trial], Any]
 
@@ -37,12 +37,12 @@ def first(trial: optuna.Trial) -> float:
     return trial.suggest_float("x", 0, 1) + 0 * trial.suggest_int("k", 1, 9)
 
 
-def search(ask: Ask, seen: list[tuple[int, Paused | None]], late: Ask | None = None) -> Ask:
-    """An objective that calls `continues` when it has its parameters, and may ask for more."""
+def search(ask: Ask, seen: list[tuple[int, PausedTrial | None]], late: Ask | None = None) -> Ask:
+    """An objective that calls `resumed_from` when it has its parameters, and may ask for more."""
 
     def objective(trial: optuna.Trial) -> float:
         value = float(ask(trial))
-        seen.append((trial.number, continues(trial)))
+        seen.append((trial.number, resumed_from(trial)))
         if late is not None:
             late(trial)
         for step in (1, 3, 9):
@@ -103,7 +103,7 @@ def test_only_with_the_same_names_values_and_types(change: str, prior: Prior | N
             trial.params
         )
         assert told == (place if same else None)
-        assert continues(trial) == told
+        assert resumed_from(trial) == told
     assert any(promoted(study.trials[number]) for number, _ in seen)
     again = [number for number, told in seen if told and told.number < 12]
     if change != "a narrower range":  # where it depends on what they were
@@ -120,26 +120,26 @@ def test_a_parameter_that_is_asked_for_late_takes_it_back(tmp_path: Path) -> Non
         for number, _ in seen[:3]  # type: ignore[union-attr]
     ]
     anew = hyperband_study(PRIOR, name="s", max_resource=9, storage=tmp_path / "a.journal")
-    assert [continues(trial) for trial in anew.trials[:12]] == [None] * 12
+    assert [resumed_from(trial) for trial in anew.trials[:12]] == [None] * 12
     # What it reached is its own, and the paused trial's stays beside it.
-    evidence = anew.sampler.base_sampler._evidence  # type: ignore[attr-defined]
+    history = anew.sampler.base_sampler._history  # type: ignore[attr-defined]
     optimize(anew, search(first, []), 14)
-    assert evidence._later.keys().isdisjoint(range(9))
-    assert {9, 10, 11} <= evidence._seen.keys()
+    assert history._later.keys().isdisjoint(range(9))
+    assert {9, 10, 11} <= history._seen.keys()
 
 
 def test_before_all_parameters_are_there_nothing_is_continued() -> None:
     study, _ = run(first)
     while (place := promoted(trial := study.ask())) is None:
         study.tell(trial, 9.0)
-    assert continues(trial) is None
+    assert resumed_from(trial) is None
     trial.suggest_categorical("kind", [1, 2])
     trial.suggest_int("k", 1, 9)
-    assert continues(trial) is None
+    assert resumed_from(trial) is None
     trial.suggest_float("x", 0, 1)
-    assert continues(trial) == place
+    assert resumed_from(trial) == place
     trial.suggest_float("more", 0, 1)
-    assert continues(trial) is None
+    assert resumed_from(trial) is None
 
 
 @pytest.mark.parametrize("where", ["outside", "inside"])
@@ -170,7 +170,7 @@ def test_a_trial_told_by_somebody_else_says_the_same(tmp_path: Path) -> None:
     trial.report(0.1, 1)
     other = optuna.load_study(study_name="s", storage=study._storage, sampler=RandomSampler())
     other.tell(trial.number, state=TrialState.PRUNED)
-    assert continues(study.trials[9]) is None
+    assert resumed_from(study.trials[9]) is None
 
 
 def test_a_conditional_space_is_taken_up_in_its_branch() -> None:
@@ -179,10 +179,12 @@ def test_a_conditional_space_is_taken_up_in_its_branch() -> None:
             return trial.suggest_float("x", 0, 1)
         return trial.suggest_float("y", 0, 1) + 0 * trial.suggest_int("k", 1, 3)
 
-    study = hyperband_study(name="s", max_resource=9, storage="memory", base=_tpe)
+    study = hyperband_study(name="s", max_resource=9, storage="memory", base_sampler=_tpe)
     seen: list[Any] = []
     optimize(study, search(branches, seen), 60)
-    assert all(continues(study.trials[n]) == promoted(study.trials[n]) == told for n, told in seen)
+    assert all(
+        resumed_from(study.trials[n]) == promoted(study.trials[n]) == told for n, told in seen
+    )
     assert len({study.trials[n].params["kind"] for n, told in seen if told}) == 2
 
 
@@ -205,7 +207,7 @@ def test_a_retried_trial_continues_with_what_the_paused_one_had() -> None:
     )  # fmt: skip
     again = hyperband_study(PRIOR, name="s", max_resource=9, storage=study._storage).ask()
     first(again)
-    assert continues(again) == promoted(dead)
+    assert resumed_from(again) == promoted(dead)
 
 
 def test_the_checksum_tells_values_of_different_types_apart() -> None:
@@ -221,4 +223,4 @@ def test_the_checksum_tells_values_of_different_types_apart() -> None:
 @pytest.mark.parametrize("wrong", [None, 3, "trial", {}])
 def test_what_is_no_trial_is_refused(wrong: Any) -> None:
     with pytest.raises(PriorError, match=r"^trial: needs an Optuna trial"):
-        continues(wrong)
+        resumed_from(wrong)

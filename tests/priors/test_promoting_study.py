@@ -12,13 +12,13 @@ from optuna.samplers import RandomSampler
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from infoprior.priors import Prior, PriorError, PriorSampler, continues
+from infoprior.priors import Prior, PriorError, PriorSampler, resumed_from
 from infoprior.priors._search.brackets import bracket_schedule
 from infoprior.priors._search.promotion import PromotingSampler, RungPruner
 from infoprior.priors._search.runner import optimize
 from infoprior.priors._search.study import hyperband_study
 from infoprior.priors._trial import PROMOTES, RUNG
-from tests.priors.test_promote import objective_of
+from tests.priors.test_promotion import objective_of
 from tests.priors.workers import PRIOR, SPACE, objective, open_study
 
 State = TrialState
@@ -37,21 +37,25 @@ def test_a_promotion_counts_once_for_the_source_of_its_configuration() -> None:
     for trial in promoted:
         old = study.trials[trial.user_attrs[PROMOTES]]
         assert trial.params == old.params
-        for name in (PriorSampler.SOURCE, PriorSampler.TRUST):
+        for name in (PriorSampler.SOURCE, PriorSampler.PRIOR_WEIGHT):
             assert trial.user_attrs[name] == old.user_attrs[name]
     assert len({t.user_attrs[PROMOTES] for t in promoted}) == len(promoted)
     # What has gone on is not weighed a second time.
-    evidence = study.sampler.base_sampler._evidence  # type: ignore[attr-defined]
-    assert evidence._later == {t.user_attrs[PROMOTES]: t.number for t in promoted}
+    history = study.sampler.base_sampler._history  # type: ignore[attr-defined]
+    assert history._later == {t.user_attrs[PROMOTES]: t.number for t in promoted}
 
 
-def test_the_valve_leaves_out_what_has_gone_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trial_that_was_continued_does_not_count_beside_its_promotion(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from infoprior.priors._search import trial_history
 
     study, seen = open_study("memory", "study", promote=True), []
-    real = trial_history.shares
+    real = trial_history.adapted_weights
     monkeypatch.setattr(
-        trial_history, "shares", lambda o, s: (seen.append([x.number for x in o]), real(o, s))[1]
+        trial_history,
+        "adapted_weights",
+        lambda o, s: (seen.append([x.number for x in o]), real(o, s))[1],
     )
     optimize(study, objective, 14)
     # Trials 9 to 11 go on from three of the first nine, 12 from one of them.
@@ -59,14 +63,16 @@ def test_the_valve_leaves_out_what_has_gone_on(monkeypatch: pytest.MonkeyPatch) 
     assert seen[-1] == [n for n in range(13) if n not in gone]
 
 
-def test_stopped_where_the_valve_looks_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopped_where_the_weights_look_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trials 128 to 135 are told of those before 128; of them 129 to 132 are promotions."""
     from infoprior.priors._search import trial_history
 
     told_of: list[list[int]] = []
-    real = trial_history.shares
+    real = trial_history.adapted_weights
     monkeypatch.setattr(
-        trial_history, "shares", lambda o, s: (told_of.append([x.number for x in o]), real(o, s))[1]
+        trial_history,
+        "adapted_weights",
+        lambda o, s: (told_of.append([x.number for x in o]), real(o, s))[1],
     )
     whole = optimize(open_study("memory", "study", promote=True), objective, 136)
     uncut, storage = told_of[-1], InMemoryStorage()
@@ -92,15 +98,15 @@ def test_a_resumed_trial_is_compared_by_what_the_paused_one_reported_too() -> No
 
     def resuming(trial: optuna.Trial) -> float:
         rate = trial.suggest_float("rate", 1e-4, 1.0, log=True)
-        before = continues(trial)
+        before = resumed_from(trial)
         steps = [step for step in (1, 3, 9) if before is None or step > before.step]
         return objective_of(trial, rate, *steps)
 
     optimize(study, resuming, 13)
     top = study.trials[12]
     assert list(top.intermediate_values) == [9]
-    evidence = study.sampler.base_sampler._evidence  # type: ignore[attr-defined]
-    assert evidence._seen[12].steps == (1.0, 3.0, 9.0, math.inf)
+    history = study.sampler.base_sampler._history  # type: ignore[attr-defined]
+    assert history._seen[12].steps == (1.0, 3.0, 9.0, math.inf)
 
 
 def test_what_it_costs_to_resume() -> None:
@@ -109,7 +115,7 @@ def test_what_it_costs_to_resume() -> None:
     study = open_study("memory", "study", promote=True)
     optimize(study, objective, 20)
     for trial in study.trials:
-        before = continues(trial)
+        before = resumed_from(trial)
         epochs["again"] += trial.last_step or 0
         epochs["resumed"] += (trial.last_step or 0) - (before.step if before else 0)
     # 9 + 3 (3 - 1) + (9 - 3); 3 * 3 + (9 - 3); 3 * 9
@@ -140,12 +146,12 @@ def test_finds_more_in_the_same_epochs_than_optuna_s_pruner() -> None:
     def best(promote: bool, seed: int) -> float:
         study = hyperband_study(
             Prior.uniform(SPACE), name=f"s{seed}", max_resource=9, promote=promote, seed=seed,
-            storage="memory", base=lambda s: RandomSampler(seed=s),
+            storage="memory", base_sampler=lambda s: RandomSampler(seed=s),
         )  # fmt: skip
         spent, found = 0, math.inf
         while spent < 27:
             trial = study.ask()
-            before = continues(trial)
+            before = resumed_from(trial)
             state, value = State.COMPLETE, None
             try:
                 value = objective(trial)
@@ -172,7 +178,7 @@ def test_a_study_promotes_unless_it_is_told_not_to() -> None:
     study = hyperband_study(name="s", min_resource=3, max_resource=81, storage="memory")
     assert isinstance(study.sampler, PromotingSampler)
     assert study.sampler.first_full == 39
-    assert study.sampler.base_sampler._make(0)._first == 3
+    assert study.sampler.base_sampler._make(0)._lowest_rung == 3
     plain = hyperband_study(name="p", max_resource=27, promote=False, storage="memory")
     assert isinstance(plain.pruner, optuna.pruners.HyperbandPruner)
 
@@ -208,7 +214,7 @@ def test_a_study_without_a_trial_trained_to_the_end_says_so(
 
 
 def test_the_base_sees_the_rung_of_every_trial() -> None:
-    """Its share of uniform trials hangs on it."""
+    """Its fraction of uniform trials depends on it."""
     seen: dict[int, Any] = {}
 
     class Spy(RandomSampler):
@@ -219,7 +225,11 @@ def test_the_base_sees_the_rung_of_every_trial() -> None:
     for prior in (None, PRIOR):
         seen.clear()
         study = hyperband_study(
-            prior, name="s", max_resource=27, storage="memory", base=lambda seed: Spy(seed=seed)
+            prior,
+            name="s",
+            max_resource=27,
+            storage="memory",
+            base_sampler=lambda seed: Spy(seed=seed),
         )
         optimize(study, objective, 65)
         bottoms = [3**p.bottom for p, count in bracket_schedule(4, 3) for _ in range(count)]
