@@ -52,9 +52,8 @@ def profile(
         network: a trained module with `layer_names` and `activations(X)`, as `SearchSpace.build`
             returns it; None trains the fixed probes and profiles each.
         seed: of the probes and of what the estimators draw.
-        threads: of PyTorch and of matrix products meanwhile, one unless you say otherwise: on a
-            machine that computes other things too, several wait for each other. Results are the
-            same only for the same number.
+        threads: of PyTorch and of matrix products during the call. Where other programs compute
+            too, several threads wait for each other. Results are the same only for the same number.
         progress: show on the terminal what is done, if it takes more than two seconds.
 
     Returns:
@@ -63,7 +62,7 @@ def profile(
 
     Raises:
         ProfileError: (a ValueError) fewer than 50 training and validation rows, a network that
-            cannot be read, or another argument that cannot be.
+            cannot be read, or another argument that is invalid.
     """
     from infoprior import profiles
 
@@ -99,12 +98,15 @@ def suggest(
         threads: as of `profile`.
         progress: show on the terminal what is done, if it takes more than two seconds.
 
+    Returns:
+        the prior, n architectures drawn from it, and the profile that it was predicted from.
+
     Raises:
-        PredictorError: (a ValueError) the folder holds no predictor, or `predictor` is none that is
-            fitted, or reads a task and there is none; `n` is less than one.
+        PredictorError: (a ValueError) the folder holds no predictor, or `predictor` is not fitted
+            or needs a task and there is none; `n` is less than one.
         ProfileError: (a ValueError) it was fitted on profiles of a recipe that this version does
-            not have; fewer than 50 training and validation rows; a seed or a number of threads that
-            cannot be.
+            not have; fewer than 50 training and validation rows; an invalid seed or number of
+            threads.
     """
     from infoprior import predictors, profiles
 
@@ -171,6 +173,9 @@ def as_profiled(task: Task, predictor: Predictor, *, seed: int = 0) -> Task:
         task: any.
         predictor: fitted.
         seed: draws the training and validation rows that are kept, class by class.
+
+    Returns:
+        the task itself where it has no more rows.
     """
     import numpy as np
 
@@ -198,7 +203,8 @@ def check_rows(task: Task, where: str = "", remedy: str = "give a table with mor
         remedy: what the message ends with.
 
     Raises:
-        ProfileError: (a ValueError) it is none, or has fewer than 50 training and validation rows.
+        ProfileError: (a ValueError) it is not a task, or has fewer than 50 training and validation
+            rows.
     """
     from infoprior.information._inputs import MIN_ROWS
     from infoprior.profiles import ProfileError

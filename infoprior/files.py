@@ -28,7 +28,8 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None
         content: a text is written as UTF-8.
 
     Raises:
-        FileError: (a `ValueError`) `path` is none or a folder, or `content` cannot be written.
+        FileError: (a `ValueError`) `path` is not a path or is a folder, or `content` is neither
+            text nor bytes.
         OSError: the system refuses; the file is as it was.
     """
     if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
@@ -57,7 +58,7 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None
 
 @lru_cache(maxsize=1)
 def _machine() -> str:
-    """Where process numbers mean something: this host, and in it this container."""
+    """Where numbers of processes mean something: this host, and in it this container."""
     try:
         space = os.readlink("/proc/self/ns/pid")
     except OSError:
@@ -68,7 +69,10 @@ def _machine() -> str:
 def remove_leftovers(folder: Path) -> None:
     """Remove what `write_atomically` left in a folder when it was killed.
 
-    Never those of a process that lives, here or on another machine.
+    Never those of a process that still runs, here or on another machine.
+
+    Args:
+        folder: where it wrote.
     """
     for path in folder.glob(".*.tmp"):
         match = _TEMPORARY.fullmatch(path.name)
@@ -83,7 +87,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def is_alive(process: int) -> bool:
-    """Whether a process of this machine runs; one that has ended and is still listed does not."""
+    """Whether a process runs on this machine; one that has ended and is still listed does not."""
     if os.name != "posix":  # where signal 0 would end it
         return True
     try:

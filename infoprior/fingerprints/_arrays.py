@@ -53,6 +53,7 @@ def _array_parts(array: np.ndarray) -> list[Any]:
 
 
 def _content(array: np.ndarray) -> Any:
+    """A hash of the bytes, or the values where bytes are addresses or padding."""
     dtype = array.dtype
     if dtype.names is not None:  # by field: between them lies what memory held before
         return {name: _array_parts(array[name]) for name in dtype.names}

@@ -32,6 +32,9 @@ _BUILT_IN = (int, float, complex, str, bytes, bytearray, list, dict, tuple, set,
 def canonical_text(value: Any) -> str:
     """A text that no other value has, in ASCII; that of plain JSON is its JSON.
 
+    Args:
+        value: see `fingerprint`.
+
     Raises:
         FingerprintError: `fingerprint` does not take such a value.
     """
@@ -42,6 +45,7 @@ def canonical_text(value: Any) -> str:
 
 
 def _text(value: Any) -> str:
+    """The text of a value, by its type."""
     kind = type(value)
     if write := _WRITERS.get(kind):
         return write(value)
@@ -86,6 +90,7 @@ def _texts(values: Iterable[Any], places: Iterable[Any] | None = None) -> list[s
 
 
 def _str(value: str) -> str:
+    """JSON; a lone surrogate is told from the character that JSON writes alike."""
     text = json.dumps(value)
     # JSON writes a character beyond U+FFFF as the pair of surrogates that it writes for the pair.
     return text if value.isascii() or not _has_surrogates(value) else f"!surrogates({text})"
@@ -96,6 +101,7 @@ def _has_surrogates(value: str) -> bool:
 
 
 def _int(value: int) -> str:
+    """Decimal, or hexadecimal where that takes Python long."""
     return str(value) if value.bit_length() <= _LONG else f"!int({value:x})"
 
 
@@ -104,6 +110,7 @@ def _list(value: Iterable[Any]) -> str:
 
 
 def _dict(value: Mapping[Any, Any]) -> str:
+    """Sorted by keys, as JSON where all of them are texts."""
     keys, texts = _texts(value), _texts(value.values(), value)
 
     def order(i: int) -> tuple[bool, str]:  # of texts: by themselves, as JSON sorts them

@@ -30,9 +30,12 @@ def fingerprint(*parts: Any, length: int = 16) -> str:
             indices and scalars; and these in one another.
         length: hexadecimal digits, 8 to 64.
 
+    Returns:
+        hexadecimal digits.
+
     Raises:
         FingerprintError: (a `ValueError`) a value of another type, such as a function, a network or
-            a random generator: its text does not say what is in it. Or `length` cannot be.
+            a random generator: its text does not say what is in it. Or `length` is invalid.
     """
     try:
         text = canonical_text(list(parts))
@@ -42,14 +45,21 @@ def fingerprint(*parts: Any, length: int = 16) -> str:
 
 
 def source_fingerprint(*packages: str, length: int = 16) -> str:
-    """A hash of the source of packages (`"infoprior.training"`): results of other code are others.
+    """A hash of source code, by which results of other code are told apart.
 
     Of a package it covers every Python file in its folder and in the folders below, by name and
     content; of a module its file.
 
+    Args:
+        packages: names of packages or modules, such as "infoprior.training".
+        length: hexadecimal digits, 8 to 64.
+
+    Returns:
+        hexadecimal digits.
+
     Raises:
         SourceError: (a `ModuleNotFoundError`) there is no such package, or it has no file.
-        FingerprintError: (a `ValueError`) `packages` or `length` cannot be.
+        FingerprintError: (a `ValueError`) `packages` or `length` is invalid.
     """
     if not packages:
         raise FingerprintError("source_fingerprint needs the name of one at least.", "packages:")

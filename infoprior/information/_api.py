@@ -113,9 +113,9 @@ def estimate(
         discrete_y: whether y holds labels; None: y has an integer or boolean dtype and is of
             shape (n,) or (n, 1), or (K, n) beside a stack of K.
         seed: of everything that is drawn. Same seed, same result.
-        threads: of PyTorch and of matrix products meanwhile, one unless you say otherwise: on a
-            machine that computes other things too, several wait for each other. Results are the
-            same only for the same number, otherwise up to rounding.
+        threads: of PyTorch and of matrix products during the call. Where other programs compute
+            too, several threads wait for each other. Results are the same only for the same number,
+            otherwise up to rounding.
         progress: show on the terminal that it computes, if it takes more than two seconds.
         options: keyword arguments of the method's function.
 
@@ -124,8 +124,8 @@ def estimate(
 
     Raises:
         InformationError: (a ValueError) lengths differ, fewer than 50 rows, a value is not finite,
-            an unknown method or option, a method that does not take such y, a seed or a number
-            of threads that cannot be.
+            an unknown method or option, a method that does not take such y, an invalid
+            seed or number of threads.
     """
     if not isinstance(method, str) or (method != "auto" and method not in METHODS):
         raise InformationError(f"Unknown method {method!r}; known are {['auto', *METHODS]}.")
@@ -138,6 +138,7 @@ def estimate(
 def _estimate(
     x: Any, y: Any, method: str, discrete_y: bool | None, seed: int, options: dict[str, Any]
 ) -> Estimate | Estimates:
+    """`estimate` with checked arguments."""
     start = time.perf_counter()
     left = as_side(x, "x")
     rounding = left.rounding
@@ -161,6 +162,7 @@ def _estimate(
 
 
 def _with_rounding(flags: tuple[str, ...]) -> tuple[str, ...]:
+    """Flags with "rounding", in the order of `FLAGS`."""
     return tuple(flag for flag in FLAGS if flag in flags or flag == "rounding")
 
 
@@ -203,6 +205,7 @@ def _labels(y: Any, discrete_y: bool | None, method: str, stack: int | None) -> 
 
 
 def _refuse_float_labels(y: Any) -> None:
+    """Refuse floats that look like labels, where nobody has said which they are."""
     values, dtype = as_tensor(y, "y").flatten(), as_tensor(y, "y").dtype
     values = values.double()
     if not bool((values.isfinite() & (values == values.round())).all()):
@@ -216,6 +219,7 @@ def _refuse_float_labels(y: Any) -> None:
 
 
 def _refuse_counts(y: Any) -> None:
+    """Refuse whole numbers of many values, where nobody has said whether they are labels."""
     for numbers in as_classes(y, "y")[0]:
         classes = int(numbers.max()) + 1
         if classes > max(MANY * len(numbers), 2):
@@ -226,6 +230,7 @@ def _refuse_counts(y: Any) -> None:
 
 
 def _names(kind: str) -> list[str]:
+    """Methods that take such y."""
     return [name for name, m in METHODS.items() if m.y in (kind, "any")]
 
 
@@ -239,6 +244,7 @@ def _look(y: Any) -> tuple[tuple[int, ...], bool]:
 
 
 def _pair_up(x: list[T], y: list[T]) -> tuple[list[T], list[T]]:
+    """Two stacks of one length; a single sample is shared."""
     if len(x) != len(y) and 1 not in (len(x), len(y)):
         raise InformationError(
             f"x is a stack of {len(x)}, but y of {len(y)}; give as many, or one to be shared."
@@ -250,6 +256,7 @@ def _pair_up(x: list[T], y: list[T]) -> tuple[list[T], list[T]]:
 def _continuous(
     x: list[Tensor], y: list[Tensor], method: str, seed: int, options: dict[str, Any]
 ) -> list[Estimate]:
+    """Estimates of K pairs, method by method."""
     names = [_choose(a, b) if method == "auto" else method for a, b in zip(x, y, strict=True)]
     # A side that does not vary carries nothing; noise on a constant layer carries nothing either.
     varying = [
@@ -269,6 +276,7 @@ def _continuous(
 def _with_labels(
     x: list[Tensor], y: Any, method: str, seed: int, options: dict[str, Any], stacked: bool
 ) -> tuple[list[Estimate], bool]:
+    """Estimates of K layers and labels; and whether a stack was given."""
     classes, many = as_classes(y, "y")
     check_lengths(len(x[0]), len(classes[0]))
     if many and len(x) == 1:
@@ -296,6 +304,7 @@ def _with_labels(
 
 
 def _shaped(samples: Tensor, name: str) -> Tensor:
+    """Samples as the method takes them: maps, or flattened."""
     return samples if METHODS[name].maps and _is_map(samples) else samples.flatten(1)
 
 
@@ -305,6 +314,7 @@ def _is_map(samples: Tensor) -> bool:
 
 
 def _choose(x: Tensor, y: Tensor) -> str:
+    """The method of "auto" for a continuous pair."""
     if _is_map(x) or _is_map(y):
         return "mine"
     columns = sum(int((s != s[:1]).flatten(1).any(dim=0).sum()) for s in (x, y))
@@ -312,6 +322,7 @@ def _choose(x: Tensor, y: Tensor) -> str:
 
 
 def _checked(name: str, options: dict[str, Any]) -> Callable[..., list[Estimate]]:
+    """A method's function, once its options are known to be right."""
     function = METHODS[name].function
     parameters = inspect.signature(function).parameters.values()
     known = [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]

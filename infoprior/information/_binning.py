@@ -100,5 +100,6 @@ def _estimate(x: Tensor, y: Tensor, continuous: bool, miller_madow: bool) -> Est
 
 
 def _entropy(counts: Tensor, n: int) -> float:
+    """Plug-in entropy of cells in nats, from the counts of those of n rows."""
     counts = counts.double()
     return math.log(n) - ((counts * counts.log()).sum() / n).item()

@@ -55,6 +55,7 @@ def corrected_ksg(
 
 
 def _corrected(x: Tensor, y: Tensor, seed: int, k: int, draws: int) -> Estimate:
+    """`corrected_ksg` of one pair."""
     n = len(x)
     (x, tied_x), (y, tied_y) = break_ties(x, seed, "x"), break_ties(y, seed, "y")
     [plain] = ksg([x], [y], seed=seed, k=k)

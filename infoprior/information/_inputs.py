@@ -21,8 +21,13 @@ class InformationError(ValueError):
 def positive(value: Any, name: str, what: str) -> float:
     """A finite number above 0.
 
+    Args:
+        value: what was given.
+        name: of the argument, for the message.
+        what: says what to give.
+
     Raises:
-        InformationError: it is none; `what` says what to give.
+        InformationError: it is something else.
     """
     if not is_real(value) or not 0.0 < float(value) < math.inf:
         raise InformationError(f"{name} is {value!r}; give {what} above 0.")
@@ -36,7 +41,15 @@ def generator(seed: int, purpose: str) -> np.random.Generator:
 
 
 def choose_rows(n: int, max_rows: int | None, seed: int) -> np.ndarray:
-    """At most `max_rows` of n rows, drawn by the seed, in ascending order; int64.
+    """At most so many rows, drawn by the seed.
+
+    Args:
+        n: number of rows there are.
+        max_rows: most rows; None for no limit.
+        seed: of the draw.
+
+    Returns:
+        row numbers in ascending order, int64.
 
     Raises:
         InformationError: an argument is no whole number, or below 0 (`max_rows`: 1).

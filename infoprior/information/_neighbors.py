@@ -84,6 +84,7 @@ def _counts(x: Tensor, y: Tensor, k: int) -> Tensor:
 
 
 def _closer(distances: Tensor, radius: Tensor) -> Tensor:
+    """How many others of each row are closer than its radius, from distances (m, n)."""
     return torch.lt(distances, radius, out=torch.empty_like(distances)).sum(dim=1)
 
 
@@ -186,6 +187,7 @@ def _prepare(samples: Tensor, ranks: bool, seed: int, side: str) -> tuple[Tensor
 
 
 def _estimate(nats: float, method: str, n: int, tied: bool, ceiling: float = math.inf) -> Estimate:
+    """An estimate with its flags."""
     raised = {
         "saturated": nats >= SATURATED * ceiling, "below_zero": nats < 0.0, "ties": tied,
     }  # fmt: skip

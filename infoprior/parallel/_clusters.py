@@ -37,7 +37,16 @@ Call = tuple[Callable[..., Any], str, tuple[Any, ...]]
 def run(
     calls: Iterable[Call], engine: str, address: str, function: Callable[..., Any]
 ) -> Iterator[tuple[str, str]]:
-    """Run jobs on a cluster; (key, JSON text) of each as it finishes.
+    """Run jobs on a cluster.
+
+    Args:
+        calls: (function, key, arguments) of each job.
+        engine: "dask" or "ray".
+        address: of the cluster.
+        function: that the jobs run; its package is compared with the workers'.
+
+    Yields:
+        (key, JSON text) of each job as it finishes.
 
     Raises:
         JobError: a job raised; the message names it.
@@ -131,6 +140,7 @@ def _ray(calls: Iterable[Call], address: str, facts: Facts) -> Iterator[tuple[st
 
 
 def _require_package(extra: str, module: str) -> None:
+    """Refuse an engine whose package is not installed."""
     if find_spec(module) is None:
         raise EngineError(
             f"engine = {extra!r} needs packages that are not installed: "
@@ -139,7 +149,10 @@ def _require_package(extra: str, module: str) -> None:
 
 
 def _check_reachable(engine: str, address: str) -> None:
-    """Where nothing listens, Ray tries for minutes or ends the process; Dask gives up slowly."""
+    """Refuse an address where nothing listens.
+
+    There, Ray tries for minutes or ends the process, and Dask gives up slowly.
+    """
     host, _, port = re.sub(r"^\w+://", "", address).rpartition(":")
     if not port.isdigit():
         return
@@ -158,6 +171,7 @@ def _check_reachable(engine: str, address: str) -> None:
 
 
 def _refuse_threads(worker: str, threads: int) -> None:
+    """Refuse a Dask worker that would run several jobs in one process."""
     if threads != 1:
         raise EngineError(
             f"The Dask worker {worker} runs {threads} jobs at once, in threads of one process that "
@@ -167,6 +181,7 @@ def _refuse_threads(worker: str, threads: int) -> None:
 
 
 def _gave_up(where: str, error: Exception) -> EngineError:
+    """The error where an engine gave a job up."""
     return EngineError(
         f"{where} gave a job up: {first_line(error)}. What had finished is kept: start again."
     )
@@ -175,6 +190,7 @@ def _gave_up(where: str, error: Exception) -> EngineError:
 def _on_dask(
     function: Callable[..., Any], key: str, arguments: tuple[Any, ...], facts: Facts
 ) -> tuple[str, str]:
+    """On a Dask worker: (key, JSON text) of a job."""
     from distributed import get_worker
 
     worker = get_worker()

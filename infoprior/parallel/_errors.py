@@ -2,12 +2,12 @@
 
 
 class ParallelError(ValueError):
-    """An argument or a setting cannot be; the message names it."""
+    """An argument or a setting is invalid; the message names it."""
 
 
 class JobError(RuntimeError):
-    """A job failed; the finished ones are kept."""
+    """A job failed; the results of the finished ones are kept."""
 
 
 class EngineError(RuntimeError):
-    """The engine cannot be used or went away; the finished jobs are kept."""
+    """The engine cannot be used, or went away; the results of finished jobs are kept."""

@@ -12,7 +12,15 @@ from infoprior.parallel._processes import Terminated
 
 
 def run_job(function: Callable[..., Any], key: str, arguments: tuple[Any, ...]) -> str:
-    """One job's result as JSON text: the bytes are the same wherever it runs.
+    """Run one job; its result as JSON text has the same bytes wherever it runs.
+
+    Args:
+        function: what computes it.
+        key: of the job, for messages.
+        arguments: of the function.
+
+    Returns:
+        JSON.
 
     Raises:
         JobError: the job raised, or JSON does not give its result back as it was.

@@ -65,8 +65,9 @@ def run_jobs(
         key -> result, in the order of `jobs`.
 
     Raises:
-        ParallelError: (a `ValueError`) an argument cannot be, with its name; a key cannot name a
-            file, or is another one but for capital letters; engine and address do not go together.
+        ParallelError: (a `ValueError`) an argument is invalid, and is named; a key cannot name a
+            file, or differs from another in capital letters only; engine and address do not go
+            together.
         JobError: a job raised, or returned what JSON does not give back as it was; the message
             names it. Or a file of a finished one is damaged. The others are kept.
         EngineError: the engine is not installed, not reachable, or would give other results (other
@@ -141,6 +142,7 @@ def _check_arguments(
 
 
 def _made(directory: str | os.PathLike[str]) -> Path:
+    """The folder of the results, made if missing."""
     folder = Path(directory)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -152,6 +154,7 @@ def _made(directory: str | os.PathLike[str]) -> Path:
 def _local(
     calls: Iterable[tuple[Callable[..., Any], str, tuple[Any, ...]]], folder: Path, workers: int
 ) -> Generator[str]:
+    """Run jobs in worker processes of this machine; the key of each as it finishes."""
     from joblib import delayed
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
@@ -179,6 +182,7 @@ def _run_and_write(
 
 
 def _read(folder: Path, keys: list[str], progress: bool) -> dict[str, Any]:
+    """The results, from their files."""
     results, damaged = {}, []
     with progress_line("reading", len(keys), show=progress) as stage:
         for key in keys:

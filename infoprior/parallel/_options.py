@@ -19,8 +19,11 @@ def engine_options(params: Mapping[str, Any]) -> dict[str, Any]:
         params: `workers` (0: one a core; never more than there are cores), and, if wanted, `engine`
             and `address` (kept but unused where the engine is local).
 
+    Returns:
+        `workers`, `engine` and `address`.
+
     Raises:
-        ParallelError: (a `ValueError`) a value that cannot be, with the setting's name.
+        ParallelError: (a `ValueError`) a value is invalid; the message names the setting.
     """
     if not isinstance(params, Mapping):
         raise ParallelError(f"parallel: needs settings by name, got {params!r}.")
@@ -44,6 +47,11 @@ def engine_options(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_engine(engine: Any, address: Any) -> None:
+    """Refuse an engine and an address that do not go together.
+
+    Raises:
+        ParallelError: (a `ValueError`) then.
+    """
     if not isinstance(engine, str) or engine not in ENGINES:
         raise ParallelError(f"engine = {engine!r}: one of {', '.join(ENGINES)} is needed.")
     if address is not None and not isinstance(address, str):

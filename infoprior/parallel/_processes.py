@@ -33,7 +33,7 @@ def worker_pool(workers: int, *, ordered: bool = True) -> Parallel:
     Each has one thread in its numerical libraries. One worker is this process itself.
 
     Args:
-        workers: how many.
+        workers: how many processes.
         ordered: give results in the order of the calls, not as they finish.
     """
     from joblib import Parallel, parallel_config

@@ -36,14 +36,31 @@ Facts = tuple[tuple[str, str], ...]
 def run_checked(
     function: Callable[..., Any], key: str, arguments: tuple[Any, ...], facts: Facts
 ) -> tuple[str, str]:
-    """On a worker: (key, JSON text), after this process has shown that it has the client's code."""
+    """Run a job on a worker, after its process has shown that it has the client's code.
+
+    Args:
+        function: what computes it.
+        key: of the job.
+        arguments: of the function.
+        facts: the client's, see `describe`.
+
+    Returns:
+        the key, and the result as JSON text.
+
+    Raises:
+        JobError: the job failed.
+        EngineError: this process would compute other results.
+    """
     _check_worker_once(facts)
     return key, run_job(function, key, arguments)
 
 
 @lru_cache(maxsize=8)
 def _check_worker_once(facts: Facts) -> None:
-    """Once a process. Workers may join at any time, so that each is asked, not only the first."""
+    """Refuse this process if it differs from the client; once a process.
+
+    Workers may join at any time, so that each is asked, not only those that are there at first.
+    """
     compare(facts, describe(*other_packages(facts)), f"on {platform.node()}")
     from threadpoolctl import threadpool_limits  # comes with scikit-learn
 
@@ -58,10 +75,13 @@ def other_packages(facts: Facts) -> list[str]:
 
 @lru_cache(maxsize=8)
 def describe(*packages: str) -> Facts:
-    """What this process would compute with: (what, value), kept from the first time on.
+    """What this process would compute with: (what, value), kept from the first call on.
 
     A worker that runs since before a change of the code has the old one in memory; as it keeps its
-    first description, it is found out.
+    first description, the difference shows.
+
+    Args:
+        packages: beside infoprior, whose sources count.
     """
     from importlib.metadata import PackageNotFoundError, version
 
@@ -85,10 +105,15 @@ def _sources(package: str) -> str:
 
 
 def compare(mine: Facts, other: Facts | BaseException, worker: str) -> None:
-    """Refuse a worker that would write other rows under the same keys.
+    """Refuse a worker that would write other results under the same keys.
+
+    Args:
+        mine: the client's description.
+        other: the worker's, or what asking for it raised.
+        worker: what the message calls it.
 
     Raises:
-        EngineError: what differs, and what to do.
+        EngineError: it differs; the message says in what, and what to do.
     """
     if isinstance(other, BaseException):
         raise EngineError(
@@ -120,5 +145,6 @@ def compare(mine: Facts, other: Facts | BaseException, worker: str) -> None:
 
 
 def first_line(error: BaseException) -> str:
+    """The type of an error and the first line of its message."""
     text = str(error).strip().split("\n")[0].rstrip(".")
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -75,6 +75,7 @@ COLUMNS = ("rise", "error", "from", "to", "beyond")
 
 
 def _rise(quantity: str, layers: pd.DataFrame) -> dict[str, Any]:
+    """The rise that stands out most among pairs of one network's layers, in order of depth."""
     values = layers[f"mi_{quantity}"].to_numpy(dtype=np.float64)
     names, recipes = layers["layer"].tolist(), layers["recipe"].tolist()
     if quantity == "ty":

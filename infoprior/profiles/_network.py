@@ -1,4 +1,4 @@
-"""Networks, read layer by layer."""
+"""Networks, profiled layer by layer."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def profile_network(
         seed: draws rows and everything that the estimators draw.
         recipe: how to measure; None takes `recipe_for` each layer.
         architecture: goes into the column of that name; so does `epoch`.
-        threads: of PyTorch and of matrix products meanwhile, one unless you say otherwise; results
-            are the same only for the same number.
+        threads: of PyTorch and of matrix products during the call; results are the same only
+            for the same number.
         progress: show on the terminal what is done, if it takes more than two seconds.
 
     Returns:
@@ -120,8 +120,8 @@ def profile_networks(
         task: X float32 (n, ...), y int64 (n,), row numbers of its parts.
         seed: draws rows and everything that the estimators draw.
         recipe: how to measure; None takes `recipe_for` each layer.
-        threads: of PyTorch and of matrix products meanwhile, one unless you say otherwise; results
-            are the same only for the same number.
+        threads: of PyTorch and of matrix products during the call; results are the same only
+            for the same number.
         progress: show on the terminal what is done, if it takes more than two seconds.
 
     Returns:
@@ -133,7 +133,7 @@ def profile_networks(
         ProfileError: there is no network, one has no hidden layers or fails on the task's rows, a
             layer has not one row per input or another shape than (n, width) or (n, C, H, W), two
             networks have the same architecture and epoch, the recipe passes for another, or another
-            argument cannot be.
+            argument is invalid.
         InformationError: fewer than 50 rows, inputs that are not finite, or options of the recipe
             that its method does not have.
     """
@@ -278,6 +278,7 @@ def _values(t: np.ndarray, ty: Estimate, xt: Estimate) -> dict[str, Any]:
 
 
 def _number(estimate: Estimate, attribute: str) -> float:
+    """A field of an estimate; NaN where it has none, 0 where a side is constant."""
     value = getattr(estimate, attribute)
     if value is None:
         return 0.0 if CONSTANT in estimate.flags else float("nan")

@@ -127,7 +127,10 @@ same with a quarter of the cost, for probes of many tasks; it takes vectors, too
 
 
 def get_recipe(name: str) -> Recipe:
-    """A recipe of the package by its name ("tabular") or its id ("tabular-1").
+    """A recipe of the package.
+
+    Args:
+        name: its name ("tabular") or its id ("tabular-1").
 
     Raises:
         ProfileError: this version of the package has no such recipe.
@@ -143,10 +146,13 @@ def get_recipe(name: str) -> Recipe:
 
 
 def recipe_for(layers: Iterable[Any]) -> Recipe:
-    """The recipe for layers (arrays or tensors): "maps" if any is (n, C, H, W), else "tabular".
+    """The recipe for layers: "maps" if any of them is of maps, else "tabular".
+
+    Args:
+        layers: arrays or tensors of shape (n, width) or (n, C, H, W).
 
     Raises:
-        ProfileError: a layer is no array, or has another shape than (n, width) or (n, C, H, W).
+        ProfileError: a layer is no array, or has another shape.
     """
     if not isinstance(layers, Iterable):
         raise ProfileError(f"layers = {layers!r}: give a list of arrays or tensors.")
@@ -163,10 +169,13 @@ def recipe_for(layers: Iterable[Any]) -> Recipe:
 
 
 def check_recipe(recipe: Recipe) -> Recipe:
-    """The recipe, unless it has the id of one of the package's and differs from it.
+    """The recipe, unless its profiles would pass for what they are not.
+
+    Args:
+        recipe: any.
 
     Raises:
-        ProfileError: then its profiles would pass for what they are not.
+        ProfileError: it has the id of one of the package's and differs from it.
     """
     if not isinstance(recipe, Recipe):
         raise ProfileError(

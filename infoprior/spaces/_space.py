@@ -44,8 +44,8 @@ class SearchSpace(Mapping[str, BaseDistribution]):
         defaults: training settings that the space does not vary (learning rate, ...).
 
     Raises:
-        SpaceError: no text as the name, no parameters, one that is no Optuna distribution, or a
-            builder or defaults that cannot be.
+        SpaceError: the name is no text, there are no parameters, one is no Optuna distribution, or
+            the builder or the defaults are of another type.
     """
 
     def __init__(

@@ -39,7 +39,7 @@ def _stray(places: dict[int, str]):
 @pytest.mark.parametrize(
     ("places", "message"),
     [
-        # The second quote's cell goes on after it.
+        # The second quote's cell continues after it.
         (
             {9: '"pipe', 40: '"pipe'},
             "line 42 has text after the closing quote of a cell that begins",

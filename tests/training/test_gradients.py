@@ -77,7 +77,7 @@ def test_an_epoch_is_pytorchs(activation, normalization, dropout, residual):
     x, y = batch(75)
     reference = network(activation, normalization, dropout, residual).train()
     own = network(activation, normalization, dropout, residual)
-    for net in (reference, own):  # masks go on where the draws have passed 32 bits
+    for net in (reference, own):  # masks continue where the draws have passed 32 bits
         net.hidden_2.dropout.draws.drawn = 2**32 - 300
     decay = 0.1 if residual else 10.0
     optimizer = torch.optim.AdamW(reference.parameters(), lr=1e-3, weight_decay=decay)

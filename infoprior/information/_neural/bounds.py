@@ -118,7 +118,15 @@ def label_information(log_ratios: Tensor, classes: Tensor, smoothing: float = 0.
 
 
 def smoothed(log_ratios: Tensor, smoothing: float | Tensor) -> Tensor:
-    """log of the ratio (1 - smoothing) q / p + smoothing, of log q / p; exactly 0 where that is."""
+    """The log-ratio of a smoothed posterior: log((1 - smoothing) q / p + smoothing).
+
+    Args:
+        log_ratios: log q / p, of any shape.
+        smoothing: share of p that is mixed into q, in [0, 1).
+
+    Returns:
+        the same shape; exactly 0 where `log_ratios` is.
+    """
     if isinstance(smoothing, float) and smoothing == 0.0:
         return log_ratios
     return torch.log1p((1.0 - smoothing) * torch.expm1(log_ratios))

@@ -1,4 +1,4 @@
-"""Who sees which rows: train, choose the step, report, in turn."""
+"""Which rows train, which choose the step, and which are reported, in turn."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ class Folds:
     """Row numbers, int64. In every fold the three parts are disjoint; every row is tested once.
 
     Attributes:
-        train: shape (F, (F - 2) m), validation: (F, m), test: (F, m), with m = n // F.
+        train: shape (F, (F - 2) m), with m = n // F.
+        validation: shape (F, m).
+        test: shape (F, m).
     """
 
     train: Tensor
@@ -37,10 +39,16 @@ class Folds:
 
 
 def deal(n: int, folds: int, seed: int, labels: np.ndarray | None = None) -> Folds:
-    """Deal rows out in turn, in an order by the seed; with labels class by class.
+    """Deal rows to folds in turn, in a random order; with labels class by class.
 
     In fold f, part f is tested, part f + 1 chooses the step, and the others train. The few rows
     that are left over when n is no multiple of `folds` are not used.
+
+    Args:
+        n: number of rows.
+        folds: how many.
+        seed: of the order.
+        labels: class of each row, shape (n,), to stratify by.
 
     Raises:
         InformationError: fewer than three folds, or more than half as many as rows.

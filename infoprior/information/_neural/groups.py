@@ -21,8 +21,13 @@ def group_by_size(
 ) -> list[list[int]]:
     """Groups of entries whose sizes are within a factor of each other, largest first.
 
-    Entries of one group are padded to the largest of them, so `waste` bounds the padded share of
-    the work; `at_most` bounds memory, and keeps a group's tensors within the processor's caches.
+    Entries of one group are padded to the largest of them.
+
+    Args:
+        sizes: of the entries.
+        waste: that factor; it bounds the padded share of the work.
+        at_most: entries of a group; it bounds memory, and keeps a group's tensors within the
+            processor's caches.
 
     Returns:
         lists of entry numbers; every number once.
@@ -85,8 +90,16 @@ def rows_at_once(n_critics: int, *shapes: Sequence[int]) -> int:
 def in_blocks(
     function: Callable[[Tensor], tuple[Tensor, ...]], rows: Tensor, at_once: int
 ) -> tuple[Tensor, ...]:
-    """function(rows) of rows (B, m), `at_once` of them at a time where no gradient is kept; what
-    it returns is joined along the second dimension."""
+    """A function of many rows, computed block by block where no gradient is kept.
+
+    Args:
+        function: (B, m) rows -> (B, m, ...).
+        rows: row numbers, shape (B, m).
+        at_once: rows of a block.
+
+    Returns:
+        what it returns, joined along the second dimension.
+    """
     if torch.is_grad_enabled() or rows.shape[1] <= at_once:
         return function(rows)
     parts = [function(part) for part in rows.split(at_once, dim=1)]

@@ -63,7 +63,8 @@ class LabelProblem:
     Args:
         t: float32, shape (K, n, d) or, for maps, (K, n, C, H, W).
         source: which of them each critic reads, shape (B,).
-        classes: int64, shape (n,); log_shares: log p(c), float32, shape (C,).
+        classes: int64, shape (n,).
+        log_shares: log p(c), float32, shape (C,).
         offset: log q(c | t) / p(c) of a base, float32, shape (B, n, C), or None.
         normalized: scores are made log q(c | t) / p(c) row by row, the objective is the
             cross-entropy; otherwise they are those of the Donsker-Varadhan bound.
@@ -104,7 +105,14 @@ class LabelProblem:
 def _discriminants(t: Tensor, y: Tensor, folds: Folds, log_shares: Tensor) -> Tensor:
     """log q(c | t) / p(c) of all rows by the discriminants of each fold's training rows.
 
-    t: float32, (K, n, d); returns (K, F, n, C), float32.
+    Args:
+        t: float32, shape (K, n, d).
+        y: classes, int64, shape (n,).
+        folds: F of them.
+        log_shares: log p(c), float32, shape (C,).
+
+    Returns:
+        shape (K, F, n, C), float32.
     """
     each = torch.arange(len(folds), device=y.device)
     used = each != each[:, None]
@@ -116,10 +124,20 @@ def _discriminants(t: Tensor, y: Tensor, folds: Folds, log_shares: Tensor) -> Te
 def _base(
     x: Sequence[Tensor], y: Tensor, folds: Folds, log_shares: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """What critics read, (2 K, n, d): the layers as they are and by rank; which of them each critic
-    gets, (K F,): the one whose discriminants tell more of its validation rows' labels; and the
-    log-ratios of those, with the best smoothing there, (K F, n, C). Critics of maps read the maps,
-    (K, n, C, H, W), whatever form of the coarse maps the discriminants take."""
+    """The discriminants that critics are added to.
+
+    Args:
+        x: K layers, shapes (n, d_k) or (n, C, H, W), float64.
+        y: classes, int64, shape (n,).
+        folds: F of them.
+        log_shares: log p(c), float32, shape (C,).
+
+    Returns:
+        what critics read, (2 K, n, d): the layers as they are and by rank, or the maps (K, n, C, H,
+        W), whatever form of the coarse maps the discriminants take; which of them each critic gets,
+        (K F,): the one whose discriminants tell more of its validation rows' labels; and the
+        log-ratios of those, with the best smoothing there, (K F, n, C).
+    """
     maps = has_maps(*x)
     flat = [coarse(t, COARSE) if maps else t for t in x]
     both = [stack_padded([form(t) for t in flat]).float() for form in (standardize, normal_scores)]
@@ -147,6 +165,7 @@ def _estimates(
     options: dict[str, Any], *,
     base: bool = False, normalized: bool = True, corrected: bool = False, ranks: bool = True,
 ) -> list[Estimate]:  # fmt: skip
+    """Fit critics, group by group, and estimate each layer's information."""
     folds = deal(len(y), CriticSettings(**options).folds, seed, y.cpu().numpy()).to(y.device)
     n_classes = int(y.max()) + 1
     counts = torch.bincount(y[folds.test.flatten()], minlength=n_classes).double()
@@ -190,12 +209,12 @@ def hybrid_labels(
     """The recommended estimate of I(T; Y): linear discriminants, and a critic on top.
 
     In each fold shrunk linear discriminants (`fit_discriminants`) are fitted to the training rows,
-    of the layer as it is or by ranks, and smoothed towards the labels' shares, whichever
-    tells most of the validation rows; a critic with
-    one score per class that starts at zero is added to their log-ratio and trained on the
-    cross-entropy, stopped by the validation rows. `nats` is the mean of `train` and `test`: see
-    `Fits.estimate`; `test` alone is the lower bound. Feature maps get discriminants of their
-    coarse averages, at most 512 a map, and convolutional critics (`ConvLabelCritics`).
+    of the layer as it is or by ranks, and smoothed towards the labels' shares, whichever tells most
+    of the validation rows. A critic with one score per class that starts at zero is added to their
+    log-ratio and trained on the cross-entropy, stopped by the validation rows. `nats` is the mean
+    of `train` and `test`: see `Fits.estimate`; `test` alone is the lower bound. Feature maps get
+    discriminants of their coarse averages, at most 512 a map, and convolutional critics
+    (`ConvLabelCritics`).
 
     Args:
         x: K layers, shapes (n, d_k) or (n, C, H, W), float64.

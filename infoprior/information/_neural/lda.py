@@ -108,8 +108,17 @@ def log_ratios(scores: Tensor, log_shares: Tensor) -> Tensor:
 
 
 def held_out(ratios: Tensor, y: Tensor, rows: Tensor, smoothing: float) -> Tensor:
-    """Nats of log q(c | t) / p(c), (K, F, n, C), on each fold's rows (F, m): shape (K, F);
-    `smoothing` as of `label_information`."""
+    """Mean log-ratio of the labels on each fold's rows, smoothed.
+
+    Args:
+        ratios: log q(c | t) / p(c), shape (K, F, n, C).
+        y: classes, int64, shape (n,).
+        rows: of each fold, shape (F, m).
+        smoothing: as of `label_information`.
+
+    Returns:
+        nats, shape (K, F).
+    """
     each = torch.arange(len(rows), device=rows.device)[:, None]
     own = ratios[:, each, rows, y[rows]]  # (K, F, m)
     return smoothed(own, smoothing).mean(dim=-1)
@@ -119,14 +128,15 @@ def lda(x: Sequence[Tensor], y: Tensor, *, seed: int = 0, folds: int = 5) -> lis
     """I(T; Y) of Gaussian classes with one covariance: shrunk linear discriminant analysis.
 
     Exact for such classes; for others it is what a linear rule tells of Y. The mean of log q(y | t)
-    / p(y) over the rows that were fitted is too high by about as much as it is too low over
-    others; `nats` is the mean of the two (Efron, JASA 81, 1986). Of m rows fitted, the
-    posterior is smoothed by 1 / m (`label_information`).
+    / p(y) over the rows that were fitted is too high by about as much as it is too low over others;
+    `nats` is the mean of the two (Efron, JASA 81, 1986). The posterior fitted to m rows is smoothed
+    by 1 / m (`label_information`).
 
     Args:
-        x: K layers, shapes (n, d_k), float64. y: classes 0 .. C-1, int64, shape (n,).
+        x: K layers, shapes (n, d_k), float64.
+        y: classes 0 .. C-1, int64, shape (n,).
         seed: deals the rows to folds; with each left out in turn the others are fitted.
-        folds: so many.
+        folds: number of folds.
 
     Returns:
         K estimates in nats.

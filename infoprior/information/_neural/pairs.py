@@ -38,7 +38,10 @@ class PairProblem:
     """Critics of (x, y), on top of a copula's log-ratio if one is given.
 
     Args:
-        x, y: float32, shapes (K, n, dx) and (K, n, dy), or maps (K, n, C, H, W).
+        name: of the bound.
+        x: float32, shape (K, n, dx), or maps (K, n, C, H, W).
+        y: float32, shape (K, n, dy), or maps.
+        folds: F of them.
         base: B = K F copulas, critic by critic, or None.
     """
 
@@ -287,7 +290,7 @@ def nwj(
     x: Sequence[Tensor], y: Sequence[Tensor], *, seed: int = 0, ranks: bool = True,
     base: bool = False, **training: Any,
 ) -> list[Estimate]:  # fmt: skip
-    """The bound of Nguyen, Wainwright & Jordan 2010 (`_objective.nwj`), cross-fitted as `mine`.
+    """The bound of Nguyen, Wainwright & Jordan 2010 (`bounds.nwj`), cross-fitted as `mine`.
 
     The arguments are those of `mine`. It needs no logarithm of a mean, so batches leave no bias,
     but exp(f) itself enters: where the information is large its variance is, and it can die
@@ -300,7 +303,7 @@ def infonce(
     x: Sequence[Tensor], y: Sequence[Tensor], *, seed: int = 0, ranks: bool = True,
     base: bool = False, **training: Any,
 ) -> list[Estimate]:  # fmt: skip
-    """InfoNCE (van den Oord et al. 2018; `_objective.infonce`), cross-fitted as `mine`.
+    """InfoNCE (van den Oord et al. 2018; `bounds.infonce`), cross-fitted as `mine`.
 
     The arguments are those of `mine`. A row is told from 63 others (15 in training), so no value
     exceeds log 64 = 4.16 nats: `saturated` near it.
@@ -312,7 +315,7 @@ def smile(
     x: Sequence[Tensor], y: Sequence[Tensor], *, seed: int = 0, ranks: bool = True,
     base: bool = False, **training: Any,
 ) -> list[Estimate]:  # fmt: skip
-    """SMILE (Song & Ermon 2020; `_objective.smile`, scores clipped at 5), cross-fitted as `mine`.
+    """SMILE (Song & Ermon 2020; `bounds.smile`, scores clipped at 5), cross-fitted as `mine`.
 
     The arguments are those of `mine`. Critics learn the Jensen-Shannon objective; the clipped value
     varies less than MINE's where the information is large, and is no bound.

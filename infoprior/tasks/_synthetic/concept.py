@@ -103,7 +103,7 @@ def task_of(
         seed, draw: see `synthetic_task`.
 
     Raises:
-        TaskError: a seed, a draw or a size cannot be.
+        TaskError: a seed, a draw or a size is invalid.
     """
     r = concept.recipe
     sizes = {"n_train": n_train, "n_validation": n_validation, "n_test": n_test}
