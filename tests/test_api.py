@@ -55,18 +55,18 @@ def test_suggest_gives_points_of_the_space_best_first(tmp_path):
     meta = make_metadataset(n_tasks=8, n_architectures=16, seed=0)
     make_predictor("static", (), seed=0).fit(meta).save(tmp_path / "fitted")
     (tmp_path / "best.json").write_text('{"predictor": "fitted"}')
-    found = infoprior.suggest(ring_task(), tmp_path, n=5, seed=0)
-    assert len(found.architectures) == 5
+    suggestion = infoprior.suggest(ring_task(), tmp_path, n=5, seed=0)
+    assert len(suggestion.architectures) == 5
     space = infoprior.get_space("mlp")
-    for point in found.architectures:
+    for point in suggestion.architectures:
         assert space.validate(point) == point
-    ratios = [found.prior.log_ratio(point) for point in found.architectures]
+    ratios = [suggestion.prior.log_ratio(point) for point in suggestion.architectures]
     assert ratios == sorted(ratios, reverse=True)
     assert ratios[0] > 0.0  # better than uniform says
     again = infoprior.suggest(ring_task(), tmp_path, n=5, seed=0)
-    assert again.architectures == found.architectures
-    assert found.profile is None  # nothing of the task was read
-    assert infoprior.suggest(None, tmp_path, n=5, seed=0).architectures == found.architectures
+    assert again.architectures == suggestion.architectures
+    assert suggestion.profile is None  # nothing of the task was read
+    assert infoprior.suggest(None, tmp_path, n=5, seed=0).architectures == suggestion.architectures
 
 
 def small_predictor():
@@ -80,19 +80,19 @@ def small_predictor():
 
 
 def test_suggest_profiles_as_the_predictor_was_trained():
-    found = infoprior.suggest(ring_task(3000), small_predictor(), seed=0)
-    assert set(found.profile.layers["n"]) == {240}
-    assert set(found.profile.layers["epoch"]) == {9}
-    assert found.profile.curves["epoch"].max() == 9
+    suggestion = infoprior.suggest(ring_task(3000), small_predictor(), seed=0)
+    assert set(suggestion.profile.layers["n"]) == {240}
+    assert set(suggestion.profile.layers["epoch"]) == {9}
+    assert suggestion.profile.curves["epoch"].max() == 9
     # Of the rows it saw, as in the meta-dataset, not of all 3,000.
-    assert found.profile.metafeatures["log_rows"] == pytest.approx(np.log(200))
+    assert suggestion.profile.metafeatures["log_rows"] == pytest.approx(np.log(200))
 
 
 def test_suggest_follows_the_recipe_or_refuses():
     predictor = small_predictor()
     assert predictor.profiled.recipe == "tabular-1"
-    found = infoprior.suggest(ring_task(), predictor, seed=0)
-    assert set(found.profile.layers["recipe"]) == {"tabular-1"}
+    suggestion = infoprior.suggest(ring_task(), predictor, seed=0)
+    assert set(suggestion.profile.layers["recipe"]) == {"tabular-1"}
     meta = make_metadataset(n_tasks=8, n_architectures=16, seed=0)
     foreign = replace(meta, profiles=meta.profiles.assign(recipe="tabular-99"))
     predictor = make_predictor("nearest", "mi", seed=0).fit(foreign)
