@@ -141,5 +141,5 @@ def test_mean_ranks_of_other_families() -> None:
     rank = fit.ranks(table)
     assert rank[0] == pytest.approx([0, 0.5, 1])
     assert rank[3] == pytest.approx([0, 0.75, 0.75])  # ties share
-    ranking = fit.leave_family_out(rank, families)
-    assert ranking[2] == pytest.approx(-0.5)  # (0, 0.625, 0.875) against (1, 0, 0.5)
+    agreements = fit.leave_family_out(rank, families)
+    assert agreements[2] == pytest.approx(-0.5)  # (0, 0.625, 0.875) against (1, 0, 0.5)

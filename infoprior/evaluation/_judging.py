@@ -16,6 +16,10 @@ from infoprior.evaluation._errors import EvaluationError
 from infoprior.evaluation._metrics import task_metrics, task_seed
 from infoprior.evaluation._statistics import GROUP, compare, holm
 
+STATIC = ("static", "nothing")
+"""(predictor, inputs) of the opponent: the same prior for every data set."""
+SHUFFLED = "-shuffled"
+"""Suffix of the inputs whose MI profiles are those of other tasks: the control."""
 VARIANT = list(GROUP)
 FIT = [*VARIANT, "shuffle", "refit"]
 _KEYS = ["part", *VARIANT, "metric"]
@@ -77,7 +81,7 @@ def judge_task(
 
 
 def compare_variants(
-    table: pd.DataFrame, metrics: Sequence[str], reference: tuple[str, str] = ("static", "nothing")
+    table: pd.DataFrame, metrics: Sequence[str], reference: tuple[str, str] = STATIC
 ) -> pd.DataFrame:
     """Every variant against the reference, per part and metric.
 
@@ -103,7 +107,7 @@ def compare_variants(
 
 
 def compare_with_control(
-    table: pd.DataFrame, metrics: Sequence[str], suffix: str = "-shuffled"
+    table: pd.DataFrame, metrics: Sequence[str], suffix: str = SHUFFLED
 ) -> pd.DataFrame:
     """Does MI help? Every learned predictor with the task's own MI against other tasks' MI.
 

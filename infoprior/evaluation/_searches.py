@@ -9,7 +9,7 @@ import pandas as pd
 
 from infoprior._arguments import data_frame
 from infoprior.evaluation._errors import EvaluationError
-from infoprior.evaluation._judging import FIT, VARIANT, _with_holm
+from infoprior.evaluation._judging import FIT, STATIC, VARIANT, _with_holm
 from infoprior.evaluation._live import regret_curve
 from infoprior.evaluation._metrics import RegretScale, task_seed
 from infoprior.evaluation._replay import RecordedCurves, replay
@@ -140,9 +140,7 @@ def tasks_for_live_studies(
     return sorted(table.index[:n])
 
 
-def summarize_searches(
-    table: pd.DataFrame, reference: tuple[str, str] = ("static", "nothing")
-) -> pd.DataFrame:
+def summarize_searches(table: pd.DataFrame, reference: tuple[str, str] = STATIC) -> pd.DataFrame:
     """Mean regret over tasks per search, part, variant and budget, and the difference to a prior.
 
     Where a budget leaves a variant nothing to search with, its row is empty and it is not tested.

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from infoprior._arguments import data_frame, file_path, instance_of
+from infoprior.evaluation._judging import SHUFFLED, STATIC
 from infoprior.files import write_atomically
 from infoprior.metadataset import measured_layers
 from infoprior.priors._mixture.plot import COLOURS, new_figure
@@ -67,8 +68,8 @@ def regret_figure(report: pd.DataFrame, shown: Mapping[tuple[str, str], str]) ->
     instance_of(shown, Mapping, "shown", "give labels by (predictor, inputs)", ReportError)
     if not all(isinstance(key, tuple) and len(key) == 2 for key in shown):
         raise ReportError("shown: the keys have to be pairs (predictor, inputs).")
-    shown_rows = report[report["search"].isin(_SEARCHES) & report["regret"].notna()]
-    if shown_rows.empty:
+    rows = report[report["search"].isin(_SEARCHES) & report["regret"].notna()]
+    if rows.empty:
         raise ReportError(f"report: no row of {', '.join(_SEARCHES)} has a regret to show.")
     searches = [s for s in _SEARCHES if s in set(report["search"])]
     n_columns = min(2, len(searches))
@@ -83,7 +84,7 @@ def regret_figure(report: pd.DataFrame, shown: Mapping[tuple[str, str], str]) ->
             rows = rows.dropna(subset="regret").sort_values("budget")
             if rows.empty:
                 continue
-            style = "--" if label.startswith("control") else "-"
+            style = "--" if key[1].endswith(SHUFFLED) else "-"
             ax.plot(
                 rows["budget"], rows["regret"], style, color=colour, label=label, marker="o", ms=4
             )
@@ -127,17 +128,17 @@ def differences_figure(long: pd.DataFrame) -> Figure:
             "it of one part."
         )
     metrics = list(dict.fromkeys(long["metric"]))
-    arms = list(dict.fromkeys(zip(long["predictor"], long["inputs"], strict=True)))
-    arms = [arm for arm in arms if arm != ("static", "nothing")]
-    figure = new_figure(4.6 * len(metrics) + 1.4, 0.26 * len(arms) + 1.4)
+    variants = list(dict.fromkeys(zip(long["predictor"], long["inputs"], strict=True)))
+    variants = [variant for variant in variants if variant != STATIC]
+    figure = new_figure(4.6 * len(metrics) + 1.4, 0.26 * len(variants) + 1.4)
     axes = figure.subplots(1, len(metrics), squeeze=False, sharey=True)[0]
-    predictors = list(dict.fromkeys(arm[0] for arm in arms))
+    predictors = list(dict.fromkeys(variant[0] for variant in variants))
     for ax, metric in zip(axes, metrics, strict=True):
         rows = long[long["metric"] == metric].set_index(_GROUP).sort_index()
-        for y, arm in enumerate(arms):
-            row = rows.loc[arm]
-            colour = COLOURS[predictors.index(arm[0]) % len(COLOURS)]
-            face = "white" if arm[1].endswith("-shuffled") else colour
+        for y, variant in enumerate(variants):
+            row = rows.loc[variant]
+            colour = COLOURS[predictors.index(variant[0]) % len(COLOURS)]
+            face = "white" if variant[1].endswith(SHUFFLED) else colour
             ax.plot([row["difference_low"], row["difference_high"]], [y, y], color=colour, lw=1.5)
             ax.plot(row["difference"], y, "o", color=colour, mfc=face, ms=5)
             if row["p_holm"] < 0.05:
@@ -147,7 +148,7 @@ def differences_figure(long: pd.DataFrame) -> Figure:
         better = "higher" if metric == "kendall_tau" or "log_ratio" in metric else "lower"
         ax.set_xlabel(f"{metric}, minus static ({better} is better)", fontsize=9)
         ax.spines[["top", "right"]].set_visible(False)
-    axes[0].set_yticks(range(len(arms)), [f"{p}: {i}" for p, i in arms], fontsize=8)
+    axes[0].set_yticks(range(len(variants)), [f"{p}: {i}" for p, i in variants], fontsize=8)
     axes[0].invert_yaxis()
     marks = [
         Line2D([], [], marker="o", color="black", lw=0, label="as measured"),

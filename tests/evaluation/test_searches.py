@@ -61,8 +61,8 @@ def test_a_live_search_is_reported_with_its_cost_and_without() -> None:
     rows = pd.DataFrame(
         {"cost": [3.0, 4.0], "incumbent": [0, 1], "incumbent_test_accuracy": [0.7, 0.9]}
     )
-    found = live_regret(rows, [1, 3], start_cost=2.0, scale=scale)
-    regret = found.set_index(["search", "budget"])["regret"]
+    curve = live_regret(rows, [1, 3], start_cost=2.0, scale=scale)
+    regret = curve.set_index(["search", "budget"])["regret"]
     assert np.isnan(regret[("live", 1)])
     assert regret[("live", 3)] == pytest.approx(1.0)
     assert regret[("live_free", 1)] == pytest.approx(1.0)

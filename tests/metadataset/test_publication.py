@@ -111,11 +111,11 @@ def test_ceilings_of_labels_with_known_noise() -> None:
                 "task": "t", "architecture": [f"a{i}" for i in range(n)], "seed": draw,
                 "epoch": epoch, "test_accuracy": test, "validation_accuracy": quality,
             }))  # fmt: skip
-    found = ceilings(pd.concat(parts)).loc["t"]
-    assert found["draws"] == 3
-    assert found["draw_ceiling"] == pytest.approx(0.8, abs=0.04)
-    assert found["noise_ceiling"] == pytest.approx(3 * 0.8 / (1 + 2 * 0.8), abs=0.02)
-    assert found["validation_ceiling"] == pytest.approx(1 / 1.25**0.5, abs=0.03)
+    row = ceilings(pd.concat(parts)).loc["t"]
+    assert row["draws"] == 3
+    assert row["draw_ceiling"] == pytest.approx(0.8, abs=0.04)
+    assert row["noise_ceiling"] == pytest.approx(3 * 0.8 / (1 + 2 * 0.8), abs=0.02)
+    assert row["validation_ceiling"] == pytest.approx(1 / 1.25**0.5, abs=0.03)
     one = ceilings(parts[1]).loc["t"]
     assert np.isnan(one["noise_ceiling"])
     assert one["draws"] == 1

@@ -98,7 +98,7 @@ def test_the_command_line_refuses_what_would_lose_tasks(
         assert said in capsys.readouterr().err
     monkeypatch.setattr("sys.argv", ["published", "publish", "--known", "nowhere", "--out", "here"])
     monkeypatch.setattr(command, "plan", lambda params, names: ({}, []))
-    monkeypatch.setattr("pipeline.published.__main__.publish", lambda *found: print(found[4]))
+    monkeypatch.setattr("pipeline.published.__main__.publish", lambda *args: print(args[4]))
     monkeypatch.setattr("pipeline.published.__main__.compare", lambda *both: "compared")
     command.main()
     out = capsys.readouterr().out

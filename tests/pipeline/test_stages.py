@@ -24,23 +24,23 @@ SHARED = {"pipeline.common", "pipeline.params"}
 
 def pipeline_modules(script):
     """The scripts that a stage runs."""
-    found, waiting = set(), [script]
+    modules, waiting = set(), [script]
     while waiting:
         module = waiting.pop()
-        if module in found or module == "pipeline":
+        if module in modules or module == "pipeline":
             continue
-        found.add(module)
+        modules.add(module)
         if module not in SHARED:
             waiting += [m for m in GRAPH.edges[module] if m.startswith("pipeline.")]
-    return found
+    return modules
 
 
 def outputs(stage):
-    found = []
+    paths = []
     for kind in ("outs", "metrics", "plots"):
         for out in stage.get(kind, []):
-            found += list(out) if isinstance(out, dict) else [out]
-    return found
+            paths += list(out) if isinstance(out, dict) else [out]
+    return paths
 
 
 @pytest.mark.parametrize("name", sorted(STAGES))

@@ -68,8 +68,14 @@ def test_information_plane_has_a_panel_a_probe_and_a_colour_a_layer():
     points = np.concatenate([c.get_offsets() for c in figure.axes[1].collections])
     assert np.allclose(np.sort(points[:, 1]), [0.5, 0.5, 0.6, 0.6])
     # What a diverged probe left are no measurements: they are not drawn at zero.
-    lost = {"task": "c", "epoch": 27, "mi_xt": 0.0, "mi_ty": 0.0, "flags": "constant,non_finite"}
-    more = pd.concat([pd.DataFrame(rows), pd.DataFrame(rows).iloc[:1].assign(**lost)])
+    diverged = {
+        "task": "c",
+        "epoch": 27,
+        "mi_xt": 0.0,
+        "mi_ty": 0.0,
+        "flags": "constant,non_finite",
+    }
+    more = pd.concat([pd.DataFrame(rows), pd.DataFrame(rows).iloc[:1].assign(**diverged)])
     drawn = [c.get_offsets() for c in information_plane_figure(more).axes[0].collections]
     assert len(np.concatenate(drawn)) == 2
     # One line a task, and the median's.
