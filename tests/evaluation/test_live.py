@@ -93,7 +93,7 @@ def test_a_smaller_budget_is_the_beginning_of_a_larger(rows, task, space):
     pd.testing.assert_frame_equal(by_trials, rows.iloc[:3])
 
 
-def test_a_journal_goes_on_as_if_it_had_not_stopped(task, space, tmp_path):
+def test_a_journal_continues_as_if_it_had_not_stopped(task, space, tmp_path):
     settings = {**SETTINGS, "space": space, "seed": 3, "base_sampler": "tpe"}
     whole = live_study(task, None, n_trials=13, **settings)  # TPE has its own mind from 10 on
     path = tmp_path / "journal.log"

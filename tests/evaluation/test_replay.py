@@ -43,7 +43,7 @@ def test_a_full_training_of_no_whole_number_of_rungs_is_refused():
 
 
 def test_four_architectures_by_hand():
-    """max_epochs 3, eta 3: brackets of 2 at epoch 3, then of 3 at epoch 1 (one goes on to 3).
+    """max_epochs 3, eta 3: brackets of 2 at epoch 3, then of 3 at epoch 1 (one is continued to 3).
 
     The order a0, a1, a2, a3 is certain at first.
       a0@3 cost 3, a1@3 cost 6; two are left: a2@1 cost 7, a3@1 cost 8; a2 looks better there:

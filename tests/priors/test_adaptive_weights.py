@@ -392,6 +392,6 @@ def test_many_reports_are_thinned_out() -> None:
 
 
 def test_certainty_stays_finite() -> None:
-    share = np.array([0.0] * 3000 + [1.0] * 3000)
-    trials = [Outcome(i, (s, 0.0, 1 - s), (math.inf,), (-float(i),)) for i, s in enumerate(share)]
+    sources = [BASE] * 3000 + [PRIOR] * 3000
+    trials = [Outcome(i, s, (math.inf,), (-float(i),)) for i, s in enumerate(sources)]
     assert sum(adapted_weights(trials, 1.0)) == pytest.approx(1.0)

@@ -240,13 +240,13 @@ def test_once_it_is_known_no_trials_are_looked_at() -> None:
     first = FirstTrial()
     trials = [study.ask() for _ in range(3)]
     frozen = study.get_trials(deepcopy=False)
-    assert first.is_it(study, frozen[0])
+    assert first.is_first(study, frozen[0])
 
     class Blind:
         study_name = "s"
 
     blind: Any = Blind()
-    assert not any(first.is_it(blind, trial) for trial in frozen[1:])
+    assert not any(first.is_first(blind, trial) for trial in frozen[1:])
     assert len(trials) == 3
 
 
@@ -256,7 +256,7 @@ def test_a_worker_that_may_yet_promote_does_not_settle_it() -> None:
     study.enqueue_trial({"rate": 2e-4})
     asked = [study.ask() for _ in range(4)]
     first, frozen = FirstTrial(), study.get_trials(deepcopy=False)
-    assert not first.is_it(study, frozen[2])
+    assert not first.is_first(study, frozen[2])
     asked[1].set_user_attr(PROMOTES, 0)
     asked[2].set_user_attr(PROMOTES, 0)
-    assert first.is_it(study, study.get_trials(deepcopy=False)[3])
+    assert first.is_first(study, study.get_trials(deepcopy=False)[3])

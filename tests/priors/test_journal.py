@@ -50,7 +50,7 @@ def test_half_a_line_is_cut_off(tmp_path: Path, torn: bytes) -> None:
     assert [trial.number for trial in after] == list(range(8))
 
 
-def test_a_reader_goes_on_over_the_cut(tmp_path: Path) -> None:
+def test_a_reader_continues_over_the_cut(tmp_path: Path) -> None:
     path = tmp_path / "a.journal"
     study = filled(path)
     with open(path, "ab") as file:

@@ -65,20 +65,21 @@ def test_half_uniform_and_half_of_the_parameters_kept() -> None:
 @pytest.mark.parametrize("first", [1, 3])
 @pytest.mark.parametrize("rung", [0, 1, 2, 3])
 def test_trials_that_cost_more_are_less_often_uniform(first: int, rung: int) -> None:
-    """PriorBand's share, 1 / (1 + eta^r), at eta 3."""
+    """PriorBand's fraction, 1 / (1 + eta^r), at eta 3."""
     study = optuna.create_study()
     study.add_trial(create_trial(params=BEST, distributions=SPACE, value=0.0))
     sampler = make_local_search(0, first)
     n = 2000
-    found = 0
+    n_uniform = 0
     for number in range(n):
         trial = create_trial(
             state=TrialState.RUNNING, user_attrs={} if not rung else {RUNG: first * 3**rung}
         )
         trial.number = number
-        found += not sampler._begin(study, trial).point
-    share = 1 / (1 + 3**rung)
-    assert found / n == pytest.approx(share, abs=4 * math.sqrt(share * (1 - share) / n))
+        n_uniform += not sampler._begin(study, trial).point
+    fraction = 1 / (1 + 3**rung)
+    error = math.sqrt(fraction * (1 - fraction) / n)
+    assert n_uniform / n == pytest.approx(fraction, abs=4 * error)
 
 
 def test_one_parameter_always_steps() -> None:

@@ -112,7 +112,7 @@ def test_the_wrong_number_of_values_is_a_failure(value: Any, directions: int) ->
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_an_error_or_ctrl_c_leaves_a_study_to_go_on_with(
+def test_an_error_or_ctrl_c_leaves_a_study_that_can_be_continued(
     error: type[BaseException], tmp_path: Path
 ) -> None:
     def stops(trial: optuna.Trial) -> float:

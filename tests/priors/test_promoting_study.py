@@ -40,7 +40,7 @@ def test_a_promotion_counts_once_for_the_source_of_its_configuration() -> None:
         for name in (PriorSampler.SOURCE, PriorSampler.PRIOR_WEIGHT):
             assert trial.user_attrs[name] == old.user_attrs[name]
     assert len({t.user_attrs[PROMOTES] for t in promoted}) == len(promoted)
-    # What has gone on is not weighed a second time.
+    # What was continued is not weighed a second time.
     history = study.sampler.base_sampler._history  # type: ignore[attr-defined]
     assert history._later == {t.user_attrs[PROMOTES]: t.number for t in promoted}
 
@@ -58,7 +58,7 @@ def test_a_trial_that_was_continued_does_not_count_beside_its_promotion(
         lambda o, s: (seen.append([x.number for x in o]), real(o, s))[1],
     )
     optimize(study, objective, 14)
-    # Trials 9 to 11 go on from three of the first nine, 12 from one of them.
+    # Trials 9 to 11 continue three of the first nine, 12 from one of them.
     gone = {t.user_attrs[PROMOTES] for t in study.trials if PROMOTES in t.user_attrs}
     assert seen[-1] == [n for n in range(13) if n not in gone]
 
@@ -93,7 +93,7 @@ def test_a_resumed_trial_is_compared_by_what_the_paused_one_reported_too() -> No
     went_on = Outcome(9, parts, (3.0, 9.0), (0.25, 0.4))
     assert _joined(paused, went_on) == Outcome(9, parts, (1.0, 3.0, 9.0), (0.1, 0.25, 0.4))
     assert _joined(None, went_on) == went_on
-    # In a study: an objective that reports from where it goes on.
+    # In a study: an objective that reports from where it resumes.
     study = open_study("memory", "study", promote=True)
 
     def resuming(trial: optuna.Trial) -> float:

@@ -1,4 +1,4 @@
-"""Hyperband by promotion: what each trial is for, what it goes on from, and who may do so."""
+"""Hyperband by promotion: what each trial is for, what it continues, and who may do so."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def promoted(trial: Any) -> PausedTrial | None:
     return None if number is None else PausedTrial(number, trial.user_attrs[PAUSED_STEP])
 
 
-def test_the_best_go_on() -> None:
+def test_the_best_are_continued() -> None:
     study = study_of()
     values = [0.5, 0.1, 0.9, 0.3, 0.8, 0.2, 0.7, 0.6, 0.4]
     for value in values:
@@ -78,7 +78,7 @@ def test_maximize_takes_the_largest_and_nan_never() -> None:
     assert resumed_from(told(study, 0.7)) == PausedTrial(2, 1)
 
 
-def test_who_stops_early_or_fails_does_not_go_on() -> None:
+def test_who_stops_early_or_fails_is_not_continued() -> None:
     study = study_of(2)
     told(study, 0.0, upto=0)  # its objective pruned it before the rung
     study.tell(study.ask(), state=State.FAIL)
@@ -138,7 +138,7 @@ def test_a_range_that_has_moved_keeps_what_it_can() -> None:
     assert promoted(trial) == PausedTrial(0, 1)
     assert trial.suggest_categorical("kind", ["a", "b"]) == old.params["kind"]
     assert 2.0 <= trial.suggest_float("x", 2.0, 3.0) <= 3.0
-    assert resumed_from(trial) is None  # another configuration: there is nothing to take up
+    assert resumed_from(trial) is None  # another configuration: there is nothing to resume
     assert 0 <= trial.suggest_int("new", 0, 5) <= 5
     # It has its place all the same: the next promotion is of another one.
     study.tell(trial, 0.5)
@@ -247,7 +247,7 @@ def test_attributes_that_were_copied_do_not_make_a_promotion() -> None:
 
 
 @pytest.mark.skipif(OLD, reason="Optuna before 5 has no Trial.set_constraint")
-def test_what_breaks_a_constraint_does_not_go_on() -> None:
+def test_what_breaks_a_constraint_is_not_continued() -> None:
     study = study_of(2)
     for value in (0.1, 0.2, 0.3):
         trial = study.ask()

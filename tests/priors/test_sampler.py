@@ -84,8 +84,8 @@ def test_draws_follow_the_prior() -> None:
 def test_the_share_of_the_prior(weight: float) -> None:
     sampler = PriorSampler(TIGHT, RandomSampler(seed=0), weight=weight, seed=2, adaptive=False)
     study = run(sampler, 300)
-    share = np.mean([sampler.source(t) == "prior" for t in study.trials])
-    assert share == pytest.approx(weight, abs=0.09)
+    fraction = np.mean([sampler.source(t) == "prior" for t in study.trials])
+    assert fraction == pytest.approx(weight, abs=0.09)
     by_base = [t for t in study.trials if sampler.source(t) == "base"]
     by_prior = [t for t in study.trials if sampler.source(t) == "prior"]
     assert sum(is_bump(t.params) for t in by_base) <= 0.3 * len(by_base)
@@ -361,7 +361,7 @@ MODES = Prior.from_points(
 
 
 def mixed(study: Any) -> float:
-    """The share of trials that mix the two modes."""
+    """The fraction of trials that mix the two modes."""
     return float(np.mean([(t.params["a"] > 0.5) != (t.params["b"] > 0.5) for t in study.trials]))
 
 

@@ -29,7 +29,7 @@ class FirstTrial:
         self._number: int | None = None  # the first trial's, once it is known
         self._given: set[int] = set()  # trials before it that began in this process
 
-    def is_it(self, study: Study, trial: FrozenTrial) -> bool:
+    def is_first(self, study: Study, trial: FrozenTrial) -> bool:
         """Whether a trial that is beginning is the first one."""
         if trial.number == 0 or study.study_name != self._study_name:  # perhaps another study
             self._study_name, self._number, self._given = study.study_name, None, set()

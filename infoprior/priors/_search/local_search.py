@@ -104,7 +104,7 @@ class LocalSearchSampler(WrappingSampler):
             value = self._value(mutation, trial.number, param_name, param_distribution)
         if value is not NO_VALUE:
             return value
-        return super().sample_independent(study, trial, param_name, param_distribution)
+        return self.base_sampler.sample_independent(study, trial, param_name, param_distribution)
 
     def _value(
         self, mutation: _Mutation, number: int, name: str, distribution: BaseDistribution

@@ -218,7 +218,7 @@ class PromotingSampler(WrappingSampler):
         # The rung last: until then another worker takes this one for choosing.
         self.note(study, trial, {**notes, RUNG: self._rungs[rung]})
         if paused is None:
-            super().before_trial(study, trial)
+            self.base_sampler.before_trial(study, trial)
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
@@ -226,7 +226,7 @@ class PromotingSampler(WrappingSampler):
         """The base sampler's; empty for a promotion."""
         if trial.user_attrs.get(PROMOTES) is not None:
             return {}
-        return super().infer_relative_search_space(study, trial)
+        return self.base_sampler.infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -234,7 +234,7 @@ class PromotingSampler(WrappingSampler):
         """The base sampler's; none for a promotion."""
         if trial.user_attrs.get(PROMOTES) is not None:
             return {}
-        return super().sample_relative(study, trial, search_space)
+        return self.base_sampler.sample_relative(study, trial, search_space)
 
     def sample_independent(
         self,
@@ -254,7 +254,7 @@ class PromotingSampler(WrappingSampler):
             value = own_value(param_name, param_distribution, paused.params[param_name])
             if value is not NO_VALUE:
                 return value
-        return super().sample_independent(study, trial, param_name, param_distribution)
+        return self.base_sampler.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(
         self,
@@ -265,7 +265,7 @@ class PromotingSampler(WrappingSampler):
     ) -> None:
         """The base sampler's."""
         self._promoted.pop(trial.number, None)
-        super().after_trial(study, trial, state, values)
+        self.base_sampler.after_trial(study, trial, state, values)
 
 
 class RungPruner(BasePruner):

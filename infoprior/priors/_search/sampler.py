@@ -19,7 +19,7 @@ from .adaptive_weights import SourceWeights
 from .bases import DealingSampler, make_base_sampler
 from .first_trial import FirstTrial
 from .mismatch import MismatchWarning, has_values
-from .proposals import Proposal, uniform_value
+from .proposals import PriorProposal, Proposal, UniformProposal
 from .random_numbers import uniforms, van_der_corput
 from .seeded import MakeSampler
 from .trial_history import TrialHistory
@@ -179,10 +179,6 @@ class PriorSampler(WrappingSampler):
             )
         return str(source)
 
-    def _source(self, study: Study, trial: FrozenTrial) -> str:
-        source = trial.user_attrs.get(SOURCE)
-        return self._begin(study, trial) if source is None else str(source)
-
     def _begin(self, study: Study, trial: FrozenTrial) -> str:
         """Decide whose a trial is, and note it in the trial."""
         if self.storage is not None and self._checked != study.study_name:
@@ -190,7 +186,7 @@ class PriorSampler(WrappingSampler):
             self._checked = study.study_name
         weights = self._source_weights(study, trial.number)
         mode = self._weight > 0.0 and self._prior.n_components > 0
-        mode = mode and self._first.is_it(study, trial)
+        mode = mode and self._first.is_first(study, trial)
         place = van_der_corput(trial.number, self._shift)
         if self._weight > 0.0 and enqueued_values(trial):
             source = ENQUEUED
@@ -198,7 +194,9 @@ class PriorSampler(WrappingSampler):
             source = "prior"
         else:
             source = self._other_source(study, trial, weights)
-        self._propose(study, trial, mode=mode)
+        self._proposals.pop(trial.number, None)  # of another study
+        if mode:
+            self._propose(study, trial, source, mode=True)
         self.note(study, trial, {SOURCE: source, PRIOR_WEIGHT: round(weights.prior, 4)})
         return source
 
@@ -209,18 +207,27 @@ class PriorSampler(WrappingSampler):
         u, _ = uniforms(self._seed, trial.number, "")
         return "uniform" if u * (1.0 - weights.prior) < weights.uniform else "base"
 
-    def _propose(self, study: Study, trial: FrozenTrial, *, mode: bool = False) -> Proposal:
+    def _proposal(self, study: Study, trial: FrozenTrial) -> Proposal | None:
+        """What the source of a trial proposes, begun here or elsewhere; None for the base."""
+        source = trial.user_attrs.get(SOURCE) or self._begin(study, trial)
+        if source == "base":
+            return None
+        return self._proposals.get(trial.number) or self._propose(study, trial, source)
+
+    def _propose(
+        self, study: Study, trial: FrozenTrial, source: str, *, mode: bool = False
+    ) -> Proposal:
         fixed = fixed_values(study.sampler, self)
-        floor = self._history is None  # otherwise a source of its own
-        proposal = Proposal(self._prior, self._seed, fixed, mode=mode, floor=floor)
+        proposal: Proposal
+        if source == "uniform":
+            proposal = UniformProposal(self._seed, fixed)
+        else:
+            floor = self._history is None  # otherwise it is a source of its own
+            proposal = PriorProposal(self._prior, self._seed, fixed, mode=mode, floor=floor)
         self._proposals[trial.number] = proposal
         while len(self._proposals) > _RUNNING:
             self._proposals.pop(next(iter(self._proposals)), None)
         return proposal
-
-    def _proposal(self, study: Study, trial: FrozenTrial) -> Proposal:
-        """What the prior proposes in a trial, begun in this process or another one."""
-        return self._proposals.get(trial.number) or self._propose(study, trial)
 
     # ---- Optuna's interface
 
@@ -229,17 +236,11 @@ class PriorSampler(WrappingSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """The base sampler's values, with those of the trial's source in place of them."""
-        source, proposal = self._source(study, trial), self._proposal(study, trial)
-        asked = {name: d for name, d in search_space.items() if name not in proposal.fixed}
-        values: dict[str, Any] = {}
-        if source == "uniform":
-            values = {n: uniform_value(self._seed, trial.number, n, d) for n, d in asked.items()}
-            values = {name: value for name, value in values.items() if value is not NO_VALUE}
-        elif source != "base":
-            values = proposal.joint(trial, asked)
+        proposal = self._proposal(study, trial)
+        values = {} if proposal is None else proposal.joint(trial, search_space)
         # The base is always asked: some samplers (NSGA-II, CMA-ES) enter a trial into their
         # population here, and would not learn from the prior's trials otherwise.
-        return {**super().sample_relative(study, trial, search_space), **values}
+        return {**self.base_sampler.sample_relative(study, trial, search_space), **values}
 
     @np.errstate(all="ignore")
     def sample_independent(
@@ -250,23 +251,19 @@ class PriorSampler(WrappingSampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         """The value of the trial's source; the base sampler's where that has none, or fixes it."""
-        source, proposal = self._source(study, trial), self._proposal(study, trial)
-        value = NO_VALUE
-        if param_name not in proposal.fixed:
-            if source == "uniform":
-                value = uniform_value(self._seed, trial.number, param_name, param_distribution)
-            elif source != "base":
-                value = proposal.single(trial, param_name, param_distribution)
-        if value is not NO_VALUE:
-            return value
-        return super().sample_independent(study, trial, param_name, param_distribution)
+        proposal = self._proposal(study, trial)
+        if proposal is not None:
+            value = proposal.single(trial, param_name, param_distribution)
+            if value is not NO_VALUE:
+                return value
+        return self.base_sampler.sample_independent(study, trial, param_name, param_distribution)
 
     @np.errstate(all="ignore")
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Decides whose the trial is; then the base sampler's."""
         source = self._begin(study, trial)
         if source == "base" or not isinstance(self.base_sampler, DealingSampler):
-            super().before_trial(study, trial)
+            self.base_sampler.before_trial(study, trial)
 
     @np.errstate(all="ignore")
     def after_trial(
@@ -279,7 +276,7 @@ class PriorSampler(WrappingSampler):
         """The base sampler's; then learns from the trial."""
         self._correct_source(study, trial)
         self._proposals.pop(trial.number, None)
-        super().after_trial(study, trial, state, values)
+        self.base_sampler.after_trial(study, trial, state, values)
         if self._history is not None:
             self._history.add(study, trial, state, values)
         if self._weight > 0.0:
@@ -290,10 +287,13 @@ class PriorSampler(WrappingSampler):
         attributes = trial.user_attrs
         if attributes.get(SOURCE) != "prior" or attributes.get(PROMOTES) is not None:
             return  # a promotion's are those of the trial that was paused
-        fixed = self._proposal(study, trial).fixed
+        proposal = self._proposal(study, trial)
+        assert proposal is not None
         if not any(
-            name not in fixed and not asked.single() and has_values(self._prior, name, asked)
-            for name, asked in trial.distributions.items()
+            name not in proposal.fixed
+            and not distribution.single()
+            and has_values(self._prior, name, distribution)
+            for name, distribution in trial.distributions.items()
         ):
             self.note(study, trial, {SOURCE: "base"})
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class WrappingSampler(BaseSampler):
     """Passes all that Optuna asks on to another sampler; a subclass overrides what it changes.
 
-    NumPy's error settings are the same for every sampler inside, whatever the caller has set.
+    What is passed on runs under the same error settings of NumPy's, whatever the caller has set.
 
     Args:
         base_sampler: the other one.
