@@ -84,7 +84,7 @@ def _counts(x: Tensor, y: Tensor, k: int) -> Tensor:
 
 
 def _closer(distances: Tensor, radius: Tensor) -> Tensor:
-    """How many others of each row are closer than its radius, from distances (m, n)."""
+    """How many rows are closer to each than its radius, from distances (m, n)."""
     return torch.lt(distances, radius, out=torch.empty_like(distances)).sum(dim=1)
 
 

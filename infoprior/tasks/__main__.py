@@ -9,6 +9,7 @@ import re
 import sys
 from pathlib import Path
 
+from infoprior.files import write_atomically
 from infoprior.tasks import TaskInfo, catalogue, load_task
 
 OPEN, CLOSE = "<!-- tasks -->", "<!-- /tasks -->"
@@ -46,11 +47,7 @@ def replace(page: str, inner: str) -> str:
 
 
 def main(path: str) -> None:
-    page = Path(path)
-    new = replace(page.read_text(encoding="utf-8"), table())
-    temporary = page.with_suffix(".part")
-    temporary.write_text(new, encoding="utf-8")
-    temporary.replace(page)
+    write_atomically(path, replace(Path(path).read_text(encoding="utf-8"), table()))
 
 
 if __name__ == "__main__":

@@ -127,8 +127,8 @@ class CompiledMLP:
         """
         self._start([(0, len(y))])
         _run(
-            kernels.write_gradients, self.arrays, self._gradients, x.contiguous().numpy(),
-            y.contiguous().numpy(),
+            kernels.write_gradients, network=self.arrays, gradients=self._gradients,
+            x=x.contiguous().numpy(), y=y.contiguous().numpy(),
         )  # fmt: skip
 
     def epoch(self, x: Tensor, y: Tensor, bounds: Sequence[tuple[int, int]]) -> None:
@@ -144,9 +144,10 @@ class CompiledMLP:
         """
         self._start(bounds)
         _run(
-            kernels.train_epoch, self.arrays, self._gradients, self.exp_avg, self.exp_avg_sq,
-            self.steps, self.learning_rate, self.weight_decay,
-            x.contiguous().numpy(), y.contiguous().numpy(), np.array(bounds, np.int64),
+            kernels.train_epoch, network=self.arrays, gradients=self._gradients,
+            exp_avg=self.exp_avg, exp_avg_sq=self.exp_avg_sq, steps=self.steps,
+            learning_rate=self.learning_rate, weight_decay=self.weight_decay,
+            x=x.contiguous().numpy(), y=y.contiguous().numpy(), bounds=np.array(bounds, np.int64),
         )  # fmt: skip
         self.steps += len(bounds)
         for norm in self.norms:
@@ -163,7 +164,7 @@ class CompiledMLP:
     def logits(self, x: Tensor) -> Tensor:
         """Logits in evaluation mode, shape (n, n_classes), of x, shape (n, n_features), float32."""
         out = np.empty((len(x), self.n_classes), np.float32)
-        _run(kernels.logits, self.arrays, x.contiguous().numpy(), out)
+        _run(kernels.logits, network=self.arrays, x=x.contiguous().numpy(), out=out)
         return torch.from_numpy(out)
 
 
@@ -185,13 +186,13 @@ def _describe_dropout(row: np.void, dropout: SeededDropout) -> None:
     row["weyl_step"], row["mix_1"], row["mix_2"] = _dropout.STEP, _dropout.MIX_1, _dropout.MIX_2
 
 
-def _run(kernel: Any, *arguments: object) -> None:
+def _run(kernel: Any, **arguments: object) -> None:
     """Call a kernel; if it has to be compiled first, the terminal says so before."""
     if kernel.signatures:  # compiled, or loaded from disk
-        kernel(*arguments)
+        kernel(**arguments)
         return
     with install_listener("numba:compile", _Compiling()):
-        kernel(*arguments)
+        kernel(**arguments)
 
 
 class _Compiling(Listener):
