@@ -64,12 +64,7 @@ def hyperband_brackets(max_epochs: int = 27, eta: int = 3) -> list[tuple[int, li
 
 
 def rungs(max_epochs: int, eta: int) -> tuple[int, ...]:
-    """1, eta, eta², …, max_epochs, in epochs.
-
-    Args:
-        max_epochs: of a full training; a power of eta.
-        eta: the reduction factor.
-    """
+    """1, eta, eta², …, max_epochs, in epochs; arguments as of `hyperband_brackets`."""
     eta = whole_number(eta, "eta", 2, EvaluationError)
     max_epochs = whole_number(max_epochs, "max_epochs", 1, EvaluationError)
     levels = [1]
