@@ -46,13 +46,13 @@ def test_a_version_follows_imports_only(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_summary_of_errors() -> None:
-    accuracy = load("information.mi_accuracy")
+    report = load("information._accuracy_report")
     rows = [
         {"task": task, "method": "ksg", "error": str(error), "seconds": "2.0"}
         for task, errors in (("a", (0.1, -0.3, 0.2)), ("b", (0.4, 0.4, 1.0)))
         for error in errors
     ]
-    [row] = accuracy._summary(rows)
+    [row] = report.summary(rows)
     assert row["tasks"] == 2
     assert row["mean abs. error"] == pytest.approx((0.2 + 0.4) / 2)
     assert row["bias"] == pytest.approx((0.0 + 0.6) / 2)

@@ -19,14 +19,26 @@ import pytest
 
 TOP = Path(__file__).parents[1]
 PACKAGES = ("infoprior", "pipeline")
-FLOORS: list[str] = next(
-    contract["layers"]
-    for contract in tomllib.loads((TOP / "pyproject.toml").read_text("utf-8"))["tool"][
-        "importlinter"
-    ]["contracts"]
-    if contract["type"] == "layers"
-)
-"""The floors, from the roof down; `|` parts rooms that do not know each other."""
+
+
+def read_floors(pyproject: Path = TOP / "pyproject.toml") -> list[list[set[str]]]:
+    """The floors of every contract of layers, from the roof down: the modules on each.
+
+    The first are those of the package's rooms, the others those inside rooms.
+    """
+    contracts = tomllib.loads(pyproject.read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    return [
+        [
+            {f"{prefix}{name.strip(' ()')}" for name in re.split(r"[|:]", layer)}
+            for layer in contract["layers"]
+        ]
+        for contract in contracts
+        if contract["type"] == "layers"
+        for prefix in [f"{c}." for c in contract.get("containers", [])] or [""]
+    ]
+
+
+FLOORS = read_floors()
 
 
 def sources(top: Path, packages: tuple[str, ...]) -> dict[str, Path]:
@@ -169,22 +181,22 @@ def test_no_modules_and_no_folders_import_each_other_in_a_circle(graph: Graph) -
     assert there == {}
 
 
-def floor_of(module: str) -> int | None:
-    """Counted from the roof; None for what stands on no floor."""
-    for number, floor in enumerate(FLOORS):
-        for room in re.split(r"[|:]", floor):
-            if module == room.strip() or module.startswith(f"{room.strip()}."):
-                return number
+def floor_of(module: str, floors: list[set[str]]) -> int | None:
+    """Counted from the roof; None for what stands on none of these floors."""
+    for number, names in enumerate(floors):
+        if any(module == name or module.startswith(f"{name}.") for name in names):
+            return number
     return None
 
 
-def test_no_import_goes_up_a_floor(graph: Graph) -> None:
+@pytest.mark.parametrize("floors", FLOORS, ids=lambda floors: min(floors[-1]))
+def test_no_import_goes_up_a_floor(graph: Graph, floors: list[set[str]]) -> None:
     wrong = [
         (module, other)
         for module, others in graph.edges.items()
         for other in others
-        if (here := floor_of(module)) is not None
-        and (there := floor_of(other)) is not None
+        if (here := floor_of(module, floors)) is not None
+        and (there := floor_of(other, floors)) is not None
         and there < here
     ]
     assert wrong == []
@@ -192,7 +204,7 @@ def test_no_import_goes_up_a_floor(graph: Graph) -> None:
 
 def test_every_module_of_the_package_stands_on_a_floor(graph: Graph) -> None:
     names = {module.split(".")[1] for module in graph.files if module.startswith("infoprior.")}
-    assert {name for name in names if floor_of(f"infoprior.{name}") is None} == set()
+    assert {name for name in names if floor_of(f"infoprior.{name}", FLOORS[0]) is None} == set()
 
 
 @pytest.fixture
