@@ -25,6 +25,7 @@ from optuna.samplers import (
 
 from infoprior.priors import Prior, PriorError, PriorSampler, hyperband_study, optimize
 from infoprior.priors._search.bases import make_base_sampler
+from tests.priors.bumps import TIGHT, run
 
 SPACE: dict[str, Any] = {"x": FloatDistribution(0, 1), "k": IntDistribution(1, 9)}
 POINTS = [{"x": 0.3, "k": 2}, {"x": 0.7, "k": 7}]
@@ -288,3 +289,24 @@ def test_a_copy_of_a_sampler_with_a_grid_works() -> None:
     study = optuna.create_study(sampler=pickle.loads(pickle.dumps(sampler)))  # own bytes, no file
     study.optimize(objective, n_trials=60)
     assert cells(study) >= CELLS
+
+
+BUMP_GRID = {"depth": [1, 2, 3, 4, 5], "rate": [1e-3, 1e-2], "shape": ["funnel", "constant"]}
+BASES: dict[str, Any] = {
+    "brute force": lambda: optuna.samplers.BruteForceSampler(seed=0),
+    "grid": lambda: optuna.samplers.GridSampler(BUMP_GRID, seed=0),
+    "partial": lambda: optuna.samplers.PartialFixedSampler({"depth": 2}, RandomSampler(seed=0)),
+    "gp": lambda: optuna.samplers.GPSampler(seed=0, n_startup_trials=3),
+}
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_bases_that_have_a_space_of_their_own(base: str) -> None:
+    def steps(trial: optuna.Trial) -> float:
+        depth = trial.suggest_int("depth", 1, 5)
+        rate = trial.suggest_float("rate", 1e-3, 1e-2, step=0.009)
+        return depth + rate + (trial.suggest_categorical("shape", ["funnel", "constant"]) == "a")
+
+    study = run(PriorSampler(TIGHT, BASES[base](), weight=0.5, seed=0), 12, steps)
+    assert {t.user_attrs[PriorSampler.SOURCE] for t in study.trials} >= {"prior", "base"}
+    assert all(t.state.name == "COMPLETE" for t in study.trials)

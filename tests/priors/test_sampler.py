@@ -14,44 +14,11 @@ from optuna.pruners import HyperbandPruner
 from optuna.samplers import RandomSampler, TPESampler
 
 from infoprior.priors import Prior, PriorError, PriorSampler
+from tests.priors.bumps import TIGHT, is_bump, objective, run
 from tests.priors.spaces import EVERY_KIND, prior_over
 
 stats = pytest.importorskip("scipy.stats")
 optuna.logging.set_verbosity(optuna.logging.WARNING)
-
-SPACE: dict[str, Any] = {
-    "depth": IntDistribution(1, 5),
-    "rate": FloatDistribution(1e-4, 1e-1, log=True),
-    "shape": CategoricalDistribution(["funnel", "constant"]),
-}
-# Two tight bumps: a joint draw never mixes them.
-BUMPS = [
-    {"depth": 1, "rate": 3e-4, "shape": "funnel"},
-    {"depth": 5, "rate": 3e-2, "shape": "constant"},
-]
-TIGHT = Prior.from_points(SPACE, BUMPS, bandwidth=0.02, floor=1e-9)
-
-
-def objective(trial: optuna.Trial) -> float:
-    depth = trial.suggest_int("depth", 1, 5)
-    rate = trial.suggest_float("rate", 1e-4, 1e-1, log=True)
-    shape = trial.suggest_categorical("shape", ["funnel", "constant"])
-    return depth + rate + (shape == "funnel")
-
-
-def run(
-    sampler: optuna.samplers.BaseSampler, n: int, function: Any = objective, **more: Any
-) -> Any:
-    study = optuna.create_study(sampler=sampler)
-    study.optimize(function, n_trials=n, **more)
-    return study
-
-
-def is_bump(params: dict[str, Any]) -> bool:
-    low, high = params["depth"] == 1, params["depth"] == 5
-    return (low and params["rate"] < 1e-3 and params["shape"] == "funnel") or (
-        high and params["rate"] > 1e-2 and params["shape"] == "constant"
-    )
 
 
 @pytest.mark.parametrize("base", [RandomSampler, TPESampler])
@@ -403,24 +370,3 @@ def test_one_sampler_for_two_studies_of_a_storage() -> None:
         study = optuna.create_study(storage=storage, study_name=name, sampler=sampler)
         study.optimize(objective, n_trials=15)
         assert len(study.trials) == 15
-
-
-GRID = {"depth": [1, 2, 3, 4, 5], "rate": [1e-3, 1e-2], "shape": ["funnel", "constant"]}
-BASES: dict[str, Any] = {
-    "brute force": lambda: optuna.samplers.BruteForceSampler(seed=0),
-    "grid": lambda: optuna.samplers.GridSampler(GRID, seed=0),
-    "partial": lambda: optuna.samplers.PartialFixedSampler({"depth": 2}, RandomSampler(seed=0)),
-    "gp": lambda: optuna.samplers.GPSampler(seed=0, n_startup_trials=3),
-}
-
-
-@pytest.mark.parametrize("base", BASES)
-def test_bases_that_have_a_space_of_their_own(base: str) -> None:
-    def steps(trial: optuna.Trial) -> float:
-        depth = trial.suggest_int("depth", 1, 5)
-        rate = trial.suggest_float("rate", 1e-3, 1e-2, step=0.009)
-        return depth + rate + (trial.suggest_categorical("shape", ["funnel", "constant"]) == "a")
-
-    study = run(PriorSampler(TIGHT, BASES[base](), weight=0.5, seed=0), 12, steps)
-    assert {t.user_attrs[PriorSampler.SOURCE] for t in study.trials} >= {"prior", "base"}
-    assert all(t.state.name == "COMPLETE" for t in study.trials)
