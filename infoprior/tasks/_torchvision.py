@@ -14,6 +14,7 @@ import numpy as np
 from infoprior.tasks._images import downscale, make_image_task
 from infoprior.tasks._split import Caps
 from infoprior.tasks._task import Task, TaskError
+from infoprior.tasks._words import first_line
 
 # name in torchvision.datasets: (family, arguments that choose the larger part)
 DATASETS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -64,7 +65,7 @@ def load_torchvision(name: str, *, seed: int, caps: Caps) -> Task:
     except RuntimeError as error:
         raise TaskError(
             f"{name}: the torchvision that is installed was built for another PyTorch; "
-            f"install both from one index ({_first_line(error)})"
+            f"install both from one index ({first_line(error)})"
         ) from None
     family, options = DATASETS[dataset]
     folder = _folder()
@@ -73,7 +74,7 @@ def load_torchvision(name: str, *, seed: int, caps: Caps) -> Task:
     except (OSError, RuntimeError) as error:  # RuntimeError: no mirror has the files
         raise TaskError(
             f"{name} is not in {folder} and cannot be downloaded, is there a network? Without one, "
-            f"use a task of image_catalogue() ({_first_line(error)})"
+            f"use a task of image_catalogue() ({first_line(error)})"
         ) from None
     rows = np.arange(len(images))
     if len(rows) > MAX_IMAGES:
@@ -120,7 +121,3 @@ def _version() -> str:
 
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit()
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

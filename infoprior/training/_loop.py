@@ -20,10 +20,10 @@ class Trainer(Protocol):
     """A network and its optimiser.
 
     Attributes:
-        values: the parameters, shape (n_parameters,).
+        parameters: shape (n_parameters,).
     """
 
-    values: Tensor
+    parameters: Tensor
 
     def epoch(self, x: Tensor, y: Tensor, bounds: list[tuple[int, int]]) -> None:
         """A step for each batch.
@@ -99,7 +99,7 @@ def train_single(
         if not diverged:
             rows = torch.from_numpy(order.permutation(len(data.train_y))).to(data.x.device)
             own.epoch(data.train_x[rows], data.train_y[rows], bounds)
-            diverged = is_diverged(own.values)
+            diverged = is_diverged(own.parameters)
         if epoch in record:
             row = data.diverged_row() if diverged else data.evaluate(own.logits)
             curve.append({"epoch": epoch, **row})
@@ -125,6 +125,6 @@ def row_order(seed: int) -> np.random.Generator:
     return np.random.default_rng([seed, 1])
 
 
-def is_diverged(values: torch.Tensor) -> bool:
+def is_diverged(parameters: Tensor) -> bool:
     """Whether one of the parameters, (n,), is NaN: then it stays NaN, and so is every logit."""
-    return bool(values.isnan().any())
+    return bool(parameters.isnan().any())

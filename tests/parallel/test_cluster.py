@@ -86,7 +86,7 @@ def wait_for_files(folder: Path, n: int) -> None:
 
 
 @dask_only
-def test_two_workers_go_on_from_a_copied_directory_with_the_same_bytes(cluster, tmp_path):
+def test_two_workers_continue_from_a_copied_directory_with_the_same_bytes(cluster, tmp_path):
     jobs = {f"k{i:02d}": (i, str(tmp_path / "log")) for i in range(12)}
     local = run_jobs(count, jobs, directory=tmp_path / "local", progress=False)
     half = {key: jobs[key] for key in list(jobs)[:5]}

@@ -24,7 +24,7 @@ for kind in itertools.product(*kinds):
     if sys.argv[1] == "looks first":
         network.logits(x)
     network.epoch(x, y, [(0, 32), (32, 64), (64, 90)])
-    digest.update(network.values.numpy().tobytes() + network.logits(x).numpy().tobytes())
+    digest.update(network.parameters.numpy().tobytes() + network.logits(x).numpy().tobytes())
 print(digest.hexdigest())
 """
 

@@ -171,8 +171,8 @@ def test_the_module_sees_what_the_flat_vector_holds():
     net = network("relu", "batch", 0.0, False)
     before = torch.cat([p.detach().reshape(-1).clone() for p in net.parameters()])
     flat = compiled(net)
-    assert torch.equal(flat.values, before)
-    flat.values.mul_(2.0)
+    assert torch.equal(flat.parameters, before)
+    flat.parameters.mul_(2.0)
     after = torch.cat([p.detach().reshape(-1) for p in net.parameters()])
     assert torch.equal(after, 2 * before)
 

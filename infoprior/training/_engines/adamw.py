@@ -16,18 +16,25 @@ class FlatAdamW:
     bookkeeping of `torch.optim`, which costs more than a step of a small network.
 
     Args:
-        values: parameters, shape (n,); updated in place.
+        parameters: shape (n,); updated in place.
         gradients: shape (n,); read at every step.
         learning_rate: constant.
         weight_decay: decoupled.
     """
 
     def __init__(
-        self, values: Tensor, gradients: Tensor, learning_rate: float, weight_decay: float
+        self, parameters: Tensor, gradients: Tensor, learning_rate: float, weight_decay: float
     ) -> None:
-        exp_avg, exp_avg_sq = torch.zeros_like(values), torch.zeros_like(values)
-        self.steps = torch.zeros((), device=values.device)
-        self.lists = [values], [gradients], [exp_avg], [exp_avg_sq], list[Tensor](), [self.steps]
+        exp_avg, exp_avg_sq = torch.zeros_like(parameters), torch.zeros_like(parameters)
+        self.steps = torch.zeros((), device=parameters.device)
+        self.lists = (
+            [parameters],
+            [gradients],
+            [exp_avg],
+            [exp_avg_sq],
+            list[Tensor](),
+            [self.steps],
+        )
         self.options = {
             "lr": learning_rate, "beta1": BETAS[0], "beta2": BETAS[1], "eps": EPSILON,
             "weight_decay": weight_decay, "amsgrad": False, "maximize": False,
@@ -46,20 +53,22 @@ class StackedAdamW:
     zeros, which is then added at each element's own rate.
 
     Args:
-        values: parameters, shape (n,); updated in place.
+        parameters: shape (n,); updated in place.
         gradients: shape (n,); read at every step.
         rates: learning rates, shape (n,).
         decays: weight decays, shape (n,).
     """
 
-    def __init__(self, values: Tensor, gradients: Tensor, rates: Tensor, decays: Tensor) -> None:
-        self.values, self.rates = values, rates
+    def __init__(
+        self, parameters: Tensor, gradients: Tensor, rates: Tensor, decays: Tensor
+    ) -> None:
+        self.parameters, self.rates = parameters, rates
         self.keep = 1.0 - rates * decays
-        self.direction = torch.zeros_like(values)
+        self.direction = torch.zeros_like(parameters)
         self.inner = FlatAdamW(self.direction, gradients, 1.0, 0.0)
 
     def step(self) -> None:
         """One update by the current gradients."""
         self.direction.zero_()
         self.inner.step()
-        self.values.mul_(self.keep).addcmul_(self.direction, self.rates)
+        self.parameters.mul_(self.keep).addcmul_(self.direction, self.rates)

@@ -22,23 +22,23 @@ class FlatAutograd:
         weight_decay: of AdamW.
 
     Attributes:
-        values: the parameters, shape (n_parameters,), of the network's dtype.
+        parameters: shape (n_parameters,), of the network's dtype.
         gradients: of the last batch, shape (n_parameters,).
     """
 
     def __init__(self, network: nn.Module, learning_rate: float, weight_decay: float) -> None:
         self.network = network
         parameters = list(network.parameters())
-        self.values = torch.cat([p.detach().reshape(-1) for p in parameters])
-        self.gradients = torch.zeros_like(self.values)
+        self.parameters = torch.cat([p.detach().reshape(-1) for p in parameters])
+        self.gradients = torch.zeros_like(self.parameters)
         start = 0
         for parameter in parameters:
             part = slice(start, start + parameter.numel())
-            parameter.data = self.values[part].view_as(parameter)
+            parameter.data = self.parameters[part].view_as(parameter)
             parameter.grad = self.gradients[part].view_as(parameter)
             start += parameter.numel()
         self.idle = idle_biases(network)
-        self.optimizer = FlatAdamW(self.values, self.gradients, learning_rate, weight_decay)
+        self.optimizer = FlatAdamW(self.parameters, self.gradients, learning_rate, weight_decay)
 
     def epoch(self, x: Tensor, y: Tensor, bounds: Sequence[tuple[int, int]]) -> None:
         """A step for each batch.

@@ -47,7 +47,7 @@ class CompiledMLP:
         batch_size: rows of a batch; one batch may have one more.
 
     Attributes:
-        values: the parameters, shape (n_parameters,), float32.
+        parameters: shape (n_parameters,), float32.
         gradients: of the last batch, shape (n_parameters,), float32.
         running: running means and variances of every batch normalization, side by side, float32.
     """
@@ -79,26 +79,26 @@ class CompiledMLP:
             _describe_dropout(row, block.dropout)
         _describe_linear(self.layers[-1], network.output, starts, offsets[-1])
         self.arrays = kernels.Network(
-            parameters=self.values.numpy(),
+            parameters=self.parameters.numpy(),
             layers=cast("np.recarray", self.layers),
             running=self.running,
             workspace=np.empty(size, np.float32),
             capacity=self.capacity,
         )
         self.exp_avg, self.exp_avg_sq = (
-            np.zeros(self.values.numel(), np.float32) for _ in range(2)
+            np.zeros(self.parameters.numel(), np.float32) for _ in range(2)
         )
         self.steps = 0
 
     def _flatten(self, parameters: Sequence[nn.Parameter]) -> dict[int, int]:
-        """Move the parameters into `values`; the offset of each, by its id."""
-        self.values = torch.cat([p.detach().reshape(-1) for p in parameters])
-        self.gradients = torch.zeros_like(self.values)
+        """Move the parameters into `self.parameters`; the offset of each, by its id."""
+        self.parameters = torch.cat([p.detach().reshape(-1) for p in parameters])
+        self.gradients = torch.zeros_like(self.parameters)
         self._gradients = self.gradients.numpy()
         starts, start = {}, 0
         for parameter in parameters:
             stop = start + parameter.numel()
-            parameter.data = self.values[start:stop].view_as(parameter)
+            parameter.data = self.parameters[start:stop].view_as(parameter)
             starts[id(parameter)] = start
             start = stop
         return starts

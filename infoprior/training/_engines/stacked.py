@@ -50,7 +50,7 @@ class NetworkStack:
         device: where the stack computes.
 
     Attributes:
-        values: the parameters of all networks, a flat vector, padded with zeros.
+        parameters: of all networks, a flat vector, padded with zeros.
         gradients: of the last batch, a vector of the same shape.
     """
 
@@ -126,9 +126,9 @@ class NetworkStack:
     def _allocate(self, settings: Sequence[TrainingSettings]) -> None:
         """The flat vectors, the parameters in their places."""
         total = sum(len(m) * math.prod(shape) for m, shape, _ in self._parts)
-        self.values = torch.zeros(total, dtype=self.dtype, device=self.device)
-        self.gradients = torch.zeros_like(self.values)
-        rates, decays = torch.empty_like(self.values), torch.empty_like(self.values)
+        self.parameters = torch.zeros(total, dtype=self.dtype, device=self.device)
+        self.gradients = torch.zeros_like(self.parameters)
+        rates, decays = torch.empty_like(self.parameters), torch.empty_like(self.parameters)
         rate_views = []
         self.views: list[Tensor] = []
         self.d_views: list[Tensor] = []
@@ -136,7 +136,7 @@ class NetworkStack:
         for members, shape, tensors in self._parts:
             stop = start + len(members) * math.prod(shape)
             whole = (len(members), *shape)
-            self.views.append(self.values[start:stop].view(whole))
+            self.views.append(self.parameters[start:stop].view(whole))
             self.d_views.append(self.gradients[start:stop].view(whole))
             rate_views.append(rates[start:stop].view(whole))
             for j, (i, tensor) in enumerate(zip(members, tensors, strict=True)):
@@ -144,7 +144,7 @@ class NetworkStack:
                 rate_views[-1][j] = settings[i].learning_rate
                 decays[start:stop].view(whole)[j] = settings[i].weight_decay
             start = stop
-        self.optimizer = StackedAdamW(self.values, self.gradients, rates, decays)
+        self.optimizer = StackedAdamW(self.parameters, self.gradients, rates, decays)
         # The optimiser holds what weights decay by; these move by nothing else.
         for part, j in self._without_gradient:
             rate_views[part][j] = 0.0
@@ -255,7 +255,7 @@ class NetworkStack:
     def diverged(self) -> list[bool]:
         """Of each network, whether a parameter is NaN."""
         diverged = [False] * len(self.networks)
-        if not bool(self.values.isnan().any()):
+        if not bool(self.parameters.isnan().any()):
             return diverged
         for (members, _, _), view in zip(self._parts, self.views, strict=True):
             for i, is_nan in zip(members, view.isnan().flatten(1).any(1).tolist(), strict=True):
