@@ -2,11 +2,14 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.datasets import load_breast_cancer
 
 from infoprior import Prior, get_space
 from infoprior.predictors import make_predictor
@@ -138,6 +141,24 @@ def test_the_table_of_results_is_that_of_the_report():
             shown(r["kendall_tau_p_holm"]),
             f"{r['test_kendall_tau']:.3f}, {r['test_regret_at_4']:.3f}",
         ], (predictor, inputs)
+
+
+@pytest.mark.slow  # trains and profiles the probes of a real task
+def test_what_suggest_prints_is_what_it_prints(tmp_path):
+    cpu = Path("/proc/cpuinfo")
+    if not cpu.exists() or "AuthenticAMD" not in cpu.read_text():
+        pytest.skip("the README shows what an AMD processor computes")
+    frame = load_breast_cancer(as_frame=True).frame
+    (tmp_path / "data").mkdir()
+    frame.to_csv(tmp_path / "data" / "cancer.csv", index=False)
+    (command,) = re.findall(r"^\$ (infoprior suggest data/cancer.csv .*)$", README, re.MULTILINE)
+    done = subprocess.run(
+        [sys.executable, "-m", *command.split()], cwd=tmp_path, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() in README
+    for line in done.stderr.strip().splitlines():
+        assert f"\n{line}\n" in README
 
 
 def test_commands_that_the_pages_name_exist():
