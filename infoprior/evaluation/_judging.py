@@ -99,6 +99,8 @@ def compare_variants(
     """
     metrics = name_list(metrics, "metrics", EvaluationError, least=1)
     data_frame(table, "table", ["part", *VARIANT], EvaluationError)
+    if table.empty:
+        raise EvaluationError("table: there is no task to compare variants on")
     parts = []
     for part, rows in table.groupby("part", sort=True):
         tests = [compare(rows, m, reference).assign(part=part, metric=m) for m in metrics]
@@ -122,7 +124,7 @@ def compare_with_control(
         p_holm over all tests of a part.
 
     Raises:
-        EvaluationError: as `compare`, or a column is missing.
+        EvaluationError: as `compare`, a column is missing, or no inputs have a control.
     """
     metrics = name_list(metrics, "metrics", EvaluationError, least=1)
     data_frame(table, "table", ["part", *VARIANT], EvaluationError)
@@ -137,6 +139,8 @@ def compare_with_control(
                 both = compare(pair, metric, (str(predictor), control))
                 row = both[both["inputs"] == inputs].assign(part=part, metric=metric)
                 tests.append(row.rename(columns={"mean": "with_own"}))
+    if not tests:
+        raise EvaluationError(f"table: no inputs have a control, named as they with {suffix!r}")
     joined = pd.concat(tests, ignore_index=True)
     joined["with_shuffled"] = joined["with_own"] - joined["difference"]
     for _, index in joined.groupby("part").groups.items():
@@ -216,11 +220,12 @@ def variant_means(
         metrics: which of them.
 
     Raises:
-        EvaluationError: a column is missing.
-        KeyError: the variant has no such metric there.
+        EvaluationError: a column is missing, or the variant has no such metric there.
     """
     data_frame(comparisons, "comparisons", [*_KEYS, "mean"], EvaluationError)
     means = comparisons.set_index(_KEYS)["mean"].to_dict()
+    if missing := [metric for metric in metrics if (part, *variant, metric) not in means]:
+        raise EvaluationError(f"comparisons: no {missing[0]} of {variant} on the part {part!r}")
     return {metric: float(means[(part, *variant, metric)]) for metric in metrics}
 
 

@@ -160,6 +160,8 @@ def summarize_searches(table: pd.DataFrame, reference: tuple[str, str] = STATIC)
     data_frame(
         table, "table", ["search", "part", *VARIANT, "task", "budget", "regret"], EvaluationError
     )
+    if table.empty:
+        raise EvaluationError("table: there is no search to sum up")
     columns = ["search", "part", *VARIANT, "budget", "n_tasks", "mean", "low", "high"]
     columns += ["difference", "difference_low", "difference_high", "p", "p_holm"]
     parts = []
@@ -192,12 +194,15 @@ def regret_curves(report: pd.DataFrame, shown: Mapping[str, tuple[str, str]]) ->
         prior, budget (full trainings), regret.
 
     Raises:
-        EvaluationError: a column is missing.
+        EvaluationError: a column is missing, or a prior has no row.
     """
     columns = ["search", "part", *VARIANT, "budget", "regret"]
     data_frame(report, "report", columns, EvaluationError)
     rows = report[(report["part"] == "test") & (report["search"] == "replay")]
     regret = rows.set_index([*VARIANT, "budget"])["regret"].sort_index()
+    replayed = set(zip(rows["predictor"], rows["inputs"], strict=True))
+    if missing := [variant for variant in shown.values() if variant not in replayed]:
+        raise EvaluationError(f"report: no replay of {missing[0]} on the test tasks")
     parts = [
         regret.loc[variant].rename_axis("budget").rename("regret").reset_index().assign(prior=name)
         for name, variant in shown.items()

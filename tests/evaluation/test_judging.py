@@ -48,9 +48,8 @@ def test_the_control_sees_a_gain_and_none_where_there_is_none():
 
 
 def test_the_report_has_one_row_a_variant_with_its_difference_to_static():
-    long = compare_variants(
-        pd.concat([results(0.1), results(0.1).assign(part="test")]), ["regret_at_4"]
-    )
+    both = pd.concat([results(0.1), results(0.1).assign(part="test")])
+    long = compare_variants(both, ["regret_at_4"])
     table = predictor_report(long, ["regret_at_4"]).set_index(["predictor", "inputs"])
     assert len(table) == 3
     assert table.loc[("static", "nothing"), "regret_at_4_minus_static"] == 0
@@ -60,6 +59,12 @@ def test_the_report_has_one_row_a_variant_with_its_difference_to_static():
     assert choose_variant(long, "regret_at_4", ["nothing"]) == ("static", "nothing")
     means = variant_means(long, ("trees", "mi"), "test", ["regret_at_4"])
     assert means == {"regret_at_4": table.loc[("trees", "mi"), "test_regret_at_4"]}
+    with pytest.raises(EvaluationError, match="no kendall_tau of"):
+        variant_means(long, ("trees", "mi"), "test", ["kendall_tau"])
+    with pytest.raises(EvaluationError, match="no inputs have a control"):
+        compare_with_control(both[both["inputs"] != "mi-shuffled"], ["regret_at_4"])
+    with pytest.raises(EvaluationError, match="no task to compare"):
+        compare_variants(both.iloc[:0], ["regret_at_4"])
     with pytest.raises(EvaluationError, match="no variant to choose"):
         choose_variant(long, "regret_at_4", ["accuracy"])
 

@@ -37,6 +37,8 @@ def test_a_prior_that_is_not_paid_for_has_no_point_in_the_plot() -> None:
         "budget": [1, 2, 4, 4],
         "regret": [0.9, 0.5, 0.3, 0.2],
     }
+    with pytest.raises(EvaluationError, match="no replay of"):
+        regret_curves(report, {"gaussian": ("gaussian", "nothing")})
     with pytest.raises(EvaluationError, match="budget"):
         regret_curves(report.drop(columns="budget"), {"static": STATIC})
 
