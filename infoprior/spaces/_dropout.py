@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-STEP, MIX_1, MIX_2 = 0x9E3779B9, 0x7FEB352D, 0x846CA68B
+WEYL_STEP, MIX_1, MIX_2 = 0x9E3779B9, 0x7FEB352D, 0x846CA68B
 """Of a Weyl sequence, and of the mixing function "lowbias32" (C. Wellons, "Prospecting for Hash
 Functions", 2018, public domain): a counter-based generator as in Salmon et al., "Parallel Random
 Numbers: As Easy as 1, 2, 3", SC 2011."""
@@ -58,7 +58,7 @@ class MaskDraws:
         first = self.skip(n * width)
         bits = torch.arange(first, first + n * width, device=device)
         # int64 wraps around as 32 bits do, if the upper ones are cleared in time.
-        bits = bits.mul_(STEP).add_(self.key).bitwise_and_(_WORD)
+        bits = bits.mul_(WEYL_STEP).add_(self.key).bitwise_and_(_WORD)
         for shift, factor in ((16, MIX_1), (15, MIX_2)):
             bits = (bits ^ (bits >> shift)).mul_(factor).bitwise_and_(_WORD)
         bits ^= bits >> 16

@@ -23,7 +23,7 @@ from infoprior.tasks._task import PARTS, Task, TaskError, TaskWarning
 CLIP = 10.0
 _SMALLEST, _LARGEST = 1e-100, 1e100  # magnitudes between which squares neither vanish nor overflow
 _MERGED_ROWS = 10_000  # training rows looked at, about
-_LOST_SHARE = 0.1  # of validation and test rows: more left out is worth a warning
+_LEFT_OUT_SHARE = 0.1  # of validation and test rows: more left out is worth a warning
 _MERGED_SHARE = 0.9  # of different values that stay different: fewer is worth a warning
 MISSING = "missing"
 MIN_DISTINCT = 3  # distinct rows a class needs, one for each part
@@ -108,11 +108,11 @@ def make_task(
         raise TaskError(f"{where}: no feature varies among the training rows; give more rows")
     before = len(kept)
     kept, X = _without_collisions(kept, X, parts)
-    lost, others = before - len(kept), before - len(parts["train"])
-    if table and lost > _LOST_SHARE * others:
+    left_out, others = before - len(kept), before - len(parts["train"])
+    if table and left_out > _LEFT_OUT_SHARE * others:
         warnings.warn(
-            f"{table}: {lost} of {others} validation and test rows equal rows of an earlier part "
-            "once encoded and are left out; give columns that tell the rows apart",
+            f"{table}: {left_out} of {others} validation and test rows equal rows of an earlier "
+            "part once encoded and are left out; give columns that tell the rows apart",
             TaskWarning,
             stacklevel=3,
         )

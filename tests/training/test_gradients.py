@@ -109,9 +109,9 @@ def test_far_inputs_are_those_of_pytorch():
         flat = compiled(net)
         x = torch.tensor([-1e4, -90.0, -20.0, -1e-4, 0.0, 1e-4, 20.0, 90.0, 1e4])[:, None]
         assert torch.allclose(flat.logits(x), net(x), rtol=1e-5, atol=1e-6), activation
-        lost = flat.logits(torch.tensor([[float("nan")], [1.0]]))
-        assert lost[0].isnan().all()
-        assert not lost[1].isnan().any()
+        diverged = flat.logits(torch.tensor([[float("nan")], [1.0]]))
+        assert diverged[0].isnan().all()
+        assert not diverged[1].isnan().any()
 
 
 def test_one_row_more_than_a_batch_has_its_place():

@@ -137,11 +137,11 @@ def test_divergence_is_that_of_train(engine):
     x[task.train[0]] = 3e38
     broken = Task(**{**task.__dict__, "X": x})
     bad = {**POINT, "normalization": "none"}
-    [lost] = train_many(broken, [(bad, 0)], space=SPACE, epochs=4, record=(2, 4), engine=engine)
+    [together] = train_many(broken, [(bad, 0)], space=SPACE, epochs=4, record=(2, 4), engine=engine)
     alone = train(broken, bad, space=SPACE, epochs=4)
-    assert lost.diverged
+    assert together.diverged
     assert alone.diverged
-    for row, expected in zip(lost.curve, alone.curve[1::2], strict=True):
+    for row, expected in zip(together.curve, alone.curve[1::2], strict=True):
         assert_like(row, expected, accuracies=0.0)
 
 

@@ -105,7 +105,7 @@ def test_divergence_is_a_row_and_not_an_error():
     )  # fmt: skip
     assert result.diverged
     assert len(result.curve) == 6
-    # Reported up to the epoch at which all was lost, and the callers hear no more of it.
+    # Reported up to the epoch at which the network diverged for good, and no further.
     assert reported == list(range(1, len(reported) + 1))
     assert len(reported) < 6
     last = result.curve[-1]

@@ -183,7 +183,8 @@ def _describe_dropout(row: np.void, dropout: SeededDropout) -> None:
     row["keep_probability"] = keep = 1.0 - dropout.p
     row["keep_below"] = _dropout.threshold(keep)
     row["dropout_key"] = dropout.draws.key
-    row["weyl_step"], row["mix_1"], row["mix_2"] = _dropout.STEP, _dropout.MIX_1, _dropout.MIX_2
+    row["weyl_step"] = _dropout.WEYL_STEP
+    row["mix_1"], row["mix_2"] = _dropout.MIX_1, _dropout.MIX_2
 
 
 def _run(kernel: Any, **arguments: object) -> None:
