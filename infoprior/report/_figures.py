@@ -56,8 +56,9 @@ def regret_figure(report: pd.DataFrame, shown: Mapping[tuple[str, str], str]) ->
 
     Args:
         report: columns search ("replay", "live" or "pruned", with "_free" where costs are left
-            out), predictor, inputs, budget (full trainings), regret, low, high, n_tasks; rows
-            without a regret (nothing was searched yet) are left out.
+            out), predictor, inputs, budget (full trainings), regret, low, high, n_tasks, and
+            p_holm, if it is to be said; rows without a regret (nothing was searched yet) are left
+            out.
         shown: (predictor, inputs) -> label, in the order of the legend.
 
     Raises:
@@ -92,7 +93,7 @@ def regret_figure(report: pd.DataFrame, shown: Mapping[tuple[str, str], str]) ->
                 rows["budget"], rows["low"], rows["high"], color=colour, alpha=0.12, lw=0
             )
         n = int(part["n_tasks"].max())
-        ax.set_title(f"{_SEARCHES[search]}\n{n} held-out tasks", fontsize=10)
+        ax.set_title(f"{_SEARCHES[search]}\n{n} held-out tasks{_least_p(part, shown)}", fontsize=10)
         ax.set_xscale("log", base=2)
         budgets = sorted(report["budget"].unique())
         ax.set_xticks(budgets, [f"{b:g}" for b in budgets])
@@ -107,6 +108,15 @@ def regret_figure(report: pd.DataFrame, shown: Mapping[tuple[str, str], str]) ->
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     return figure
+
+
+def _least_p(rows: pd.DataFrame, shown: Mapping[tuple[str, str], str]) -> str:
+    """What tells a reader how far the lines of a panel are noise."""
+    there = [key in shown for key in zip(rows["predictor"], rows["inputs"], strict=True)]
+    if "p_holm" not in rows or rows["p_holm"][there].isna().all():
+        return ""
+    p = float(rows["p_holm"][there].min())
+    return ", least p against static " + ("< 0.001" if p < 0.001 else f"{p:.2f}")
 
 
 def differences_figure(long: pd.DataFrame) -> Figure:

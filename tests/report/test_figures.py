@@ -42,6 +42,18 @@ def test_regret_figure_draws_each_prior_in_each_search():
         assert np.allclose(lines["uniform"].get_xydata(), [[1, 0.5], [4, 0.125], [16, 0.03125]])
 
 
+@pytest.mark.parametrize(("p", "said"), [(0.0004, "< 0.001"), (0.6, "0.60")])
+def test_regret_figure_says_whether_any_line_differs_from_the_static_prior(p, said):
+    rows = report()
+    rows["p_holm"] = np.where(rows["predictor"] == "static", np.nan, 0.9)
+    rows.loc[rows["predictor"] == "uniform", "p_holm"] = p
+    shown = {("uniform", "nothing"): "uniform", ("static", "nothing"): "static"}
+    for ax in regret_figure(rows, shown).axes:
+        assert ax.get_title().endswith(f"9 held-out tasks, least p against static {said}")
+    alone = {("static", "nothing"): "static"}
+    assert all("least p" not in ax.get_title() for ax in regret_figure(rows, alone).axes)
+
+
 def test_differences_figure_leaves_the_reference_out_and_marks_significance():
     rows = []
     for inputs, p in (("nothing", np.nan), ("mi", 0.01), ("mi-shuffled", 0.9)):
