@@ -147,8 +147,8 @@ def test_compilation_says_so_and_only_where_nothing_is_kept(
         before = len(shown(terminal))
         kernel = runpy.run_path(str(tmp_path / "kernels_of_a_test.py"))["kernel"]
         with progress_line("training", **options):
-            compiled._run(kernel, 1)
-            compiled._run(kernel, 2)
+            compiled._run(kernel, x=1)
+            compiled._run(kernel, x=2)
         return shown(terminal)[before:]
 
     assert run_anew().count("compiling") == 1
