@@ -1,8 +1,8 @@
 """One search of the priors benchmark: an Optuna study over a table, by any of the methods.
 
-Costs are epochs. A trial is told its validation value at each rung it passes and goes on until
-Optuna's HyperbandPruner (1 to 27 epochs, eta 3) stops it; where trials are promoted, they go on
-from a paused one. So only new epochs are ever charged. Where the table has one rung, there is no
+Costs are epochs. A trial is told its validation value at each rung it passes and runs until
+Optuna's HyperbandPruner (1 to 27 epochs, eta 3) stops it; promoted trials continue a paused
+one. So only new epochs are ever charged. Where the table has one rung, there is no
 pruner and each trial is a full training. All methods get the same seed for a (task, seed).
 """
 
@@ -109,7 +109,7 @@ def search(
         pruner = RungPruner(full)
     study = optuna.create_study(
         storage=storage,
-        study_name=f"{data.task}/{seed}",  # Hyperband's brackets hang on it
+        study_name=f"{data.task}/{seed}",  # Hyperband's brackets depend on it
         direction="maximize",
         sampler=sampler,
         pruner=pruner,

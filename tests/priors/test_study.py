@@ -43,7 +43,7 @@ def run(n: int, storage: Any = "memory", name: str = "study", **more: Any) -> li
 
 
 def worker(storage: Path, n: int, name: str) -> None:
-    """Go on to n trials in a process of its own."""
+    """Continue to n trials in a process of its own."""
     command = [sys.executable, "-W", "ignore", "-m", "tests.priors.workers"]
     arguments = [str(storage), name, str(n), f"{storage}.log"]
     subprocess.run([*command, *arguments], cwd=ROOT, check=True)

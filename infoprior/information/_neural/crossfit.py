@@ -227,7 +227,7 @@ class _Adam:
         self.step_number = 0
 
     def keep(self, parameters: list[Tensor], rows: Tensor) -> None:
-        """Go on with those critics only, whose parameters are given anew."""
+        """Continue with those critics only, whose parameters are given anew."""
         self.parameters = [p.requires_grad_(True) for p in parameters]
         self.mean = [m[rows] for m in self.mean]
         self.square = [v[rows] for v in self.square]
