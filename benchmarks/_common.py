@@ -7,7 +7,6 @@ import csv
 import hashlib
 import os
 import platform
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -17,9 +16,6 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 PEERS = ROOT / ".venv-peers" / "bin" / "python"
 ROOM = "infoprior.information"
-
-sys.path.insert(0, str(ROOT))
-
 
 THREADS = 1
 

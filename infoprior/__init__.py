@@ -7,45 +7,26 @@ Everything is loaded when it is first used, so that importing this package costs
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from infoprior._lazy import lazy
 
 if TYPE_CHECKING:
-    from infoprior._face import Suggestion, profile, suggest
+    from infoprior._api import Suggestion, profile, suggest
     from infoprior.metadataset import MetaDataset, load_metadataset
     from infoprior.predictors import load_predictor
     from infoprior.priors import (
         Prior,
         PriorSampler,
-        continues,
         fail_stale,
         hyperband_study,
         optimize,
+        resumed_from,
     )
     from infoprior.spaces import SearchSpace, get_space
     from infoprior.tasks import Task, load_task, read_table
 
 __version__ = "0.1.0"
-
-_HOME = {
-    "MetaDataset": "infoprior.metadataset",
-    "Prior": "infoprior.priors",
-    "PriorSampler": "infoprior.priors",
-    "SearchSpace": "infoprior.spaces",
-    "Suggestion": "infoprior._face",
-    "Task": "infoprior.tasks",
-    "continues": "infoprior.priors",
-    "fail_stale": "infoprior.priors",
-    "get_space": "infoprior.spaces",
-    "hyperband_study": "infoprior.priors",
-    "load_metadataset": "infoprior.metadataset",
-    "load_predictor": "infoprior.predictors",
-    "load_task": "infoprior.tasks",
-    "optimize": "infoprior.priors",
-    "profile": "infoprior._face",
-    "read_table": "infoprior.tasks",
-    "suggest": "infoprior._face",
-}
 
 __all__ = [
     "MetaDataset",
@@ -54,7 +35,7 @@ __all__ = [
     "SearchSpace",
     "Suggestion",
     "Task",
-    "continues",
+    "__version__",
     "fail_stale",
     "get_space",
     "hyperband_study",
@@ -64,15 +45,8 @@ __all__ = [
     "optimize",
     "profile",
     "read_table",
+    "resumed_from",
     "suggest",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__"])
+__getattr__, __dir__ = lazy(__name__)

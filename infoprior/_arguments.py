@@ -13,15 +13,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def is_whole(value: Any) -> bool:
+    """Whether it is a whole number: an int or one of NumPy's; `True` is none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def is_real(value: Any) -> bool:
+    """Whether it is a real number: a float, an int or one of NumPy's; `True` is none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
 def whole_number(
     value: Any, name: str, least: int = 0, error: type[ValueError] = ValueError
 ) -> int:
     """A whole number as an int; NumPy's are welcome, `True` is none.
 
+    Args:
+        value: what was given.
+        name: of the argument, for the message.
+        least: lower bound, included.
+        error: what to raise.
+
     Raises:
-        ValueError: of the kind `error`: something else, or less than `least`.
+        ValueError: of the class `error`: something else, or less than `least`.
     """
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+    if not is_whole(value) or value < least:
         raise error(f"{name} = {value!r}: a whole number from {least} on is needed.")
     return int(value)
 
@@ -29,8 +45,13 @@ def whole_number(
 def check_seed(value: Any, error: type[ValueError] = ValueError, name: str = "seed") -> int:
     """A seed as an int, from 0 to 2^63 - 1: all that PyTorch's generators take.
 
+    Args:
+        value: what was given.
+        error: what to raise.
+        name: of the argument, for the message.
+
     Raises:
-        ValueError: of the kind `error`: something else.
+        ValueError: of the class `error`: something else.
     """
     seed = whole_number(value, name, 0, error)
     if seed >= 2**63:
@@ -43,8 +64,14 @@ def epochs_within(
 ) -> list[int]:
     """Epochs from 1 to the last one, in order, each once.
 
+    Args:
+        values: what was given.
+        name: of the argument, for the message.
+        last: the last epoch there is.
+        error: what to raise.
+
     Raises:
-        ValueError: of the kind `error`: something else.
+        ValueError: of the class `error`: something else.
     """
     try:
         epochs = sorted({whole_number(value, name, -(2**63)) for value in values})
@@ -60,10 +87,14 @@ def instance_of(value: Any, kind: type, name: str, remedy: str, error: type[Valu
     """Refuse what is of another type.
 
     Args:
+        value: what was given.
+        kind: the type that is needed.
+        name: of the argument, for the message.
         remedy: what to give, as in "give a Task, as read_table returns it".
+        error: what to raise.
 
     Raises:
-        ValueError: of the kind `error`.
+        ValueError: of the class `error`: `value` is of another type.
     """
     if not isinstance(value, kind):
         raise error(f"{name} is {_said(value)}; {remedy}.")
@@ -80,8 +111,15 @@ def whole_within(
 ) -> int:
     """A whole number from low to high as an int.
 
+    Args:
+        value: what was given.
+        name: of the argument, for the message.
+        low: lower bound, included.
+        high: upper bound, included.
+        error: what to raise.
+
     Raises:
-        ValueError: of the kind `error`: something else.
+        ValueError: of the class `error`: something else.
     """
     whole = whole_number(value, name, low, error)
     if whole > high:
@@ -102,14 +140,18 @@ def real_number(
     """A finite number within bounds, as a float or an int; NumPy's are welcome, `True` is none.
 
     Args:
-        low, high: bounds of the value, both included.
-        above: low itself is excluded.
-        below: high itself is excluded.
+        value: what was given.
+        name: of the argument, for the message.
+        low: lower bound, included.
+        high: upper bound, included.
+        above: the lower bound itself is excluded.
+        below: the upper bound itself is excluded.
+        error: what to raise.
 
     Raises:
-        ValueError: of the kind `error`: something else.
+        ValueError: of the class `error`: something else.
     """
-    if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
+    if is_real(value) and math.isfinite(value):
         plain = int(value) if isinstance(value, Integral) else float(value)
         if (low < plain if above else low <= plain) and (plain < high if below else plain <= high):
             return plain
@@ -122,14 +164,20 @@ def real_number(
 def number_list(
     value: Any, name: str, error: type[ValueError], *, finite: bool = True, least: int = 1
 ) -> NDArray[np.float64]:
-    """A list, array or column of numbers as float64, shape (n,).
+    """A list, array or column of numbers.
 
     Args:
+        value: what was given.
+        name: of the argument, for the message.
+        error: what to raise.
         finite: NaN and infinities are refused.
         least: how many there have to be.
 
+    Returns:
+        shape (n,), float64.
+
     Raises:
-        ValueError: of the kind `error`: something else.
+        ValueError: of the class `error`: something else.
     """
     try:
         array = np.array(value, dtype=np.float64)
@@ -145,10 +193,16 @@ def number_list(
 
 
 def name_list(value: Any, name: str, error: type[ValueError], *, least: int = 0) -> list[str]:
-    """A list, tuple, set or column of names.
+    """A list, tuple, set or column of names, as a list.
+
+    Args:
+        value: what was given.
+        name: of the argument, for the message.
+        error: what to raise.
+        least: how many there have to be.
 
     Raises:
-        ValueError: of the kind `error`: a single text, or something else.
+        ValueError: of the class `error`: a single text, or something else.
     """
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
         raise error(f"{name} is {_said(value)}; give a list of names.")
@@ -163,8 +217,14 @@ def name_list(value: Any, name: str, error: type[ValueError], *, least: int = 0)
 def data_frame(value: Any, name: str, columns: Iterable[str], error: type[ValueError]) -> Any:
     """A data frame that has these columns.
 
+    Args:
+        value: what was given.
+        name: of the argument, for the message.
+        columns: that it needs.
+        error: what to raise.
+
     Raises:
-        ValueError: of the kind `error`: something else, or one that lacks some of them.
+        ValueError: of the class `error`: something else, or one that lacks some of them.
     """
     from pandas import DataFrame
 
@@ -177,8 +237,13 @@ def data_frame(value: Any, name: str, columns: Iterable[str], error: type[ValueE
 def file_path(value: Any, name: str, error: type[ValueError]) -> Path:
     """A path that can name a file or folder.
 
+    Args:
+        value: what was given.
+        name: of the argument, for the message.
+        error: what to raise.
+
     Raises:
-        ValueError: of the kind `error`: something else.
+        ValueError: of the class `error`: something else.
     """
     if not isinstance(value, str | os.PathLike) or not str(value):
         raise error(f"{name} is {_said(value)}; give a path.")

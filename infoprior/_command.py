@@ -42,7 +42,9 @@ def marginals(prior: Any) -> str:
 
 
 def _number(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    from infoprior._arguments import is_real
+
+    if not is_real(value):
         return str(value)
     return f"{value:.3g}"
 

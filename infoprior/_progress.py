@@ -1,4 +1,4 @@
-"""A line on the terminal that says what a call is at, from its third second on."""
+"""A line on the terminal that says what a call is doing, from its third second on."""
 
 from __future__ import annotations
 
@@ -97,9 +97,12 @@ def progress_line(
 
     Args:
         description: of the work.
-        total: of its steps, reported by `Stage.advance`; None: not known.
+        total: number of its steps, reported by `Stage.advance`; None: not known.
         show: False: nothing is shown, by blocks within this one neither.
         done: steps that were done before.
+
+    Yields:
+        the stage.
     """
     stage = Stage(description, total, done)
     mine = None

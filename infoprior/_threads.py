@@ -1,4 +1,4 @@
-"""Threads of PyTorch and of matrix products for a while."""
+"""How many threads PyTorch and matrix products use, for the length of a block."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ def _libraries(loaded: frozenset[str]) -> Any:
 def use_threads(n: int) -> Iterator[None]:
     """Let PyTorch, BLAS and OpenMP use n threads inside the block, and as many as before after it.
 
-    More than one pays on a machine that has nothing else to do. Where others compute too, threads
-    wait for each other, and a call takes many times the seconds that it computes.
+    More than one pays on a machine that has nothing else to do. Where other programs compute too,
+    threads wait for each other, and a call takes many times the seconds that it computes.
 
     The numbers of PyTorch and OpenMP are the calling thread's own, that of BLAS the whole process':
-    of blocks that are open in several Python threads at once, the latest says.
+    of blocks that are open in several Python threads at once, the latest decides.
 
     Args:
         n: from 1 on.
 
     Raises:
-        ValueError: n is no such number.
+        ValueError: n is no whole number from 1 on.
     """
     n = whole_number(n, "threads", least=1)
     libraries = _libraries(frozenset(name for name in _BRINGING if name in sys.modules))

@@ -133,7 +133,7 @@ def suggest(
     The prior file goes into a search: PriorSampler(Prior.load("prior.json")).
     """
     _check_out(out)
-    from infoprior._face import suggest as run
+    from infoprior._api import suggest_for_prepared
     from infoprior.predictors import load_predictor
 
     if static and models is not None:
@@ -162,7 +162,7 @@ def suggest(
         task = _as_profiled(task, predictor, max_train, seed)
     elif data is not None:
         say(f"This predictor says the same of every data set: {data} is not read.")
-    suggestion = run(task, predictor, n=n, seed=seed, progress=progress)
+    suggestion = suggest_for_prepared(task, predictor, n=n, seed=seed, progress=progress)
     print(architectures(suggestion.architectures))
     print(marginals(suggestion.prior))
     if out is not None:
@@ -172,7 +172,7 @@ def suggest(
 
 def _as_profiled(task: Any, predictor: Any, max_train: int | None, seed: int) -> Any:
     """The task as the predictor's training tasks were, said aloud."""
-    from infoprior._face import as_profiled
+    from infoprior._api import as_profiled
 
     most = predictor.profiled.train
     if max_train is not None and len(task.train) > most:
@@ -267,8 +267,8 @@ def profile(
     I(T;Y), h_y is H(Y), the most that mi_ty can be.
     """
     _check_out(out)
-    from infoprior._face import profile as run
-    from infoprior.parallel import write_atomically
+    from infoprior.files import write_atomically
+    from infoprior.profiles import profile_task
 
     task = _read(
         data,
@@ -283,7 +283,7 @@ def profile(
         progress,
     )
     say(f"{task.name}: {shape(task)}. Training and profiling the probes ...")
-    rows = run(task, seed=seed, progress=progress)
+    rows = profile_task(task, seed=seed, progress=progress).layers
     columns = ["architecture", "layer", "width", "n", "mi_xt", "sigma", "mi_ty", "h_y", "flags"]
     print(rows[columns].to_string(index=False, float_format=lambda v: f"{v:.3f}"))
     if out is not None:
@@ -313,7 +313,7 @@ def _read(
     progress: bool,
 ) -> Any:
     """The task of the user's table; a ValueError where it is too small to be profiled."""
-    from infoprior._face import check_rows
+    from infoprior._api import check_rows
     from infoprior.tasks import read_table
 
     task = read_table(

@@ -18,7 +18,8 @@ FILES = ("README.md", "LICENSE", "__init__.py", "example.py")
 
 
 def _all_but_modules(folder: str, names: list[str]) -> list[str]:
-    return [name for name in names if not name.endswith(".py")]
+    kept = [p.name for p in Path(folder).iterdir() if p.suffix == ".py" or p.is_dir()]
+    return [name for name in names if name not in kept or name == "__pycache__"]
 
 
 def bundle(out: Path) -> None:

@@ -43,14 +43,9 @@ import pandas as pd  # noqa: E402
 import pyarrow as pa  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 
-from infoprior.parallel import (  # noqa: E402
-    engine_options,
-    fingerprint,
-    remove_leftovers,
-    source_fingerprint,
-    worker_pool,
-    write_atomically,
-)
+from infoprior.files import remove_leftovers, write_atomically  # noqa: E402
+from infoprior.fingerprints import fingerprint, source_fingerprint  # noqa: E402
+from infoprior.parallel import engine_options, worker_pool  # noqa: E402
 from pipeline.params import read_params  # noqa: E402
 
 DATA = Path("data")

@@ -8,9 +8,9 @@ from importlib.metadata import PackageNotFoundError, version
 
 import pandas as pd
 
+from infoprior.files import write_atomically
 from infoprior.metadataset import MetaDataset, data_card, training_rows
-from infoprior.metadataset._atlas import ATLAS, read_atlas
-from infoprior.parallel import write_atomically
+from infoprior.metadataset._publication import PUBLISHED, read_publication
 from infoprior.spaces import get_space
 
 PACKAGES = (
@@ -21,13 +21,13 @@ PACKAGES = (
 
 def versions() -> dict[str, str]:
     """Versions of the packages that the rows depend on, as far as they are installed."""
-    found = {}
+    installed = {}
     for name in PACKAGES:
         try:
-            found[name] = version(name).split("+")[0]  # 2.13.0+cpu is 2.13.0
+            installed[name] = version(name).split("+")[0]  # 2.13.0+cpu is 2.13.0
         except PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def check_settings() -> None:
@@ -36,7 +36,7 @@ def check_settings() -> None:
     Raises:
         SystemExit: a setting differs.
     """
-    settings = read_atlas(ATLAS).about["settings"]
+    settings = read_publication(PUBLISHED).about["settings"]
     networks, profiles = read_params("networks"), read_params("profiles")
     wanted = {
         "networks.epochs": (networks["epochs"], settings["epochs"]),

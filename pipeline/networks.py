@@ -11,7 +11,8 @@ from functools import lru_cache
 
 import pandas as pd
 
-from infoprior.parallel import fingerprint, run_jobs
+from infoprior.fingerprints import fingerprint
+from infoprior.parallel import run_jobs
 from infoprior.spaces import get_space
 from infoprior.tasks import Task
 
@@ -28,14 +29,14 @@ def train_all(path: str, space: str, points: list[dict], seed: int, epochs: int)
     from infoprior.training import RUNGS, train_many
 
     start = time.perf_counter()
-    found = train_many(
+    trainings = train_many(
         read_task(path),
         [(point, seed) for point in points],
         space=get_space(space),
         epochs=epochs,
         record=sorted({*(rung for rung in RUNGS if rung < epochs), epochs}),
     )
-    return {"curves": [t.curve for t in found], "seconds": time.perf_counter() - start}
+    return {"curves": [t.curve for t in trainings], "seconds": time.perf_counter() - start}
 
 
 def main() -> None:

@@ -168,20 +168,20 @@ def _prior_settings(value: Any) -> Any:
 
 def _learned() -> list[str]:
     from infoprior.predictors import PREDICTORS
-    from pipeline.arms import WITHOUT_INPUTS
+    from pipeline.variants import WITHOUT_INPUTS
 
     return [name for name in PREDICTORS if name not in WITHOUT_INPUTS]
 
 
 def _baselines() -> tuple[str, ...]:
-    from pipeline.arms import WITHOUT_INPUTS
+    from pipeline.variants import WITHOUT_INPUTS
 
     return WITHOUT_INPUTS
 
 
 def _inputs() -> list[str]:
     from infoprior.predictors import INPUTS
-    from pipeline.arms import CONTROL
+    from pipeline.variants import CONTROL
 
     return [*INPUTS, *(f"{name}{CONTROL}" for name, groups in INPUTS.items() if "mi" in groups)]
 
@@ -190,7 +190,7 @@ def _inputs() -> list[str]:
 
 
 def _predictors(section: Mapping[str, Any]) -> None:
-    from pipeline.arms import CONTROL
+    from pipeline.variants import CONTROL
 
     for name in ("uniform", "static"):
         if name not in section["baselines"]:
@@ -237,7 +237,7 @@ SECTIONS: dict[str, dict[str, Rule]] = {
         "engine": optional(one_of(lambda: ("local", "dask", "ray"))),
         "address": optional(text),
     },
-    "atlas": {
+    "published": {
         "synthetic": _COUNT,
         "exclude": many(text),
         "min_rows": _COUNT,

@@ -1,4 +1,4 @@
-"""Stage `priors`: from the scores of the fitted arms to priors, with the settings that act on them.
+"""Stage `priors`: from the scores of the fitted variants to priors, with settings that act on them.
 
 Nothing is fitted here: another temperature, bandwidth, floor or number of components costs seconds.
 """
@@ -17,10 +17,10 @@ from joblib import delayed
 from tqdm import tqdm
 
 from infoprior.evaluation import log_ratio_table
+from infoprior.files import write_atomically
 from infoprior.metadataset import space_from_dict
-from infoprior.parallel import write_atomically
 from infoprior.predictors import load_predictor, make_predictor
-from pipeline.arms import FITTING, Arm
+from pipeline.variants import FITTING, Variant
 
 FIT = ["predictor", "inputs", "shuffle", "refit", "split"]
 
@@ -37,16 +37,16 @@ def priors_of_fit(
         settings: of the prior, and the seed.
     """
     predictor, inputs, _, refit, split = fit
-    arm, points = Arm(predictor, inputs), about["points"]
+    variant, points = Variant(predictor, inputs), about["points"]
     names = scores["point"][scores["task"] == scores["task"].iloc[0]]
     by_task = {str(task): rows["score"].to_numpy() for (task,), rows in groups(scores, ["task"])}
     seeded = settings | {"seed": settings["seed"] + refit}
-    priors = make_predictor(predictor, arm.input_names, **seeded).priors_of_scores(
+    priors = make_predictor(predictor, variant.input_names, **seeded).priors_of_scores(
         space_from_dict(about["space"], "points.json"), [points[name] for name in names], by_task
     )
     recorded = {name: points[name] for name in about["recorded"]}
     table = label(log_ratio_table(priors, recorded), **dict(zip(FIT, fit, strict=True)))
-    kept = split == "test" and not arm.control and not refit
+    kept = split == "test" and not variant.is_control and not refit
     return table, {task: prior.to_dict() for task, prior in priors.items()} if kept else {}
 
 
@@ -69,7 +69,7 @@ def main() -> None:
         ):  # fmt: skip
             tables.append(table)
             for task, prior in kept.items():
-                path = folder / file_name(task) / f"{Arm(*fit[:2]).name}.json"
+                path = folder / file_name(task) / f"{Variant(*fit[:2]).name}.json"
                 write_atomically(path, json.dumps(prior, indent=1) + "\n")
             n_kept += len(kept)
     predictions = pd.concat(tables, ignore_index=True)

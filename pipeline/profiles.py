@@ -11,7 +11,8 @@ from dataclasses import replace
 
 import pandas as pd
 
-from infoprior.parallel import fingerprint, run_jobs
+from infoprior.fingerprints import fingerprint
+from infoprior.parallel import run_jobs
 from infoprior.tasks import Task
 
 CODE = (
@@ -31,15 +32,15 @@ def profile_one(path: str, seed: int, epochs: int, recipe: str, max_rows: int) -
 
     torch.set_num_threads(1)
     start = time.perf_counter()
-    found = profile_task(
+    profile = profile_task(
         Task.load(path),
         seed=seed,
         epochs=epochs,
         recipe=replace(get_recipe(recipe), max_rows=max_rows),
     )
     return {
-        "layers": found.layers.to_dict("records"),
-        "curves": found.curves.to_dict("records"),
+        "layers": profile.layers.to_dict("records"),
+        "curves": profile.curves.to_dict("records"),
         "seconds": time.perf_counter() - start,
     }
 

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from infoprior.fingerprints import fingerprint
 from pipeline.params import read_file
 
-NOT_SETTINGS = ("parallel", "atlas", "track")
+MLRUNS, VIEW = "mlruns", "infoprior"
+"""The folder of MLflow's store, and the name of the list of present runs in it."""
+NOT_SETTINGS = ("parallel", "published", "track")
 """Sections of params.yaml that no result depends on."""
 
 
@@ -58,3 +61,8 @@ def _flat(name: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         return {name: value}
     return {key: v for k, inner in value.items() for key, v in _flat(f"{name}.{k}", inner).items()}
+
+
+def hash_of(*parts: Path | str) -> str:
+    """Of files' contents and of texts, each by itself."""
+    return fingerprint([p.read_bytes() if isinstance(p, Path) else p for p in parts])

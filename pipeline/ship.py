@@ -11,9 +11,9 @@ from pipeline.common import MODELS, read_params  # isort: skip
 import json
 from pathlib import Path
 
-from infoprior.parallel import write_atomically
+from infoprior.files import write_atomically
 from infoprior.predictors import fit_predictor, load_predictor
-from infoprior.predictors._shipped import CHOSEN, SHIPPED, STATIC
+from infoprior.predictors._storage import CHOSEN, SHIPPED, STATIC
 
 
 def main(folder: Path = SHIPPED) -> None:

@@ -7,8 +7,7 @@ import sys
 
 from infoprior.tracking import Store, Tracker, model_url, runs_url
 from pipeline.common import read_params
-from pipeline.project import Project
-from pipeline.track import MLRUNS, VIEW
+from pipeline.project import MLRUNS, VIEW, Project
 
 
 def addresses(server: str, experiment_id: str, model: str) -> str:

@@ -31,8 +31,8 @@ def missing() -> str | None:
 
 def _programs() -> Path | None:
     """The directory of `initdb` and `postgres`: Debian's are not on the path."""
-    found = shutil.which("initdb")
-    for directory in [os.path.dirname(os.path.realpath(found))] if found else []:
+    initdb = shutil.which("initdb")
+    for directory in [os.path.dirname(os.path.realpath(initdb))] if initdb else []:
         return Path(directory)
     for name in sorted(glob.glob(_DEBIAN), reverse=True):
         if os.access(f"{name}/initdb", os.X_OK):

@@ -148,8 +148,8 @@ class Inputs:
         )
 
     def probed(self) -> Any:
-        found = profile_task(self.task, epochs=1, recipe=QUICK)
-        return found.layers.to_csv(), found.curves.to_csv(), dict(found.metafeatures)
+        probed = profile_task(self.task, epochs=1, recipe=QUICK)
+        return probed.layers.to_csv(), probed.curves.to_csv(), dict(probed.metafeatures)
 
     def built(self) -> Any:
         network = SPACE.build(POINT, 13, 3)
@@ -173,12 +173,12 @@ class Inputs:
 
     def many(self, engine: str) -> Any:
         networks = [(POINT, 0), (PROBES["probe-c"], 1)]
-        found = train_many(
+        trained = train_many(
             self.task, networks, space=SPACE, epochs=2, engine=engine, keep=True, snapshots=(1,)
         )
-        kept = [t.network for t in found] + [t.snapshots[1] for t in found]
+        kept = [t.network for t in trained] + [t.snapshots[1] for t in trained]
         weights = [p.detach().sum().item() for network in kept for p in network.parameters()]
-        return [t.curve for t in found], weights
+        return [t.curve for t in trained], weights
 
     def looked_at(self) -> Any:
         prior, rng = self.prior, np.random.default_rng(0)
@@ -213,7 +213,7 @@ CALLS: dict[str, Callable[[Inputs], Any]] = {
     "fit": lambda i: {
         name: array.tolist()
         for name, array in make_predictor("network", "mi", seed=0, steps=5).fit(made())
-        ._need().arrays.items()
+        ._require_fitted().arrays.items()
     },
     "fit trees": lambda i: make_predictor("trees", "all", seed=0, trees=3).fit(made())
     .scores(i.profile).tolist(),

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+def load(name: str) -> ModuleType:
+    return importlib.import_module(f"benchmarks.{name}")
 
 
-def load(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
-    return importlib.import_module(name)
-
-
-def test_interrupted_rows_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    common = load("_common", monkeypatch)
+def test_interrupted_rows_are_left_out(tmp_path: Path) -> None:
+    common = load("_common")
     path = tmp_path / "rows.csv"
     assert common.read_rows(path) == []
     for i in range(3):
@@ -33,7 +29,7 @@ def test_interrupted_rows_are_left_out(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_version_follows_imports_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    common = load("_common", monkeypatch)
+    common = load("_common")
     room = tmp_path / "infoprior" / "information"
     room.mkdir(parents=True)
     (room / "_inputs.py").write_text("A = 1\n")
@@ -49,14 +45,14 @@ def test_a_version_follows_imports_only(tmp_path: Path, monkeypatch: pytest.Monk
     assert common.code_version(name) != first
 
 
-def test_summary_of_errors(monkeypatch: pytest.MonkeyPatch) -> None:
-    accuracy = load("mi_accuracy", monkeypatch)
+def test_summary_of_errors() -> None:
+    report = load("information._accuracy_report")
     rows = [
         {"task": task, "method": "ksg", "error": str(error), "seconds": "2.0"}
         for task, errors in (("a", (0.1, -0.3, 0.2)), ("b", (0.4, 0.4, 1.0)))
         for error in errors
     ]
-    [row] = accuracy._summary(rows)
+    [row] = report.summary(rows)
     assert row["tasks"] == 2
     assert row["mean abs. error"] == pytest.approx((0.2 + 0.4) / 2)
     assert row["bias"] == pytest.approx((0.0 + 0.6) / 2)
@@ -64,8 +60,8 @@ def test_summary_of_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     assert row["seconds"] == pytest.approx(2.0)
 
 
-def test_methods_meet_the_tasks_they_are_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    accuracy = load("mi_accuracy", monkeypatch)
+def test_methods_meet_the_tasks_they_are_for() -> None:
+    accuracy = load("information.mi_accuracy")
     every = {task.kind: task for task in accuracy.tasks(None)}
     fits = {
         method: [kind for kind, task in every.items() if accuracy.applies(method, task)]
@@ -77,17 +73,15 @@ def test_methods_meet_the_tasks_they_are_for(monkeypatch: pytest.MonkeyPatch) ->
     }  # fmt: skip
 
 
-def test_slope_of_a_power(monkeypatch: pytest.MonkeyPatch) -> None:
-    growth = load("mi_growth", monkeypatch)
+def test_slope_of_a_power() -> None:
+    growth = load("information.mi_growth")
     rows = [{"n": n, "seconds": 3e-6 * n**2, "megabytes": 0.0} for n in (10, 100, 1000)]
     assert growth.slope(rows, "n", "seconds") == pytest.approx(2.0)
     assert np.isnan(growth.slope(rows, "n", "megabytes"))
 
 
-def test_balanced_chances_meet_the_means_without_counting_a_row_twice(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    fit = load("_generator_fit", monkeypatch)
+def test_balanced_chances_meet_the_means_without_counting_a_row_twice() -> None:
+    fit = load("metadataset._fit")
     x = np.random.default_rng(0).normal(size=(2000, 2))
     assert np.allclose(fit.balanced_chances(x, x.mean(0), 1200, slack=0.0), 0.6, atol=1e-3)
     assert fit.balanced_chances(x, x.mean(0), 2000, slack=0.0).min() > 0.99
@@ -105,8 +99,8 @@ def test_balanced_chances_meet_the_means_without_counting_a_row_twice(
     assert 0.05 < (loose @ x / loose.sum())[0] < 0.25  # the penalty holds back
 
 
-def test_the_pool_gives_the_tasks_that_are_published(monkeypatch: pytest.MonkeyPatch) -> None:
-    generator = load("generator", monkeypatch)
+def test_the_pool_gives_the_tasks_that_are_published() -> None:
+    generator = load("metadataset.generator")
     from infoprior.metadataset import FITTED_FAMILIES, chosen_tasks
 
     fitted, pool = generator.read(generator.FILE)
@@ -114,15 +108,15 @@ def test_the_pool_gives_the_tasks_that_are_published(monkeypatch: pytest.MonkeyP
     chosen = generator.choose(fitted, pool)
     assert {f"synthetic/{i}" for i in chosen} == set(chosen_tasks())
     # The means that were asked for are nearer than those of the whole pool.
-    fit = load("_generator_fit", monkeypatch)
+    fit = load("metadataset._fit")
     x, target = fit.moments(fitted, pool, ("ranks",))
     kept = np.isin(generator.indices(pool), chosen)
     gaps = [np.abs(rows.mean(0) - target).mean() for rows in (x, x[kept])]
     assert gaps[1] < 0.5 * gaps[0]
 
 
-def test_chances_of_being_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    fit = load("_generator_fit", monkeypatch)
+def test_chances_of_being_kept() -> None:
+    fit = load("metadataset._fit")
     odds = np.random.default_rng(0).lognormal(sigma=1.5, size=400)
     chances = fit.inclusion(odds, 150)
     assert chances.sum() == pytest.approx(150)
@@ -136,8 +130,8 @@ def test_chances_of_being_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.abs(often / 400 - chances).max() < 0.12
 
 
-def test_mean_ranks_of_other_families(monkeypatch: pytest.MonkeyPatch) -> None:
-    fit = load("_generator_fit", monkeypatch)
+def test_mean_ranks_of_other_families() -> None:
+    fit = load("metadataset._fit")
     import pandas as pd
 
     families = pd.Series(["a", "a", "b", "c"])
@@ -147,5 +141,5 @@ def test_mean_ranks_of_other_families(monkeypatch: pytest.MonkeyPatch) -> None:
     rank = fit.ranks(table)
     assert rank[0] == pytest.approx([0, 0.5, 1])
     assert rank[3] == pytest.approx([0, 0.75, 0.75])  # ties share
-    found = fit.leave_family_out(rank, families)
-    assert found[2] == pytest.approx(-0.5)  # (0, 0.625, 0.875) against (1, 0, 0.5)
+    agreements = fit.leave_family_out(rank, families)
+    assert agreements[2] == pytest.approx(-0.5)  # (0, 0.625, 0.875) against (1, 0, 0.5)

@@ -283,7 +283,7 @@ def test_what_the_system_refuses_is_one_line(monkeypatch, capsys, table, error):
     def refuse(*_, **__):
         raise error
 
-    monkeypatch.setattr("infoprior.tasks._tables.read_table", refuse)
+    monkeypatch.setattr("infoprior.tasks._tables.read.read_table", refuse)
     monkeypatch.setattr("infoprior.tasks.read_table", refuse, raising=False)
     assert run(monkeypatch, "profile", table, "-y", "kind") == 2
     assert last_line(capsys) == f"infoprior: a.csv: {error.strerror}"

@@ -94,7 +94,7 @@ def test_a_study_from_the_tree_and_every_form_of_the_prior(hub, tmp_path):
         assert len(sources) == 15
         assert set(sources) <= {"prior", "uniform", "base"}
         assert "prior" in sources
-        assert all(0.0 <= t.user_attrs[hub.PriorSampler.TRUST] <= 1.0 for t in found)
+        assert all(0.0 <= t.user_attrs[hub.PriorSampler.PRIOR_WEIGHT] <= 1.0 for t in found)
 
 
 def test_it_takes_the_same_arguments(hub):
@@ -130,14 +130,15 @@ def test_the_bundle_stands_alone(bundled):
 
 def test_the_bundle_holds_real_files_and_nothing_else(tmp_path, bundled):
     shipped = {p.relative_to(bundled).as_posix() for p in bundled.rglob("*.py")}
-    modules = {p.name for p in Path(infoprior.priors.__file__).parent.glob("*.py")}
+    room = Path(infoprior.priors.__file__).parent
+    modules = {p.relative_to(room).as_posix() for p in room.rglob("*.py")}
+    assert any("/" in name for name in modules)  # with its folders
     assert shipped == {"__init__.py", "example.py"} | {f"_priors/{name}" for name in modules}
     others = {p.name for p in bundled.iterdir()} - {"__init__.py", "example.py", "__pycache__"}
     assert others == {"README.md", "LICENSE", "_priors"}
     assert not any(p.is_symlink() for p in bundled.rglob("*"))
     for name in modules:
-        source = Path(infoprior.priors.__file__).with_name(name)
-        assert (bundled / "_priors" / name).read_bytes() == source.read_bytes()
+        assert (bundled / "_priors" / name).read_bytes() == (room / name).read_bytes()
     assert sorted(bundled.parent.iterdir()) == [bundled]  # no scratch left
 
 

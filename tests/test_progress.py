@@ -15,7 +15,7 @@ import pytest
 from infoprior import _progress
 from infoprior._progress import notice, progress_line, shows_progress
 from infoprior.parallel import run_jobs
-from infoprior.training import _compiled
+from infoprior.training._engines import compiled
 
 
 class Terminal(io.StringIO):
@@ -141,18 +141,18 @@ def test_compilation_says_so_and_only_where_nothing_is_kept(
     terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "kernels_of_a_test.py").write_text(KERNEL)
-    monkeypatch.setattr(_compiled._Compiling, "said", False)
+    monkeypatch.setattr(compiled._Compiling, "said", False)
 
     def run_anew(**options: Any) -> str:
         before = len(shown(terminal))
         kernel = runpy.run_path(str(tmp_path / "kernels_of_a_test.py"))["kernel"]
         with progress_line("training", **options):
-            _compiled._run(kernel, 1)
-            _compiled._run(kernel, 2)
+            compiled._run(kernel, x=1)
+            compiled._run(kernel, x=2)
         return shown(terminal)[before:]
 
     assert run_anew().count("compiling") == 1
-    monkeypatch.setattr(_compiled._Compiling, "said", False)
+    monkeypatch.setattr(compiled._Compiling, "said", False)
     assert "compiling" not in run_anew()  # what the first one has kept is loaded
     (tmp_path / "kernels_of_a_test.py").write_text(KERNEL.replace("x + 1", "x + 2"))
     assert "compiling" not in run_anew(show=False)

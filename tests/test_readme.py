@@ -2,17 +2,21 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.datasets import load_breast_cancer
 
 from infoprior import Prior, get_space
 from infoprior.predictors import make_predictor
 from tests.factories import make_metadataset
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+RESULTS = (Path(__file__).parents[1] / "docs" / "results.md").read_text("utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
@@ -74,7 +78,7 @@ def test_the_published_meta_dataset_loads(capsys):
     assert "learning_rate" in out
 
 
-@pytest.mark.parametrize("name", ["atlas", "images"])
+@pytest.mark.parametrize("name", ["metadataset", "images"])
 def test_the_pages_on_data_run(name, tmp_path, monkeypatch, capsys):
     page = (Path(__file__).parents[1] / "docs" / f"{name}.md").read_text("utf-8")
     monkeypatch.chdir(tmp_path)
@@ -114,6 +118,58 @@ def test_what_make_repro_prints_is_what_the_committed_results_say():
     tracked = json.loads((top / "reports" / "tracked.json").read_text())
     assert f"tasks, digest {tracked['metadataset']}\n" in README
     predictors = pd.read_csv(top / "reports" / "predictors.csv")
-    assert f"\n{len(predictors)} arms, " in README
+    assert f"\n{len(predictors)} variants, " in README
     held_out = json.loads((top / "reports" / "metrics.json").read_text())["tasks"]
-    assert f"{held_out} real tasks of " in README
+    assert f"{held_out} real tasks of " in RESULTS
+
+
+def test_the_table_of_results_is_that_of_the_report():
+    report = pd.read_csv(Path(__file__).parents[1] / "reports" / "predictors.csv")
+    report = report.set_index(["predictor", "inputs"])
+
+    def shown(p):
+        return "" if np.isnan(p) else "< 0.001" if p < 0.0005 else f"{p:.3f}"
+
+    rows = re.findall(r"^\| (\w+)(?:, ([\w-]+))? \| (-?[0-9].*) \|$", RESULTS, flags=re.MULTILINE)
+    assert len(rows) == 12
+    for predictor, inputs, cells in rows:
+        r = report.loc[(predictor, inputs or "nothing")]
+        tau = [r[f"kendall_tau{end}"] for end in ("", "_low", "_high")]
+        assert cells.split(" | ") == [
+            "{:.3f} [{:.2f}, {:.2f}]".format(*tau),
+            f"{r['regret_at_4']:.3f}",
+            shown(r["kendall_tau_p_holm"]),
+            f"{r['test_kendall_tau']:.3f}, {r['test_regret_at_4']:.3f}",
+        ], (predictor, inputs)
+
+
+@pytest.mark.slow  # trains and profiles the probes of a real task
+def test_what_suggest_prints_is_what_it_prints(tmp_path):
+    cpu = Path("/proc/cpuinfo")
+    if not cpu.exists() or "AuthenticAMD" not in cpu.read_text():
+        pytest.skip("the README shows what an AMD processor computes")
+    frame = load_breast_cancer(as_frame=True).frame
+    (tmp_path / "data").mkdir()
+    frame.to_csv(tmp_path / "data" / "cancer.csv", index=False)
+    (command,) = re.findall(r"^\$ (infoprior suggest data/cancer.csv .*)$", README, re.MULTILINE)
+    done = subprocess.run(
+        [sys.executable, "-m", *command.split()], cwd=tmp_path, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() in README
+    for line in done.stderr.strip().splitlines():
+        assert f"\n{line}\n" in README
+
+
+def test_commands_that_the_pages_name_exist():
+    top = Path(__file__).parents[1]
+    pages = [top / "README.md", top / "CONTRIBUTING.md", *(top / "docs").glob("*.md")]
+    for page in pages:
+        text = page.read_text("utf-8")
+        for program in re.findall(r"benchmarks/[\w/]+\.(?:py|md|csv|png)", text):
+            assert (top / program).exists(), f"{page.name}: {program}"
+        for module in re.findall(r"python -m (pipeline[\w.]*)", text):
+            path = top / module.replace(".", "/")
+            assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[\w-]*)?\)", text):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"

@@ -20,8 +20,8 @@ from tests.factories import make_metadataset
 def blas() -> set[int]:
     """Threads of the libraries that NumPy and SciPy brought."""
     # PyTorch's own (MKL) follows torch.set_num_threads, and is tested by its number.
-    found = [lib for lib in threadpool_info() if lib["internal_api"] == "openblas"]
-    return {lib["num_threads"] for lib in found}
+    libraries = [lib for lib in threadpool_info() if lib["internal_api"] == "openblas"]
+    return {lib["num_threads"] for lib in libraries}
 
 
 def test_blas_and_pytorch_obey_and_go_back():

@@ -62,6 +62,12 @@ def score_held_out(
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """`predict_held_out` as far as the scores, which the priors are made of.
 
+    Args:
+        make: a fresh, unfitted predictor.
+        meta: the `MetaDataset` with both sides.
+        held_out: names of the tasks to score; only their profiles reach the predictor.
+        train: names of the tasks to fit on.
+
     Returns:
         the points that have a score, as params dicts, and their scores by task.
 

@@ -1,9 +1,9 @@
-"""A real search: Optuna, its Hyperband pruner, a prior, and networks that are trained.
+"""A real search: Optuna, Hyperband, a prior, and networks that are trained.
 
 Replays answer the same question for many priors at once; this checks that the answer holds where
-nothing is recorded: architectures come from the whole space, and Optuna's asynchronous Hyperband
-decides (Li et al., MLSys 2020, without pausing: a trial is judged when it reaches a rung, against
-those that reached it before).
+nothing is recorded: architectures come from the whole space, and Hyperband decides, by promotion as
+in `hyperband_study`, or by Optuna's own pruner (Li et al., MLSys 2020, without pausing: a trial is
+judged when it reaches a rung, against those that reached it before).
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from infoprior._arguments import (
 )
 from infoprior.evaluation._errors import EvaluationError
 from infoprior.evaluation._metrics import RegretScale
-from infoprior.evaluation._replay import rungs
-from infoprior.priors import PriorError, fail_stale, hyperband_study
+from infoprior.evaluation._replay import epochs_at_rungs
+from infoprior.priors import PriorError, fail_stale, hyperband_study, optuna_brackets, resumed_from
 
 if TYPE_CHECKING:
     from infoprior.priors import Prior
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from infoprior.tasks import Task
 
 _BASES = {
+    None: None,
     "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
     "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed),
 }
@@ -49,9 +50,10 @@ def live_study(
     prior: Prior | None,
     *,
     space: SearchSpace,
-    base: str = "random",
-    weight: float = 0.75,
-    valve: bool = True,
+    promote: bool = True,
+    base_sampler: str | None = None,
+    weight: float = 0.25,
+    adaptive: bool = True,
     seed: int = 0,
     budget_epochs: int | None = None,
     n_trials: int | None = None,
@@ -61,19 +63,25 @@ def live_study(
     storage: str | Path | None = None,
     study_name: str | None = None,
 ) -> pd.DataFrame:
-    """Search on a task with Optuna's HyperbandPruner, training real networks.
+    """Search on a task with `hyperband_study`, training real networks.
 
-    The samplers' draws in trial t hang on (seed, t), and the network's seed too: a trial
+    The samplers' draws in trial t depend on (seed, t), and the network's seed too: a trial
     depends on the seed, its number and the trials before it only. So the same call gives the
     same rows, a larger budget the same rows up to the one that the smaller budget cut short,
-    and a study with a ``storage`` that was stopped between trials goes on as if it hadn't been.
+    and a study with a ``storage`` that was stopped between trials continues as if it hadn't been.
+
+    A promoted trial is the network of the trial that was paused, trained further. What is charged
+    are the further epochs, as if its weights had been kept; they are trained again here.
 
     Args:
         task: the data.
         prior: what `PriorSampler` draws from; None for the base sampler alone.
         space: what is searched.
-        base: "random" or "tpe": Optuna's sampler beneath (or instead of) the prior.
-        weight, valve: how much of the sampling the prior gets, see `PriorSampler`.
+        promote: stop trials at rungs and promote the best, see `hyperband_study`; False is Optuna's
+            HyperbandPruner.
+        base_sampler: "random" or "tpe": Optuna's sampler beneath (or instead of) the prior. None:
+            what `hyperband_study` has by default, local search where it promotes, TPE otherwise.
+        weight, adaptive: how much of the sampling the prior gets, see `PriorSampler`.
         seed: everything random.
         budget_epochs: stop when so many epochs are spent, start cost included. It is never
             overrun: the trial that meets it is cut short (state PRUNED, ``cut`` True).
@@ -81,16 +89,17 @@ def live_study(
         max_epochs: a full training; a power of eta.
         eta: reduction factor of Hyperband.
         start_cost: what probes and profiling cost before the first trial, in full trainings.
-        storage: path of an Optuna journal; the study goes on from what it holds. Default: memory.
-        study_name: fixed, because Hyperband's brackets hang on it; default: from task and seed.
+        storage: path of an Optuna journal; the study continues what it holds. Default: memory.
+        study_name: fixed, because Hyperband's brackets depend on it; default: from task and seed.
 
     Returns:
         One row per trial: ``trial`` (number), ``state`` (COMPLETE, PRUNED or FAIL), ``cut``,
-        ``params`` (JSON), ``epochs`` trained, ``cost`` (cumulative, full trainings, start cost
-        included), ``validation_accuracy`` and ``test_accuracy`` of the network at its last
-        epoch, ``incumbent`` (trial number) and ``incumbent_test_accuracy``. The incumbent is
-        the trial of the best validation accuracy among those that reached the highest rung so
-        far, as in `replay`, and its test accuracy that of the network in hand.
+        ``params`` (JSON), ``epochs`` charged, ``reached`` (epochs that the network was trained for
+        altogether), ``cost`` (cumulative, full trainings, start cost included),
+        ``validation_accuracy`` and ``test_accuracy`` of the network at its last epoch,
+        ``incumbent`` (trial number) and ``incumbent_test_accuracy``. The incumbent is the trial of
+        the best validation accuracy among those that reached the highest rung so far, as in
+        `replay`, and its test accuracy that of the network in hand.
 
     Raises:
         EvaluationError: neither a budget nor a number of trials, an unknown base, settings out
@@ -103,12 +112,13 @@ def live_study(
         n_trials = whole_number(n_trials, "n_trials", 1, EvaluationError)
     if budget_epochs is not None:
         budget_epochs = whole_number(budget_epochs, "budget_epochs", 1, EvaluationError)
-    levels = rungs(max_epochs, eta)
-    # Optuna counts brackets with a float logarithm, which for 3^5 loses one.
-    if math.floor(math.log(max_epochs, eta)) + 1 != len(levels):
+    levels = epochs_at_rungs(max_epochs, eta)
+    if not promote and optuna_brackets(max_epochs, reduction_factor=eta) != len(levels):
         raise EvaluationError(f"Optuna miscounts the brackets of max_epochs = {max_epochs}")
-    if base not in _BASES:
-        raise EvaluationError(f"unknown base sampler {base!r}; there are {tuple(_BASES)}")
+    if base_sampler not in _BASES:
+        raise EvaluationError(
+            f"unknown base_sampler {base_sampler!r}; there are 'random' and 'tpe'"
+        )
     if budget_epochs is None and n_trials is None:
         raise EvaluationError("say when to stop: give budget_epochs or n_trials")
     name, memory = study_name or f"{task.name}/{seed}", storage is None
@@ -120,15 +130,15 @@ def live_study(
             reduction_factor=eta,
             direction="maximize",
             storage="memory" if memory else storage,
-            base=_BASES[base],
+            base_sampler=_BASES[base_sampler],
             weight=weight,
-            valve=valve,
-            promote=False,
+            adaptive=adaptive,
+            promote=promote,
             seed=seed,
         )
     except PriorError as error:
         raise EvaluationError(str(error)) from error
-    about = {"task": task.name, "space": space.name, "base": base}
+    about = {"task": task.name, "space": space.name, "base_sampler": base_sampler or "default"}
     if study.user_attrs.setdefault(_ATTRIBUTE, about) != about:
         raise EvaluationError(f"the study {name!r} in {storage} was run with other settings")
     study.set_user_attr(_ATTRIBUTE, about)
@@ -137,10 +147,10 @@ def live_study(
     budget = math.inf if budget_epochs is None else budget_epochs - start_cost * max_epochs
     budget = math.floor(budget + 1e-6) if math.isfinite(budget) else budget
     trials = study.get_trials(deepcopy=False)
-    spent = sum(_epochs(trial) for trial in trials)
+    spent = sum(_charged(trial) for trial in trials)
     number = len(trials)
     while spent < budget and (n_trials is None or number < n_trials):
-        spent += _one_trial(study, task, space, max_epochs, budget - spent, [seed, number, 1])
+        spent += _one_trial(study, task, space, max_epochs, budget - spent, seed)
         number += 1
     return _rows(study.get_trials(deepcopy=False), levels, start_cost)
 
@@ -160,8 +170,8 @@ def regret_curve(
 
     Returns:
         One row per budget: ``budget``, ``incumbent`` (trial number, -1 before the first),
-        ``test_accuracy`` and, with a scale, ``regret`` (both NaN before the first: nothing found
-        is no finding, not even a median one).
+        ``test_accuracy`` and, with a scale, ``regret`` (both NaN before the first: no network
+        is not as good as a median one).
     """
     columns = ("cost", "incumbent", "incumbent_test_accuracy")
     data_frame(rows, "rows", columns, EvaluationError)
@@ -201,15 +211,18 @@ def _one_trial(
     space: SearchSpace,
     max_epochs: int,
     budget: float,
-    entropy: list[int],
+    seed: int,
 ) -> int:
-    """Run one trial within the epochs left; how many it took."""
+    """Run one trial within the epochs left; how many of them it took."""
     from infoprior.training import train
 
     trial = study.ask()
     last: dict[str, Any] = {}
+    before = 0  # epochs that the paused network was trained for
 
     def report(epoch: int, row: Mapping[str, Any]) -> None:
+        if epoch <= before:
+            return
         last.update(
             epochs=epoch,
             validation=float(row["validation_accuracy"]),
@@ -221,14 +234,18 @@ def _one_trial(
             return  # trained to the end: nothing is saved by pruning it now
         if trial.should_prune():
             raise optuna.TrialPruned
-        if epoch >= budget and not row.get("diverged", False):
+        if epoch - before >= budget and not row.get("diverged", False):
             last["cut"] = True
             raise optuna.TrialPruned
 
     try:
         params = space.suggest(trial)
-        network_seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
-        train(task, params, space=space, seed=network_seed, epochs=max_epochs, report=report)
+        first, before = _network(study, trial)
+        network_seed = int(np.random.SeedSequence([seed, first, 1]).generate_state(1)[0])
+        train(
+            task, params, space=space, seed=network_seed, epochs=max_epochs, report=report,
+            progress=False,
+        )  # fmt: skip
     except optuna.TrialPruned:
         _finish(study, trial, last, TrialState.PRUNED)
     except BaseException:
@@ -236,7 +253,18 @@ def _one_trial(
         raise
     else:
         _finish(study, trial, last, TrialState.COMPLETE)
-    return int(last["epochs"])
+    return int(last["epochs"]) - before
+
+
+def _network(study: optuna.Study, trial: Trial) -> tuple[int, int]:
+    """The trial that a trial's network began in, and the epochs that it was trained for so far."""
+    paused = resumed_from(trial)
+    if paused is None:
+        return trial.number, 0
+    trials, first, before = study.get_trials(deepcopy=False), paused.number, paused.step
+    while (paused := resumed_from(trials[first])) is not None:
+        first = paused.number
+    return first, before
 
 
 def _finish(study: optuna.Study, trial: Trial, last: dict[str, Any], state: TrialState) -> None:
@@ -248,9 +276,10 @@ def _finish(study: optuna.Study, trial: Trial, last: dict[str, Any], state: Tria
         study.tell(trial, state=state)
 
 
-def _epochs(trial: FrozenTrial) -> int:
-    """Epochs a trial was trained: of one that failed, those that it reported."""
-    return int(trial.last_step or 0)
+def _charged(trial: FrozenTrial) -> int:
+    """Epochs that a trial was trained: of one that failed, those that it reported."""
+    paused, last = resumed_from(trial), trial.last_step
+    return 0 if last is None else int(last) - (0 if paused is None else paused.step)
 
 
 def _rows(
@@ -259,7 +288,7 @@ def _rows(
     rows = []
     spent, best, incumbent, in_hand = 0, (-1, -1.0), -1, math.nan
     for trial in trials:
-        spent += _epochs(trial)
+        spent += _charged(trial)
         last = trial.user_attrs.get(_ATTRIBUTE, {})
         validation, test = last.get("validation", math.nan), last.get("test", math.nan)
         if last:
@@ -272,7 +301,8 @@ def _rows(
                 "state": trial.state.name,
                 "cut": bool(last.get("cut", False)),
                 "params": json.dumps(trial.params, sort_keys=True),
-                "epochs": _epochs(trial),
+                "epochs": _charged(trial),
+                "reached": int(trial.last_step or 0),
                 "cost": start_cost + spent / levels[-1],
                 "validation_accuracy": validation,
                 "test_accuracy": test,
@@ -280,6 +310,6 @@ def _rows(
                 "incumbent_test_accuracy": in_hand,
             }
         )
-    columns = ["trial", "state", "cut", "params", "epochs", "cost", "validation_accuracy"]
-    columns += ["test_accuracy", "incumbent", "incumbent_test_accuracy"]
+    columns = ["trial", "state", "cut", "params", "epochs", "reached", "cost"]
+    columns += ["validation_accuracy", "test_accuracy", "incumbent", "incumbent_test_accuracy"]
     return pd.DataFrame(rows, columns=columns)

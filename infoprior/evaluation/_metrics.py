@@ -35,6 +35,16 @@ def task_seed(seed: int, task: str) -> int:
 
     Without it all tasks of a shared design would draw the same architectures, and the luck of
     that draw wouldn't average out over tasks.
+
+    Args:
+        seed: of the whole comparison.
+        task: its name.
+
+    Returns:
+        a seed of 32 bits.
+
+    Raises:
+        EvaluationError: the seed is no whole number of at least 0, or the task no name.
     """
     if not isinstance(task, str):
         raise EvaluationError(f"task has to be a name, got a {type(task).__name__}")
@@ -64,6 +74,10 @@ class RegretScale:
     @classmethod
     def of(cls, test: ArrayLike, *, min_gap: float = 1e-9) -> RegretScale:
         """The scale of recorded test accuracies, shape (n,).
+
+        Args:
+            test: recorded test accuracies, shape (n,).
+            min_gap: a gap between best and median at or below this is no scale.
 
         Raises:
             EvaluationError: no architectures, or accuracies that aren't finite.
@@ -119,6 +133,14 @@ def kendall_tau(log_ratio: ArrayLike, test: ArrayLike) -> float:
     A constant ranking, such as the uniform prior's, says nothing: 0, not NaN. The same where
     all test accuracies are equal.
 
+    Args:
+        log_ratio: of the recorded architectures under the prior, relative to uniform, shape
+            (n,), nats.
+        test: their test accuracies, shape (n,), in the same order.
+
+    Returns:
+        tau-b, from -1 to 1; higher is better.
+
     Raises:
         EvaluationError: shapes differ, or values that aren't finite (``-inf`` log-ratios are
             allowed: impossible under the prior).
@@ -140,6 +162,15 @@ def log_ratio_of_best(log_ratio: ArrayLike, test: ArrayLike, *, share: float = 0
     uniform prior, log 2 where the prior doubles their probability, negative where it avoids
     them, ``-inf`` where it rules one of them out. At most log(n / n_best): all of the prior on
     the best, evenly.
+
+    Args:
+        log_ratio: of the recorded architectures under the prior, relative to uniform, shape
+            (n,), nats.
+        test: their test accuracies, shape (n,), in the same order.
+        share: of the architectures that count as the best, above 0 and at most 1.
+
+    Returns:
+        nats; higher is better.
 
     Raises:
         EvaluationError: shapes differ, values that aren't finite, or a share outside (0, 1].
@@ -219,9 +250,19 @@ def task_metrics(
 ) -> dict[str, float | bool]:
     """All metrics of one prior on one task, as one row of a table.
 
+    Args:
+        log_ratio: of the recorded architectures under the prior, relative to uniform, shape
+            (n,), nats.
+        validation, test: accuracies of the architectures, shape (n,), in the same order.
+        ks: numbers of draws whose best is judged.
+        n_draws, seed, min_gap: as of `best_of_k_regret`.
+
     Returns:
         ``kendall_tau``, ``log_ratio_of_best``, ``regret_at_<k>`` for each k that is at most the
         number of architectures, and ``discriminating``.
+
+    Raises:
+        EvaluationError: shapes differ, values that aren't finite, or a number out of range.
     """
     if isinstance(ks, str) or not isinstance(ks, Sequence):
         raise EvaluationError(f"ks has to be a list of whole numbers, got {ks!r}")

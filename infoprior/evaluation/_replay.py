@@ -7,12 +7,13 @@ recorded, many seeds and priors cost milliseconds, and all priors get the same r
 The brackets for R = 27 and eta = 3, in the order they run here, then over again: 4 architectures
 at 27 epochs; 6 at 9, 2 at 27; 12 at 3, 4 at 9, 1 at 27; 27 at 1, 9 at 3, 3 at 9, 1 at 27.
 
-That is Algorithm 1 from the most conservative bracket to the most aggressive. The paper runs them
-the other way round, but its brackets are independent and their order is free (Optuna interleaves
-them). Over a small recorded pool the order matters: the aggressive bracket draws 27 architectures,
-nearly all of a pool of 32, so after it every prior has looked at the same ones, and what a replay
-measured would be successive halving alone. Conservative first, the draws before the pool runs
-short are few and dear, and a prior that knows something shows it from the first training on.
+That is Algorithm 1 (`infoprior.priors.hyperband_brackets`) from the most conservative bracket to
+the most aggressive. The paper runs them the other way round, but its brackets are independent and
+their order is free (Optuna interleaves them). Over a small recorded pool the order matters: the
+aggressive bracket draws 27 architectures, nearly all of a pool of 32, so after it every prior has
+looked at the same ones, and what a replay measured would be successive halving alone. Conservative
+first, the draws before the pool runs short are few and dear, and a prior that knows something shows
+it from the first training on.
 """
 
 from __future__ import annotations
@@ -36,39 +37,28 @@ from infoprior._arguments import (
 )
 from infoprior.evaluation._errors import EvaluationError
 from infoprior.evaluation._metrics import MOST_DRAWS, Floats, RegretScale, drawable, over_recorded
+from infoprior.priors import hyperband_brackets, hyperband_rungs
 
 Ints = NDArray[np.int64]
 _KEYS = ["task", "architecture", "seed", "epoch"]
 
 
-def hyperband_brackets(max_epochs: int = 27, eta: int = 3) -> list[tuple[int, list[int]]]:
-    """Brackets in the order of the paper: (index of the first rung, architectures at each rung).
+def epochs_at_rungs(max_epochs: int, eta: int) -> tuple[int, ...]:
+    """1, eta, eta², …, max_epochs: a replay's rungs, in epochs.
 
-    Most aggressive first; `replay` runs them from the last to the first. Rungs are 1, eta, eta²,
-    …, max_epochs. Li et al. 2018, Algorithm 1: n = ceil((s_max + 1) / (s + 1) · eta^s), then
-    floor(n / eta^i) of them go on to rung i.
+    Args:
+        max_epochs: of a full training; a power of eta.
+        eta: the reduction factor.
 
     Raises:
         EvaluationError: max_epochs isn't a power of eta.
     """
-    s_max = len(rungs(max_epochs, eta)) - 1
-    brackets = []
-    for s in range(s_max, -1, -1):
-        n = -(-(s_max + 1) * eta**s // (s + 1))  # ceil in whole numbers: exact
-        brackets.append((s_max - s, [n // eta**i for i in range(s + 1)]))
-    return brackets
-
-
-def rungs(max_epochs: int, eta: int) -> tuple[int, ...]:
-    """1, eta, eta², …, max_epochs, in epochs."""
     eta = whole_number(eta, "eta", 2, EvaluationError)
     max_epochs = whole_number(max_epochs, "max_epochs", 1, EvaluationError)
-    levels = [1]
-    while levels[-1] < max_epochs:
-        levels.append(levels[-1] * eta)
-    if levels[-1] != max_epochs:
+    levels = hyperband_rungs(max_epochs, reduction_factor=eta)
+    if max_epochs != eta ** (len(levels) - 1):
         raise EvaluationError(f"max_epochs must be a power of eta = {eta}, got {max_epochs}")
-    return tuple(levels)
+    return levels
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +104,7 @@ class RecordedCurves:
             EvaluationError: columns missing, more than one task, repeated rows, a rung that
                 isn't recorded, accuracies outside [0, 1].
         """
-        levels = rungs(max_epochs, eta)
+        levels = epochs_at_rungs(max_epochs, eta)
         accuracies = ["validation_accuracy", "test_accuracy"]
         data_frame(curves, "curves", [*_KEYS, *accuracies], EvaluationError)
         for name in accuracies:
@@ -212,7 +202,7 @@ def replay(
     which is drawing one after the other in proportion to exp(log_ratio); the last bracket may
     find fewer left and runs with those. When all have been drawn once, each further bracket
     draws anew, those that aren't fully trained yet before those that are. Epochs once paid for
-    are never paid again: going on from a rung costs the further epochs only, and an architecture
+    are never paid again: continuing from a rung costs the further epochs only, and an architecture
     drawn again costs nothing up to where it was trained before.
 
     Promotion: the best by validation accuracy at the rung. Incumbent: the best validation
@@ -235,7 +225,7 @@ def replay(
         budgets: in full trainings (``max_epochs`` epochs each).
         start_cost: in full trainings, part of the budget. Of several the searches are replayed
             once: what a start cost leaves of a budget decides only where they are cut.
-        weight: share of the prior; below 1 the rest is uniform over the recorded architectures,
+        weight: of the prior; below 1 the rest is uniform over the recorded architectures,
             as with `PriorSampler` over a random base sampler: every draw is from the mixture.
         seed: random numbers.
 
@@ -346,7 +336,7 @@ def _run(
         values (seeds, n_events): validation accuracy.
     """
     epochs = np.array(recorded.epochs)
-    brackets = hyperband_brackets(recorded.epochs[-1], recorded.eta)[::-1]
+    brackets = hyperband_brackets(len(epochs), recorded.eta)[::-1]
     n = scores.size
     row = np.arange(seeds)[:, None]
     repeat = row % recorded.validation.shape[0]

@@ -138,6 +138,44 @@ def family_folds(tasks: pd.DataFrame, n_folds: int, seed: int) -> list[list[str]
     return [sorted(fold) for fold in folds]
 
 
+def held_out_splits(
+    tasks: pd.DataFrame,
+    n_folds: int,
+    test_fraction: float,
+    seed: int,
+    *,
+    keep: Collection[str] = (),
+) -> dict[str, tuple[list[str], list[str]]]:
+    """The splits that predictors are judged on: folds to choose by, and a test set.
+
+    The test families are held out first; the folds cut the other real families. What is chosen is
+    chosen on the folds, and the test tasks are predicted once, by predictors fitted on all the
+    others. Tasks that are not real help to learn, in every split, and judge nothing.
+
+    Args:
+        tasks: one row per task; columns ``task``, ``family`` and ``kind``.
+        n_folds: number of folds, 2 or more.
+        test_fraction: share of the real tasks to hold out for testing, above 0 and below 1.
+        seed: which split.
+        keep: families that are never held out for testing; they are in the folds.
+
+    Returns:
+        "fold-0", "fold-1", ..., "test" -> (training tasks, held-out tasks).
+
+    Raises:
+        EvaluationError: as `hold_out` and `family_folds`.
+    """
+    development, test = hold_out(tasks, test_fraction, seed, kinds=("real",), keep=keep)
+    real = set(tasks["family"][tasks["kind"] == "real"])
+    table = tasks[tasks["task"].isin(development) & tasks["family"].isin(real)]
+    folds = family_folds(table, n_folds, seed)
+    splits = {
+        f"fold-{i}": ([t for t in development if t not in set(fold)], fold)
+        for i, fold in enumerate(folds)
+    }
+    return {**splits, "test": (development, test)}
+
+
 def _kind_key(kind: str) -> tuple[int, str]:
     return _KIND_ORDER.get(kind, len(_KIND_ORDER)), kind
 

@@ -99,6 +99,13 @@ def wilcoxon(a: ArrayLike, b: ArrayLike, *, families: Sequence[Any] | None = Non
     ties aren't broken by rounding noise. With ``families`` the differences are averaged within
     each family before the test, because the test supposes independent pairs.
 
+    Args:
+        a, b: one number per task each, shape (n_tasks,), in the same order.
+        families: the family of each task, same length; None: each task is its own.
+
+    Returns:
+        the p-value.
+
     Raises:
         EvaluationError: lengths differ, no values, or values that aren't finite.
     """
@@ -221,11 +228,11 @@ def _reference(keys: list[tuple[Any, ...]], reference: str | tuple[str, ...]) ->
     if not isinstance(reference, str | tuple | list):
         raise EvaluationError(f"reference has to be a name or several, got {reference!r}")
     wanted = (reference,) if isinstance(reference, str) else tuple(reference)
-    found = [key for key in keys if key[: len(wanted)] == wanted]
-    if len(found) != 1:
-        problem = "matches no row" if not found else f"is ambiguous: {found}"
+    matching = [key for key in keys if key[: len(wanted)] == wanted]
+    if len(matching) != 1:
+        problem = "matches no row" if not matching else f"is ambiguous: {matching}"
         raise EvaluationError(f"the reference {reference!r} {problem}; there are {keys}")
-    return found[0]
+    return matching[0]
 
 
 def _family_of(table: pd.DataFrame) -> dict[Any, str]:

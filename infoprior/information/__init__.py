@@ -9,18 +9,20 @@ never seen. The room knows nothing of networks, tasks or files.
 >>> rng = np.random.default_rng(0)
 >>> x = rng.normal(size=(2000, 1))
 >>> y = 0.9 * x + np.sqrt(1 - 0.9**2) * rng.normal(size=(2000, 1))
->>> found = estimate(x, y, seed=0)
->>> abs(found.nats - 0.83) < 0.1
+>>> result = estimate(x, y, seed=0)
+>>> abs(result.nats - 0.83) < 0.1
 True
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from infoprior._lazy import lazy
 
 if TYPE_CHECKING:
+    from infoprior.information._api import METHODS, Method, estimate
     from infoprior.information._entropy import entropy
-    from infoprior.information._face import METHODS, Method, estimate
     from infoprior.information._inputs import InformationError, choose_rows
     from infoprior.information._result import FLAGS, Estimate, Estimates
     from infoprior.information._samples import without_rounding_noise
@@ -30,23 +32,6 @@ if TYPE_CHECKING:
         effective_rank,
         entropy_functional,
     )
-
-_HOMES = {
-    "FLAGS": "_result",
-    "METHODS": "_face",
-    "Estimate": "_result",
-    "Estimates": "_result",
-    "InformationError": "_inputs",
-    "Method": "_face",
-    "activation_entropy": "_statistics",
-    "choose_rows": "_inputs",
-    "dead_units": "_statistics",
-    "effective_rank": "_statistics",
-    "entropy": "_entropy",
-    "entropy_functional": "_statistics",
-    "estimate": "_face",
-    "without_rounding_noise": "_samples",
-}
 
 __all__ = [
     "FLAGS",
@@ -65,10 +50,4 @@ __all__ = [
     "without_rounding_noise",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        from importlib import import_module
-
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = lazy(__name__)

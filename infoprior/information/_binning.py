@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from infoprior._arguments import is_whole
 from infoprior.information._inputs import InformationError, generator
 from infoprior.information._result import Estimate
 
@@ -48,7 +49,7 @@ def binning(
     Raises:
         InformationError: bins below 2.
     """
-    if isinstance(bins, bool) or not isinstance(bins, int) or bins < 2:
+    if not is_whole(bins) or bins < 2:
         raise InformationError(f"bins is {bins}; give a whole number from 2 up.")
     labels = y if isinstance(y, Tensor) else None
     estimates = []
@@ -99,5 +100,6 @@ def _estimate(x: Tensor, y: Tensor, continuous: bool, miller_madow: bool) -> Est
 
 
 def _entropy(counts: Tensor, n: int) -> float:
+    """Plug-in entropy of cells in nats, from the counts of those of n rows."""
     counts = counts.double()
     return math.log(n) - ((counts * counts.log()).sum() / n).item()

@@ -85,6 +85,7 @@ def cca(x: Sequence[Tensor], y: Sequence[Tensor], *, seed: int = 0) -> list[Esti
 
 
 def _standardize(samples: Tensor) -> Tensor:
+    """Columns of mean 0 and variance 1; constant columns become zeros."""
     centred = samples - samples.mean(dim=0)
     scale = centred.abs().amax(dim=0)  # first, so that squares of huge values stay finite
     centred = centred / torch.where(scale > 0.0, scale, 1.0)
@@ -93,6 +94,7 @@ def _standardize(samples: Tensor) -> Tensor:
 
 
 def _gaussian(x: Tensor, y: Tensor, method: str, tied: bool = False) -> Estimate:
+    """The information of a Gaussian pair from its canonical correlations, less its bias."""
     n = len(x)
     x, y = x - x.mean(dim=0), y - y.mean(dim=0)
     white_x, white_y = _whitening(x), _whitening(y)
@@ -106,6 +108,7 @@ def _gaussian(x: Tensor, y: Tensor, method: str, tied: bool = False) -> Estimate
 
 
 def _raised(saturated: bool, nats: float, tied: bool) -> tuple[str, ...]:
+    """The flags that are raised."""
     flags = {"saturated": saturated, "below_zero": nats < 0.0, "ties": tied}
     return tuple(flag for flag, up in flags.items() if up)
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from infoprior._arguments import is_whole
 from infoprior.information._copula import FOLDS, check_rows, wishart_bias
 from infoprior.information._elliptical import Copula, fit_copula, from_correlation
 from infoprior.information._inputs import InformationError, generator
@@ -48,12 +49,13 @@ def corrected_ksg(
     Raises:
         InformationError: k or draws out of range; about as many columns as rows.
     """
-    if isinstance(draws, bool) or not isinstance(draws, int) or draws < 1:
+    if not is_whole(draws) or draws < 1:
         raise InformationError(f"draws is {draws}; give a whole number from 1 up.")
     return [_corrected(a, b, seed, k, draws) for a, b in zip(x, y, strict=True)]
 
 
 def _corrected(x: Tensor, y: Tensor, seed: int, k: int, draws: int) -> Estimate:
+    """`corrected_ksg` of one pair."""
     n = len(x)
     (x, tied_x), (y, tied_y) = break_ties(x, seed, "x"), break_ties(y, seed, "y")
     [plain] = ksg([x], [y], seed=seed, k=k)

@@ -75,7 +75,7 @@ class Copula:
         """log r of the pairs (x, y) row by row.
 
         Args:
-            x, y: normal scores (`_ranks.normal_scores`), shapes (B, n, dx) and (B, n, dy), float32
+            x, y: normal scores (`normal_scores`), shapes (B, n, dx) and (B, n, dy), float32
                 or float64.
 
         Returns:
@@ -169,6 +169,7 @@ def fit_copula(
 
 
 def _varying(z: Tensor) -> Tensor:
+    """Which columns vary, shape (B, d)."""
     return (z != 0.0).any(dim=-2)  # (B, d)
 
 
@@ -196,10 +197,12 @@ def _inverse_factor(factor: Tensor) -> Tensor:
 
 
 def _log_det(factor: Tensor) -> Tensor:
+    """log |R|, (B,), of Cholesky factors."""
     return 2.0 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
 
 
 def _scatter(t: Tensor, nu: Tensor, start: Tensor, sweeps: int, ridge: float) -> Tensor:
+    """The scatter of t scores as a correlation matrix, (B, d, d), after so many sweeps."""
     width = _varying(t).sum(-1)
     correlation = start
     # Weights of a Gaussian copula are all one; a large nu stands for it.

@@ -21,6 +21,9 @@ def entropy(y: Any) -> float:
     Args:
         y: labels, shape (n,), whole numbers (any values; they only name the classes).
 
+    Returns:
+        nats, from 0 to log K.
+
     Raises:
         InformationError: y is empty, has another shape, or holds other than whole numbers.
     """

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+
+from infoprior._arguments import is_real, is_whole
 
 MIN_ROWS = 50
 """Fewer rows leave ten to report on: refused."""
@@ -20,11 +21,15 @@ class InformationError(ValueError):
 def positive(value: Any, name: str, what: str) -> float:
     """A finite number above 0.
 
+    Args:
+        value: what was given.
+        name: of the argument, for the message.
+        what: says what to give.
+
     Raises:
-        InformationError: it is none; `what` says what to give.
+        InformationError: it is something else.
     """
-    number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
-    if not number or not 0.0 < float(value) < math.inf:
+    if not is_real(value) or not 0.0 < float(value) < math.inf:
         raise InformationError(f"{name} is {value!r}; give {what} above 0.")
     return float(value)
 
@@ -36,14 +41,23 @@ def generator(seed: int, purpose: str) -> np.random.Generator:
 
 
 def choose_rows(n: int, max_rows: int | None, seed: int) -> np.ndarray:
-    """At most `max_rows` of n rows, drawn by the seed, in ascending order; int64.
+    """At most so many rows, drawn by the seed.
+
+    Args:
+        n: number of rows there are.
+        max_rows: most rows; None for no limit.
+        seed: of the draw.
+
+    Returns:
+        row numbers in ascending order, int64.
 
     Raises:
         InformationError: an argument is no whole number, or below 0 (`max_rows`: 1).
     """
     for name, value, least in (("n", n, 0), ("max_rows", max_rows, 1), ("seed", seed, 0)):
-        whole = isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
-        if not (name == "max_rows" and value is None) and not (whole and value >= least):  # type: ignore[operator]
+        if name == "max_rows" and value is None:
+            continue
+        if not is_whole(value) or value < least:  # type: ignore[operator]
             raise InformationError(f"{name} is {value!r}; give a whole number from {least}.")
     if max_rows is None or n <= max_rows:
         return np.arange(n, dtype=np.int64)

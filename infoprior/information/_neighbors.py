@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from infoprior._arguments import is_whole
 from infoprior.information._inputs import InformationError, generator
 from infoprior.information._ranks import normal_scores, tied_columns
 from infoprior.information._result import Estimate, constant_estimate
@@ -83,6 +84,7 @@ def _counts(x: Tensor, y: Tensor, k: int) -> Tensor:
 
 
 def _closer(distances: Tensor, radius: Tensor) -> Tensor:
+    """How many rows are closer to each than its radius, from distances (m, n)."""
     return torch.lt(distances, radius, out=torch.empty_like(distances)).sum(dim=1)
 
 
@@ -165,7 +167,7 @@ def _ross(x: Tensor, sizes: list[int], seed: int, k: int) -> Estimate:
 
 
 def _check_neighbours(k: int, n: int) -> None:
-    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k < n:
+    if not is_whole(k) or not 1 <= k < n:
         raise InformationError(f"k is {k}; give a whole number of neighbours from 1 to {n - 1}.")
 
 
@@ -185,6 +187,7 @@ def _prepare(samples: Tensor, ranks: bool, seed: int, side: str) -> tuple[Tensor
 
 
 def _estimate(nats: float, method: str, n: int, tied: bool, ceiling: float = math.inf) -> Estimate:
+    """An estimate with its flags."""
     raised = {
         "saturated": nats >= SATURATED * ceiling, "below_zero": nats < 0.0, "ties": tied,
     }  # fmt: skip

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from infoprior._arguments import is_whole
 from infoprior.information._inputs import InformationError, generator, positive
 from infoprior.information._result import Estimate
 
@@ -95,16 +96,18 @@ def noisy(
 
 
 def _check(sigma: float | None, relative: float, draws: int, bounds: str) -> None:
+    """Refuse options out of range."""
     for name, value in (("sigma", sigma), ("relative", relative)):
         if value is not None or name == "relative":
             positive(value, name, "a standard deviation")
-    if isinstance(draws, bool) or not isinstance(draws, int) or draws < 1:
+    if not is_whole(draws) or draws < 1:
         raise InformationError(f"draws is {draws}; give a whole number from 1 up.")
     if bounds not in ("sample", "pairwise"):
         raise InformationError(f"bounds is {bounds!r}; give 'sample' or 'pairwise'.")
 
 
 def _root_mean_square(centred: Tensor) -> Tensor:
+    """Of the units' standard deviations, layer by layer: (K, n, d) -> (K,)."""
     largest = centred.abs().amax(dim=(1, 2))  # so that squares of huge values stay finite
     return largest * (centred / largest[:, None, None]).square().mean(dim=(1, 2)).sqrt()
 
@@ -154,6 +157,7 @@ def _mean(values: Tensor, control: Tensor | None) -> Tensor:
 
 
 def _pairwise(t: Tensor) -> tuple[Tensor, Tensor]:
+    """The bounds of Kolchinsky & Tracey, (K,) each; t: (K, n, d), noise of variance 1."""
     n = t.shape[1]
     values = []
     for factor in (0.125, 0.5):  # Bhattacharyya and Kullback-Leibler of two unit Gaussians
@@ -200,6 +204,7 @@ def _gaussian_channel(t: Tensor) -> Tensor:
 
 
 def _estimate(nats: float, lower: float, upper: float, sigma: float, n: int) -> Estimate:
+    """An estimate with its flags."""
     raised = {
         "saturated": lower > SATURATED * math.log(n),
         "below_zero": nats < 0.0,

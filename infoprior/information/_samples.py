@@ -37,6 +37,7 @@ class Side:
 
     @property
     def n(self) -> int:
+        """Number of rows."""
         return len(self.samples[0])
 
 
@@ -51,8 +52,12 @@ def _is_sequence_of_arrays(values: Any) -> bool:
 def as_tensor(values: Any, name: str) -> Tensor:
     """Numbers as a tensor, its dtype and device kept; whole numbers as int64, exactly.
 
+    Args:
+        values: a tensor, a NumPy array, a data frame, a series or nested lists.
+        name: of the argument, for the message.
+
     Raises:
-        InformationError: something else than numbers.
+        InformationError: it holds something other than numbers.
     """
     if isinstance(values, Tensor):
         return _plain(values.detach(), name)
@@ -147,8 +152,12 @@ def _shortened(array: np.ndarray) -> np.ndarray:
 
 
 def as_side(values: Any, name: str) -> Side:
-    """One side, checked: (n,), (n, d), a stack (K, n, d), maps (n, C, H, W) or (K, n, C, H, W), or
-    a list of K arrays of shapes (n,), (n, d_k) or (n, C, H, W).
+    """One side of the pairs, checked.
+
+    Args:
+        values: (n,), (n, d), a stack (K, n, d), maps (n, C, H, W) or (K, n, C, H, W), or a list of
+            K arrays of shapes (n,), (n, d_k) or (n, C, H, W).
+        name: of the argument, for the message.
 
     Raises:
         InformationError: another shape, lengths that differ, no column, or a value that is not
@@ -252,11 +261,19 @@ def without_rounding_noise(layer: np.ndarray) -> np.ndarray:
 
 
 def is_constant(samples: Tensor) -> bool:
+    """Whether no column varies over the rows; samples of shape (n, ...)."""
     return bool((samples == samples[:1]).all())
 
 
 def as_classes(values: Any, name: str) -> tuple[list[Tensor], bool]:
-    """Labels as classes 0 .. C-1: one int64 tensor (n,) for all, or K of them; and whether K.
+    """Labels as classes 0 .. C-1.
+
+    Args:
+        values: whole numbers of shape (n,), or (K, n).
+        name: of the argument, for the message.
+
+    Returns:
+        int64 tensors of shape (n,), one for all or K of them; and whether there are K.
 
     Raises:
         InformationError: another shape, or other than whole numbers.
@@ -286,10 +303,14 @@ def as_classes(values: Any, name: str) -> tuple[list[Tensor], bool]:
 
 
 def check_lengths(x: int, y: int) -> int:
-    """The one number of rows that both sides share.
+    """The number of rows that both sides share.
+
+    Args:
+        x: rows of the one side.
+        y: rows of the other.
 
     Raises:
-        InformationError: lengths differ, or there are fewer than `MIN_ROWS` rows.
+        InformationError: the numbers differ, or are below `MIN_ROWS`.
     """
     if x != y:
         raise InformationError(f"x has {x} rows, but y has {y}; give pairs.")

@@ -59,10 +59,13 @@ class _Entropy(torch.autograd.Function):
 
 @default_settings()
 def activation_entropy(t: Any) -> float:
-    """Mean of `entropy_functional` over rows and units of a layer, in bits.
+    """Mean of `entropy_functional` over rows and units of a layer.
 
     Args:
         t: activations (before the nonlinearity, for the functional's own reading), shape (n, d).
+
+    Returns:
+        bits, in [0, 1].
     """
     return entropy_functional(_matrix(t)).mean().item()
 
@@ -76,6 +79,9 @@ def effective_rank(t: Any) -> float:
 
     Args:
         t: activations, shape (n, d).
+
+    Returns:
+        from 0 to min(n - 1, d).
     """
     t, dead = _layer(t)
     if bool(dead.all()):
@@ -88,10 +94,13 @@ def effective_rank(t: Any) -> float:
 
 @default_settings()
 def dead_units(t: Any) -> float:
-    """Share of the units whose activation does not vary over the rows, 0 to 1.
+    """Share of the units whose activation does not vary over the rows.
 
     Args:
         t: activations, shape (n, d).
+
+    Returns:
+        from 0 to 1.
     """
     return _layer(t)[1].double().mean().item()
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from infoprior._lazy import lazy
 
 if TYPE_CHECKING:
-    from infoprior.metadataset._atlas import load_metadataset
     from infoprior.metadataset._card import data_card
     from infoprior.metadataset._chosen import FITTED_FAMILIES, chosen_tasks
-    from infoprior.metadataset._dataset import MetaDataset, measured_layers
+    from infoprior.metadataset._dataset import MetaDataset
     from infoprior.metadataset._jobs import published_task
+    from infoprior.metadataset._publication import load_metadataset
     from infoprior.metadataset._published import training_rows
     from infoprior.metadataset._schema import MetaDatasetError
     from infoprior.metadataset._score import score
     from infoprior.metadataset._space_json import space_from_dict, space_to_dict
+    from infoprior.metadataset._tables import measured_layers
 
 __all__ = [
     "FITTED_FAMILIES",
@@ -31,28 +33,4 @@ __all__ = [
     "training_rows",
 ]
 
-_HOME = {
-    "FITTED_FAMILIES": "_chosen",
-    "MetaDataset": "_dataset",
-    "MetaDatasetError": "_schema",
-    "chosen_tasks": "_chosen",
-    "data_card": "_card",
-    "load_metadataset": "_atlas",
-    "measured_layers": "_dataset",
-    "published_task": "_jobs",
-    "score": "_score",
-    "space_from_dict": "_space_json",
-    "space_to_dict": "_space_json",
-    "training_rows": "_published",
-}
-
-
-def __getattr__(name: str) -> Any:
-    # Loaded on first use: pandas and pyarrow cost most of a second.
-    if name in _HOME:
-        return getattr(import_module(f"infoprior.metadataset.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__)

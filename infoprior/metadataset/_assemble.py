@@ -1,4 +1,4 @@
-"""From the results of jobs to the tables of the atlas."""
+"""From the results of jobs to the published tables."""
 
 from __future__ import annotations
 
@@ -43,7 +43,17 @@ def compact(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def architecture_table(space: Any, tasks: Iterable[str], shared: int, own: int) -> pd.DataFrame:
-    """id -> point of every architecture that is trained on one of the tasks."""
+    """id -> point of every architecture that is trained on one of the tasks.
+
+    Args:
+        space: the search space of the architectures.
+        tasks: names of the tasks.
+        shared: how many architectures all tasks share.
+        own: how many each task has of its own.
+
+    Returns:
+        one row per architecture: its id and its parameters.
+    """
     points: dict[str, dict[str, Any]] = {}
     for task in tasks:
         points |= design(space, task, shared, own)

@@ -131,9 +131,9 @@ def _flags(profiles: pd.DataFrame) -> list[str]:
 
 
 def _rises(profiles: pd.DataFrame) -> list[str]:
-    found = data_processing(profiles)
-    found = found[found["layers"] > 1]
-    if found.empty:
+    chains = data_processing(profiles)
+    chains = chains[chains["layers"] > 1]
+    if chains.empty:
         return ["No probe has two layers to compare."]
     lines = [
         "Layers form a chain, along which the data-processing inequality lets neither I(X;T) nor "
@@ -145,7 +145,7 @@ def _rises(profiles: pd.DataFrame) -> list[str]:
         "I(X; T + sigma Z) rises beyond the error | by at most (nats) |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for probe, group in found.groupby("architecture", sort=True):
+    for probe, group in chains.groupby("architecture", sort=True):
         cells = []
         for quantity in ("ty", "xt"):
             beyond = group[group[f"{quantity}_beyond"]]

@@ -1,7 +1,7 @@
 """The tasks of the generator that are published, chosen to resemble real tables.
 
-`python benchmarks/generator.py --fit` wrote it, from the families of `FITTED_FAMILIES` only. Bit i
-of `_CHOSEN`, counted from the lowest, says that "synthetic/<i>" is one of them.
+`python benchmarks/metadataset/generator.py --fit` wrote it, from the families of `FITTED_FAMILIES`
+only. Bit i of `_CHOSEN`, counted from the lowest, says that "synthetic/<i>" is one of them.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ def chosen_tasks(n: int | None = None) -> list[str]:
 
     Raises `MetaDatasetError` where fewer are chosen.
     """
-    found = [f"synthetic/{i}" for i in range(_CHOSEN.bit_length()) if _CHOSEN >> i & 1]
+    names = [f"synthetic/{i}" for i in range(_CHOSEN.bit_length()) if _CHOSEN >> i & 1]
     if n is not None:
         n = whole_number(n, "n", 0, MetaDatasetError)
-    if n is not None and n > len(found):
-        raise MetaDatasetError(f"{len(found)} tasks of the generator are chosen, not {n}")
-    return sorted(found, key=lambda name: zlib.crc32(name.encode()))[:n]
+    if n is not None and n > len(names):
+        raise MetaDatasetError(f"{len(names)} tasks of the generator are chosen, not {n}")
+    return sorted(names, key=lambda name: zlib.crc32(name.encode()))[:n]

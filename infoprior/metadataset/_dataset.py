@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,28 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from optuna.distributions import (
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
 
 from infoprior._arguments import check_seed, file_path, instance_of, name_list
-from infoprior.metadataset._schema import (
-    SCHEMAS,
-    TABLES,
-    Column,
-    MetaDatasetError,
-    check_known,
-    check_table,
+from infoprior.metadataset import _storage
+from infoprior.metadataset._schema import SCHEMAS, TABLES, MetaDatasetError, check_known
+from infoprior.metadataset._shuffle import profile_receivers
+from infoprior.metadataset._tables import (
+    METAFEATURE,
+    check_tables,
+    measured_layers,
+    points_of,
+    same_point,
 )
-from infoprior.profiles._schema import NON_FINITE
 from infoprior.spaces import SearchSpace
 
 if TYPE_CHECKING:
     from infoprior.profiles import TaskProfile
-
-METAFEATURE = "mf_"  # prefix of the metafeature columns of the tasks table
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +60,19 @@ class MetaDataset:
     probe_curves: pd.DataFrame
 
     def __post_init__(self) -> None:
-        frames = {name: getattr(self, name) for name in TABLES}
-        for name, frame in check_tables(self.space, frames).items():
+        for name, frame in check_tables(self.space, self._tables()).items():
             object.__setattr__(self, name, frame)
+
+    @classmethod
+    def _of_checked(cls, space: SearchSpace, tables: Mapping[str, pd.DataFrame]) -> MetaDataset:
+        """A meta-dataset of tables that have been checked, and are not again."""
+        meta = object.__new__(cls)
+        for name, value in ({"space": space} | dict(tables)).items():
+            object.__setattr__(meta, name, value)
+        return meta
+
+    def _tables(self) -> dict[str, pd.DataFrame]:
+        return {name: getattr(self, name) for name in TABLES}
 
     def __repr__(self) -> str:
         return (
@@ -208,19 +211,15 @@ class MetaDataset:
         return self._with(kept)
 
     def _with(self, kept: Mapping[str, pd.DataFrame]) -> MetaDataset:
-        """The same with some rows of its tables: they have been checked, and are not again."""
-        part = object.__new__(type(self))
-        for name in ("space", *TABLES):
-            here = getattr(self, name)
-            value = kept[name].reset_index(drop=True) if name in kept else here
-            object.__setattr__(part, name, value)
-        return part
+        """The same with some rows of its tables only."""
+        rows = {name: frame.reset_index(drop=True) for name, frame in kept.items()}
+        return self._of_checked(self.space, self._tables() | rows)
 
     def join(self, other: MetaDataset) -> MetaDataset:
-        """The tasks of both; where both have a task, `other`'s rows stand for it.
+        """The tasks of both; where both have a task, `other`'s rows replace this one's.
 
-        Architectures of one name are one where their points agree up to rounding; this table's
-        points stand.
+        Architectures of one name are one where their points agree up to rounding; this
+        meta-dataset's points are kept.
 
         Raises:
             MetaDatasetError: the spaces differ, an architecture has another point in each, or the
@@ -234,7 +233,7 @@ class MetaDataset:
             )
         mine, theirs = self.points(), other.points()
         both = [name for name in theirs if name in mine]
-        if differing := [name for name in both if not _agree(mine[name], theirs[name])]:
+        if differing := [name for name in both if not same_point(mine[name], theirs[name])]:
             raise MetaDatasetError(
                 f"The architecture {differing[0]!r} has another point in each meta-dataset; give "
                 "the architectures of one of them other names."
@@ -273,21 +272,13 @@ class MetaDataset:
         Raises:
             MetaDatasetError: fewer than two tasks have a profile.
         """
-        from infoprior.metadataset._shuffle import derangement
-
         seed = check_seed(seed, MetaDatasetError)
-        profiled = sorted(set(self.profiles["task"]))
+        profiled = set(self.profiles["task"])
         if len(profiled) < 2:
             raise MetaDatasetError(
                 f"Shuffling profiles needs two tasks that have one; there are {len(profiled)}."
             )
-        about = self.tasks.set_index("task")
-        rng = np.random.default_rng([seed, len(profiled)])
-        receiver: dict[str, str] = {}
-        for group in _of_a_kind(profiled, about["kind"]):
-            source = derangement([about["family"][task] for task in group], rng)
-            # group[i] receives the rows of group[source[i]].
-            receiver |= {group[j]: group[i] for i, j in enumerate(source)}
+        receiver = profile_receivers(self.tasks[self.tasks["task"].isin(profiled)], seed)
         moved = self.profiles.assign(task=self.profiles["task"].map(receiver))
         moved = moved.sort_values(["task", "architecture", "seed", "epoch", "layer_index"])
         return replace(self, profiles=moved)
@@ -297,9 +288,7 @@ class MetaDataset:
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) over space and tables, whatever the order of rows and columns."""
-        from infoprior.metadataset._storage import digest
-
-        return digest(self)
+        return _storage.digest(self.space, self._tables())
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Write tasks, architectures, curves, profiles, probe_curves and rows as parquet.
@@ -310,11 +299,9 @@ class MetaDataset:
         Raises:
             MetaDatasetError: the folder cannot be written.
         """
-        from infoprior.metadataset._storage import save
-
         folder = file_path(directory, "directory", MetaDatasetError)
         try:
-            save(self, folder)
+            _storage.save(folder, self.space, self._tables(), self.rows(), self.digest)
         except OSError as error:
             raise MetaDatasetError(f"{folder} cannot be written: {error}.") from error
 
@@ -326,95 +313,8 @@ class MetaDataset:
             MetaDatasetError: a file is missing, does not fit its schema, or does not belong to
                 the others (the digest differs).
         """
-        from infoprior.metadataset._storage import load
-
-        return load(file_path(directory, "directory", MetaDatasetError))
-
-
-def measured_layers(profiles: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a profile table that hold numbers: not the zeros of a probe that diverged."""
-    return profiles[~profiles["flags"].str.contains(NON_FINITE).astype(bool)]
-
-
-def _of_a_kind(tasks: Sequence[str], kind: pd.Series) -> list[list[str]]:
-    """The tasks by kind; kinds of a single task are put with the largest."""
-    groups: dict[str, list[str]] = {}
-    for task in tasks:
-        groups.setdefault(str(kind[task]), []).append(task)
-    ordered = sorted(groups.values(), key=lambda group: (-len(group), group))
-    first = ordered[0] + [task for group in ordered[1:] if len(group) == 1 for task in group]
-    return [first, *(group for group in ordered[1:] if len(group) > 1)]
-
-
-def check_tables(
-    space: SearchSpace, frames: Mapping[str, pd.DataFrame], files: Mapping[str, str] | None = None
-) -> dict[str, pd.DataFrame]:
-    """The tables, checked one by one and against each other (see `MetaDataset`)."""
-    files = files or {}
-    checked: dict[str, pd.DataFrame] = {}
-    instance_of(space, SearchSpace, "space", "give one of get_space", MetaDatasetError)
-    if "architecture" in space:
-        raise MetaDatasetError(
-            f"The space {space.name!r} has a parameter 'architecture', which is the name of the id "
-            f"column; rename the parameter."
-        )
-    for name in TABLES:
-        columns = dict(SCHEMAS[name])
-        frame = frames[name]
-        if name == "tasks" and isinstance(frame, pd.DataFrame):
-            columns |= {c: Column("number") for c in frame.columns if c.startswith(METAFEATURE)}
-        elif name == "architectures":
-            columns |= {parameter: Column("any") for parameter in space}
-        checked[name] = check_table(name, frame, columns, files.get(name, ""))
-    known = checked["tasks"]["task"]
-    for name in ("curves", "profiles", "probe_curves"):
-        check_known(name, "task", checked[name]["task"], known, files.get(name, ""))
-    check_known(
-        "curves", "architecture", checked["curves"]["architecture"],
-        checked["architectures"]["architecture"], files.get("curves", ""),
-    )  # fmt: skip
-    points_of(space, checked["architectures"], files.get("architectures", ""))
-    return checked
-
-
-def _agree(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two points are the same one; exp rounds differently on different machines."""
-    return one.keys() == other.keys() and all(
-        math.isclose(value, other[name], rel_tol=1e-9)
-        if isinstance(value, float) and isinstance(other[name], float)
-        else value == other[name]
-        for name, value in one.items()
-    )
-
-
-def points_of(
-    space: SearchSpace, architectures: pd.DataFrame, where: str = ""
-) -> dict[str, dict[str, Any]]:
-    """Architecture id -> params as Python scalars, validated by the space."""
-    columns = {name: architectures[name].tolist() for name in space}
-    points: dict[str, dict[str, Any]] = {}
-    for row, identity in enumerate(architectures["architecture"]):
-        try:
-            params = {n: _scalar(d, columns[n][row]) for n, d in space.items()}
-            points[str(identity)] = space.validate(params)
-        except (ValueError, TypeError) as error:
-            where = f"{where}: " if where else ""
-            raise MetaDatasetError(
-                f"{where}table 'architectures', architecture {identity!r}: {error}"
-            ) from error
-    return points
-
-
-def _scalar(distribution: Any, value: Any) -> Any:
-    """What a table cell stands for: parquet and numpy have their own bools, ints and nulls."""
-    if isinstance(distribution, IntDistribution):
-        return int(value) if float(value).is_integer() else value
-    if isinstance(distribution, FloatDistribution):
-        return float(value)
-    if isinstance(distribution, CategoricalDistribution):
-        if value is None or (isinstance(value, float) and np.isnan(value)):
-            return None
-        for choice in distribution.choices:
-            if choice == value and isinstance(choice, bool) == isinstance(value, bool | np.bool_):
-                return choice
-    return value
+        folder = file_path(directory, "directory", MetaDatasetError)
+        space, tables, digest = _storage.load(folder)
+        meta = cls._of_checked(space, tables)
+        meta.__dict__["digest"] = digest  # where the cached property looks
+        return meta

@@ -1,4 +1,4 @@
-"""The jobs that the atlas is built from: a task, its networks' learning curves, its probes' layers.
+"""The jobs behind the published rows: a task, its networks' learning curves, its probes' layers.
 
 Every function takes plain arguments and returns what JSON can hold: it can run in any worker.
 A **draw** is an independent draw of a task's labels: the seed of its networks and, for real data,
@@ -16,7 +16,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from infoprior._arguments import check_seed
-from infoprior.parallel import source_fingerprint
+from infoprior.fingerprints import source_fingerprint
 from infoprior.training import RUNGS
 
 if TYPE_CHECKING:
@@ -66,7 +66,16 @@ def _published_task(name: str, draw: int) -> Task:
 
 
 def task_row(name: str, draw: int) -> dict[str, Any]:
-    """A task's row of the table of tasks, and the digest of the draw."""
+    """What is known of a task before anything is trained on it.
+
+    Args:
+        name: of the task.
+        draw: of its labels; 0 is the split that the tables describe.
+
+    Returns:
+        `digest` of its rows, `rows` (how many), and of draw 0 `columns`, its row of the table of
+        tasks.
+    """
     from infoprior.tasks import task_columns
 
     task = published_task(name, draw)
@@ -81,6 +90,15 @@ def design(space: SearchSpace, task: str, shared: int, own: int) -> dict[str, di
 
     The first `shared` points of one Sobol design are on every task ("a000", ...); `own` more are
     drawn for this task alone ("<task>#0", ...), so that all tasks together cover the space.
+
+    Args:
+        space: the search space.
+        task: its name.
+        shared: how many architectures all tasks share.
+        own: how many this task has of its own.
+
+    Returns:
+        id -> point.
     """
     import numpy as np
 
@@ -92,7 +110,19 @@ def design(space: SearchSpace, task: str, shared: int, own: int) -> dict[str, di
 def train_job(
     name: str, draw: int, space: str, shared: int, own: int, epochs: int
 ) -> dict[str, Any]:
-    """The learning curves of a task's architectures: the columns of their table."""
+    """The learning curves of a task's architectures: the columns of their table.
+
+    Args:
+        name: of the task.
+        draw: of its labels; the networks' seed.
+        space: name of the search space.
+        shared, own: how many architectures, as of `design`.
+        epochs: of a full training.
+
+    Returns:
+        `curves`, the columns of `CURVE_COLUMNS` as lists; `cpu` and `seconds` that it took;
+        `code`, its sources' fingerprint.
+    """
     from infoprior.spaces import get_space
     from infoprior.training import train_many
 
@@ -100,7 +130,7 @@ def train_job(
     task, where = published_task(name, draw), get_space(space)
     points = design(where, name, shared, own)
     record = [epoch for epoch in RUNGS if epoch <= epochs]
-    found = train_many(
+    trainings = train_many(
         task,
         [(point, draw) for point in points.values()],
         space=where,
@@ -109,7 +139,7 @@ def train_job(
     )
     rows = [
         {"architecture": architecture, **_rounded(row)}
-        for architecture, training in zip(points, found, strict=True)
+        for architecture, training in zip(points, trainings, strict=True)
         for row in training.curve
     ]
     return {
@@ -121,21 +151,30 @@ def train_job(
 
 
 def profile_job(name: str, epochs: int, max_rows: int) -> dict[str, Any]:
-    """The information in the layers of a task's probes, early and at the end, and their curves."""
+    """The information in the layers of a task's probes, early and at the end, and their curves.
+
+    Args:
+        name: of the task.
+        epochs: that the probes are trained for.
+        max_rows: that information is measured on.
+
+    Returns:
+        `layers` and `curves`, columns as lists; `cpu`, `seconds` and `code` as of `train_job`.
+    """
     from infoprior.profiles import get_recipe, profile_images, profile_task
 
     started = time.process_time(), time.perf_counter()
     task = published_task(name)
     images = len(task.shape) == 3
     recipe = get_recipe("maps-short" if images else "tabular")
-    found = (profile_images if images else profile_task)(
+    profile = (profile_images if images else profile_task)(
         task,
         epochs=epochs,
         at=[epoch for epoch in PROFILED if epoch <= epochs],
         record=[epoch for epoch in RUNGS if epoch <= epochs],
         recipe=replace(recipe, max_rows=max_rows),
     )
-    layers, curves = found.layers.drop(columns="task"), found.curves.drop(columns="task")
+    layers, curves = profile.layers.drop(columns="task"), profile.curves.drop(columns="task")
     curves = curves.round({name: LOSS_DIGITS for name in curves if str(name).endswith("_loss")})
     return {
         "layers": {str(c): layers[c].tolist() for c in layers},

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from infoprior.metadataset._atlas import load_metadataset
 from infoprior.metadataset._chosen import chosen_tasks
 from infoprior.metadataset._dataset import MetaDataset
+from infoprior.metadataset._publication import load_metadataset
 from infoprior.metadataset._schema import MetaDatasetError
 
 SYNTHETIC = 1000

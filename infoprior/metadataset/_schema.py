@@ -181,7 +181,17 @@ def _check_column(place: str, series: pd.Series, rule: Column) -> None:
 def check_known(
     table: str, column: str, values: Iterable[str], known: Iterable[str], where: str
 ) -> None:
-    """Raise `MetaDatasetError` where a table names a task or architecture that no table lists."""
+    """Refuse a table that names a task or an architecture that no table lists.
+
+    Args:
+        table, column: where the names stand, for the message.
+        values: the names.
+        known: the names that are listed.
+        where: the file they came from ("" where they came from memory).
+
+    Raises:
+        MetaDatasetError: a name is not listed.
+    """
     unknown = sorted(set(values) - set(known))
     if unknown:
         where = f"{where}: " if where else ""

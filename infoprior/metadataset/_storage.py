@@ -1,10 +1,11 @@
-"""A meta-dataset as a directory of parquet files, and its digest."""
+"""The tables of a meta-dataset as a directory of parquet files, and their digest."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +14,29 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from infoprior._canonical import canonical_text
-from infoprior.metadataset._dataset import MetaDataset, check_tables
+from infoprior.files import remove_leftovers, write_atomically
+from infoprior.fingerprints._canonical import canonical_text
 from infoprior.metadataset._json import read_json
 from infoprior.metadataset._schema import KEYS, TABLES, MetaDatasetError
 from infoprior.metadataset._space_json import space_from_dict, space_to_dict
-from infoprior.parallel import remove_leftovers, write_atomically
+from infoprior.metadataset._tables import check_tables
+from infoprior.spaces import SearchSpace
 
 VERSION = 3
 SCHEMA_FILE = "schema.json"
 
 
-def digest(meta: MetaDataset) -> str:
-    """SHA-256 over the space and, per table, the sorted rows column by column."""
+def digest(space: SearchSpace, tables: Mapping[str, pd.DataFrame]) -> str:
+    """SHA-256 (hex) over the space and, per table, the sorted rows column by column.
+
+    Args:
+        space: of the architectures.
+        tables: name -> table, of `TABLES`.
+    """
     sha = hashlib.sha256()
-    sha.update(json.dumps(space_to_dict(meta.space), sort_keys=True).encode())
+    sha.update(json.dumps(space_to_dict(space), sort_keys=True).encode())
     for name in TABLES:
-        frame = _canonical(name, getattr(meta, name))
+        frame = _canonical(name, tables[name])
         sha.update(f"\n{name} {len(frame)}\n".encode())
         for column in sorted(frame.columns):
             # Escaped where it has to be, so that no name reads as one name and more.
@@ -38,11 +45,25 @@ def digest(meta: MetaDataset) -> str:
     return sha.hexdigest()
 
 
-def save(meta: MetaDataset, directory: Path) -> None:
-    """See `MetaDataset.save`."""
+def save(
+    directory: Path,
+    space: SearchSpace,
+    tables: Mapping[str, pd.DataFrame],
+    rows: pd.DataFrame,
+    digest: str,
+) -> None:
+    """Write every table, the joined rows, and `schema.json` last; each file as a whole.
+
+    Args:
+        directory: where to; it is made.
+        space: of the architectures.
+        tables: name -> table, of `TABLES`.
+        rows: the joined rows, for readers that want one table.
+        digest: of the space and the tables.
+    """
     remove_leftovers(directory)
     for name in (*TABLES, "rows"):
-        frame = meta.rows() if name == "rows" else _canonical(name, getattr(meta, name))
+        frame = rows if name == "rows" else _canonical(name, tables[name])
         # Without pandas' own metadata, which would put its version into the bytes.
         table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
         buffer = pa.BufferOutputStream()
@@ -51,34 +72,40 @@ def save(meta: MetaDataset, directory: Path) -> None:
     schema = {
         "format": "infoprior meta-dataset",
         "version": VERSION,
-        "space": space_to_dict(meta.space),
-        "digest": meta.digest,
+        "space": space_to_dict(space),
+        "digest": digest,
         "units": "nats",
     }
     text = json.dumps(schema, indent=2, sort_keys=True) + "\n"
     write_atomically(directory / SCHEMA_FILE, text)
 
 
-def load(directory: Path) -> MetaDataset:
-    """See `MetaDataset.load`."""
+def load(directory: Path) -> tuple[SearchSpace, dict[str, pd.DataFrame], str]:
+    """What `save` wrote, checked: the space, the tables by name, their digest.
+
+    Raises:
+        MetaDatasetError: a file is missing, does not fit its schema, or does not belong to the
+            others.
+    """
     path = directory / SCHEMA_FILE
     missing = f"{path} does not exist; {directory} holds no finished meta-dataset."
     schema = read_json(path, MetaDatasetError, missing)
     if not isinstance(schema, dict) or schema.get("version") != VERSION:
-        found = schema.get("version") if isinstance(schema, dict) else type(schema).__name__
+        version = schema.get("version") if isinstance(schema, dict) else type(schema).__name__
         raise MetaDatasetError(
-            f"{path}: version {found!r}; this infoprior reads version {VERSION}."
+            f"{path}: version {version!r}; this infoprior reads version {VERSION}."
         )
     space = space_from_dict(schema.get("space"), str(path))
     files = {name: str(directory / f"{name}.parquet") for name in TABLES}
     frames = {name: _read(Path(file)) for name, file in files.items()}
-    meta = MetaDataset(space, **check_tables(space, frames, files))
-    if meta.digest != schema.get("digest"):
+    tables = check_tables(space, frames, files)
+    actual = digest(space, tables)
+    if actual != schema.get("digest"):
         raise MetaDatasetError(
             f"{directory}: the tables do not have the digest that {SCHEMA_FILE} records; a file "
             f"was changed or belongs to another meta-dataset. Build it again."
         )
-    return meta
+    return space, tables, actual
 
 
 def _canonical(name: str, frame: pd.DataFrame) -> pd.DataFrame:

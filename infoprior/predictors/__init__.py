@@ -7,17 +7,17 @@ TreesPredictor(inputs=('mi',), seed=0, not fitted)
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from infoprior._lazy import lazy
 
 if TYPE_CHECKING:
     from infoprior.predictors._base import Predictor
     from infoprior.predictors._errors import PredictorError
     from infoprior.predictors._features import INPUTS, features
-    from infoprior.predictors._make import PREDICTORS, make_predictor
+    from infoprior.predictors._fit import fit_predictor
+    from infoprior.predictors._registry import PREDICTORS, load_predictor, make_predictor
     from infoprior.predictors._settings import PriorSettings
-    from infoprior.predictors._shipped import fit_predictor
-    from infoprior.predictors._storage import load_predictor
 
 __all__ = [
     "INPUTS",
@@ -31,25 +31,4 @@ __all__ = [
     "make_predictor",
 ]
 
-_HOME = {
-    "INPUTS": "_features",
-    "PREDICTORS": "_make",
-    "Predictor": "_base",
-    "PredictorError": "_errors",
-    "PriorSettings": "_settings",
-    "features": "_features",
-    "fit_predictor": "_shipped",
-    "load_predictor": "_storage",
-    "make_predictor": "_make",
-}
-
-
-def __getattr__(name: str) -> Any:
-    # Loaded on first use: pandas and scipy cost most of a second.
-    if name in _HOME:
-        return getattr(import_module(f"infoprior.predictors.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__)

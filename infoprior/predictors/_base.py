@@ -16,6 +16,8 @@ import pandas as pd
 from infoprior._ambient import default_settings
 from infoprior._arguments import file_path, instance_of, name_list, number_list, whole_within
 from infoprior._progress import shows_progress
+from infoprior.predictors import _storage
+from infoprior.predictors._conditions import ProfilingConditions
 from infoprior.predictors._errors import PredictorError
 from infoprior.predictors._features import (
     Standardizer,
@@ -24,9 +26,9 @@ from infoprior.predictors._features import (
     feature_table,
     features,
 )
-from infoprior.predictors._profiled import Profiled
+from infoprior.predictors._fitted import Fitted, TrainingSet
 from infoprior.predictors._settings import AFTER_SCORES, MAX_POINTS, PriorSettings, priors_of
-from infoprior.predictors._targets import Targets, targets
+from infoprior.predictors._targets import targets
 
 if TYPE_CHECKING:
     from typing import Self
@@ -44,42 +46,6 @@ CANDIDATE_SEED = 20190  # of the Sobol design: the same candidates for every pre
 @dataclass(frozen=True)
 class NoSettings:
     """For a predictor that has no settings of its own."""
-
-
-@dataclass(frozen=True)
-class Training:
-    """What `_learn` sees.
-
-    Attributes:
-        x: standardised features of the training tasks, shape (n_tasks, p), float64.
-        encoded: the recorded architectures, shape (n, q), float64 in [0, 1].
-        targets: scores (n_tasks, n), families and weights of the tasks.
-    """
-
-    x: np.ndarray
-    encoded: np.ndarray
-    targets: Targets
-
-
-@dataclass
-class Fitted:
-    """All that fitting leaves behind: what `save` writes.
-
-    Attributes:
-        space: the search space.
-        points: the architectures that get a score: the recorded ones, then the candidates.
-        n_recorded: how many of them were recorded.
-        standardizer: of the features.
-        profiled: how the training tasks were profiled.
-        arrays: what the predictor itself learned, by name.
-    """
-
-    space: SearchSpace
-    points: list[dict[str, Any]]
-    n_recorded: int
-    standardizer: Standardizer
-    profiled: Profiled
-    arrays: dict[str, np.ndarray]
 
 
 class Predictor(ABC):
@@ -125,7 +91,7 @@ class Predictor(ABC):
     # What a predictor adds ---------------------------------------------------------------------
 
     @abstractmethod
-    def _learn(self, training: Training) -> dict[str, np.ndarray]:
+    def _learn(self, training: TrainingSet) -> dict[str, np.ndarray]:
         """What it keeps of the training tasks, as named arrays."""
 
     @abstractmethod
@@ -170,7 +136,7 @@ class Predictor(ABC):
                 f"candidates are more than the {MAX_POINTS} that a prior can be made of; lower "
                 "candidates."
             )
-        training = Training(
+        training = TrainingSet(
             x=standardizer.transform(table),
             encoded=meta.space.encode(goals.points),
             targets=goals,
@@ -180,7 +146,7 @@ class Predictor(ABC):
             points=points,
             n_recorded=len(goals.points),
             standardizer=standardizer,
-            profiled=Profiled.of(meta),
+            profiled=ProfilingConditions.of(meta),
             arrays=self._learn(training),
         )
         return self
@@ -197,7 +163,7 @@ class Predictor(ABC):
             PredictorError: the predictor is not fitted, the profile lacks what it reads, or was
                 measured otherwise than those of the training tasks.
         """
-        fitted, scores = self._need(), self.scores(profile)
+        fitted, scores = self._require_fitted(), self.scores(profile)
         task = "any" if profile is None else profile.task
         named = self.priors_of_scores(fitted.space, fitted.points, {task: scores})
         return named[task]
@@ -208,11 +174,18 @@ class Predictor(ABC):
 
         Nothing of `meta.curves` is read.
 
+        Args:
+            meta: holds the tasks.
+            tasks: their names.
+
+        Returns:
+            task -> its prior.
+
         Raises:
             PredictorError: as `predict`.
             MetaDatasetError: there is no such task.
         """
-        fitted = self._need()
+        fitted = self._require_fitted()
         return self.priors_of_scores(fitted.space, fitted.points, self.score_tasks(meta, tasks))
 
     def score_tasks(self, meta: MetaDataset, tasks: Sequence[str]) -> dict[str, np.ndarray]:
@@ -220,11 +193,18 @@ class Predictor(ABC):
 
         Nothing of `meta.curves` is read.
 
+        Args:
+            meta: holds the tasks.
+            tasks: their names.
+
+        Returns:
+            task -> scores of `points`, shape (n,), in normal quantiles; higher is better.
+
         Raises:
             PredictorError: as `predict`.
             MetaDatasetError: there is no such task.
         """
-        fitted = self._need()
+        fitted = self._require_fitted()
         check_meta(meta)
         tasks = name_list(tasks, "tasks", PredictorError)
         asked = meta.subset(tasks)
@@ -279,10 +259,13 @@ class Predictor(ABC):
     def scores(self, profile: TaskProfile | None = None) -> np.ndarray:
         """Predicted scores of `points`, shape (n,), in normal quantiles; higher is better.
 
+        Args:
+            profile: of the task; None where the predictor reads nothing.
+
         Raises:
             PredictorError: as `predict`.
         """
-        fitted = self._need()
+        fitted = self._require_fitted()
         if profile is None and self.inputs:
             raise PredictorError(
                 f"profile: the predictor {self.name!r} reads {', '.join(self.inputs)} of a task; "
@@ -318,17 +301,39 @@ class Predictor(ABC):
     @property
     def points(self) -> list[dict[str, Any]]:
         """The architectures that get a score: the recorded ones, then the candidates."""
-        return [dict(point) for point in self._need().points]
+        return [dict(point) for point in self._require_fitted().points]
 
     @property
     def space(self) -> SearchSpace:
         """The space of the training architectures."""
-        return self._need().space
+        return self._require_fitted().space
 
     @property
-    def profiled(self) -> Profiled:
+    def profiled(self) -> ProfilingConditions:
         """How the training tasks were profiled: profile new ones in the same way."""
-        return self._need().profiled
+        return self._require_fitted().profiled
+
+    def restore(self, fitted: Fitted, where: str) -> Self:
+        """Take what a fit left behind, instead of fitting.
+
+        Args:
+            fitted: of a predictor of this kind with these inputs and settings.
+            where: it was read, for the message.
+
+        Raises:
+            PredictorError: no score can be had of it: its parts do not belong together.
+        """
+        mixed = f"{where} holds files that do not belong together"
+        x = np.zeros(len(fitted.standardizer.names))
+        try:
+            shapes = {values.shape for values in fitted.standardizer.arrays().values()}
+            scores = self._score(fitted.arrays, x, fitted.space.encode(fitted.points))
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise PredictorError(f"{mixed} ({error}). Fit it again.") from error
+        if shapes != {x.shape} or scores.shape != (len(fitted.points),):
+            raise PredictorError(f"{mixed}. Fit it again.")
+        self._fitted = fitted
+        return self
 
     @default_settings()
     def save(self, directory: str | os.PathLike[str]) -> None:
@@ -337,11 +342,16 @@ class Predictor(ABC):
         Raises:
             PredictorError: the predictor is not fitted, or the folder cannot be written.
         """
-        from infoprior.predictors._storage import save
+        fitted = self._require_fitted()
+        about = {
+            "name": self.name,
+            "inputs": list(self.inputs),
+            "seed": self.seed,
+            "settings": dataclasses.asdict(self.prior_settings) | dataclasses.asdict(self.settings),
+        }
+        _storage.save(file_path(directory, "directory", PredictorError), about, fitted)
 
-        save(self, self._need(), file_path(directory, "directory", PredictorError))
-
-    def _need(self) -> Fitted:
+    def _require_fitted(self) -> Fitted:
         if self._fitted is None:
             raise PredictorError(f"The predictor {self.name!r} is not fitted; call fit first.")
         return self._fitted

@@ -88,7 +88,18 @@ def features(profile: TaskProfile, inputs: str | Sequence[str]) -> dict[str, flo
 
 
 def feature_table(meta: MetaDataset, inputs: Sequence[str]) -> pd.DataFrame:
-    """`features` of every task of a meta-dataset, one row each, in the order of `meta.tasks`."""
+    """`features` of every task of a meta-dataset, one row each, in the order of `meta.tasks`.
+
+    Args:
+        meta: the tasks.
+        inputs: groups.
+
+    Returns:
+        shape (n_tasks, p), the index the tasks' names; NaN where a value is missing.
+
+    Raises:
+        PredictorError: a task lacks a whole group.
+    """
     return _tabulate(
         list(meta.tasks["task"]), tuple(inputs), meta.metafeatures(), meta.profiles,
         meta.probe_curves,
@@ -182,6 +193,10 @@ class Standardizer:
     median: np.ndarray
     mean: np.ndarray
     scale: np.ndarray  # infinite where the training tasks do not vary: the feature then reads 0
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """median, mean and scale by name."""
+        return {"median": self.median, "mean": self.mean, "scale": self.scale}
 
     @classmethod
     def fit(cls, table: pd.DataFrame) -> Standardizer:

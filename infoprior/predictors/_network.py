@@ -19,8 +19,9 @@ import numpy as np
 from infoprior._arguments import real_number, whole_number
 from infoprior._progress import Stage, progress_line
 from infoprior._threads import use_threads
-from infoprior.predictors._base import Predictor, Training
+from infoprior.predictors._base import Predictor
 from infoprior.predictors._errors import PredictorError
+from infoprior.predictors._fitted import TrainingSet
 from infoprior.predictors._settings import positive
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class NetworkPredictor(Predictor):
     extrapolates = True
     Settings: ClassVar[type] = NetworkSettings
 
-    def _learn(self, training: Training) -> dict[str, np.ndarray]:
+    def _learn(self, training: TrainingSet) -> dict[str, np.ndarray]:
         s: NetworkSettings = self.settings
         held_out = holdouts(training.targets.families, s.members, self.seed)
         return train_stack(training, held_out, s, self.seed)
@@ -95,6 +96,11 @@ def holdouts(families: Sequence[str], members: int, seed: int) -> np.ndarray:
     """Which tasks each member does not see: whole families, shape (members, n_tasks), bool.
 
     Nothing is held out where there are fewer than five families.
+
+    Args:
+        families: of each of n_tasks tasks.
+        members: how many networks.
+        seed: deals the families out.
     """
     names, codes = np.unique(np.asarray(families, dtype=str), return_inverse=True)
     held = np.zeros((members, len(families)), dtype=bool)
@@ -107,9 +113,20 @@ def holdouts(families: Sequence[str], members: int, seed: int) -> np.ndarray:
 
 
 def train_stack(
-    training: Training, held_out: np.ndarray, s: NetworkSettings, seed: int
+    training: TrainingSet, held_out: np.ndarray, s: NetworkSettings, seed: int
 ) -> dict[str, np.ndarray]:
-    """Train all members at once; returns each one's best weights, float32, members first."""
+    """Train all members at once, and keep each one's best weights.
+
+    Args:
+        training: features, encoded architectures and targets.
+        held_out: which tasks a member does not see, shape (members, n_tasks), bool.
+        s: settings of the ensemble.
+        seed: of initial weights, dropout and batches.
+
+    Returns:
+        name -> float32 array, members first: `task` (members, p, hidden), `architecture`
+        (members, q, hidden), biases (members, 1, hidden), `weight_2`, `weight_3`.
+    """
     import torch  # noqa: F401  (there before its threads are limited)
 
     with use_threads(1), progress_line("fitting the network", s.steps) as stage:
@@ -117,7 +134,7 @@ def train_stack(
 
 
 def _train_stack(
-    training: Training, held_out: np.ndarray, s: NetworkSettings, seed: int, stage: Stage
+    training: TrainingSet, held_out: np.ndarray, s: NetworkSettings, seed: int, stage: Stage
 ) -> dict[str, np.ndarray]:
     import torch
 

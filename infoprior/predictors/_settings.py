@@ -67,12 +67,32 @@ class PriorSettings:
 
 
 def positive(name: str, value: Any, high: float = math.inf) -> float:
-    """A number above 0 and at most high, or a `PredictorError`."""
+    """A number above 0 and at most `high`.
+
+    Args:
+        name: of the setting, for the message.
+        value: whatever was given.
+        high: the largest allowed value.
+
+    Returns:
+        the number as a float.
+
+    Raises:
+        PredictorError: it is no number in that range.
+    """
     return real_number(value, name, 0.0, high, above=True, error=PredictorError)
 
 
 def weights_of(scores: np.ndarray, settings: PriorSettings) -> np.ndarray:
-    """softmax(scores / temperature) over the best `components` points, zero elsewhere; (n,)."""
+    """softmax(scores / temperature) over the best `components` points, zero elsewhere; (n,).
+
+    Args:
+        scores: of the points, shape (n,), in normal quantiles.
+        settings: temperature and components count.
+
+    Returns:
+        shape (n,), of sum 1.
+    """
     order = np.argsort(-scores, kind="stable")[: settings.components]
     weights = np.zeros(len(scores))
     # Less the maximum, so that exp cannot overflow.
@@ -87,6 +107,15 @@ def priors_of(
     """For each array of scores a mixture of kernels around the points, over a uniform floor.
 
     The kernels are calculated once: only their weights differ.
+
+    Args:
+        space: of the points.
+        points: n params dicts.
+        scores: one array of shape (n,) per prior.
+        settings: of the priors.
+
+    Returns:
+        one prior per array.
     """
     from infoprior.priors import Prior
 

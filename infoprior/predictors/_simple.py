@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from infoprior._arguments import whole_number
-from infoprior.predictors._base import Params, Predictor, Training
+from infoprior.predictors._base import Params, Predictor
 from infoprior.predictors._errors import PredictorError
+from infoprior.predictors._fitted import TrainingSet
 from infoprior.predictors._settings import weights_of
 from infoprior.predictors._targets import average
 
@@ -25,7 +26,7 @@ class UniformPredictor(Predictor):
     name = "uniform"
     reads = False
 
-    def _learn(self, training: Training) -> dict[str, np.ndarray]:
+    def _learn(self, training: TrainingSet) -> dict[str, np.ndarray]:
         return {}
 
     def _score(
@@ -50,7 +51,7 @@ class StaticPredictor(Predictor):
     name = "static"
     reads = False
 
-    def _learn(self, training: Training) -> dict[str, np.ndarray]:
+    def _learn(self, training: TrainingSet) -> dict[str, np.ndarray]:
         return {"average": average(training.targets.scores, training.targets.weights)}
 
     def _score(
@@ -96,7 +97,7 @@ class NearestPredictor(Predictor):
     name = "nearest"
     Settings: ClassVar[type] = NearestSettings
 
-    def _learn(self, training: Training) -> dict[str, np.ndarray]:
+    def _learn(self, training: TrainingSet) -> dict[str, np.ndarray]:
         return {
             "x": training.x,
             "scores": training.targets.scores,

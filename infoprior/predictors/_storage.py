@@ -4,44 +4,69 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from infoprior._ambient import default_settings
-from infoprior._arguments import file_path
+from infoprior.files import write_atomically
 from infoprior.metadataset import MetaDatasetError, space_from_dict, space_to_dict
 from infoprior.metadataset._json import read_json
-from infoprior.parallel import write_atomically
-from infoprior.predictors._base import Fitted, Predictor
+from infoprior.predictors._conditions import ProfilingConditions
 from infoprior.predictors._errors import PredictorError
 from infoprior.predictors._features import Standardizer
-from infoprior.predictors._make import make_predictor
-from infoprior.predictors._profiled import Profiled
-from infoprior.predictors._shipped import SHIPPED, STATIC
+from infoprior.predictors._fitted import Fitted
 from infoprior.spaces import SpaceError
 
 VERSION = 3
 HEADER, ARRAYS, CHOICE = "predictor.json", "arrays.safetensors", "best.json"
+SHIPPED = Path(__file__).parents[1] / "shipped"
+"""The folder of predictors in the installed package, laid out as the pipeline's models/."""
+CHOSEN, STATIC = "chosen", "static"
+"""The folders in it: of the predictor that the pipeline has chosen, and of the static prior."""
 _FEATURES = ("median", "mean", "scale")
 
 
-def save(predictor: Predictor, fitted: Fitted, directory: Path) -> None:
+@dataclass(frozen=True)
+class Saved:
+    """What a folder holds of a predictor.
+
+    Attributes:
+        path: of its header, for messages.
+        name, inputs, seed, settings: what it was made with, unchecked.
+        fitted: what its fit left behind.
+    """
+
+    path: Path
+    name: Any
+    inputs: Any
+    seed: Any
+    settings: Any
+    fitted: Fitted
+
+
+def save(directory: Path, about: Mapping[str, Any], fitted: Fitted) -> None:
     """Write both files, each as a whole, the header last; same predictor, same bytes.
 
     A former header goes first: killed at any time, this leaves no predictor of two halves.
+
+    Args:
+        directory: where to; it is made.
+        about: name, inputs, seed and settings of the predictor.
+        fitted: what its fit left behind.
+
+    Raises:
+        PredictorError: the folder cannot be written.
     """
     from safetensors.numpy import save as to_bytes
 
     header = {
         "format": "infoprior predictor",
         "version": VERSION,
-        "name": predictor.name,
-        "inputs": list(predictor.inputs),
-        "seed": predictor.seed,
-        "settings": dataclasses.asdict(predictor.prior_settings)
-        | dataclasses.asdict(predictor.settings),
+        **about,
         "space": space_to_dict(fitted.space),
         "features": list(fitted.standardizer.names),
         "n_recorded": fitted.n_recorded,
@@ -49,7 +74,7 @@ def save(predictor: Predictor, fitted: Fitted, directory: Path) -> None:
         "points": fitted.points,
     }
     arrays = {f"model/{name}": array for name, array in fitted.arrays.items()}
-    arrays |= {f"features/{n}": getattr(fitted.standardizer, n) for n in _FEATURES}
+    arrays |= {f"features/{name}": array for name, array in fitted.standardizer.arrays().items()}
     tensors = to_bytes({n: np.ascontiguousarray(arrays[n]) for n in sorted(arrays)})
     text = json.dumps(header, indent=1, sort_keys=True) + "\n"
     try:
@@ -60,34 +85,19 @@ def save(predictor: Predictor, fitted: Fitted, directory: Path) -> None:
         raise PredictorError(f"{directory} cannot be written: {error}.") from error
 
 
-@default_settings()
-def load_predictor(
-    directory: str | os.PathLike[str] | None = None, *, static: bool = False
-) -> Predictor:
-    """A fitted predictor: the one that comes with the package, or one that was saved.
+def load(directory: Path) -> Saved:
+    """Read what `save` wrote.
 
     Args:
-        directory: what `Predictor.save` wrote: of one predictor, or of several with a best.json
-            that says which one is meant ({"predictor": "<folder below>"}), as the pipeline leaves
-            them in models/. None: the package's own, fitted on the published rows (`fit_predictor`
-            makes others).
-        static: the package's static prior, which is the same for every data set and costs nothing.
-
-    Returns:
-        a predictor that answers exactly as the saved one did.
+        directory: of one predictor, or of several with a best.json that names one.
 
     Raises:
-        PredictorError: there is none, its version is unknown, or a file is damaged; or both a
-            directory and `static` are given.
+        PredictorError: there is none, its version is unknown, or a file is damaged.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    if static and directory is not None:
-        raise PredictorError("static: is the package's own predictor; give no directory with it.")
-    if directory is None:
-        directory = SHIPPED / STATIC if static else SHIPPED
-    directory = _chosen(file_path(directory, "directory", PredictorError))
+    directory = _chosen(directory)
     path = directory / HEADER
     missing = (
         f"{directory} holds no predictor ({path} does not exist); name the folder of a saved one, "
@@ -104,47 +114,41 @@ def load_predictor(
         arrays = load_file(tensors)
     except (OSError, SafetensorError) as error:
         raise PredictorError(f"{tensors} cannot be read: {error}") from error
-    try:
+    with faults_of(path):
         space = space_from_dict(header["space"], str(path))
-        predictor = make_predictor(
-            header["name"], header["inputs"], seed=header["seed"], **header["settings"]
-        )
-        predictor._fitted = Fitted(
+        fitted = Fitted(
             space=space,
             points=[space.validate(point) for point in header["points"]],
             n_recorded=header["n_recorded"],
             standardizer=Standardizer(
                 tuple(header["features"]), *(arrays[f"features/{n}"] for n in _FEATURES)
             ),
-            profiled=Profiled(**header["profiled"]),
+            profiled=ProfilingConditions(**header["profiled"]),
             arrays={
                 name.removeprefix("model/"): array
                 for name, array in arrays.items()
                 if name.startswith("model/")
             },
         )
+        return Saved(
+            path=path,
+            name=header["name"],
+            inputs=header["inputs"],
+            seed=header["seed"],
+            settings=header["settings"],
+            fitted=fitted,
+        )
+
+
+@contextmanager
+def faults_of(path: Path) -> Iterator[None]:
+    """Name the header as what is at fault for fields that are not there or of another type."""
+    try:
+        yield
     except (KeyError, TypeError, AttributeError) as error:
         raise PredictorError(f"{path} lacks or misspells a field: {error!r}") from error
     except (MetaDatasetError, SpaceError) as error:
         raise PredictorError(f"{path}: {error}") from error
-    _check_whole(predictor, predictor._fitted, path)
-    return predictor
-
-
-def _check_whole(predictor: Predictor, fitted: Fitted, path: Path) -> None:
-    """That header and arrays belong together: a score can be had of them."""
-    x = np.zeros(len(fitted.standardizer.names))
-    try:
-        shapes = {getattr(fitted.standardizer, name).shape for name in _FEATURES}
-        scores = predictor._score(fitted.arrays, x, fitted.space.encode(fitted.points))
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-        raise PredictorError(
-            f"{path.parent} holds files that do not belong together ({error}). Fit it again."
-        ) from error
-    if shapes != {x.shape} or scores.shape != (len(fitted.points),):
-        raise PredictorError(
-            f"{path.parent} holds files that do not belong together. Fit it again."
-        )
 
 
 def _chosen(directory: Path) -> Path:

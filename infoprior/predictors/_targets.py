@@ -82,7 +82,12 @@ def targets(meta: MetaDataset, real_weight: float = 1.0) -> Targets:
 
 
 def average(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted mean over tasks (rows), NaN left out, shape (n,); the lowest score where none is."""
+    """Weighted mean over tasks (rows), NaN left out, shape (n,); the lowest score where none is.
+
+    Args:
+        scores: shape (n_tasks, n); NaN where an architecture was not run.
+        weights: of the tasks, shape (n_tasks,).
+    """
     known = ~np.isnan(scores)
     total = weights @ known
     mean = weights @ np.where(known, scores, 0.0) / np.where(total > 0, total, 1.0)

@@ -13,8 +13,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from infoprior._arguments import whole_number
-from infoprior.predictors._base import Predictor, Training
+from infoprior.predictors._base import Predictor
 from infoprior.predictors._errors import PredictorError
+from infoprior.predictors._fitted import TrainingSet
 from infoprior.predictors._settings import positive
 
 _LEAF = -1
@@ -53,7 +54,7 @@ class TreesPredictor(Predictor):
     extrapolates = True
     Settings: ClassVar[type] = TreesSettings
 
-    def _learn(self, training: Training) -> dict[str, np.ndarray]:
+    def _learn(self, training: TrainingSet) -> dict[str, np.ndarray]:
         from sklearn.ensemble import ExtraTreesRegressor
 
         scores = training.targets.scores
@@ -109,7 +110,15 @@ def forest_arrays(forest: Any) -> dict[str, np.ndarray]:
 
 
 def walk(arrays: Mapping[str, np.ndarray], rows: np.ndarray) -> np.ndarray:
-    """The mean of the trees' answers, shape (n,), for rows of shape (n, p + q), float32."""
+    """The mean of the trees' answers.
+
+    Args:
+        arrays: of `forest_arrays`.
+        rows: shape (n, p + q), float32.
+
+    Returns:
+        shape (n,), float64.
+    """
     feature, threshold = arrays["feature"], arrays["threshold"]
     # All rows of all trees go down together; those that reach a leaf step aside.
     node = np.repeat(arrays["roots"], len(rows))

@@ -3,30 +3,29 @@
 Needs numpy and Optuna only.
 """
 
-from ._entropy import Entropy
 from ._errors import PriorError
-from ._expert import from_expert
-from ._marginal import Marginal
-from ._notes import Paused, continues
-from ._optimize import fail_stale, optimize
+from ._mixture.entropy import Entropy
+from ._mixture.marginal import Marginal
 from ._prior import Prior
-from ._sampler import PriorSampler
-from ._studies import from_studies
-from ._study import hyperband_study
-from ._trials import from_trials
+from ._search.brackets import Bracket, hyperband_brackets, hyperband_rungs, optuna_brackets
+from ._search.runner import fail_stale, optimize
+from ._search.sampler import PriorSampler
+from ._search.study import hyperband_study
+from ._trial import PausedTrial, resumed_from
 
 __all__ = [
+    "Bracket",
     "Entropy",
     "Marginal",
-    "Paused",
+    "PausedTrial",
     "Prior",
     "PriorError",
     "PriorSampler",
-    "continues",
     "fail_stale",
-    "from_expert",
-    "from_studies",
-    "from_trials",
+    "hyperband_brackets",
+    "hyperband_rungs",
     "hyperband_study",
     "optimize",
+    "optuna_brackets",
+    "resumed_from",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import numbers
-import operator
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from ._errors import PriorError
+from ._values import as_int, short
 
 
 def whole(what: str, value: Any, least: int, *others: int, most: int | None = None) -> int:
@@ -20,30 +20,27 @@ def whole(what: str, value: Any, least: int, *others: int, most: int | None = No
     Raises:
         PriorError: it is anything else.
     """
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if isinstance(value, bool) or number is None or (number < least and number not in others):
+    number = as_int(value)
+    if number is None or (number < least and number not in others):
         allowed = " or ".join([f"{least} or more", *map(str, others)])
-        raise PriorError(f"{what}: needs to be an int of {allowed}, got {_short(value)}.")
+        raise PriorError(f"{what}: needs to be an int of {allowed}, got {short(value)}.")
     if most is not None and number > most:
-        raise PriorError(f"{what}: needs to be an int of at most {most}, got {_short(value)}.")
+        raise PriorError(f"{what}: needs to be an int of at most {most}, got {short(value)}.")
     return number
 
 
-def share(what: str, value: Any) -> float:
+def fraction(what: str, value: Any) -> float:
     """A number in [0, 1], numpy's too; PriorError for anything else."""
     real = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not real or not 0.0 <= value <= 1.0:
-        raise PriorError(f"{what}: needs to be in [0, 1], got {_short(value)}.")
+        raise PriorError(f"{what}: needs to be in [0, 1], got {short(value)}.")
     return float(value)
 
 
 def flag(what: str, value: Any) -> bool:
     """True or False, numpy's too; PriorError for anything else."""
     if not isinstance(value, (bool, np.bool_)):
-        raise PriorError(f"{what}: needs to be True or False, got {_short(value)}.")
+        raise PriorError(f"{what}: needs to be True or False, got {short(value)}.")
     return bool(value)
 
 
@@ -53,7 +50,7 @@ def seconds(what: str, value: Any) -> float | None:
         return None
     real = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not real or not value >= 0:
-        raise PriorError(f"{what}: needs seconds of 0 or more or None, got {_short(value)}.")
+        raise PriorError(f"{what}: needs seconds of 0 or more or None, got {short(value)}.")
     try:
         return float(value)
     except OverflowError:
@@ -72,11 +69,3 @@ def trial_of(what: str, value: Any) -> optuna.Trial | FrozenTrial:
     if not isinstance(value, (optuna.trial.BaseTrial, FrozenTrial)):
         raise PriorError(f"{what}: needs an Optuna trial, got {type(value).__name__}.")
     return value  # type: ignore[return-value]
-
-
-def _short(value: Any) -> str:
-    try:
-        text = repr(value)
-    except Exception:  # an int of thousands of digits, or an object that cannot show itself
-        return f"a value of type {type(value).__name__}"
-    return text if len(text) <= 60 else text[:57] + "..."

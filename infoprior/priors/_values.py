@@ -7,6 +7,7 @@ anyone may have written, and a message should not take longer than the file.
 from __future__ import annotations
 
 import math
+import operator
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -112,18 +113,29 @@ def json_numbers(values: list[Any], where: Callable[[int], str]) -> Array:
     return np.array(result, dtype=np.float64)
 
 
+def as_int(value: Any) -> int | None:
+    """An int, Python's or NumPy's, as Python's; None for anything else, True and 2.0 among it."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
 def whole(where: str, value: Any, least: int, most: int | None = None) -> int:
     """`value` as an int in a range; PriorError for anything else, True and 2.0 among it."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+    result = as_int(value)
+    if result is None:
         raise PriorError(f"{where}: needs a whole number, got {short(value)}.")
-    if value < least or (most is not None and value > most):
+    if result < least or (most is not None and result > most):
         span = f"{least} or more" if most is None else f"{least} to {most}"
         raise PriorError(f"{where}: needs to be {span}, got {short(value)}.")
-    return int(value)
+    return result
 
 
-def share(where: str, value: Any) -> float:
-    """`value` as a float in (0, 1]."""
+def positive_fraction(where: str, value: Any) -> float:
+    """`value` as a float in (0, 1]; PriorError with `where` for anything else."""
     result = number(where, value)
     if not 0.0 < result <= 1.0:
         raise PriorError(f"{where}: needs to be in (0, 1], got {short(value)}.")

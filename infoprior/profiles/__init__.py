@@ -8,7 +8,9 @@ comes out is what predictors of priors are fed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from infoprior._lazy import lazy
 
 if TYPE_CHECKING:
     from infoprior.profiles._diagnostics import data_processing
@@ -24,27 +26,6 @@ if TYPE_CHECKING:
         validate_profile,
     )
     from infoprior.profiles._task import PROBES, TaskProfile, profile_task
-
-_HOMES = {
-    "IMAGE_PROBES": "_images",
-    "PROBE_CURVE_COLUMNS": "_schema",
-    "PROBES": "_task",
-    "PROFILE_COLUMNS": "_schema",
-    "PROFILE_FLAGS": "_schema",
-    "RECIPES": "_recipe",
-    "ProfileError": "_schema",
-    "Recipe": "_recipe",
-    "TaskProfile": "_task",
-    "data_processing": "_diagnostics",
-    "get_recipe": "_recipe",
-    "profile_images": "_images",
-    "profile_network": "_network",
-    "profile_networks": "_network",
-    "profile_task": "_task",
-    "recipe_for": "_recipe",
-    "validate_curves": "_schema",
-    "validate_profile": "_schema",
-}
 
 __all__ = [
     "IMAGE_PROBES",
@@ -67,10 +48,4 @@ __all__ = [
     "validate_profile",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        from importlib import import_module
-
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = lazy(__name__)

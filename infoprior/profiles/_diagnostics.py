@@ -75,6 +75,7 @@ COLUMNS = ("rise", "error", "from", "to", "beyond")
 
 
 def _rise(quantity: str, layers: pd.DataFrame) -> dict[str, Any]:
+    """The rise that stands out most among pairs of one network's layers, in order of depth."""
     values = layers[f"mi_{quantity}"].to_numpy(dtype=np.float64)
     names, recipes = layers["layer"].tolist(), layers["recipe"].tolist()
     if quantity == "ty":
@@ -94,5 +95,5 @@ def _rise(quantity: str, layers: pd.DataFrame) -> dict[str, Any]:
         excess = rise - error if np.isfinite(error) else rise
         if excess > most:
             most, best = excess, (rise, error, names[i], names[j])
-    found = (*best, bool(best[0] > best[1]))  # an unknown error is never exceeded
-    return {f"{quantity}_{c}": v for c, v in zip(COLUMNS, found, strict=True)}
+    cells = (*best, bool(best[0] > best[1]))  # an unknown error is never exceeded
+    return {f"{quantity}_{c}": v for c, v in zip(COLUMNS, cells, strict=True)}

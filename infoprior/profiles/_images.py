@@ -95,13 +95,13 @@ def profile_images(
         at: the epochs after which the probes are read.
         record: the epochs that their curves hold; None: every one.
         recipe: how to measure all layers, maps and vectors alike; None is "maps-short".
-        threads: of PyTorch and of matrix products meanwhile, one unless you say otherwise; results
-            are the same only for the same number.
+        threads: of PyTorch and of matrix products during the call; results are the same only
+            for the same number.
         progress: show on the terminal what is done, if it takes more than two seconds.
 
     Raises:
         ProfileError: the task has no images, an epoch lies outside 1..epochs, or another argument
-            cannot be.
+            is invalid.
         InformationError: fewer than 50 training and validation rows together.
     """
     instance_of(task, Task, "task", "give a Task, as load_task returns it", ProfileError)

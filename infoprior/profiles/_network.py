@@ -1,4 +1,4 @@
-"""Networks, read layer by layer."""
+"""Networks, profiled layer by layer."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def profile_network(
         seed: draws rows and everything that the estimators draw.
         recipe: how to measure; None takes `recipe_for` each layer.
         architecture: goes into the column of that name; so does `epoch`.
-        threads: of PyTorch and of matrix products meanwhile, one unless you say otherwise; results
-            are the same only for the same number.
+        threads: of PyTorch and of matrix products during the call; results are the same only
+            for the same number.
         progress: show on the terminal what is done, if it takes more than two seconds.
 
     Returns:
@@ -120,8 +120,8 @@ def profile_networks(
         task: X float32 (n, ...), y int64 (n,), row numbers of its parts.
         seed: draws rows and everything that the estimators draw.
         recipe: how to measure; None takes `recipe_for` each layer.
-        threads: of PyTorch and of matrix products meanwhile, one unless you say otherwise; results
-            are the same only for the same number.
+        threads: of PyTorch and of matrix products during the call; results are the same only
+            for the same number.
         progress: show on the terminal what is done, if it takes more than two seconds.
 
     Returns:
@@ -133,7 +133,7 @@ def profile_networks(
         ProfileError: there is no network, one has no hidden layers or fails on the task's rows, a
             layer has not one row per input or another shape than (n, width) or (n, C, H, W), two
             networks have the same architecture and epoch, the recipe passes for another, or another
-            argument cannot be.
+            argument is invalid.
         InformationError: fewer than 50 rows, inputs that are not finite, or options of the recipe
             that its method does not have.
     """
@@ -162,8 +162,10 @@ def profile_networks(
                 k for k, layer in enumerate(layers)
                 if recipes[k] == one and np.isfinite(layer.t).all()
             ]  # fmt: skip
-            found = _measure(x, y, [layers[k].t for k in read], seed, one, threads) if read else []
-            values |= dict(zip(read, found, strict=True))
+            measured = (
+                _measure(x, y, [layers[k].t for k in read], seed, one, threads) if read else []
+            )
+            values |= dict(zip(read, measured, strict=True))
         h_y = entropy(y)
         table = [
             {
@@ -177,7 +179,7 @@ def profile_networks(
                 "width": int(np.prod(layer.t.shape[1:])),
                 "n": len(rows),
                 "h_y": h_y,
-                **(_values(layer.t, *values[k]) if k in values else LOST),
+                **(_values(layer.t, *values[k]) if k in values else NON_FINITE_LAYER),
             }
             for k, layer in enumerate(layers)
         ]
@@ -250,7 +252,7 @@ _TY = {
 _XT = {"mi_xt_lower": "lower", "mi_xt_upper": "upper", "sigma": "sigma"}
 _STATISTICS = ("effective_rank", "dead_units", "activation_entropy")
 
-LOST = {
+NON_FINITE_LAYER = {
     **dict.fromkeys(("mi_xt", "mi_ty", *_TY, *_XT, *_STATISTICS), 0.0),
     "flags": f"{CONSTANT},{NON_FINITE}",
 }
@@ -275,8 +277,9 @@ def _values(t: np.ndarray, ty: Estimate, xt: Estimate) -> dict[str, Any]:
     }
 
 
-def _number(found: Estimate, attribute: str) -> float:
-    value = getattr(found, attribute)
+def _number(estimate: Estimate, attribute: str) -> float:
+    """A field of an estimate; NaN where it has none, 0 where a side is constant."""
+    value = getattr(estimate, attribute)
     if value is None:
-        return 0.0 if CONSTANT in found.flags else float("nan")
+        return 0.0 if CONSTANT in estimate.flags else float("nan")
     return float(value)

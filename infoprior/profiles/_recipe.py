@@ -18,13 +18,14 @@ TABULAR_CRITICS: Mapping[str, Any] = {
     "patience": 20,
 }
 """How the critics of the recipe "tabular" are trained. Tables that decide on method and options:
-benchmarks/results/mi_accuracy.csv (errors) and benchmarks/results/mi_speed.csv (seconds)."""
+benchmarks/results/information/mi_accuracy.csv (errors) and
+benchmarks/results/information/mi_speed.csv (seconds)."""
 
 RELATIVE_NOISE = 2.0
 """sigma of the noise, as a multiple of the root mean square of the standard deviations of a layer's
-units. Chosen by `benchmarks/noise.py` (benchmarks/results/noise.csv): the probes' six layers on 12
-real tasks of 800 rows, three seeds; medians and standard deviations in nats, shares of layers
-flagged, Spearman's correlations.
+units. Chosen by `benchmarks/information/noise.py` (benchmarks/results/information/noise.csv): the
+probes' six layers on 12 real tasks of 800 rows, three seeds; medians and standard deviations in
+nats, shares of layers flagged, Spearman's correlations.
 
     relative  bounds_disagree  saturated  nats  over tasks  over seeds  same order of  effective
                                                                         tasks, seeds   rank
@@ -49,14 +50,16 @@ SHORT_CRITICS: Mapping[str, Any] = {
 }
 """How the critics of the recipe "maps-short" are trained: a few large steps on top of the
 discriminants, which know most of it. On the layers of the image probes on three tasks
-(benchmarks/results/image_probes.csv) I(T;Y) is 0.002 to 0.018 nat lower than by "maps" on average,
-and 0.092 nat off at most; Spearman's correlation of the two is 0.97 and more within a task."""
+(benchmarks/results/information/image_probes.csv) I(T;Y) is 0.002 to 0.018 nat lower than by "maps"
+on average, and 0.092 nat off at most; Spearman's correlation of the two is 0.97 and more within a
+task."""
 
 MAPS_NOISE = 8.0
-"""The same for feature maps, which have more units that agree (benchmarks/results/noise_maps.csv,
-maps of 256, 512 and 1,024 units of a convolutional network on 800 digits, three seeds): shares
-flagged 1.00 and 0.67 with 2, 0.67 and 0.33 with 4, 0.33 and 0.00 with 8, none with 16, which leaves
-0.9 nat. Larger maps may still be flagged: take more noise then, in a recipe of your own.
+"""The same for feature maps, which have more units that agree
+(benchmarks/results/information/noise_maps.csv, maps of 256, 512 and 1,024 units of a convolutional
+network on 800 digits, three seeds): shares flagged 1.00 and 0.67 with 2, 0.67 and 0.33 with 4, 0.33
+and 0.00 with 8, none with 16, which leaves 0.9 nat. Larger maps may still be flagged: take more
+noise then, in a recipe of your own.
 """
 
 
@@ -124,7 +127,10 @@ same with a quarter of the cost, for probes of many tasks; it takes vectors, too
 
 
 def get_recipe(name: str) -> Recipe:
-    """A recipe of the package by its name ("tabular") or its id ("tabular-1").
+    """A recipe of the package.
+
+    Args:
+        name: its name ("tabular") or its id ("tabular-1").
 
     Raises:
         ProfileError: this version of the package has no such recipe.
@@ -140,10 +146,13 @@ def get_recipe(name: str) -> Recipe:
 
 
 def recipe_for(layers: Iterable[Any]) -> Recipe:
-    """The recipe for layers (arrays or tensors): "maps" if any is (n, C, H, W), else "tabular".
+    """The recipe for layers: "maps" if any of them is of maps, else "tabular".
+
+    Args:
+        layers: arrays or tensors of shape (n, width) or (n, C, H, W).
 
     Raises:
-        ProfileError: a layer is no array, or has another shape than (n, width) or (n, C, H, W).
+        ProfileError: a layer is no array, or has another shape.
     """
     if not isinstance(layers, Iterable):
         raise ProfileError(f"layers = {layers!r}: give a list of arrays or tensors.")
@@ -160,10 +169,13 @@ def recipe_for(layers: Iterable[Any]) -> Recipe:
 
 
 def check_recipe(recipe: Recipe) -> Recipe:
-    """The recipe, unless it has the id of one of the package's and differs from it.
+    """The recipe, unless its profiles would pass for what they are not.
+
+    Args:
+        recipe: any.
 
     Raises:
-        ProfileError: then its profiles would pass for what they are not.
+        ProfileError: it has the id of one of the package's and differs from it.
     """
     if not isinstance(recipe, Recipe):
         raise ProfileError(

@@ -97,15 +97,18 @@ PROBE_CURVE_COLUMNS: Mapping[str, str] = {
 
 
 class ProfileError(ValueError):
-    """A table that is no profile, or a network that cannot be profiled."""
+    """A table that is no profile, or a network that cannot be profiled; the message says why."""
 
 
 def validate_profile(table: pd.DataFrame) -> pd.DataFrame:
     """The table with exactly the columns and dtypes of `PROFILE_COLUMNS`.
 
+    Args:
+        table: any.
+
     Raises:
-        ProfileError: a column is missing, unknown or of another type, an estimate is not finite,
-            a layer occurs twice, or a flag is unknown.
+        ProfileError: a column is missing, unknown or of another type, an estimate is not finite, a
+            layer occurs twice, or a flag is unknown.
     """
     table = _typed(table, PROFILE_COLUMNS, "profile")
     for name, dtype in PROFILE_COLUMNS.items():
@@ -130,6 +133,9 @@ def validate_profile(table: pd.DataFrame) -> pd.DataFrame:
 
 def validate_curves(table: pd.DataFrame) -> pd.DataFrame:
     """The table with exactly the columns and dtypes of `PROBE_CURVE_COLUMNS`.
+
+    Args:
+        table: any.
 
     Raises:
         ProfileError: a column is missing, unknown or of another type.

@@ -120,13 +120,13 @@ def profile_task(
         at: the epochs after which the probes are read; None: the last one.
         record: the epochs that their curves hold; None: every one.
         recipe: how to measure; None takes `recipe_for` the probes' layers.
-        threads: of PyTorch and of matrix products meanwhile, one unless you say otherwise; results
-            are the same only for the same number.
+        threads: of PyTorch and of matrix products during the call; results are the same only
+            for the same number.
         progress: show on the terminal what is done, if it takes more than two seconds.
 
     Raises:
         InformationError: fewer than 50 training and validation rows together.
-        ProfileError: an epoch outside 1..epochs, or another argument that cannot be.
+        ProfileError: an epoch lies outside 1..epochs, or another argument is invalid.
     """
     return read_probes(
         task, PROBES, "mlp", seed=seed, epochs=epochs, at=at, record=record, recipe=recipe,
@@ -148,7 +148,14 @@ def read_probes(
     threads: int,
     progress: bool,
 ) -> TaskProfile:
-    """`profile_task` with other probes: name -> point of a space."""
+    """`profile_task` with other probes.
+
+    Args:
+        task: what the probes learn.
+        probes: name -> point of the space.
+        space: name of the space.
+        seed, epochs, at, record, recipe, threads, progress: as of `profile_task`.
+    """
     from infoprior.spaces import get_space
     from infoprior.tasks import metafeatures
     from infoprior.training import train_many

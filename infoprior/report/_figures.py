@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from infoprior._arguments import data_frame, file_path, instance_of
+from infoprior.evaluation._judging import SHUFFLED, STATIC
+from infoprior.files import write_atomically
 from infoprior.metadataset import measured_layers
-from infoprior.parallel import write_atomically
-from infoprior.priors._plot import COLOURS, new_figure
+from infoprior.priors._mixture.plot import COLOURS, new_figure
 from infoprior.report._errors import ReportError
 
 _GROUP = ["predictor", "inputs"]
@@ -21,8 +22,10 @@ _GROUP = ["predictor", "inputs"]
 _SEARCHES = {
     "replay_free": "recorded curves, priors for free",
     "replay": "recorded curves, priors' cost charged",
-    "live_free": "Optuna training networks, priors for free",
-    "live": "Optuna training networks, cost charged",
+    "live_free": "networks trained, promoting, priors for free",
+    "live": "networks trained, promoting, cost charged",
+    "pruned_free": "networks trained, Optuna's pruner, priors for free",
+    "pruned": "networks trained, Optuna's pruner, cost charged",
 }
 CROWD = 100
 """Tasks above which a figure shows no task by itself."""
@@ -30,6 +33,10 @@ CROWD = 100
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write a figure as PNG, atomically; the same figure gives the same bytes.
+
+    Args:
+        figure: any matplotlib figure.
+        path: of the PNG file; its folder is made.
 
     Raises:
         ReportError: it is no figure, or the file cannot be written.
@@ -48,9 +55,10 @@ def regret_figure(report: pd.DataFrame, shown: Mapping[tuple[str, str], str]) ->
     """Regret against budget, replayed and live, one line a prior with its interval over tasks.
 
     Args:
-        report: columns search ("replay" or "live", with "_free" where costs are left out),
-            predictor, inputs, budget (full trainings), regret, low, high, n_tasks; rows without
-            a regret (nothing was searched yet) are left out.
+        report: columns search ("replay", "live" or "pruned", with "_free" where costs are left
+            out), predictor, inputs, budget (full trainings), regret, low, high, n_tasks, and
+            p_holm, if it is to be said; rows without a regret (nothing was searched yet) are left
+            out.
         shown: (predictor, inputs) -> label, in the order of the legend.
 
     Raises:
@@ -61,8 +69,8 @@ def regret_figure(report: pd.DataFrame, shown: Mapping[tuple[str, str], str]) ->
     instance_of(shown, Mapping, "shown", "give labels by (predictor, inputs)", ReportError)
     if not all(isinstance(key, tuple) and len(key) == 2 for key in shown):
         raise ReportError("shown: the keys have to be pairs (predictor, inputs).")
-    found = report[report["search"].isin(_SEARCHES) & report["regret"].notna()]
-    if found.empty:
+    rows = report[report["search"].isin(_SEARCHES) & report["regret"].notna()]
+    if rows.empty:
         raise ReportError(f"report: no row of {', '.join(_SEARCHES)} has a regret to show.")
     searches = [s for s in _SEARCHES if s in set(report["search"])]
     n_columns = min(2, len(searches))
@@ -77,7 +85,7 @@ def regret_figure(report: pd.DataFrame, shown: Mapping[tuple[str, str], str]) ->
             rows = rows.dropna(subset="regret").sort_values("budget")
             if rows.empty:
                 continue
-            style = "--" if label.startswith("control") else "-"
+            style = "--" if key[1].endswith(SHUFFLED) else "-"
             ax.plot(
                 rows["budget"], rows["regret"], style, color=colour, label=label, marker="o", ms=4
             )
@@ -85,7 +93,7 @@ def regret_figure(report: pd.DataFrame, shown: Mapping[tuple[str, str], str]) ->
                 rows["budget"], rows["low"], rows["high"], color=colour, alpha=0.12, lw=0
             )
         n = int(part["n_tasks"].max())
-        ax.set_title(f"{_SEARCHES[search]}\n{n} held-out tasks", fontsize=10)
+        ax.set_title(f"{_SEARCHES[search]}\n{n} held-out tasks{_least_p(part, shown)}", fontsize=10)
         ax.set_xscale("log", base=2)
         budgets = sorted(report["budget"].unique())
         ax.set_xticks(budgets, [f"{b:g}" for b in budgets])
@@ -100,6 +108,15 @@ def regret_figure(report: pd.DataFrame, shown: Mapping[tuple[str, str], str]) ->
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     return figure
+
+
+def _least_p(rows: pd.DataFrame, shown: Mapping[tuple[str, str], str]) -> str:
+    """What tells a reader how far the lines of a panel are noise."""
+    there = [key in shown for key in zip(rows["predictor"], rows["inputs"], strict=True)]
+    if "p_holm" not in rows or rows["p_holm"][there].isna().all():
+        return ""
+    p = float(rows["p_holm"][there].min())
+    return ", least p against static " + ("< 0.001" if p < 0.001 else f"{p:.2f}")
 
 
 def differences_figure(long: pd.DataFrame) -> Figure:
@@ -121,17 +138,17 @@ def differences_figure(long: pd.DataFrame) -> Figure:
             "it of one part."
         )
     metrics = list(dict.fromkeys(long["metric"]))
-    arms = list(dict.fromkeys(zip(long["predictor"], long["inputs"], strict=True)))
-    arms = [arm for arm in arms if arm != ("static", "nothing")]
-    figure = new_figure(4.6 * len(metrics) + 1.4, 0.26 * len(arms) + 1.4)
+    variants = list(dict.fromkeys(zip(long["predictor"], long["inputs"], strict=True)))
+    variants = [variant for variant in variants if variant != STATIC]
+    figure = new_figure(4.6 * len(metrics) + 1.4, 0.26 * len(variants) + 1.4)
     axes = figure.subplots(1, len(metrics), squeeze=False, sharey=True)[0]
-    predictors = list(dict.fromkeys(arm[0] for arm in arms))
+    predictors = list(dict.fromkeys(variant[0] for variant in variants))
     for ax, metric in zip(axes, metrics, strict=True):
         rows = long[long["metric"] == metric].set_index(_GROUP).sort_index()
-        for y, arm in enumerate(arms):
-            row = rows.loc[arm]
-            colour = COLOURS[predictors.index(arm[0]) % len(COLOURS)]
-            face = "white" if arm[1].endswith("-shuffled") else colour
+        for y, variant in enumerate(variants):
+            row = rows.loc[variant]
+            colour = COLOURS[predictors.index(variant[0]) % len(COLOURS)]
+            face = "white" if variant[1].endswith(SHUFFLED) else colour
             ax.plot([row["difference_low"], row["difference_high"]], [y, y], color=colour, lw=1.5)
             ax.plot(row["difference"], y, "o", color=colour, mfc=face, ms=5)
             if row["p_holm"] < 0.05:
@@ -141,7 +158,7 @@ def differences_figure(long: pd.DataFrame) -> Figure:
         better = "higher" if metric == "kendall_tau" or "log_ratio" in metric else "lower"
         ax.set_xlabel(f"{metric}, minus static ({better} is better)", fontsize=9)
         ax.spines[["top", "right"]].set_visible(False)
-    axes[0].set_yticks(range(len(arms)), [f"{p}: {i}" for p, i in arms], fontsize=8)
+    axes[0].set_yticks(range(len(variants)), [f"{p}: {i}" for p, i in variants], fontsize=8)
     axes[0].invert_yaxis()
     marks = [
         Line2D([], [], marker="o", color="black", lw=0, label="as measured"),

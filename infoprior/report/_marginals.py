@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from infoprior._arguments import instance_of
 from infoprior.priors import Prior, PriorError
-from infoprior.priors import _plot as priors_plot
+from infoprior.priors._mixture import plot as priors_plot
 from infoprior.report._errors import ReportError
 
 
@@ -29,6 +29,7 @@ def marginals_figure(priors: Mapping[str, Prior], title: str = "") -> Figure:
     for label, prior in priors.items():
         instance_of(prior, Prior, f"priors: {label!r}", "give a Prior", ReportError)
     try:
-        return priors_plot.marginals_figure(priors, title)
+        mixtures = {label: prior.mixture for label, prior in priors.items()}
+        return priors_plot.marginals_figure(mixtures, title)
     except PriorError as error:
         raise ReportError(str(error)) from error

@@ -66,17 +66,20 @@ class DenseLayer(nn.Module):
 class CNN(nn.Module):
     """A classifier of images: blocks named block_1, block_2, ..., then a head.
 
-    The head "gap" averages each map of the last block (Lin et al., "Network In Network", ICLR
-    2014, section 3.2); the head "dense" has a hidden layer, named dense. Dropout is in front of the
+    The head "gap" averages each map of the last block (Lin et al., "Network In Network", ICLR 2014,
+    section 3.2); the head "dense" has a hidden layer, named dense. Dropout is in front of the
     logits.
 
     Args:
         shape: (C, H, W) of an image.
         n_classes: number of logits.
         filters: of each block.
-        kernel: side of the convolutions, odd.
+        kernel: side of the convolutions, odd, in pixels.
+        activation: a key of `ACTIVATIONS`.
+        normalization: "none" or "batch".
         pooling: "max", "average" or "stride"; each halves the sides.
         head: "gap" or "dense".
+        dropout: probability to drop an input of the logits.
         seed: draws the weights and the dropout masks.
     """
 
@@ -121,7 +124,10 @@ class CNN(nn.Module):
         return self.output(self.dropout(x))
 
     def activations(self, x: Tensor) -> dict[str, Tensor]:
-        """What each block, and the dense layer, puts out for images x, in evaluation mode.
+        """The output of each block, and of the dense layer, in evaluation mode.
+
+        Args:
+            x: images, shape (n, C, H, W), float32.
 
         Returns:
             layer name -> T, shape (n, C, H, W) of a block, (n, 64) of the dense layer, float32.

@@ -163,10 +163,13 @@ SPACES: dict[str, Callable[[], SearchSpace]] = {
 
 
 def get_space(name: str) -> SearchSpace:
-    """The space of that name.
+    """A space of the package.
+
+    Args:
+        name: a key of `SPACES`.
 
     Raises:
-        SpaceError: there is none.
+        SpaceError: (a ValueError) there is none of that name.
     """
     if not isinstance(name, str) or name not in SPACES:
         raise SpaceError(f"There is no search space {name!r}; choose one of {sorted(SPACES)}.")

@@ -1,5 +1,8 @@
-"""Dropout whose masks are a function of a key and a counter: the same on every device and in every
-batching, and nothing to keep but a number."""
+"""Dropout whose masks are a function of a key and a counter.
+
+They are the same on every device and in every division into batches, and their only state is a
+number.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-STEP, MIX_1, MIX_2 = 0x9E3779B9, 0x7FEB352D, 0x846CA68B
+WEYL_STEP, MIX_1, MIX_2 = 0x9E3779B9, 0x7FEB352D, 0x846CA68B
 """Of a Weyl sequence, and of the mixing function "lowbias32" (C. Wellons, "Prospecting for Hash
 Functions", 2018, public domain): a counter-based generator as in Salmon et al., "Parallel Random
 Numbers: As Easy as 1, 2, 3", SC 2011."""
@@ -23,10 +26,10 @@ class MaskDraws:
 
     Args:
         seed: of the network.
-        layer: its number.
+        layer: its number, from 0.
 
     Attributes:
-        key: 32 bits.
+        key: of the layer's place in the sequence, 32 bits.
         drawn: how many units have been drawn; the next one is this number's.
     """
 
@@ -35,23 +38,27 @@ class MaskDraws:
         self.drawn = 0
 
     def skip(self, n: int) -> int:
-        """Leave n units to someone else: the number of the first of them."""
+        """Reserve the draws of n units for the caller: the number of the first of them."""
         first = self.drawn
         self.drawn += n
         return first
 
     def masks(self, n: int, width: int, keep: float, device: torch.device | str = "cpu") -> Tensor:
-        """Scaled masks (inverted dropout: evaluation needs no factor), shape (n, width), float32.
+        """Scaled masks (inverted dropout: evaluation needs no factor).
 
         Args:
-            n, width: rows and units.
-            keep: chance to keep a unit.
+            n: number of rows.
+            width: number of units.
+            keep: probability to keep a unit.
             device: where to draw them; the masks are the same everywhere.
+
+        Returns:
+            shape (n, width), float32: 0, or 1 / keep.
         """
         first = self.skip(n * width)
         bits = torch.arange(first, first + n * width, device=device)
         # int64 wraps around as 32 bits do, if the upper ones are cleared in time.
-        bits = bits.mul_(STEP).add_(self.key).bitwise_and_(_WORD)
+        bits = bits.mul_(WEYL_STEP).add_(self.key).bitwise_and_(_WORD)
         for shift, factor in ((16, MIX_1), (15, MIX_2)):
             bits = (bits ^ (bits >> shift)).mul_(factor).bitwise_and_(_WORD)
         bits ^= bits >> 16
@@ -64,7 +71,12 @@ def threshold(keep: float) -> int:
 
 
 class SeededDropout(nn.Module):
-    """Dropout whose masks come from the layer's own draws, never from global state."""
+    """Dropout whose masks come from the layer's own draws, never from global state.
+
+    Args:
+        p: probability to drop a unit.
+        draws: of the masks.
+    """
 
     def __init__(self, p: float, draws: MaskDraws) -> None:
         super().__init__()

@@ -26,14 +26,31 @@ MIN_FUNNEL_WIDTH = 8
 
 
 def layer_widths(width: int, depth: int, shape: str) -> tuple[int, ...]:
-    """Widths of the hidden layers: all equal, or halved from layer to layer (at least 8)."""
+    """Widths of the hidden layers: all equal, or halved from layer to layer (at least 8).
+
+    Args:
+        width: of the first one, in units.
+        depth: number of hidden layers.
+        shape: "constant" or "funnel".
+    """
     if shape == "funnel":
         return tuple(max(MIN_FUNNEL_WIDTH, width >> i) if i else width for i in range(depth))
     return (width,) * depth
 
 
 class Block(nn.Module):
-    """Linear, normalization, activation, dropout; with the input added where widths agree."""
+    """Linear, normalization, activation, dropout; with the input added where widths agree.
+
+    Args:
+        n_in: width of the input.
+        n_out: width of the output.
+        activation: a key of `ACTIVATIONS`.
+        normalization: a key of `NORMALIZATIONS`.
+        dropout: probability to drop a unit.
+        residual: whether to add the input, where the widths agree.
+        generator: draws the weights.
+        draws: of the dropout masks.
+    """
 
     def __init__(
         self,
@@ -65,6 +82,10 @@ class MLP(nn.Module):
         n_features: width of the input.
         n_classes: number of logits.
         widths: units of the hidden layers.
+        activation: a key of `ACTIVATIONS`.
+        normalization: a key of `NORMALIZATIONS`.
+        dropout: probability to drop a unit.
+        residual: whether layers add their input, where the widths agree.
         seed: draws the weights and the dropout masks.
     """
 
@@ -96,7 +117,10 @@ class MLP(nn.Module):
         return self.output(x)
 
     def activations(self, x: Tensor) -> dict[str, Tensor]:
-        """What each hidden layer puts out for inputs x, in evaluation mode.
+        """The output of each hidden layer in evaluation mode.
+
+        Args:
+            x: shape (n, n_features), float32.
 
         Returns:
             layer name -> T, shape (n, width), float32.

@@ -1,4 +1,4 @@
-"""What the layers of a network put out."""
+"""Activations: the outputs of a network's layers."""
 
 from __future__ import annotations
 

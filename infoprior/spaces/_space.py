@@ -44,8 +44,8 @@ class SearchSpace(Mapping[str, BaseDistribution]):
         defaults: training settings that the space does not vary (learning rate, ...).
 
     Raises:
-        SpaceError: no text as the name, no parameters, one that is no Optuna distribution, or a
-            builder or defaults that cannot be.
+        SpaceError: the name is no text, there are no parameters, one is no Optuna distribution, or
+            the builder or the defaults are of another type.
     """
 
     def __init__(
@@ -81,11 +81,7 @@ class SearchSpace(Mapping[str, BaseDistribution]):
         return f"SearchSpace({self.name!r}, {list(self)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A named space travels to worker processes by its name.
-        from infoprior.spaces._definitions import SPACES, get_space
-
-        if self.name in SPACES:
-            return get_space, (self.name,)
+        # How it travels to worker processes: mappingproxies cannot.
         return SearchSpace, (
             self.name, dict(self._distributions), self._builder, dict(self.defaults),
         )  # fmt: skip
@@ -95,8 +91,11 @@ class SearchSpace(Mapping[str, BaseDistribution]):
     def validate(self, params: Mapping[str, Any]) -> Params:
         """The point as a new dict in the space's order.
 
+        Args:
+            params: parameter -> value.
+
         Raises:
-            SpaceError: no dict, a name is missing or unknown, or a value lies outside its
+            SpaceError: not a dict, a name is missing or unknown, or a value lies outside its
                 distribution.
         """
         instance_of(params, Mapping, "The point", "give a dict of parameters", SpaceError)
@@ -139,7 +138,11 @@ class SearchSpace(Mapping[str, BaseDistribution]):
         return [dict(zip(self, values, strict=True)) for values in zip(*columns, strict=True)]
 
     def sample(self, n: int, rng: np.random.Generator) -> list[Params]:
-        """`n` points, uniform in the sense of each distribution (log-uniform where it is log).
+        """Points drawn uniformly in the sense of each distribution (log-uniform where it is log).
+
+        Args:
+            n: how many.
+            rng: draws them.
 
         Raises:
             SpaceError: `n` is no whole number, or `rng` no generator.
@@ -152,7 +155,11 @@ class SearchSpace(Mapping[str, BaseDistribution]):
 
     @default_settings()
     def design(self, n: int, seed: int = 0) -> list[Params]:
-        """`n` points of a scrambled Sobol sequence: the same few points to run on every task.
+        """The points of a scrambled Sobol sequence: the same few points to run on every task.
+
+        Args:
+            n: how many; fewer are the first of more.
+            seed: of the scrambling.
 
         Raises:
             SpaceError: `n` or `seed` is no whole number from 0 on.
@@ -171,8 +178,14 @@ class SearchSpace(Mapping[str, BaseDistribution]):
         >>> sorted(get_space("thesis").suggest(optuna.create_study().ask()))
         ['units_1', 'units_2', 'units_3', 'units_4']
 
+        Args:
+            trial: of a running study.
+
+        Returns:
+            the point.
+
         Raises:
-            SpaceError: `trial` is none.
+            SpaceError: it is not a trial.
         """
         if not hasattr(trial, "suggest_float"):
             raise SpaceError(f"trial is of type {type(trial).__name__}; give an Optuna trial.")
@@ -192,7 +205,7 @@ class SearchSpace(Mapping[str, BaseDistribution]):
 
     @property
     def encoded_names(self) -> tuple[str, ...]:
-        """One name a column of `encode`: the parameter, or `parameter=choice`."""
+        """Names of the columns of `encode`: the parameter, or `parameter=choice`."""
         names: list[str] = []
         for name, d in self.items():
             if isinstance(d, CategoricalDistribution):
@@ -204,6 +217,9 @@ class SearchSpace(Mapping[str, BaseDistribution]):
     @default_settings()
     def encode(self, points: Sequence[Mapping[str, Any]]) -> np.ndarray:
         """Points as numbers for a predictor.
+
+        Args:
+            points: n of them.
 
         Returns:
             shape (n, len(self.encoded_names)), float64 in [0, 1]: numbers by their place in the
@@ -264,6 +280,7 @@ class SearchSpace(Mapping[str, BaseDistribution]):
 
 
 def _contains(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether a value lies in a distribution."""
     if isinstance(distribution, CategoricalDistribution):
         # `1 == True`: a bool is no number here, and a number no bool.
         if isinstance(value, np.ndarray | list | dict):
@@ -283,6 +300,7 @@ def _is_bool(value: Any) -> bool:
 
 
 def _check_distributions(name: str, distributions: Any) -> None:
+    """Refuse a space without parameters, or with one that is no Optuna distribution."""
     remedy = "give a dict of name -> optuna.distributions"
     instance_of(distributions, Mapping, f"What the space {name!r} varies", remedy, SpaceError)
     if not distributions:

@@ -7,16 +7,17 @@ Task('sklearn/wine', real, rows 109/35/34, 13 features, 3 classes)
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from infoprior._lazy import lazy
 
 if TYPE_CHECKING:
     from infoprior.tasks._images import ImageInfo, image_catalogue
     from infoprior.tasks._load import load_task
     from infoprior.tasks._metafeatures import METAFEATURES, metafeatures, task_columns
-    from infoprior.tasks._packaged import TaskInfo, catalogue
-    from infoprior.tasks._synthetic import synthetic_task
-    from infoprior.tasks._tables import read_table
+    from infoprior.tasks._packaged.catalogue import TaskInfo, catalogue
+    from infoprior.tasks._synthetic.concept import synthetic_task
+    from infoprior.tasks._tables.read import read_table
     from infoprior.tasks._task import Task, TaskError, TaskWarning
 
 __all__ = [
@@ -35,28 +36,4 @@ __all__ = [
     "task_columns",
 ]
 
-_HOMES = {
-    "METAFEATURES": "_metafeatures",
-    "ImageInfo": "_images",
-    "Task": "_task",
-    "TaskError": "_task",
-    "TaskInfo": "_packaged",
-    "TaskWarning": "_task",
-    "catalogue": "_packaged",
-    "image_catalogue": "_images",
-    "load_task": "_load",
-    "metafeatures": "_metafeatures",
-    "read_table": "_tables",
-    "synthetic_task": "_synthetic",
-    "task_columns": "_metafeatures",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__)

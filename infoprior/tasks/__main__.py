@@ -9,6 +9,7 @@ import re
 import sys
 from pathlib import Path
 
+from infoprior.files import write_atomically
 from infoprior.tasks import TaskInfo, catalogue, load_task
 
 OPEN, CLOSE = "<!-- tasks -->", "<!-- /tasks -->"
@@ -34,7 +35,11 @@ def tail(info: TaskInfo) -> str:
 
 
 def replace(page: str, inner: str) -> str:
-    """The page with `inner` between the two marks; ValueError if it has no marks."""
+    """The page with `inner` between the two marks.
+
+    Raises:
+        ValueError: it has no marks.
+    """
     if page.find(OPEN) < 0 or page.find(CLOSE) < page.find(OPEN):
         raise ValueError(f"the page has no {OPEN} followed by {CLOSE}; add them")
     pattern = re.compile(f"{re.escape(OPEN)}.*?{re.escape(CLOSE)}", re.DOTALL)
@@ -42,11 +47,7 @@ def replace(page: str, inner: str) -> str:
 
 
 def main(path: str) -> None:
-    page = Path(path)
-    new = replace(page.read_text(encoding="utf-8"), table())
-    temporary = page.with_suffix(".part")
-    temporary.write_text(new, encoding="utf-8")
-    temporary.replace(page)
+    write_atomically(path, replace(Path(path).read_text(encoding="utf-8"), table()))
 
 
 if __name__ == "__main__":

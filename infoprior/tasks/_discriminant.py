@@ -21,7 +21,12 @@ class WideDiscriminant:
         self.shrinkage = shrinkage
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> WideDiscriminant:
-        """Learn from rows X, shape (n, d), of the classes y, shape (n,)."""
+        """Learn from rows.
+
+        Args:
+            X: shape (n, d).
+            y: their classes, shape (n,).
+        """
         X = X.astype(np.float64)
         self.classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
         n, d = X.shape
@@ -38,6 +43,11 @@ class WideDiscriminant:
         return self
 
     def score(self, X: np.ndarray, y: np.ndarray) -> float:
-        """The share of rows X, shape (n, d), whose class is found."""
+        """Accuracy, in [0, 1].
+
+        Args:
+            X: rows, shape (n, d).
+            y: their classes, shape (n,).
+        """
         scores = X.astype(np.float64) @ self.coefficients.T + self.intercepts
         return float((self.classes[scores.argmax(1)] == y).mean())

@@ -23,7 +23,7 @@ from infoprior.tasks._task import PARTS, Task, TaskError, TaskWarning
 CLIP = 10.0
 _SMALLEST, _LARGEST = 1e-100, 1e100  # magnitudes between which squares neither vanish nor overflow
 _MERGED_ROWS = 10_000  # training rows looked at, about
-_LOST_SHARE = 0.1  # of validation and test rows: more left out is worth a warning
+_LEFT_OUT_SHARE = 0.1  # of validation and test rows: more left out is worth a warning
 _MERGED_SHARE = 0.9  # of different values that stay different: fewer is worth a warning
 MISSING = "missing"
 MIN_DISTINCT = 3  # distinct rows a class needs, one for each part
@@ -42,7 +42,7 @@ class Column:
 
 
 def sort_labels(labels: Sequence[str]) -> list[str]:
-    """Distinct labels, as numbers where all of them are numbers."""
+    """The distinct labels in order: of numbers where all of them are numbers, else of texts."""
     distinct = sorted(set(labels))
     try:
         return sorted(distinct, key=float)
@@ -67,11 +67,24 @@ def make_task(
 ) -> Task:
     """Split, subsample to `caps`, and encode by the training rows.
 
-    Every row of the task's X is in exactly one part. Rows with equal X are never in two: equal
-    raw rows are split as one, and a validation or test row that becomes equal to a row of an
-    earlier part only by the encoding (a category or a tail the training rows lack) is left out.
-    groups: whose each row is, such as a person's number; rows of one stay in one part too
-    where, target: a file and its column of labels, as refusals name them; empty for others' tables
+    Every row of the task's X is in exactly one part. Rows with equal X are never in two: equal raw
+    rows are split as one, and a validation or test row that becomes equal to a row of an earlier
+    part only by the encoding (a category or a tail the training rows lack) is left out.
+
+    Args:
+        name, family, source, kind: of the task, see `Task`.
+        columns: raw features of n rows.
+        labels: of the n rows.
+        seed: of the split and of subsamples.
+        caps: most rows of each part; None for no limit.
+        fractions: shares of training, validation and test rows.
+        groups: whose each row is, such as a person's number; rows of one stay in one part, too.
+        where: the user's file, as refusals name it; empty for other tables.
+        target: its column of labels, as refusals name it.
+
+    Raises:
+        TaskError: a single class, a class of fewer than three distinct rows, a part without rows,
+            or no feature that varies.
     """
     table, where = where, f"{where}: column {target!r}" if where else f"task {name!r}"
     class_names = sort_labels(labels)
@@ -95,11 +108,11 @@ def make_task(
         raise TaskError(f"{where}: no feature varies among the training rows; give more rows")
     before = len(kept)
     kept, X = _without_collisions(kept, X, parts)
-    lost, others = before - len(kept), before - len(parts["train"])
-    if table and lost > _LOST_SHARE * others:
+    left_out, others = before - len(kept), before - len(parts["train"])
+    if table and left_out > _LEFT_OUT_SHARE * others:
         warnings.warn(
-            f"{table}: {lost} of {others} validation and test rows equal rows of an earlier part "
-            "once encoded and are left out; give columns that tell the rows apart",
+            f"{table}: {left_out} of {others} validation and test rows equal rows of an earlier "
+            "part once encoded and are left out; give columns that tell the rows apart",
             TaskWarning,
             stacklevel=3,
         )
@@ -129,7 +142,17 @@ def make_task(
 
 
 def check_classes(groups: np.ndarray, y: np.ndarray, names: Sequence[str], where: str) -> None:
-    """Raise `TaskError` unless there are two classes, each with enough distinct rows."""
+    """Refuse labels of one class, and classes that are too rare to be split.
+
+    Args:
+        groups: number of each row among the distinct ones, shape (n,), int64.
+        y: class of each row, shape (n,), int64.
+        names: of the classes.
+        where: what a refusal begins with.
+
+    Raises:
+        TaskError: there are not two classes, or one of them has fewer than three distinct rows.
+    """
     if len(names) < 2:
         raise TaskError(f"{where} has the single class {names[0]!r}; give rows of at least two")
     pairs = np.unique(np.stack([groups, y]), axis=1)  # (distinct row, its label)
@@ -147,14 +170,20 @@ def check_classes(groups: np.ndarray, y: np.ndarray, names: Sequence[str], where
 def encode(
     columns: Iterable[Column], train: np.ndarray, where: str = ""
 ) -> tuple[np.ndarray, list[str]]:
-    """Encode all rows by the statistics of the rows where `train`, shape (n,), is True.
+    """Encode all rows by statistics of the training rows.
 
-    Numbers: the median for missing values. Categories: one column each ("missing" is one), a
-    single column where there are two; categories absent from training are all zeros. Columns
-    constant over the training rows go. All are then standardised in float64 and clipped to
-    [-10, 10].
-    Returns X, float32 of shape (n, d), and the names of its columns. Where `where` names a table
-    of the user's, a `TaskWarning` names its columns of numbers that float32 does not keep apart.
+    Numbers: the median for missing values. Categories: one column each ("missing" is one), a single
+    column where there are two; categories absent from training are all zeros. Columns constant over
+    the training rows go. All are then standardised in float64 and clipped to [-10, 10].
+
+    Args:
+        columns: raw features of n rows.
+        train: whether each row is a training row, shape (n,), bool.
+        where: the user's table, if it is one: a `TaskWarning` then names its columns of numbers
+            that float32 does not keep apart.
+
+    Returns:
+        X, shape (n, d), float32, and the names of its d columns.
     """
     encoded: list[np.ndarray] = []
     names: list[str] = []
@@ -170,7 +199,7 @@ def encode(
 
 
 def _standardise(values: np.ndarray, train: np.ndarray) -> np.ndarray | None:
-    """Mean 0 and deviation 1 over the training rows, clipped; None where they are constant."""
+    """Mean 0 and standard deviation 1 over the training rows, clipped; None if constant there."""
     least, most = values[train].min(), values[train].max()
     if least == most:
         return None
@@ -237,6 +266,7 @@ def _key(column: Column) -> np.ndarray:
 def _without_collisions(
     kept: np.ndarray, X: np.ndarray, parts: dict[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
+    """`kept` and X without the rows that equal a row of an earlier part once they are encoded."""
     groups = group_rows(X)
     part = np.select([np.isin(kept, parts[p]) for p in PARTS], range(3))
     earliest = np.full(groups.max() + 1, 3)

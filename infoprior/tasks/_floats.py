@@ -20,7 +20,12 @@ _DIGITS = 800  # of exact differences: more than two float64 numbers in a narrow
 
 
 def shifted(values: np.ndarray, differences: Callable[[], np.ndarray]) -> np.ndarray:
-    """`values`, float64 of shape (n,), or where they are narrow `differences` from the least."""
+    """Values as they are, or as differences from their least where they lie in a narrow range.
+
+    Args:
+        values: shape (n,), float64, NaN for missing.
+        differences: gives the exact differences, shape (n,), float64.
+    """
     known = values[~np.isnan(values)]
     if not len(known) or not np.isfinite(known).all():
         return values
@@ -31,12 +36,26 @@ def shifted(values: np.ndarray, differences: Callable[[], np.ndarray]) -> np.nda
 
 
 def floats_of_texts(numbers: Sequence[str]) -> np.ndarray:
-    """Numbers in plain notation, shape (n,)."""
+    """Numbers as float64.
+
+    Args:
+        numbers: n of them, in plain notation.
+
+    Returns:
+        shape (n,), float64.
+    """
     return shifted(np.array([float(n) for n in numbers]), lambda: from_least(numbers))
 
 
 def floats_of_arrow(array: Any) -> np.ndarray:
-    """An Arrow array of truths, integers, floats or decimals, shape (n,); null is NaN."""
+    """An Arrow array of bools, integers, floats or decimals as float64.
+
+    Args:
+        array: of length n.
+
+    Returns:
+        shape (n,), float64; null is NaN.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -66,7 +85,14 @@ def _to_float64(integers: Any) -> np.ndarray:
 
 
 def from_least(numbers: Sequence[Any]) -> np.ndarray:
-    """Differences from the least of exact numbers, Decimal or text, shape (n,); None is NaN."""
+    """Differences from the least of exact numbers.
+
+    Args:
+        numbers: n of them, each a Decimal, an int, a text or None.
+
+    Returns:
+        shape (n,), float64; None is NaN.
+    """
     exact = [None if n is None else Decimal(n) for n in numbers]
     if any(isinstance(n, str) for n in numbers) and _are_doubles(
         [v for v in exact if v is not None]

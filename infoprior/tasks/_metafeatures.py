@@ -52,8 +52,16 @@ def metafeatures(task: Task) -> dict[str, float]:
     1,000 training rows for the statistics, 2,000 of each part for the landmarkers (one nearest
     neighbor, linear discriminant, a tree of depth 3, Gaussian naive Bayes). Of images, every pixel
     is a feature. A landmarker that cannot be fitted, such as the discriminant where every class has
-    one row, counts as one that always says the most frequent class. One thread computes.
-    Raises `TaskError` for what is no task.
+    one row, counts as one that always predicts the most frequent class. One thread computes.
+
+    Args:
+        task: any.
+
+    Returns:
+        meta-feature -> value; accuracies and shares lie in [0, 1], logarithms are natural.
+
+    Raises:
+        TaskError: it is no task.
     """
     import sklearn.neighbors  # noqa: F401  (its libraries are there before threads are limited)
 
@@ -83,7 +91,14 @@ def _metafeatures(task: Task) -> dict[str, float]:
 def task_columns(task: Task) -> dict[str, str | int | float]:
     """A task's row of a table of tasks: names, sizes, and `mf_<name>` of every meta-feature.
 
-    Raises `TaskError` for what is no task.
+    Args:
+        task: any.
+
+    Returns:
+        column -> value.
+
+    Raises:
+        TaskError: it is no task.
     """
     _check_task(task)
     return {
@@ -109,6 +124,7 @@ def _check_task(task: Task) -> None:
 
 
 def _subsample(X: np.ndarray, y: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """At most so many rows of X, (n, d), and y, (n,), drawn once and for all."""
     if len(X) <= most:
         return X, y
     rows = np.sort(np.random.default_rng(0).choice(len(X), size=most, replace=False))
@@ -125,6 +141,7 @@ def _class_balance(y: np.ndarray, n_classes: int) -> dict[str, float]:
 
 
 def _shapes(X: np.ndarray, y: np.ndarray, n_classes: int) -> dict[str, float]:
+    """Statistics of the features X, (n, d), and of their relation to the classes y, (n,)."""
     X = X.astype(np.float64)
     centered = X - X.mean(0)
     deviation = centered.std(0)
@@ -155,6 +172,7 @@ def _shapes(X: np.ndarray, y: np.ndarray, n_classes: int) -> dict[str, float]:
 
 
 def _mean_correlation(z: np.ndarray) -> float:
+    """Mean |correlation| of pairs of columns of z, (n, d), standardised."""
     d = z.shape[1]
     if d == 1:
         return 0.0
@@ -166,6 +184,7 @@ def _mean_correlation(z: np.ndarray) -> float:
 
 
 def _longest_run(ordered: np.ndarray) -> int:
+    """How often the commonest value occurs in a sorted column, (n,)."""
     edges = np.flatnonzero(np.diff(ordered)) + 1
     return int(np.diff(np.concatenate([[0], edges, [len(ordered)]])).max())
 
@@ -173,6 +192,7 @@ def _longest_run(ordered: np.ndarray) -> int:
 def _landmarks(
     X: np.ndarray, y: np.ndarray, X_val: np.ndarray, y_val: np.ndarray
 ) -> dict[str, float]:
+    """Validation accuracies, in [0, 1], of simple classifiers fitted to X, (n, d), and y, (n,)."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.naive_bayes import GaussianNB
     from sklearn.neighbors import KNeighborsClassifier

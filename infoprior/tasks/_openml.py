@@ -6,20 +6,27 @@ import re
 from typing import Any
 
 from infoprior.tasks._encode import make_task
-from infoprior.tasks._packaged import PACKAGES
+from infoprior.tasks._packaged.catalogue import PACKAGES
 from infoprior.tasks._split import Caps
 from infoprior.tasks._task import Task, TaskError
+from infoprior.tasks._words import first_line
 
 
 def load_openml(data_id: int, *, seed: int, caps: Caps) -> Task:
-    """Data set `data_id` with its default target, as task "openml/<id>".
+    """A data set of openml.org with its default target, as task "openml/<id>".
 
-    Raises `TaskError` if the package is not installed, there is no network, the id is unknown or
-    the data set has no default target.
+    Args:
+        data_id: of the data set.
+        seed: of the split.
+        caps: most rows of each part.
+
+    Raises:
+        TaskError: the package is not installed, there is no network, the id is unknown, or the data
+            set has no single default target.
     """
-    from infoprior.tasks._columns import columns_of_frame
-    from infoprior.tasks._labels import labelled
-    from infoprior.tasks._options import Options
+    from infoprior.tasks._tables.columns import columns_of_frame
+    from infoprior.tasks._tables.labels import labelled
+    from infoprior.tasks._tables.options import Options
 
     where = f"openml/{data_id}"
     try:
@@ -42,12 +49,12 @@ def load_openml(data_id: int, *, seed: int, caps: Caps) -> Task:
     except OSError as error:  # what requests and urllib3 raise derives from it
         raise TaskError(
             f"{where} cannot be downloaded, is there a network? Without one, use a packaged task "
-            f"or read_table ({_first_line(error)})"
+            f"or read_table ({first_line(error)})"
         ) from None
     except TaskError:
         raise
     except Exception as error:  # the package has no one base class for its errors
-        raise TaskError(f"{where}: openml.org refused it: {_first_line(error)}") from None
+        raise TaskError(f"{where}: openml.org refused it: {first_line(error)}") from None
     nominal = [n for n, is_nominal in zip(names, indicator, strict=True) if is_nominal]
     ignored = _ignored(dataset)
     options = Options(
@@ -94,7 +101,3 @@ def _family(name: str) -> str:
 
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -15,7 +15,11 @@ FRACTIONS = (0.6, 0.2, 0.2)
 
 @dataclass(frozen=True)
 class Caps:
-    """Most rows in each part; None is no limit. `TaskError` for what is no number of rows."""
+    """Most rows in each part; None is no limit.
+
+    Raises:
+        TaskError: a limit is no whole number above 0.
+    """
 
     train: int | None = None
     validation: int | None = None
@@ -28,20 +32,33 @@ class Caps:
 
 
 def group_rows(keys: np.ndarray) -> np.ndarray:
-    """Number the distinct rows of `keys`, shape (n, k), in order of first occurrence.
+    """Number the distinct rows, in order of first occurrence.
 
-    Numbering by first occurrence, not by value, keeps a split where it was when the values of
-    some rows change.
+    Numbering by first occurrence, not by value, keeps a split where it was when the values of some
+    rows change.
+
+    Args:
+        keys: shape (n, k).
+
+    Returns:
+        the number of each row's group, shape (n,), int64.
     """
     return group_columns(keys.T, len(keys))
 
 
 def group_columns(columns: Iterable[np.ndarray], n: int) -> np.ndarray:
-    """Number the distinct rows of columns of shape (n,) each, in order of first occurrence.
+    """Number the distinct rows of a table, in order of first occurrence.
 
     Rows are equal where every column's values are: −0.0 equals 0.0, NaN equals NaN. Groups are
     split column by column, and only rows that still share one are looked at, so that a table
     without repeated rows is done after a few columns.
+
+    Args:
+        columns: of shape (n,) each.
+        n: number of rows.
+
+    Returns:
+        the number of each row's group, shape (n,), int64.
     """
     import pandas as pd
 
@@ -64,7 +81,15 @@ def group_columns(columns: Iterable[np.ndarray], n: int) -> np.ndarray:
 
 
 def join_groups(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The finest grouping, shape (n,), in which rows equal in `a` or in `b` are together."""
+    """The finest grouping in which rows that are together in `a` or in `b` are together.
+
+    Args:
+        a: group of each row, shape (n,), int64.
+        b: group of each row, shape (n,), int64.
+
+    Returns:
+        shape (n,), int64.
+    """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -76,7 +101,15 @@ def join_groups(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def strata_of_groups(groups: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The class a group counts for, shape (n_groups,): the rarest among its rows."""
+    """The class that each group counts for: the rarest among its rows.
+
+    Args:
+        groups: group of each row, shape (n,), int64.
+        y: class of each row, shape (n,), int64.
+
+    Returns:
+        shape (n_groups,), int64.
+    """
     counts = np.bincount(y)
     order = np.argsort(-counts[y], kind="stable")  # the rarest is written last, and stays
     strata = np.empty(groups.max() + 1, dtype=np.int64)
@@ -90,11 +123,20 @@ def split_rows(
     seed: int,
     fractions: tuple[float, float, float] = FRACTIONS,
 ) -> dict[str, np.ndarray]:
-    """Row indices of train, validation and test: stratified by class, groups undivided.
+    """Split rows into three parts, stratified by class, with groups undivided.
 
     Of each class, three groups drawn at random go one to each part (the largest to train), so a
-    class of three or more groups is present in every part; the others come in random order, each
-    to the part that it leaves least overfull.
+    class of three or more groups is present in every part; the others come in random order, each to
+    the part that it leaves least overfull.
+
+    Args:
+        groups: group of each row, shape (n,), int64.
+        y: class of each row, shape (n,), int64.
+        seed: of the draw.
+        fractions: shares of training, validation and test rows.
+
+    Returns:
+        part -> row indices, int64, ascending.
     """
     rng = np.random.default_rng([seed, 0x5B117])
     strata = strata_of_groups(groups, y)
@@ -117,7 +159,18 @@ def split_rows(
 def cap_parts(
     parts: dict[str, np.ndarray], y: np.ndarray, caps: Caps, seed: int, where: str
 ) -> dict[str, np.ndarray]:
-    """The parts with no more rows each than `caps`; `where` opens a refusal."""
+    """The parts with no more rows each than `caps`.
+
+    Args:
+        parts: part -> row indices.
+        y: class of each row, shape (n,), int64.
+        caps: most rows of each part.
+        seed: of the subsample.
+        where: what a refusal begins with.
+
+    Raises:
+        TaskError: a cap is below the number of classes.
+    """
     rng = np.random.default_rng([seed, 0xCA9])
     capped = dict(parts)
     for part, rows in parts.items():
@@ -135,7 +188,20 @@ def cap_parts(
 
 
 def cap_rows(rows: np.ndarray, y: np.ndarray, cap: int, rng: np.random.Generator) -> np.ndarray:
-    """A stratified subsample of `rows` of size `cap`; every class keeps at least one row."""
+    """A subsample stratified by class; every class keeps at least one row.
+
+    Args:
+        rows: indices of rows.
+        y: class of each row of the table, shape (n,), int64.
+        cap: size of the subsample.
+        rng: draws it.
+
+    Returns:
+        row indices, ascending; all of `rows` where they are no more than `cap`.
+
+    Raises:
+        TaskError: `cap` is below the number of classes.
+    """
     if len(rows) <= cap:
         return rows
     present, counts = np.unique(y[rows], return_counts=True)

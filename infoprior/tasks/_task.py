@@ -6,13 +6,14 @@ import hashlib
 import json
 import math
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from infoprior.files import write_atomically
 
 PARTS = ("train", "validation", "test")
 KINDS = ("real", "enumerated", "synthetic")
@@ -31,18 +32,25 @@ class TaskWarning(UserWarning):
 class Task:
     """A classification data set, ready for a network.
 
-    name: unique, such as "keel/letter", "synthetic/17" or "table/customers"
-    family: near-duplicates share one, so that whole families can be held out
-    source: the package and its version, a file name, "generator" or "openml"
-    kind: "real", "enumerated" (every combination of a rule's inputs) or "synthetic"
-    X: float32. Tables, shape (n, d): one-hot encoded, imputed and standardised with statistics
-        of the training rows only, clipped to [-10, 10]. Images, shape (n, C, H, W): standardised
-        by one mean and one deviation per channel, of the training rows only
-    y: shape (n,), int64, in 0..n_classes-1
-    train, validation, test: int64 row indices, disjoint; no row of X occurs in two parts
-    feature_names: one per column, or per channel of images
+    Attributes:
+        name: unique, such as "keel/letter", "synthetic/17" or "table/customers".
+        family: near-duplicates share one, so that whole families can be held out.
+        source: the package and its version, a file name, "generator" or "openml".
+        kind: "real", "enumerated" (every combination of a rule's inputs) or "synthetic".
+        X: float32. Tables, shape (n, d): one-hot encoded, imputed and standardised with statistics
+            of the training rows only, clipped to [-10, 10]. Images, shape (n, C, H, W):
+            standardised by one mean and one standard deviation per channel, of the training rows
+            only.
+        y: class of each row, shape (n,), int64, in 0..n_classes-1.
+        train: indices of the training rows, shape (n_train,), int64. The three parts are disjoint,
+            and no row of X occurs in two of them.
+        validation: indices of the validation rows, shape (n_validation,), int64.
+        test: indices of the test rows, shape (n_test,), int64.
+        feature_names: one per column, or per channel of images.
+        class_names: one per class, in the order of the numbers in y.
 
-    Raises `TaskError` when built from arrays that break these promises.
+    Raises:
+        TaskError: (a ValueError) the arrays break one of these promises.
     """
 
     name: str
@@ -107,7 +115,7 @@ class Task:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one row: (d,), or (C, H, W) for images."""
+        """Shape of one row: (d,), or (C, H, W) for images."""
         return self.X.shape[1:]
 
     @property
@@ -117,6 +125,7 @@ class Task:
 
     @property
     def n_classes(self) -> int:
+        """Number of classes."""
         return len(self.class_names)
 
     @property
@@ -130,7 +139,17 @@ class Task:
         return sha.hexdigest()
 
     def split(self, which: str) -> tuple[np.ndarray, np.ndarray]:
-        """(X, y) of "train", "validation" or "test", as copies."""
+        """The rows of one part, as copies.
+
+        Args:
+            which: "train", "validation" or "test".
+
+        Returns:
+            X, shape (m, d) or (m, C, H, W), float32, and y, shape (m,), int64.
+
+        Raises:
+            TaskError: there is no such part.
+        """
         if not isinstance(which, str) or which not in PARTS:
             raise TaskError(f"no part {which!r}; choose one of {', '.join(PARTS)}")
         rows = getattr(self, which)
@@ -159,7 +178,11 @@ class Task:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one .safetensors file, atomically; the same task gives the same bytes.
 
-        Raises `TaskError` if the folder does not exist or the path is one.
+        Args:
+            path: of the file; its folder has to exist.
+
+        Raises:
+            TaskError: the folder does not exist, or the path is a folder.
         """
         from safetensors.numpy import save
 
@@ -171,11 +194,18 @@ class Task:
         # A single metadata entry, because safetensors keeps several in a hash map's order.
         text = json.dumps({"format": _FORMAT, **header}, sort_keys=True)
         arrays = {key: np.ascontiguousarray(getattr(self, key)) for key in _ARRAYS}
-        _write_atomically(Path(path), save(arrays, metadata={"task": text}))
+        write_atomically(path, save(arrays, metadata={"task": text}))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Task:
-        """Read a file written by `save`; `TaskError` if it is missing or is not one."""
+        """Read a file written by `save`.
+
+        Args:
+            path: of the file.
+
+        Raises:
+            TaskError: it is missing, or holds no task.
+        """
         from safetensors import SafetensorError, safe_open
 
         if not isinstance(path, (str, os.PathLike)):
@@ -203,17 +233,3 @@ _ARRAYS = ("X", "y", *PARTS)
 
 def _as_text(value: str | Sequence[str]) -> str | tuple[str, ...]:
     return value if isinstance(value, str) else tuple(value)
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp's 0600 would hide it from colleagues
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

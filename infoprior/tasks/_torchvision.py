@@ -14,6 +14,7 @@ import numpy as np
 from infoprior.tasks._images import downscale, make_image_task
 from infoprior.tasks._split import Caps
 from infoprior.tasks._task import Task, TaskError
+from infoprior.tasks._words import first_line
 
 # name in torchvision.datasets: (family, arguments that choose the larger part)
 DATASETS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -34,12 +35,18 @@ _CHANNELS = {1: ("gray",), 3: ("red", "green", "blue")}
 def load_torchvision(name: str, *, seed: int, caps: Caps) -> Task:
     """The task "torchvision/<data set>", or "torchvision/<data set>/<side>" for smaller images.
 
-    Its training part is split 60/20/20 like any other task, at most 20,000 images of it. Files go
-    to the folder named by the environment variable INFOPRIOR_IMAGES, by default
+    The data set's own training part is split 60/20/20 like any other task, at most 20,000 images of
+    it. Files go to the folder named by the environment variable INFOPRIOR_IMAGES, by default
     ~/.cache/infoprior/images.
 
-    Raises `TaskError` if torchvision is not installed, the name is unknown, or the files are
-    neither there nor can be downloaded.
+    Args:
+        name: of the task.
+        seed: of the split.
+        caps: most rows of each part.
+
+    Raises:
+        TaskError: torchvision is not installed, the name is unknown, or the files are neither there
+            nor can be downloaded.
     """
     _, _, path = name.partition("/")
     dataset, *rest = path.split("/")
@@ -58,7 +65,7 @@ def load_torchvision(name: str, *, seed: int, caps: Caps) -> Task:
     except RuntimeError as error:
         raise TaskError(
             f"{name}: the torchvision that is installed was built for another PyTorch; "
-            f"install both from one index ({_first_line(error)})"
+            f"install both from one index ({first_line(error)})"
         ) from None
     family, options = DATASETS[dataset]
     folder = _folder()
@@ -67,7 +74,7 @@ def load_torchvision(name: str, *, seed: int, caps: Caps) -> Task:
     except (OSError, RuntimeError) as error:  # RuntimeError: no mirror has the files
         raise TaskError(
             f"{name} is not in {folder} and cannot be downloaded, is there a network? Without one, "
-            f"use a task of image_catalogue() ({_first_line(error)})"
+            f"use a task of image_catalogue() ({first_line(error)})"
         ) from None
     rows = np.arange(len(images))
     if len(rows) > MAX_IMAGES:
@@ -91,7 +98,7 @@ def load_torchvision(name: str, *, seed: int, caps: Caps) -> Task:
 
 
 def _read(images: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(uint8 (n, C, H, W), int64 (n,)): what indexing gives is the same for every data set."""
+    """Images, uint8 (n, C, H, W), and labels, int64 (n,), by indexing: alike for all data sets."""
     pixels, labels = [], []
     for row in rows:
         image, label = images[int(row)]
@@ -114,7 +121,3 @@ def _version() -> str:
 
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit()
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

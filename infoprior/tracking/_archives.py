@@ -11,6 +11,10 @@ _DATE = (1980, 1, 1, 0, 0, 0)  # the earliest a zip file knows: same content, sa
 def zip_folder(folder: Path, path: Path) -> Path:
     """All files of a folder as a zip file, packed small.
 
+    Args:
+        folder: its files and those below it.
+        path: of the zip file.
+
     Returns:
         the zip file, which `shutil.unpack_archive` unpacks.
     """

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from infoprior._files import is_alive
+from infoprior.files import is_alive
 from infoprior.tracking._errors import TrackingError
 from infoprior.tracking._store import sqlite_uri
 

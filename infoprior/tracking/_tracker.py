@@ -8,22 +8,22 @@ import os
 import tempfile
 import time
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from infoprior._files import is_alive
+from infoprior.files import is_alive
 from infoprior.tracking._database import HOST, ready_database
 from infoprior.tracking._errors import TrackingError
 from infoprior.tracking._runs import Model, Run
 from infoprior.tracking._store import Store, without_credentials
 from infoprior.tracking._views import VIEW_TAG, View
+from infoprior.tracking._writing import write_run
 
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow.entities import LoggedModel
 
-T = TypeVar("T")
 
 RESULTS_TAG = "infoprior.results"
 """Tag of every run: the hash of the results that it shows, so that none is logged twice."""
@@ -38,8 +38,6 @@ _PARENT_TAG = "mlflow.parentRunId"
 _NOTE_TAG = "mlflow.note.content"
 _VERSIONS_TAG = "mlflow.modelVersions"
 """Where MLflow's UI looks for the registered versions of a logged model."""
-_PREVIEW = 200  # rows of a table that the UI is given: it stands still over ten thousand
-_BATCH = {"metrics": 1000, "params": 100}  # what MLflow takes in one call
 
 
 class Tracker:
@@ -115,7 +113,13 @@ class Tracker:
         return self.client.get_experiment_by_name(self.experiment)
 
     def tag(self, run_id: str, key: str, value: str) -> None:
-        """Set a tag of a run, unless it has one of this name."""
+        """Set a tag of a run, unless it has one of this name.
+
+        Args:
+            run_id: MLflow's id.
+            key: of the tag.
+            value: of the tag.
+        """
         if key not in self.client.get_run(run_id).data.tags:
             self.client.set_tag(run_id, key, value)
 
@@ -188,7 +192,7 @@ class Tracker:
         run_id, when = self._create(run, results, parent=None)
         for child in run.children:
             child_id, started = self._create(child, results, parent=run_id)
-            self._write(child_id, child, started, about={})
+            write_run(self.client, child_id, child, started, about={})
             self.client.set_terminated(child_id)
         about: dict[str, Any] = {}
         if dataset is not None:
@@ -199,7 +203,7 @@ class Tracker:
             about |= {"dataset_name": entity.name, "dataset_digest": entity.digest}
         if model is not None:
             about |= {"model_id": self._log_model(run_id, run, model), "run_id": run_id}
-        self._write(run_id, run, when, about)
+        write_run(self.client, run_id, run, when, about)
         self.client.set_terminated(run_id)
         return run_id
 
@@ -219,34 +223,6 @@ class Tracker:
             start_time=None if parent is None else self._opened,
         )
         return created.info.run_id, created.info.start_time
-
-    def _write(self, run_id: str, run: Run, when: int, about: Mapping[str, Any]) -> None:
-        """Metrics (also for the model and data set that they are `about`), settings, files."""
-        from mlflow.entities import Metric, Param
-
-        values = [(name, value, 0) for name, value in run.metrics.items()]
-        for name, points in run.curves.items():
-            values += [(name, value, step) for step, value in points.items()]
-        metrics = [Metric(name, float(value), when, step, **about) for name, value, step in values]
-        for some in _batches(metrics, _BATCH["metrics"]):
-            self.client.log_batch(run_id, metrics=some)
-        params = [Param(name, str(value)) for name, value in run.params.items()]
-        for part in _batches(params, _BATCH["params"]):
-            self.client.log_batch(run_id, params=part)
-        for path, table in run.tables.items():
-            self._log_table(run_id, table, path)
-        for folder, files in run.files.items():
-            for file in files:
-                self.client.log_artifact(run_id, str(file), folder or None)
-
-    def _log_table(self, run_id: str, table: pd.DataFrame, path: str) -> None:
-        self.client.log_table(run_id, table.head(_PREVIEW), path)
-        if len(table) > _PREVIEW:
-            with tempfile.TemporaryDirectory() as folder:
-                whole = Path(folder) / Path(path).with_suffix(".parquet").name
-                table.to_parquet(whole, index=False, compression="zstd")
-                parent = Path(path).parent.as_posix()
-                self.client.log_artifact(run_id, str(whole), None if parent == "." else parent)
 
     def _dataset(self, frame: pd.DataFrame, name: str, digest: str | None) -> Any:
         """The entity of a data set. MLflow looks at every cell: done once for the runs of one."""
@@ -299,6 +275,12 @@ class Tracker:
 
         Repeating it makes no further version; the alias goes to this run's.
 
+        Args:
+            run_id: of a run with a logged model.
+            name: of the registered model.
+            alias: that then names this version.
+            description: of the version, Markdown.
+
         Returns:
             the version.
 
@@ -336,7 +318,12 @@ class Tracker:
         return str(version.version)
 
     def aliased(self, name: str, alias: str) -> str | None:
-        """The run whose model a registered model's alias names; None where there is none."""
+        """The run whose model a registered model's alias names; None where there is none.
+
+        Args:
+            name: of the registered model.
+            alias: in the registry.
+        """
         from mlflow.exceptions import MlflowException
 
         try:
@@ -347,7 +334,12 @@ class Tracker:
             raise
 
     def share_view(self, key: str, view: View) -> None:
-        """Keep a view of the runs under a key that `runs_url` takes."""
+        """Keep a view of the runs under a key that `runs_url` takes.
+
+        Args:
+            key: of the view.
+            view: its columns, filter and charts.
+        """
         self.set_experiment_tag(f"{VIEW_TAG}{key}", json.dumps(view.state()))
 
     def describe(self, text: str) -> None:
@@ -355,7 +347,12 @@ class Tracker:
         self.set_experiment_tag(_NOTE_TAG, text)
 
     def set_experiment_tag(self, key: str, value: str) -> None:
-        """Set a tag of the experiment, unless it has this value already."""
+        """Set a tag of the experiment, unless it has this value already.
+
+        Args:
+            key: of the tag.
+            value: of the tag.
+        """
         if self.client.get_experiment(self.experiment_id).tags.get(key) != value:
             self.client.set_experiment_tag(self.experiment_id, key, value)
 
@@ -375,8 +372,3 @@ class Tracker:
             token = page.token
             if not token:
                 return
-
-
-def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

@@ -76,7 +76,12 @@ def runs_url(server: str, experiment_id: str, view: str, *, charts: bool = False
 
 
 def model_url(server: str, name: str) -> str:
-    """The address of a registered model and its versions."""
+    """The address of a registered model and its versions.
+
+    Args:
+        server: address of the UI.
+        name: of the registered model.
+    """
     return f"{server.rstrip('/')}/#/models/{quote(name, safe='')}?workflowType=machine_learning"
 
 

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from infoprior._lazy import lazy
 
 if TYPE_CHECKING:
     from infoprior._threads import use_threads
+    from infoprior.training._curves import CURVE_COLUMNS, RUNGS
     from infoprior.training._errors import TrainingError
     from infoprior.training._many import train_many
     from infoprior.training._objective import objective
-    from infoprior.training._rows import CURVE_COLUMNS, RUNGS
-    from infoprior.training._train import Training, train
+    from infoprior.training._train import TrainedNetwork, train
 
-_HOME = {
-    "CURVE_COLUMNS": "_rows",
-    "RUNGS": "_rows",
-    "Training": "_train",
-    "TrainingError": "_errors",
-    "objective": "_objective",
-    "train": "_train",
-    "train_many": "_many",
-    "use_threads": "._threads",  # of the package
-}
 __all__ = [
     "CURVE_COLUMNS",
     "RUNGS",
-    "Training",
+    "TrainedNetwork",
     "TrainingError",
     "objective",
     "train",
@@ -34,12 +25,4 @@ __all__ = [
     "use_threads",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f".{_HOME[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__)

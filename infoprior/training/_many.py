@@ -1,22 +1,24 @@
-"""Many networks on one task at once."""
+"""`train_many`: many networks on one task at once."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, cast
+
+from torch import nn
 
 from infoprior._ambient import default_settings
 from infoprior._arguments import check_seed, epochs_within, whole_number
 from infoprior._progress import progress_line
 from infoprior._threads import use_threads
 from infoprior.spaces._mlp import MLP
+from infoprior.training._curves import RUNGS, CurveRow
+from infoprior.training._data import TaskTensors
 from infoprior.training._errors import TrainingError
-from infoprior.training._parts import Parts
-from infoprior.training._rows import RUNGS
-from infoprior.training._setup import build_network, check_task_and_space, training_settings
-from infoprior.training._single import compilable, train_single
-from infoprior.training._stacked import train_stacked
-from infoprior.training._train import Training
+from infoprior.training._loop import compilable, train_single
+from infoprior.training._setup import Point, build_network, check_task_and_space, training_settings
+from infoprior.training._stacked_loop import train_stacked
+from infoprior.training._train import TrainedNetwork
 
 if TYPE_CHECKING:
     from infoprior.spaces import SearchSpace
@@ -28,7 +30,7 @@ ENGINES = ("auto", "compiled", "stacked", "autograd")
 @default_settings()
 def train_many(
     task: Task,
-    networks: Sequence[tuple[Mapping[str, Any], int]],
+    networks: Sequence[tuple[Point, int]],
     *,
     space: SearchSpace,
     epochs: int = RUNGS[-1],
@@ -39,11 +41,11 @@ def train_many(
     keep: bool = False,
     engine: str = "auto",
     progress: bool = True,
-) -> list[Training]:
-    """Train networks of a space on a task, each as `train` would by itself, up to float error.
+) -> list[TrainedNetwork]:
+    """Train networks of a space on a task, each as `train` would alone, up to floating-point error.
 
     The same initial weights, order of rows and dropout masks; sums may be taken in another order.
-    Float error grows along a training, the faster the higher the learning rate.
+    Floating-point error grows along a training, the faster the higher the learning rate.
 
     Args:
         task: what to learn.
@@ -52,17 +54,17 @@ def train_many(
         epochs: passes over the training rows.
         record: epochs at which networks are evaluated; None: every one. Fewer cost less.
         snapshots: epochs after which a copy of every network is kept.
-        threads: of PyTorch and of matrix products meanwhile, one unless you say otherwise.
+        threads: of PyTorch and of matrix products during the call.
         device: where to compute, "cpu" or "cuda"; what is returned is on the CPU.
         keep: whether to return the trained networks too.
         engine: "compiled" trains one network after the other in compiled code, on the CPU;
             "stacked" computes all networks of a batch size as one stack, which is for GPUs;
-            "autograd" is PyTorch's way. "auto" takes the first of the three that there is, stacks
-            not on the CPU. Other networks than multilayer perceptrons are trained by autograd.
+            "autograd" is PyTorch's way. "auto" takes the first of the three that applies, stacks
+            not on the CPU. Networks other than multilayer perceptrons are trained by autograd.
         progress: show on the terminal how far it is, if it takes more than two seconds.
 
     Returns:
-        one `Training` a network, in the order given, its curve holding the recorded epochs.
+        one `TrainedNetwork` per network, in the order given; its curve holds the recorded epochs.
 
     Raises:
         SpaceError: a point does not fit the space.
@@ -84,50 +86,50 @@ def train_many(
         use_threads(threads),
         progress_line(description, epochs * len(points), show=progress) as stage,
     ):
-        parts = Parts(task, device)
+        data = TaskTensors(task, device)
 
-        def build(i: int) -> Any:
-            return build_network(space, points[i], task, seeds[i], parts.x)
+        def build(i: int) -> nn.Module:
+            return build_network(space, points[i], task, seeds[i], data.x)
 
         built = [build(i) for i in range(len(points))]
-        copies: list[dict[int, Any]] = [{} for _ in points]
+        copies: list[dict[int, nn.Module]] = [{} for _ in points]
 
         def snapshot(i: int, epoch: int) -> None:
             copy = build(i).cpu()
             copy.load_state_dict(built[i].state_dict())
             copies[i][epoch] = copy.eval()
 
-        curves: list[list[dict[str, Any]]] = [[] for _ in points]
+        curves: list[list[CurveRow]] = [[] for _ in points]
         groups: dict[int, list[int]] = {}
         for i, network in enumerate(built):
             if type(network) is MLP and engine == "stacked":
-                groups.setdefault(settings[i]["batch_size"], []).append(i)
+                groups.setdefault(settings[i].batch_size, []).append(i)
                 continue
             curves[i] = train_single(
-                network, parts, settings[i], seed=seeds[i], epochs=epochs, record=recorded,
+                network, data, settings[i], seed=seeds[i], epochs=epochs, record=recorded,
                 compiled=engine == "compiled" and compilable(network, device),
                 snapshots=copied, snapshot=lambda epoch, i=i: snapshot(i, epoch),  # type: ignore[misc]
                 stage=stage,
             )  # fmt: skip
         for group in groups.values():
-            found = train_stacked(
-                [built[i] for i in group], parts, [settings[i] for i in group],
+            group_curves = train_stacked(
+                [cast(MLP, built[i]) for i in group], data, [settings[i] for i in group],
                 seeds=[seeds[i] for i in group], epochs=epochs, record=recorded,
                 snapshots=copied, snapshot=lambda j, epoch, group=group: snapshot(group[j], epoch),  # type: ignore[misc]
                 stage=stage,
             )  # fmt: skip
-            for i, curve in zip(group, found, strict=True):
+            for i, curve in zip(group, group_curves, strict=True):
                 curves[i] = curve
     return [
-        Training(
+        TrainedNetwork(
             network.cpu() if keep else None, curve, any(row["diverged"] for row in curve), copied_
         )
         for network, curve, copied_ in zip(built, curves, copies, strict=True)
     ]
 
 
-def _pairs(networks: Sequence[tuple[Mapping[str, Any], int]]) -> tuple[list[Any], list[int]]:
-    """Points and seeds."""
+def _pairs(networks: Sequence[tuple[Point, int]]) -> tuple[list[Point], list[int]]:
+    """Points and seeds; a `TrainingError` says what is not a pair of them."""
     try:
         pairs = [(point, seed) for point, seed in networks]
     except (TypeError, ValueError):
@@ -140,8 +142,8 @@ def _pairs(networks: Sequence[tuple[Mapping[str, Any], int]]) -> tuple[list[Any]
     ]
 
 
-def _device(device: Any) -> str:
-    """Where to compute, if that is a processor or a GPU that is there."""
+def _device(device: str) -> str:
+    """Where to compute; a `TrainingError` refuses what is neither a CPU nor a GPU that is there."""
     import torch
 
     try:
@@ -165,7 +167,7 @@ def _check(
     device: str,
     engine: str,
 ) -> tuple[list[int], list[int]]:
-    """Recorded epochs and those of snapshots, in order."""
+    """Recorded epochs and those of snapshots, in order; a `TrainingError` refuses others."""
     if engine not in ENGINES:
         raise TrainingError(f"There is no engine {engine!r}; choose one of {', '.join(ENGINES)}.")
     if engine == "compiled" and not device.startswith("cpu"):

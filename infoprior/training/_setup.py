@@ -1,31 +1,34 @@
-"""What trainings begin with: checked arguments, and the networks of their points."""
+"""What a training begins with: checked arguments, settings, and the network at a point."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import scipy.linalg  # noqa: F401  (the BLAS of compiled code: there before its threads are limited)
 import torch
 from torch import nn
 
-from infoprior._arguments import instance_of
+from infoprior._arguments import instance_of, is_real
 from infoprior.spaces import SearchSpace
 from infoprior.spaces._cnn import CNN
 from infoprior.spaces._mlp import MLP
 from infoprior.tasks import Task
+from infoprior.training._engines.settings import TrainingSettings
 from infoprior.training._errors import TrainingError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+Point = Mapping[str, Any]
+"""Of a search space: parameter -> value."""
+
 
 def check_task_and_space(task: Task, space: SearchSpace) -> None:
-    """Refuse what is no task, or no space.
+    """Refuse what is not a task, or not a space.
 
     Raises:
-        TrainingError: then.
+        TrainingError: `task` or `space` is of another type.
     """
     instance_of(
         task, Task, "task", "give a Task, as read_table and load_task return it", TrainingError
@@ -36,12 +39,16 @@ def check_task_and_space(task: Task, space: SearchSpace) -> None:
     )  # fmt: skip
 
 
-def training_settings(space: SearchSpace, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Learning rate, weight decay and batch size at a point, the space's defaults included.
+def training_settings(space: SearchSpace, params: Point) -> TrainingSettings:
+    """The settings of a training at a point, the space's defaults included.
+
+    Args:
+        space: what the point is of.
+        params: the point.
 
     Raises:
         SpaceError: the point does not fit the space.
-        TrainingError: one of them is not there, or no number that a training can have.
+        TrainingError: a setting is missing, or no number that a training can have.
     """
     settings = space.settings(space.validate(params))
     for name, least, whole in (
@@ -53,22 +60,26 @@ def training_settings(space: SearchSpace, params: Mapping[str, Any]) -> dict[str
                 "or one of its defaults."
             )
         value = settings[name]
-        number = isinstance(value, Real) and not isinstance(value, bool)
-        if not number or not least <= value < float("inf") or (whole and value != int(value)):
+        valid = is_real(value) and least <= value < float("inf")
+        if not valid or (whole and value != int(value)):
             raise TrainingError(
                 f"{name} is {value!r} in the space {space.name!r}; give a "
                 f"{'whole ' if whole else ''}number from {least:g} on."
             )
-    return {**settings, "batch_size": int(settings["batch_size"])}
+    return TrainingSettings(
+        settings["learning_rate"], settings["weight_decay"], int(settings["batch_size"])
+    )
 
 
-def build_network(
-    space: SearchSpace, params: Mapping[str, Any], task: Task, seed: int, x: Tensor
-) -> nn.Module:
+def build_network(space: SearchSpace, params: Point, task: Task, seed: int, x: Tensor) -> nn.Module:
     """The network at a point, on the device of `x`, ready to be trained.
 
     Args:
-        x: the task's rows as the network will see them, float32.
+        space: builds it.
+        params: the point.
+        task: gives the shape of a row and the number of classes.
+        seed: draws weights and dropout masks.
+        x: rows as the network will see them, shape (n, ...), float32.
 
     Raises:
         SpaceError: the point does not fit the space, or its networks not the task.
@@ -83,7 +94,8 @@ def build_network(
     return network
 
 
-def _check_network(network: Any, name: str) -> None:
+def _check_network(network: object, name: str) -> None:
+    """Refuse what is not a module of float32 parameters."""
     if not isinstance(network, nn.Module):
         raise TrainingError(
             f"The builder of the space {name!r} gives {type(network).__name__}, no torch.nn.Module."

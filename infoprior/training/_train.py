@@ -1,8 +1,8 @@
-"""One network on one task: AdamW, seeded, one row of the learning curve per epoch."""
+"""`train`: one network on one task, by AdamW, with one row of the learning curve per epoch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +10,11 @@ from infoprior._ambient import default_settings
 from infoprior._arguments import check_seed, whole_number
 from infoprior._progress import progress_line
 from infoprior._threads import use_threads
+from infoprior.training._curves import RUNGS, CurveRow
+from infoprior.training._data import TaskTensors
 from infoprior.training._errors import TrainingError
-from infoprior.training._parts import Parts
-from infoprior.training._rows import RUNGS
-from infoprior.training._setup import build_network, check_task_and_space, training_settings
-from infoprior.training._single import compilable, train_single
+from infoprior.training._loop import compilable, train_single
+from infoprior.training._setup import Point, build_network, check_task_and_space, training_settings
 
 if TYPE_CHECKING:
     from infoprior.spaces import SearchSpace
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Training:
-    """A trained network and what it did on the way.
+class TrainedNetwork:
+    """A trained network and its learning curve.
 
     Attributes:
-        network: an `MLP` in evaluation mode, on the CPU; None where it was not kept.
-        curve: one dict per recorded epoch with the keys of `CURVE_COLUMNS`; losses are
-            cross-entropies in nats per row. Where those of training or validation are not finite
-            the network has diverged: `diverged` is True, the losses are NaN and the accuracies are
-            those of the commonest training class.
-        diverged: whether that happened.
+        network: a module in evaluation mode, on the CPU; None where it was not kept.
+        curve: one dict per recorded epoch with the keys of `CURVE_COLUMNS`; losses are mean
+            cross-entropies in nats per row. Where that of training or validation is not finite, the
+            network has diverged: `diverged` is True, the losses are NaN and the accuracies are
+            those of the most frequent training class.
+        diverged: whether the network has, at any recorded epoch.
         snapshots: epoch -> a copy of the network as it was after that epoch.
     """
 
     network: Any
-    curve: list[dict[str, Any]]
+    curve: list[CurveRow]
     diverged: bool
     snapshots: dict[int, Any] = field(default_factory=dict)
 
@@ -44,15 +44,15 @@ class Training:
 @default_settings()
 def train(
     task: Task,
-    params: Mapping[str, Any],
+    params: Point,
     *,
     space: SearchSpace,
     seed: int = 0,
     epochs: int = RUNGS[-1],
-    report: Callable[[int, dict[str, Any]], None] | None = None,
+    report: Callable[[int, CurveRow], None] | None = None,
     threads: int = 1,
     progress: bool = True,
-) -> Training:
+) -> TrainedNetwork:
     """Train the network at a point of a space on a task.
 
     AdamW (Loshchilov & Hutter, "Decoupled Weight Decay Regularization", ICLR 2019) on the
@@ -68,14 +68,17 @@ def train(
         report: called after each epoch with its number and row; what it raises
             (`optuna.TrialPruned`, say) ends the training. The last call is that of the epoch at
             which the network diverged for good, if it does.
-        threads: of PyTorch and of matrix products meanwhile, one unless you say otherwise; results
-            are the same only for the same number.
+        threads: of PyTorch and of matrix products during the call; results are the same only for
+            the same number.
         progress: show the epochs on the terminal if the training takes more than two seconds.
+
+    Returns:
+        the network, and a row of its curve for every epoch.
 
     Raises:
         SpaceError: the point does not fit the space.
-        TrainingError: (a ValueError) no task, no space, a seed, a number of epochs or of threads
-            that cannot be, or a space whose networks or settings cannot be trained.
+        TrainingError: (a ValueError) `task` or `space` is of another type, a seed or a number of
+            epochs or threads is invalid, or the space's networks or settings cannot be trained.
     """
     check_task_and_space(task, space)
     epochs = whole_number(epochs, "epochs", 1, TrainingError)
@@ -85,11 +88,11 @@ def train(
         raise TrainingError(f"report is {report!r}; give a function of an epoch and its row.")
     settings = training_settings(space, params)
     with use_threads(threads), progress_line("training", epochs, show=progress) as stage:
-        parts = Parts(task)
-        network = build_network(space, params, task, seed, parts.x)
+        data = TaskTensors(task)
+        network = build_network(space, params, task, seed, data.x)
         curve = train_single(
             network,
-            parts,
+            data,
             settings,
             seed=seed,
             epochs=epochs,
@@ -98,4 +101,4 @@ def train(
             report=report,
             stage=stage,
         )
-    return Training(network, curve, any(row["diverged"] for row in curve))
+    return TrainedNetwork(network, curve, any(row["diverged"] for row in curve))

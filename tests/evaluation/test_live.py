@@ -14,7 +14,8 @@ from infoprior.priors import Prior
 from infoprior.spaces import get_space
 from infoprior.tasks import Task
 
-SETTINGS = {"max_epochs": 9, "eta": 3}
+SETTINGS = {"max_epochs": 9, "eta": 3, "promote": False, "base_sampler": "random"}
+PROMOTING = {"max_epochs": 9, "eta": 3}
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +54,7 @@ def check(rows: pd.DataFrame, budget: int, start: float = 0.0) -> None:
     assert not rows["cut"].iloc[:-1].any()
     best = (-1, -1.0)
     for _, row in rows.iterrows():
-        rung = sum(level <= row["epochs"] for level in (1, 3, 9))
+        rung = sum(level <= row["reached"] for level in (1, 3, 9))
         if (rung, row["validation_accuracy"]) > best:
             best = (rung, row["validation_accuracy"])
             holder = row
@@ -92,8 +93,8 @@ def test_a_smaller_budget_is_the_beginning_of_a_larger(rows, task, space):
     pd.testing.assert_frame_equal(by_trials, rows.iloc[:3])
 
 
-def test_a_journal_goes_on_as_if_it_had_not_stopped(task, space, tmp_path):
-    settings = {"space": space, "seed": 3, "base": "tpe", **SETTINGS}
+def test_a_journal_continues_as_if_it_had_not_stopped(task, space, tmp_path):
+    settings = {**SETTINGS, "space": space, "seed": 3, "base_sampler": "tpe"}
     whole = live_study(task, None, n_trials=13, **settings)  # TPE has its own mind from 10 on
     path = tmp_path / "journal.log"
     for n in (5, 11, 13, 13):
@@ -101,6 +102,37 @@ def test_a_journal_goes_on_as_if_it_had_not_stopped(task, space, tmp_path):
     pd.testing.assert_frame_equal(got, whole)
     with pytest.raises(EvaluationError, match="other settings"):
         live_study(task, None, n_trials=14, storage=path, **(settings | {"max_epochs": 27}))
+
+
+def test_promoted_trials_train_the_paused_network_further_and_cost_what_is_new(task, space):
+    rows = live_study(task, None, space=space, budget_epochs=60, seed=1, **PROMOTING)
+    check(rows, 60)
+    assert rows["epochs"].sum() == 60
+    whole = rows[~rows["cut"]]
+    promoted = whole[whole["epochs"] < whole["reached"]]
+    assert set(map(tuple, promoted[["epochs", "reached"]].to_numpy())) == {(2, 3), (6, 9)}
+    for _, row in promoted.iterrows():
+        paused = whole[(whole["params"] == row["params"]) & (whole["trial"] < row["trial"])]
+        assert row["reached"] == 3 * paused["reached"].max()
+    # The same network: its curve is that of one that was never paused.
+    from infoprior.training import train
+
+    last = promoted[promoted["reached"] == 9].iloc[0]
+    first = whole[whole["params"] == last["params"]]["trial"].min()
+    network_seed = int(np.random.SeedSequence([1, int(first), 1]).generate_state(1)[0])
+    params = json.loads(last["params"])
+    curve = train(task, params, space=space, seed=network_seed, epochs=9).curve
+    assert curve[-1]["validation_accuracy"] == last["validation_accuracy"]
+    assert curve[-1]["test_accuracy"] == last["test_accuracy"]
+
+
+def test_a_promoting_journal_continues_as_if_it_had_not_stopped(task, space, tmp_path):
+    settings = {"space": space, "seed": 3, **PROMOTING}
+    whole = live_study(task, None, n_trials=24, **settings)
+    assert (whole["epochs"] < whole["reached"]).sum() > 3
+    for n in (7, 13, 24):
+        rows = live_study(task, None, n_trials=n, storage=tmp_path / "journal.log", **settings)
+    pd.testing.assert_frame_equal(rows, whole)
 
 
 def test_a_later_process_sees_the_brackets_that_an_uninterrupted_one_sees(
@@ -125,8 +157,8 @@ def test_a_later_process_sees_the_brackets_that_an_uninterrupted_one_sees(
 def test_a_prior_is_sampled_and_start_cost_is_charged(task, space, base):
     point = space.design(1)[0]
     prior = Prior.from_points(dict(space), [point], bandwidth=0.02, floor=0.02)
-    settings = {"space": space, "base": base, "budget_epochs": 34, "seed": 1, **SETTINGS}
-    rows = live_study(task, prior, weight=1.0, valve=False, start_cost=1.5, **settings)
+    settings = {**SETTINGS, "space": space, "base_sampler": base, "budget_epochs": 34, "seed": 1}
+    rows = live_study(task, prior, weight=1.0, adaptive=False, start_cost=1.5, **settings)
     check(rows, 34, start=1.5)
     assert rows["epochs"].sum() == 34 - 14  # 13.5 epochs of start cost: 20 whole ones are left
     drawn = [json.loads(text) for text in rows["params"]]
@@ -135,7 +167,7 @@ def test_a_prior_is_sampled_and_start_cost_is_charged(task, space, base):
     assert len(alone) > 0
     assert alone["params"][0] != rows["params"][0]
     pd.testing.assert_frame_equal(
-        rows, live_study(task, prior, weight=1.0, valve=False, start_cost=1.5, **settings)
+        rows, live_study(task, prior, weight=1.0, adaptive=False, start_cost=1.5, **settings)
     )
 
 
@@ -190,10 +222,10 @@ def test_live_errors(task, space):
     with pytest.raises(EvaluationError, match="when to stop"):
         live_study(task, None, space=space)
     with pytest.raises(EvaluationError, match="base"):
-        live_study(task, None, space=space, n_trials=1, base="grid")
+        live_study(task, None, space=space, n_trials=1, base_sampler="grid")
     with pytest.raises(EvaluationError, match="power"):
         live_study(task, None, space=space, n_trials=1, max_epochs=10)
     with pytest.raises(EvaluationError, match="miscounts"):
-        live_study(task, None, space=space, n_trials=1, max_epochs=243)
+        live_study(task, None, space=space, n_trials=1, max_epochs=243, promote=False)
     with pytest.raises(EvaluationError, match="start_cost"):
         live_study(task, None, space=space, n_trials=1, start_cost=-1.0)

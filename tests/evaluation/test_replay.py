@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from infoprior.evaluation import EvaluationError, RecordedCurves, hyperband_brackets, replay
+from infoprior.evaluation import EvaluationError, RecordedCurves, replay
 from infoprior.evaluation._replay import _run
 
 STRONG = 1e4  # a log-ratio this steep makes the order certain
@@ -35,20 +35,15 @@ def random_curves(n=40, seed=0, noise=0.05) -> pd.DataFrame:
     return frame(validation, test, epochs=(1, 3, 9, 27))
 
 
-def test_brackets_are_those_of_the_paper():
-    # Li et al. 2018, Table 1 (R = 81, eta = 3): n of each rung
-    assert hyperband_brackets(81, 3) == [
-        (0, [81, 27, 9, 3, 1]), (1, [34, 11, 3, 1]), (2, [15, 5, 1]), (3, [8, 2]), (4, [5]),
-    ]  # fmt: skip
-    assert hyperband_brackets(27, 3) == [
-        (0, [27, 9, 3, 1]), (1, [12, 4, 1]), (2, [6, 2]), (3, [4]),
-    ]  # fmt: skip
+def test_a_full_training_of_no_whole_number_of_rungs_is_refused():
+    with pytest.raises(EvaluationError, match="max_epochs must be a power of eta = 3, got 20"):
+        RecordedCurves.from_frame(random_curves(), max_epochs=20)
     with pytest.raises(EvaluationError, match="power"):
-        hyperband_brackets(20, 3)
+        RecordedCurves.from_frame(random_curves(), max_epochs=9, eta=4)
 
 
 def test_four_architectures_by_hand():
-    """max_epochs 3, eta 3: brackets of 2 at epoch 3, then of 3 at epoch 1 (one goes on to 3).
+    """max_epochs 3, eta 3: brackets of 2 at epoch 3, then of 3 at epoch 1 (one is continued to 3).
 
     The order a0, a1, a2, a3 is certain at first.
       a0@3 cost 3, a1@3 cost 6; two are left: a2@1 cost 7, a3@1 cost 8; a2 looks better there:

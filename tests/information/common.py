@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from infoprior.information._crossfit import Fits
+from infoprior.information._neural.crossfit import Fits
 
 QUICK: dict[str, Any] = {"steps": 10, "hidden": 8, "folds": 3}
 TRAINED = ["hybrid", "mine", "nwj", "infonce", "smile", "hybrid-labels", "enumerated", "mlp-probe",

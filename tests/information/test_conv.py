@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from infoprior.information import Estimate, Estimates, InformationError, estimate
-from infoprior.information import _groups as groups
-from infoprior.information._conv import coarse, convolve, prepare
+from infoprior.information._neural import groups
+from infoprior.information._neural.conv import coarse, convolve, prepare
 from infoprior.information.known import gaussian_mixtures
 from tests.information.common import needs_cuda
 
@@ -52,9 +52,9 @@ def patches(n: int, d: int = 1, seed: int = 0) -> tuple[np.ndarray, np.ndarray, 
 
 
 def one(x: Any, y: Any, method: str, **options: Any) -> Estimate:
-    found = estimate(x, y, method, **options)
-    assert isinstance(found, Estimate)
-    return found
+    result = estimate(x, y, method, **options)
+    assert isinstance(result, Estimate)
+    return result
 
 
 # Against the truth
@@ -64,20 +64,20 @@ def one(x: Any, y: Any, method: str, **options: Any) -> Estimate:
 def test_a_pattern_anywhere_needs_convolutions(method: str) -> None:
     x, y = drawn_bars(800)
     truth = bars().nats
-    found = one(x, y, method, folds=3, steps=200)
+    result = one(x, y, method, folds=3, steps=200)
     flat = one(x.reshape(800, -1), y, "mlp-probe", folds=3)
     assert truth == pytest.approx(0.674, abs=0.01)  # of log 2 = 0.693
-    assert truth - 0.3 < found.nats < truth + 0.05
-    assert flat.nats < found.nats - 0.2
+    assert truth - 0.3 < result.nats < truth + 0.05
+    assert flat.nats < result.nats - 0.2
 
 
 @pytest.mark.slow
 def test_a_pattern_anywhere_with_the_defaults() -> None:
     x, y = drawn_bars(4000)
-    found = estimate(x, y)
-    assert isinstance(found, Estimate)
-    assert found.method == "hybrid-labels"
-    assert found.nats == pytest.approx(bars().nats, abs=0.1)
+    result = estimate(x, y)
+    assert isinstance(result, Estimate)
+    assert result.method == "hybrid-labels"
+    assert result.nats == pytest.approx(bars().nats, abs=0.1)
 
 
 def test_a_pattern_in_its_place_is_seen_by_the_discriminants() -> None:
@@ -95,19 +95,19 @@ def test_a_pattern_in_its_place_is_seen_by_the_discriminants() -> None:
 @pytest.mark.parametrize("method", ["mine", "infonce"])
 def test_a_continuous_side_beside_maps(method: str) -> None:
     x, y, truth = patches(600)
-    """Few steps: what is found is well above nothing, and not above what there is."""
+    """Few steps: what is result is well above nothing, and not above what there is."""
     steps = 40 if method == "infonce" else 100
-    found = one(x, y, method, folds=3, steps=steps, hidden=32, batch_size=128)
-    assert 0.35 * truth < found.nats < truth + 0.05
+    result = one(x, y, method, folds=3, steps=steps, hidden=32, batch_size=128)
+    assert 0.35 * truth < result.nats < truth + 0.05
 
 
 @pytest.mark.slow
 def test_a_continuous_side_beside_maps_with_the_defaults() -> None:
     x, y, truth = patches(4000)
-    found = estimate(x, y)
-    assert isinstance(found, Estimate)
-    assert found.method == "mine"
-    assert truth - 0.25 < found.nats < truth + 0.05
+    result = estimate(x, y)
+    assert isinstance(result, Estimate)
+    assert result.method == "mine"
+    assert truth - 0.25 < result.nats < truth + 0.05
 
 
 def test_maps_on_either_side_or_both() -> None:
@@ -173,23 +173,23 @@ def test_batched_equals_one_by_one() -> None:
         rng.normal(size=(200, 5)),
     ]
     for method in ("enumerated", "auto"):
-        found = estimate(layers, y, method, seed=4, **SHORT)
-        assert isinstance(found, Estimates)
-        assert_same(found, [one(t, y, method, seed=4, **SHORT) for t in layers])
+        result = estimate(layers, y, method, seed=4, **SHORT)
+        assert isinstance(result, Estimates)
+        assert_same(result, [one(t, y, method, seed=4, **SHORT) for t in layers])
     z = rng.normal(size=(200, 2)) + y[:, None]
-    found = estimate(layers, z, "mine", seed=4, **SHORT)
-    assert isinstance(found, Estimates)
-    assert_same(found, [one(t, z, "mine", seed=4, **SHORT) for t in layers])
+    result = estimate(layers, z, "mine", seed=4, **SHORT)
+    assert isinstance(result, Estimates)
+    assert_same(result, [one(t, z, "mine", seed=4, **SHORT) for t in layers])
 
 
 def test_a_stack_of_maps() -> None:
     rng = np.random.default_rng(3)
     y = np.arange(100) % 2
     stack = rng.normal(size=(2, 100, 2, 4, 4)) + y[:, None, None, None]
-    found = estimate(torch.from_numpy(stack).float(), torch.from_numpy(y), **SHORT)
-    assert isinstance(found, Estimates)
-    assert found.method == ["hybrid-labels"] * 2
-    assert found.nats.shape == (2,)
+    result = estimate(torch.from_numpy(stack).float(), torch.from_numpy(y), **SHORT)
+    assert isinstance(result, Estimates)
+    assert result.method == ["hybrid-labels"] * 2
+    assert result.nats.shape == (2,)
 
 
 def test_bounded_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,17 +28,17 @@ def names(*kinds: str) -> list[str]:
     return [name for name, m in METHODS.items() if m.y in kinds and name != "conv-probe"]
 
 
-def assert_single(found: Estimate | Estimates) -> Estimate:
-    assert isinstance(found, Estimate)
-    assert type(found.nats) is float
-    return found
+def assert_single(result: Estimate | Estimates) -> Estimate:
+    assert isinstance(result, Estimate)
+    assert type(result.nats) is float
+    return result
 
 
-def assert_stack(found: Estimate | Estimates, k: int) -> Estimates:
-    assert isinstance(found, Estimates)
-    assert found.nats.shape == (k,)
-    assert found.nats.dtype == np.float64
-    return found
+def assert_stack(result: Estimate | Estimates, k: int) -> Estimates:
+    assert isinstance(result, Estimates)
+    assert result.nats.shape == (k,)
+    assert result.nats.dtype == np.float64
+    return result
 
 
 # What it takes
@@ -64,8 +64,8 @@ def test_stacks_and_shared_sides_equal_one_by_one(method: str) -> None:
         (RAGGED, Y[:, 0], [(x, Y[:, 0]) for x in RAGGED]),
         (STACK[:1], ys[:1], [(STACK[0], ys[0])]),
     ]:
-        found = assert_stack(estimate(x, y, method, discrete_y=False), len(pairs))
-        for nats, (a, b) in zip(found.nats, pairs, strict=True):
+        result = assert_stack(estimate(x, y, method, discrete_y=False), len(pairs))
+        for nats, (a, b) in zip(result.nats, pairs, strict=True):
             assert nats == pytest.approx(estimate(a, b, method, discrete_y=False).nats, abs=1e-9)
 
 
@@ -80,9 +80,9 @@ def test_labels_shared_or_one_per_entry(method: str) -> None:
     assert each.nats == pytest.approx(by_hand, abs=1e-9)
     assert estimate(STACK, list(many), method).nats == pytest.approx(by_hand, abs=1e-9)
     # One layer beside many labels.
-    found = assert_stack(estimate(T, many, method, discrete_y=True), 4)
+    result = assert_stack(estimate(T, many, method, discrete_y=True), 4)
     by_hand = [estimate(T, y, method).nats for y in many]
-    assert found.nats == pytest.approx(by_hand, abs=1e-9)
+    assert result.nats == pytest.approx(by_hand, abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,8 @@ def test_labels_shared_or_one_per_entry(method: str) -> None:
     ],
 )
 def test_arrays_and_tensors_are_the_same(change: Any) -> None:
-    found = estimate(change(X), Y, "copula")
-    assert np.ravel(found.nats)[0] == estimate(X, Y, "copula").nats
+    result = estimate(change(X), Y, "copula")
+    assert np.ravel(result.nats)[0] == estimate(X, Y, "copula").nats
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int8", "int64", "uint8", "bool"])
@@ -105,9 +105,9 @@ def test_other_dtypes(dtype: str) -> None:
     x = np.clip(np.round(10 * X + 50), 0, 100).astype(dtype)
     if dtype == "bool":
         x = X > 0
-    found = estimate(x, Y, "copula").nats
-    assert found == estimate(x.astype(np.float64), Y, "copula").nats
-    assert found == estimate(torch.from_numpy(x), Y, "copula").nats
+    result = estimate(x, Y, "copula").nats
+    assert result == estimate(x.astype(np.float64), Y, "copula").nats
+    assert result == estimate(torch.from_numpy(x), Y, "copula").nats
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,8 @@ def test_maps_are_flattened_for_methods_of_vectors() -> None:
         estimate(MAPS[:, :1], Y, "ksg").nats == estimate(MAPS[:, 0].reshape(N, -1), Y, "ksg").nats
     )
     assert estimate(MAPS, LABELS, "lda").nats == estimate(flat, LABELS, "lda").nats
-    found = assert_stack(estimate(np.stack([MAPS, MAPS]), LABELS, "lda"), 2)
-    assert found.nats.tolist() == [estimate(flat, LABELS, "lda").nats] * 2
+    result = assert_stack(estimate(np.stack([MAPS, MAPS]), LABELS, "lda"), 2)
+    assert result.nats.tolist() == [estimate(flat, LABELS, "lda").nats] * 2
     mixed = assert_stack(estimate([MAPS, T], LABELS, "lda"), 2)
     assert mixed.nats[1] == estimate(T, LABELS, "lda").nats
 
@@ -248,12 +248,12 @@ def test_constant_sides_carry_nothing(method: str) -> None:
     flat = np.full((N, 2), 3.0)
     more: dict[str, Any] = options(method)
     for x, y in [(X, flat), (flat, flat)]:
-        found = assert_single(estimate(x, y, method, **more))
-        assert (found.nats, found.flags, found.n) == (0.0, ("constant",), N)
-        assert found.method == method
+        result = assert_single(estimate(x, y, method, **more))
+        assert (result.nats, result.flags, result.n) == (0.0, ("constant",), N)
+        assert result.method == method
     if method != "noisy":  # x is not looked at
-        found = assert_single(estimate(flat, Y, method, **more))
-        assert (found.nats, found.flags) == (0.0, ("constant",))
+        result = assert_single(estimate(flat, Y, method, **more))
+        assert (result.nats, result.flags) == (0.0, ("constant",))
         stack = assert_stack(estimate([X, flat], Y, method, **more), 2)
         assert stack.nats[0] == pytest.approx(estimate(X, Y, method, **more).nats, abs=1e-6)
         assert stack.flags[1] == ("constant",)
@@ -264,8 +264,8 @@ def test_constant_sides_carry_nothing(method: str) -> None:
 def test_constant_layers_and_labels_carry_nothing(method: str) -> None:
     flat = np.full((N, 2), 3.0)
     for t, y in [(flat, LABELS), (T, np.zeros(N, dtype=int)), (flat, np.ones(N, dtype=int))]:
-        found = assert_single(estimate(t, y, method, **options(method)))
-        assert (found.nats, found.flags, found.n) == (0.0, ("constant",), N)
+        result = assert_single(estimate(t, y, method, **options(method)))
+        assert (result.nats, result.flags, result.n) == (0.0, ("constant",), N)
     stack = assert_stack(estimate([T, flat], LABELS, method, **options(method)), 2)
     assert [f == ("constant",) for f in stack.flags] == [False, True]
 
@@ -283,10 +283,10 @@ HARD: dict[str, np.ndarray] = {
 }
 
 
-def assert_finite(found: Estimate | Estimates) -> None:
-    assert isinstance(found, Estimate)
+def assert_finite(result: Estimate | Estimates) -> None:
+    assert isinstance(result, Estimate)
     for name in ("nats", "train", "validation", "test", "lower", "upper", "fold_spread", "sigma"):
-        value = getattr(found, name)
+        value = getattr(result, name)
         assert value is None or math.isfinite(value), name
 
 
@@ -296,12 +296,12 @@ def test_what_is_hard_is_answered_or_refused(method: str) -> None:
     for name, hard in HARD.items():
         for x, y in [(hard, Y), (Y, hard), (hard, hard)]:
             try:
-                found = estimate(x, y, method, discrete_y=False, **options(method))
+                result = estimate(x, y, method, discrete_y=False, **options(method))
             except InformationError:
                 if name != "as many columns as rows":
                     raise
             else:
-                assert_finite(found)
+                assert_finite(result)
 
 
 @pytest.mark.parametrize("method", names("labels", "any"))
@@ -314,27 +314,27 @@ def test_what_is_hard_about_labels_is_answered(method: str) -> None:
 
 
 def test_a_stack_answers_as_arrays() -> None:
-    found = assert_stack(estimate([X, X[:, :1], np.ones(N)], Y, "mine", **QUICK), 3)
-    assert len(found) == 3
-    assert found.method == ["mine"] * 3
-    assert found.seconds.shape == (3,)
-    assert (found.seconds > 0).all()
-    assert found.n.tolist() == [N] * 3
-    assert np.ma.getmaskarray(found.train).tolist() == [
+    result = assert_stack(estimate([X, X[:, :1], np.ones(N)], Y, "mine", **QUICK), 3)
+    assert len(result) == 3
+    assert result.method == ["mine"] * 3
+    assert result.seconds.shape == (3,)
+    assert (result.seconds > 0).all()
+    assert result.n.tolist() == [N] * 3
+    assert np.ma.getmaskarray(result.train).tolist() == [
         False,
         False,
         True,
     ]  # a constant was not trained on
-    assert found.nats.tolist() == [e.nats for e in found]
-    assert found.sigma is None
+    assert result.nats.tolist() == [e.nats for e in result]
+    assert result.sigma is None
 
 
 def test_what_was_done_is_recorded() -> None:
-    found = assert_single(estimate(X, Y, "mine", **QUICK))
-    assert found.method == "mine"
-    assert found.seconds > 0
-    assert found.nats == found.test
-    assert None not in (found.train, found.validation, found.fold_spread, found.step)
+    result = assert_single(estimate(X, Y, "mine", **QUICK))
+    assert result.method == "mine"
+    assert result.seconds > 0
+    assert result.nats == result.test
+    assert None not in (result.train, result.validation, result.fold_spread, result.step)
     both = assert_single(estimate(T, LABELS, "hybrid-labels", **QUICK))
     assert both.train is not None
     assert both.test is not None

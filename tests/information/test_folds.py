@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from infoprior.information import InformationError
-from infoprior.information._folds import deal
+from infoprior.information._neural.folds import deal
 
 
 @pytest.mark.parametrize(("n", "folds"), [(1000, 5), (53, 5), (60, 3), (50, 10)])

@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from infoprior.information._groups import group_by_size, group_entries, in_blocks, stack_padded
+from infoprior.information._neural.groups import (
+    group_by_size,
+    group_entries,
+    in_blocks,
+    stack_padded,
+)
 
 
 def test_every_entry_once_and_little_is_padded() -> None:

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from infoprior.information import Estimate, Estimates, entropy, estimate
-from infoprior.information._crossfit import CrossFit, Fits
-from infoprior.information._folds import deal
-from infoprior.information._lda import fit_discriminants
+from infoprior.information._neural.crossfit import CrossFit, Fits
+from infoprior.information._neural.folds import deal
+from infoprior.information._neural.lda import fit_discriminants
 from infoprior.information.known import known_layers
 from tests.information.common import assert_only_tested_rows_differ, needs_cuda
 
@@ -30,15 +30,15 @@ def short(method: str) -> dict[str, Any]:
 
 
 def one(t: np.ndarray, y: np.ndarray, method: str, **options: Any) -> Estimate:
-    found = estimate(t, y, method, **options)
-    assert isinstance(found, Estimate)
-    return found
+    result = estimate(t, y, method, **options)
+    assert isinstance(result, Estimate)
+    return result
 
 
 def several(t: list[np.ndarray], y: np.ndarray, method: str, **options: Any) -> Estimates:
-    found = estimate(t, y, method, **options)
-    assert isinstance(found, Estimates)
-    return found
+    result = estimate(t, y, method, **options)
+    assert isinstance(result, Estimates)
+    return result
 
 
 # Against the truth
@@ -58,10 +58,10 @@ def test_class_gaussians(method: str, tolerances: tuple[float, ...]) -> None:
     """Held-out values of the probes and of the enumerated critic lie below the truth."""
     for name, tolerance in zip(GAUSSIANS, tolerances, strict=True):
         t, y = KNOWN[name].sample(1500, seed=0)
-        found = one(t, y, method, folds=3)
-        assert found.nats == pytest.approx(KNOWN[name].nats, abs=tolerance), name
+        result = one(t, y, method, folds=3)
+        assert result.nats == pytest.approx(KNOWN[name].nats, abs=tolerance), name
         if method not in ("hybrid-labels", "lda"):
-            assert found.nats < KNOWN[name].nats + 0.03, name
+            assert result.nats < KNOWN[name].nats + 0.03, name
 
 
 @pytest.mark.parametrize("name", ["xor-2", "rings-2"])
@@ -92,8 +92,8 @@ def test_permuted_labels_carry_nothing(method: str) -> None:
     t, y = KNOWN["class-gaussians-10x16-s3"].sample(800, seed=0)
     y = np.random.default_rng(1).permutation(y)
     wide = np.random.default_rng(2).normal(size=(800, 40))
-    found = several([t, wide], y, method, **short(method))
-    assert np.abs(found.nats).max() < 0.06
+    result = several([t, wide], y, method, **short(method))
+    assert np.abs(result.nats).max() < 0.06
 
 
 # What must not matter
@@ -103,9 +103,9 @@ def test_permuted_labels_carry_nothing(method: str) -> None:
 def test_label_names_do_not_matter(method: str) -> None:
     """Adding a number keeps their order; another order changes starts and sums only."""
     t, y = KNOWN["class-gaussians-3x32-s3"].sample(400, seed=0)
-    found = one(t, y, method, **short(method)).nats
-    assert one(t, y * 7 - 3, method, **short(method)).nats == found
-    assert one(t, 2 - y, method, **short(method)).nats == pytest.approx(found, abs=0.1)
+    result = one(t, y, method, **short(method)).nats
+    assert one(t, y * 7 - 3, method, **short(method)).nats == result
+    assert one(t, 2 - y, method, **short(method)).nats == pytest.approx(result, abs=0.1)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -137,8 +137,8 @@ def test_increasing_maps_change_nothing(method: str) -> None:
 def test_scales_change_nothing(method: str) -> None:
     t, y = KNOWN["class-gaussians-3x32-s3"].sample(400, seed=0)
     scales = np.logspace(-3, 3, 32)
-    found = one(t, y, method, **short(method)).nats
-    assert one(t * scales + 1, y, method, **short(method)).nats == pytest.approx(found, abs=2e-3)
+    result = one(t, y, method, **short(method)).nats
+    assert one(t * scales + 1, y, method, **short(method)).nats == pytest.approx(result, abs=2e-3)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -205,41 +205,41 @@ def test_own_rows_are_worth_more_on_average(method: str) -> None:
 def test_a_copy_of_the_label_carries_its_entropy(method: str) -> None:
     y = np.random.default_rng(0).choice(4, size=500, p=[0.4, 0.3, 0.2, 0.1])
     more = {} if method == "lda" else {"learning_rate": 0.05, "steps": 200}
-    found = one(np.eye(4)[y], y, method, **more)
-    assert found.nats == pytest.approx(entropy(y), abs=0.05)
-    assert found.nats < entropy(y) + 0.01
-    assert "saturated" in found.flags
+    result = one(np.eye(4)[y], y, method, **more)
+    assert result.nats == pytest.approx(entropy(y), abs=0.05)
+    assert result.nats < entropy(y) + 0.01
+    assert "saturated" in result.flags
 
 
 def test_still_rising_never_rose_below_zero() -> None:
     t, y = KNOWN["class-gaussians-3x32-s3"].sample(300, seed=0)
     assert "still_rising" in one(t, y, "enumerated", steps=10).flags
     nothing = [np.random.default_rng(s).normal(size=(100, 40)) for s in range(8)]
-    found = several(nothing, np.arange(100) % 4, "mlp-probe", learning_rate=0.3, steps=20)
-    never = [e for e in found if "never_rose" in e.flags]
+    result = several(nothing, np.arange(100) % 4, "mlp-probe", learning_rate=0.3, steps=20)
+    never = [e for e in result if "never_rose" in e.flags]
     assert never
     assert all((e.nats, e.step) == (0.0, 0) for e in never)
-    found = several(nothing, np.arange(100) % 4, "enumerated", **short("enumerated"))
-    assert (found.nats < 0).any()
-    assert all(("below_zero" in e.flags) == (e.nats < 0) for e in found)
+    result = several(nothing, np.arange(100) % 4, "enumerated", **short("enumerated"))
+    assert (result.nats < 0).any()
+    assert all(("below_zero" in e.flags) == (e.nats < 0) for e in result)
 
 
 def test_classes_of_one_row_do_no_harm() -> None:
     t, y = KNOWN["class-gaussians-3x32-s3"].sample(300, seed=0)
     y[:3] = [7, 8, 9]
     for method in METHODS:
-        found = one(t, y, method, **short(method))
-        assert found.nats == pytest.approx(KNOWN["class-gaussians-3x32-s3"].nats, abs=0.4), method
+        result = one(t, y, method, **short(method))
+        assert result.nats == pytest.approx(KNOWN["class-gaussians-3x32-s3"].nats, abs=0.4), method
 
 
 @pytest.mark.parametrize("method", ["lda", "hybrid-labels"])
 def test_columns_that_copy_each_other(method: str) -> None:
     """Their covariance is singular, and worse by rounding."""
     t, y = KNOWN["class-gaussians-3x32-s3"].sample(400, seed=0)
-    found = one(t, y, method, **short(method))
+    result = one(t, y, method, **short(method))
     copies = np.hstack([t, np.repeat(t[:, :2], 50, axis=1), np.full((400, 1), 2.0)])
     more = one(copies, y, method, **short(method))
-    assert more.nats == pytest.approx(found.nats, abs=0.15)
+    assert more.nats == pytest.approx(result.nats, abs=0.15)
     told = np.hstack([np.eye(3)[y]] * 40)
     assert one(told, y, method, **short(method)).nats == pytest.approx(entropy(y), abs=0.02)
 
@@ -277,7 +277,7 @@ def test_cuda_equals_cpu(method: str) -> None:
 
 
 def test_a_few_wild_rows_do_not_ruin_the_value() -> None:
-    # Without doubt, one row far on the wrong side costs hundreds of nats.
+    # Without smoothing, one row far on the wrong side costs hundreds of nats.
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, size=600)
     t = rng.normal(size=(600, 4)) + 1.5 * y[:, None]
@@ -291,8 +291,8 @@ def test_a_few_wild_rows_do_not_ruin_the_value() -> None:
 
 
 def test_wrong_labels_are_allowed_for() -> None:
-    """Three labels in ten redrawn: discriminants without doubt are overconfident, and worth 0.2 nat
-    less than these."""
+    """Three labels in ten redrawn: without smoothing, discriminants are overconfident and worth
+    0.2 nat less than these."""
     rng = np.random.default_rng(7)
     means, wrong = 2.0 * rng.normal(size=(10, 8)), 0.3
 

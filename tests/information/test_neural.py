@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from infoprior.information import Estimate, Estimates, estimate
-from infoprior.information._crossfit import CrossFit, Fits, Training, batches
-from infoprior.information._folds import deal
+from infoprior.information._neural.crossfit import CriticSettings, CrossFit, Fits, batches
+from infoprior.information._neural.folds import deal
 from infoprior.information.known import known_pairs
 from tests.information.common import assert_only_tested_rows_differ, needs_cuda
 
@@ -41,17 +41,17 @@ def gaussians(rho: float, d: int, n: int, seed: int = 0) -> tuple[np.ndarray, np
 
 
 def one(x: np.ndarray, y: np.ndarray, method: str, **options: Any) -> Estimate:
-    found = estimate(x, y, method, discrete_y=False, **options)
-    assert isinstance(found, Estimate)
-    return found
+    result = estimate(x, y, method, discrete_y=False, **options)
+    assert isinstance(result, Estimate)
+    return result
 
 
 def several(
     x: Sequence[np.ndarray], y: Sequence[np.ndarray], method: str, **more: Any
 ) -> Estimates:
-    found = estimate(list(x), list(y), method, **more)
-    assert isinstance(found, Estimates)
-    return found
+    result = estimate(list(x), list(y), method, **more)
+    assert isinstance(result, Estimates)
+    return result
 
 
 # Against the truth
@@ -62,8 +62,8 @@ def test_near_the_truth(method: str) -> None:
     tolerances = {"normal-0.5": 0.05, "asinh-student-1x1-df1": 0.1,
                   "dense-2x2": 0.06, "independent-5x5": 0.04}  # fmt: skip
     pairs = [KNOWN[name].sample(1000, seed=0) for name in tolerances]
-    found = several([x for x, _ in pairs], [y for _, y in pairs], method, **QUICK)
-    for (name, tolerance), e in zip(tolerances.items(), found, strict=True):
+    result = several([x for x, _ in pairs], [y for _, y in pairs], method, **QUICK)
+    for (name, tolerance), e in zip(tolerances.items(), result, strict=True):
         assert e.nats == pytest.approx(KNOWN[name].nats, abs=tolerance), name
 
 
@@ -73,8 +73,8 @@ def test_near_the_truth_with_the_defaults(method: str) -> None:
     tolerances = {"normal-0.75": 0.04, "additive-0.75": 0.06, "swissroll-2x1": 0.06,
                   "dense-5x5": 0.1, "sparse-5x5": 0.2, "independent-25x25": 0.05}  # fmt: skip
     pairs = [KNOWN[name].sample(2000, seed=1) for name in tolerances]
-    found = several([x for x, _ in pairs], [y for _, y in pairs], method)
-    for (name, tolerance), e in zip(tolerances.items(), found, strict=True):
+    result = several([x for x, _ in pairs], [y for _, y in pairs], method)
+    for (name, tolerance), e in zip(tolerances.items(), result, strict=True):
         assert e.nats == pytest.approx(KNOWN[name].nats, abs=tolerance), name
 
 
@@ -210,16 +210,16 @@ def test_test_rows_neither_train_nor_choose(method: str, fits: list[Fits]) -> No
 def test_own_rows_are_worth_more_on_average(method: str) -> None:
     pairs = [gaussians(0.5, 3, 150, seed=s) for s in range(6)]
     more = {**SHORT, "learning_rate": 2e-2}
-    found = several([x for x, _ in pairs], [y for _, y in pairs], method, **more)
-    assert found.train.mean() > found.test.mean() + 0.01
+    result = several([x for x, _ in pairs], [y for _, y in pairs], method, **more)
+    assert result.train.mean() > result.test.mean() + 0.01
 
 
 def test_every_step_has_its_rows() -> None:
-    drawn = batches(10, Training(batch_size=4, steps=5), seed=0)
+    drawn = batches(10, CriticSettings(batch_size=4, steps=5), seed=0)
     assert drawn.shape == (5, 4)
     assert sorted(drawn.flatten().tolist()) == sorted([*range(10)] * 2)  # two passes
-    assert torch.equal(drawn, batches(10, Training(batch_size=4, steps=5), seed=0))
-    assert batches(10, Training(batch_size=64, steps=5), seed=0).shape == (5, 10)
+    assert torch.equal(drawn, batches(10, CriticSettings(batch_size=4, steps=5), seed=0))
+    assert batches(10, CriticSettings(batch_size=64, steps=5), seed=0).shape == (5, 10)
 
 
 # Flags
@@ -240,8 +240,8 @@ def test_never_rose_is_exactly_nothing(method: str, steps: int) -> None:
     rng = np.random.default_rng(0)
     pairs = [rng.normal(size=(2, 100, 30)) for _ in range(8)]
     more = {**SHORT, "steps": steps, "learning_rate": 0.5}
-    found = several([x for x, _ in pairs], [y for _, y in pairs], method, **more)
-    never = [e for e in found if "never_rose" in e.flags]
+    result = several([x for x, _ in pairs], [y for _, y in pairs], method, **more)
+    never = [e for e in result if "never_rose" in e.flags]
     assert never
     for e in never:
         assert e.nats == pytest.approx(0.0, abs=1e-6)
@@ -260,9 +260,9 @@ def test_saturated_near_what_a_method_can_say() -> None:
 
 def test_below_zero_is_kept_and_said() -> None:
     pairs = [gaussians(0.0, 2, 150, seed=s) for s in range(8)]
-    found = several([x for x, _ in pairs], [y for _, y in pairs], "mine", **SHORT)
-    assert all(("below_zero" in e.flags) == (e.nats < 0) for e in found)
-    assert (found.nats < 0).any()
+    result = several([x for x, _ in pairs], [y for _, y in pairs], "mine", **SHORT)
+    assert all(("below_zero" in e.flags) == (e.nats < 0) for e in result)
+    assert (result.nats < 0).any()
 
 
 @needs_cuda
@@ -284,5 +284,5 @@ def test_hybrid_is_freed_of_the_bias_of_its_copula(rho: float, d: int, n: int) -
     # with as many nats, few sampled pairs say nothing of the mean exponential.
     x, y = gaussians(rho, d, n)
     exact = one(x, y, "copula").nats
-    found = one(x, y, "hybrid", steps=1, check_every=1, learning_rate=1e-6)
-    assert found.nats == pytest.approx(exact, abs=0.15)
+    result = one(x, y, "hybrid", steps=1, check_every=1, learning_rate=1e-6)
+    assert result.nats == pytest.approx(exact, abs=0.15)

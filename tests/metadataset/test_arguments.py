@@ -71,9 +71,9 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 def test_what_a_diverged_probe_left_is_missing_in_the_joined_rows() -> None:
     profiles = META.profiles.copy()
-    lost = (profiles["task"] == "made/0") & (profiles["architecture"] == "probe-a")
-    profiles.loc[lost, ["mi_xt", "mi_ty"]] = 0.0
-    profiles.loc[lost, "flags"] = "constant,non_finite"
+    diverged = (profiles["task"] == "made/0") & (profiles["architecture"] == "probe-a")
+    profiles.loc[diverged, ["mi_xt", "mi_ty"]] = 0.0
+    profiles.loc[diverged, "flags"] = "constant,non_finite"
     rows = MetaDataset(**{**PARTS, "profiles": profiles}).rows()
     mine = rows["task"] == "made/0"
     assert rows.loc[mine, "probe-a/0/mi_ty"].isna().all()

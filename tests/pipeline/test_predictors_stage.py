@@ -13,7 +13,7 @@ from infoprior.metadataset import FITTED_FAMILIES, MetaDataset, training_rows
 from infoprior.parallel import worker_pool
 from infoprior.predictors import load_predictor, make_predictor
 from pipeline import predictors, priors
-from pipeline.arms import arms
+from pipeline.variants import variants
 
 PARAMS = {
     "baselines": ["static"],
@@ -56,24 +56,24 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def test_every_arm_is_fitted_on_each_split_and_saved_under_its_name(place: Path) -> None:
+def test_every_variant_is_fitted_on_each_split_and_saved_under_its_name(place: Path) -> None:
     run_both()
     table = pd.read_parquet(place / "data" / "predictions" / "predictions.parquet")
-    splits = predictors.parts(MetaDataset.load(place / "metadataset"), PARAMS)
+    splits = predictors.splits_of(MetaDataset.load(place / "metadataset"), PARAMS)
     expected = {
-        (arm.predictor, arm.inputs, shuffle, refit, split, task)
-        for arm in arms(PARAMS)
-        for shuffle, refit in arm.fits(2)
+        (variant.predictor, variant.inputs, shuffle, refit, split, task)
+        for variant in variants(PARAMS)
+        for shuffle, refit in variant.fits(2)
         for split, (_, held_out) in splits.items()
         for task in held_out
     }
     columns = ["predictor", "inputs", "shuffle", "refit", "split", "task"]
     assert set(table[columns].itertuples(index=False, name=None)) == expected
-    plain = {arm.name: arm for arm in arms(PARAMS) if not arm.control}
+    plain = {variant.name: variant for variant in variants(PARAMS) if not variant.is_control}
     assert {p.name for p in (place / "models" / "fitted").iterdir()} == set(plain)
-    for name, arm in plain.items():
+    for name, variant in plain.items():
         predictor = load_predictor(place / "models" / "fitted" / name)
-        assert (predictor.name, predictor.inputs) == (arm.predictor, arm.input_names)
+        assert (predictor.name, predictor.inputs) == (variant.predictor, variant.input_names)
     priors = {p.relative_to(place / "data" / "priors").parts for p in place.rglob("priors/*/*")}
     tasks = [task.replace("/", "--") for task in splits["test"][1]]
     assert priors == {(task, f"{name}.json") for task in tasks for name in plain}
@@ -105,7 +105,7 @@ def test_another_temperature_fits_nothing_and_gives_what_a_fit_with_it_gives(
     profile = meta.profile(meta.tasks["task"].iloc[0])
     assert saved.predict(profile) == anew.predict(profile)
     # The predictions, too, are those of predictors that were fitted with these settings.
-    train, held_out = predictors.parts(meta, PARAMS)["test"]
+    train, held_out = predictors.splits_of(meta, PARAMS)["test"]
     table, _ = predict_held_out(
         lambda: make_predictor("nearest", "mi", seed=0, bandwidth=0.2, temperature=0.7),
         meta, held_out, train,

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from infoprior.metadataset import FITTED_FAMILIES, chosen_tasks, training_rows
-from pipeline.predictors import parts
+from pipeline.predictors import splits_of
 
 TOP = Path(__file__).parents[2]
 PARAMS = yaml.safe_load((TOP / "params.yaml").read_text())
@@ -16,7 +16,7 @@ PARAMS = yaml.safe_load((TOP / "params.yaml").read_text())
 def test_no_test_family_was_seen_by_the_choice_of_synthetic_tasks() -> None:
     meta = training_rows("mlp", 20)
     families = meta.tasks.set_index("task")["family"]
-    splits = parts(meta, PARAMS["predictors"])
+    splits = splits_of(meta, PARAMS["predictors"])
     development, test = splits["test"]
     real = set(meta.tasks["family"][meta.tasks["kind"] == "real"])
     assert set(families[test]) | set(FITTED_FAMILIES) == real

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from infoprior import _files
+from infoprior import files
 from infoprior.tasks import synthetic_task
 from pipeline import networks, profiles
 from pipeline.common import file_name, write_csv, write_parquet
@@ -165,7 +165,7 @@ def test_what_a_killed_stage_left_beside_a_table_goes_with_the_next_one(
 ) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    left = tmp_path / f".other.parquet.0.{_files._machine()}-{ended.pid}.tmp"
+    left = tmp_path / f".other.parquet.0.{files._machine()}-{ended.pid}.tmp"
     left.write_text("half")
     write(pd.DataFrame({"a": [1]}), tmp_path / "table")
     assert [path.name for path in tmp_path.iterdir()] == ["table"]

@@ -14,8 +14,8 @@ import pytest
 import torch
 from scipy.stats import kendalltau
 
+from infoprior.files import write_atomically
 from infoprior.metadataset import MetaDataset
-from infoprior.parallel import write_atomically
 from infoprior.predictors import (
     PREDICTORS,
     Predictor,
@@ -212,7 +212,8 @@ def test_members_that_hold_out_nothing_learn_to_the_end(train: MetaDataset) -> N
     held = holdouts(few.tasks["family"], 10, seed=0).any(axis=1)
     assert 0 < held.sum() < 10
     last = [
-        fitted("network", few, members=10, steps=n, patience=99)._need().arrays for n in (5, 60)
+        fitted("network", few, members=10, steps=n, patience=99)._require_fitted().arrays
+        for n in (5, 60)
     ]
     moved = np.abs(last[0]["weight_2"] - last[1]["weight_2"]).max(axis=(1, 2))
     assert (moved[~held] > 0.05).all()

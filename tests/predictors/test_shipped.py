@@ -11,7 +11,7 @@ import pytest
 
 from infoprior.metadataset import MetaDataset, MetaDatasetError, chosen_tasks, training_rows
 from infoprior.predictors import PredictorError, fit_predictor, load_predictor
-from infoprior.predictors._shipped import REAL_WEIGHT
+from infoprior.predictors._fit import REAL_WEIGHT
 from infoprior.priors import Prior
 from pipeline.common import read_params
 from tests.factories import make_metadataset

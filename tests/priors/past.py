@@ -106,3 +106,11 @@ def weight_at(prior: Prior, x: float, name: str = "x") -> float:
     """The weight of the components centred on a value of a float from 0 to 1."""
     parts = prior.to_dict()["components"]
     return sum(c["weight"] for c in parts if abs(c["kernels"][name]["center"] - x) < 1e-9)
+
+
+X = {"x": FloatDistribution(0.0, 1.0)}
+
+
+def line(values: dict[float, Any], **kwargs: Any) -> optuna.Study:
+    """A study of one parameter, from x to its value."""
+    return study_of([({"x": x}, v) for x, v in values.items()], X, **kwargs)

@@ -16,8 +16,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from infoprior.priors import Prior, PriorError, from_expert, from_studies
-from infoprior.priors._axes import make_axis
+from infoprior.priors import Prior, PriorError
+from infoprior.priors._mixture.axes import make_axis
 from tests.priors.past import study_of
 
 SPACE: dict[str, BaseDistribution] = {
@@ -35,7 +35,7 @@ ONE = {"x": ([0.5], [0.1]), "k": ([0.5], [0.1]), "c": [[0.5, 0.25, 0.25]]}
 
 
 def learned(**arguments: Any) -> Prior:
-    return from_studies(STUDIES, **arguments)
+    return Prior.from_studies(STUDIES, **arguments)
 
 
 def described(features: Any, target: Any) -> Prior:
@@ -51,7 +51,7 @@ SHARES: Calls = {
         {"x": SPACE["x"]}, [{"x": 1}], bandwidth={"x": v}
     ),
     "floor ": lambda v: Prior.gaussian(SPACE, POINTS, floor=v),
-    "floor  ": lambda v: from_expert(SPACE, POINTS, floor=v),
+    "floor  ": lambda v: Prior.from_expert(SPACE, POINTS, floor=v),
     "top": lambda v: learned(top=v),
     "bandwidth ": lambda v: learned(bandwidth=v),
     "floor   ": lambda v: learned(floor=v),
@@ -71,7 +71,7 @@ def test_shares_are_numbers_of_any_type(where: str) -> None:
 WRONG: list[tuple[str, Callable[[], Any]]] = [
     # spaces and points
     ("space: needs a dict", lambda: Prior.uniform([("x", SPACE["x"])])),  # type: ignore[arg-type]
-    ("space: needs a dict", lambda: from_expert(None, {"x": 1})),  # type: ignore[arg-type]
+    ("space: needs a dict", lambda: Prior.from_expert(None, {"x": 1})),  # type: ignore[arg-type]
     ("space: needs a dict", lambda: learned(space="x")),
     ("space: names need to be text, got 3", lambda: Prior.uniform({3: SPACE["x"]})),  # type: ignore[dict-item]
     ("space: parameter 'x' needs an Optuna", lambda: Prior.uniform({"x": (0, 1)})),  # type: ignore[dict-item]
@@ -79,8 +79,8 @@ WRONG: list[tuple[str, Callable[[], Any]]] = [
     ("points: needs a list of dicts", lambda: Prior.from_points(SPACE, None)),  # type: ignore[arg-type]
     ("points: needs a list of dicts", lambda: Prior.gaussian(SPACE, np.array(3))),  # type: ignore[arg-type]
     ("points: needs dicts, got 'x'", lambda: Prior.from_points(SPACE, ["x"])),  # type: ignore[list-item]
-    ("values: needs a list of dicts", lambda: from_expert(SPACE, 3)),  # type: ignore[arg-type]
-    ("values: needs a list of dicts", lambda: from_expert(SPACE, "x")),  # type: ignore[arg-type]
+    ("values: needs a list of dicts", lambda: Prior.from_expert(SPACE, 3)),  # type: ignore[arg-type]
+    ("values: needs a list of dicts", lambda: Prior.from_expert(SPACE, "x")),  # type: ignore[arg-type]
     (
         "point: parameters missing.*unknown: \\['z'\\]",
         lambda: PRIOR.log_prob({**POINTS[0], "z": 1}),
@@ -103,7 +103,7 @@ WRONG: list[tuple[str, Callable[[], Any]]] = [
         "weights: has masked entries",
         lambda: Prior.from_points(SPACE, POINTS, np.ma.masked_array([1.0, 2.0], [True, False])),
     ),
-    ("weights: needs 2 finite", lambda: from_expert(SPACE, POINTS, weights=[1.0, np.inf])),
+    ("weights: needs 2 finite", lambda: Prior.from_expert(SPACE, POINTS, weights=[1.0, np.inf])),
     ("metadata: needs a dict", lambda: Prior(SPACE, floor=1.0, metadata=[])),  # type: ignore[arg-type]
     ("metadata: 'a': needs a number", lambda: UNIFORM.with_metadata(a=None)),  # type: ignore[arg-type]
     ("metadata: 'a': needs a finite", lambda: UNIFORM.with_metadata(a=np.float32("nan"))),
@@ -163,7 +163,7 @@ def test_a_study_named_target_is_no_target() -> None:
     studies = [study_of([(p, i) for i, p in enumerate(POINTS)], SPACE, name="target")]
     features = {"target": [1.0, 2.0]}
     with pytest.raises(PriorError, match="'target' has 2 numbers, the target 1"):
-        from_studies(studies, metafeatures=features, target=[1.0])
+        Prior.from_studies(studies, metafeatures=features, target=[1.0])
 
 
 def test_missing_metafeatures_of_any_type() -> None:

@@ -24,7 +24,8 @@ from optuna.samplers import (
 )
 
 from infoprior.priors import Prior, PriorError, PriorSampler, hyperband_study, optimize
-from infoprior.priors._bases import base_sampler
+from infoprior.priors._search.bases import make_base_sampler
+from tests.priors.bumps import TIGHT, run
 
 SPACE: dict[str, Any] = {"x": FloatDistribution(0, 1), "k": IntDistribution(1, 9)}
 POINTS = [{"x": 0.3, "k": 2}, {"x": 0.7, "k": 7}]
@@ -63,10 +64,12 @@ def cells(study: optuna.Study) -> set[tuple[Any, ...]]:
     return {(t.params["x"], t.params["k"]) for t in study.trials}
 
 
-@pytest.mark.parametrize("valve", [True, False])
+@pytest.mark.parametrize("adaptive", [True, False])
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_every_point_of_a_grid_is_tried(valve: bool, n_jobs: int) -> None:
-    study = optuna.create_study(sampler=PriorSampler(PRIOR, GridSampler(GRID), seed=0, valve=valve))
+def test_every_point_of_a_grid_is_tried(adaptive: bool, n_jobs: int) -> None:
+    study = optuna.create_study(
+        sampler=PriorSampler(PRIOR, GridSampler(GRID), seed=0, adaptive=adaptive)
+    )
     study.enqueue_trial({"x": 0.5, "k": 5})
     study.enqueue_trial({"k": 5})
     study.optimize(objective, n_trials=80, n_jobs=n_jobs)
@@ -85,7 +88,12 @@ def test_every_point_of_a_grid_is_tried(valve: bool, n_jobs: int) -> None:
 @pytest.mark.parametrize("prior", [PRIOR, None], ids=["prior", "none"])
 def test_a_grid_under_hyperband(promote: bool, prior: Prior | None) -> None:
     study = hyperband_study(
-        prior, name="s", max_resource=9, storage="memory", base=GridSampler(GRID), promote=promote
+        prior,
+        name="s",
+        max_resource=9,
+        storage="memory",
+        base_sampler=GridSampler(GRID),
+        promote=promote,
     )
     optimize(study, epochs(), 60)
     assert len(study.trials) == 60
@@ -95,7 +103,7 @@ def test_a_grid_under_hyperband(promote: bool, prior: Prior | None) -> None:
 def test_a_grid_resumed_tries_each_point_once(tmp_path: Any) -> None:
     def run(n: int) -> optuna.Study:
         study = hyperband_study(
-            PRIOR, name="s", max_resource=9, storage=tmp_path / "a", base=GridSampler(GRID)
+            PRIOR, name="s", max_resource=9, storage=tmp_path / "a", base_sampler=GridSampler(GRID)
         )
         return optimize(study, epochs(), n)
 
@@ -114,7 +122,7 @@ def test_brute_force_tries_all_points() -> None:
         else:
             study = hyperband_study(
                 PRIOR, name="s", max_resource=9, storage="memory", promote=promote,
-                base=lambda seed: BruteForceSampler(seed=seed),
+                base_sampler=lambda seed: BruteForceSampler(seed=seed),
             )  # fmt: skip
             optimize(study, epochs(stepped), 80)
         assert len(study.trials) == (70 if promote is None else 80)
@@ -129,7 +137,7 @@ def test_no_point_of_a_sequence_is_lost(scramble: bool) -> None:
         return QMCSampler(seed=3, scramble=scramble, warn_asynchronous_seeding=False)
 
     study = optuna.create_study(
-        sampler=PriorSampler(PRIOR, make(), seed=0, valve=False, weight=0.6)
+        sampler=PriorSampler(PRIOR, make(), seed=0, adaptive=False, weight=0.6)
     )
     study.optimize(objective, n_trials=40)
     alone = optuna.create_study(sampler=make())
@@ -153,8 +161,8 @@ FIXED: dict[str, Any] = {
 
 @pytest.mark.parametrize("inner", FIXED)
 @pytest.mark.parametrize("where", ["object", "function", "outside", "twice"])
-@pytest.mark.parametrize("valve", [True, False])
-def test_fixed_values_are_kept_in_every_trial(inner: str, where: str, valve: bool) -> None:
+@pytest.mark.parametrize("adaptive", [True, False])
+def test_fixed_values_are_kept_in_every_trial(inner: str, where: str, adaptive: bool) -> None:
     if inner == "cma":
         pytest.importorskip("cmaes")
     make = FIXED[inner]
@@ -168,7 +176,7 @@ def test_fixed_values_are_kept_in_every_trial(inner: str, where: str, valve: boo
         base = lambda seed: around(make())  # noqa: E731
     if where == "twice":
         base = PartialFixedSampler({"k": 7}, PartialFixedSampler({"k": 2}, make()))
-    sampler: BaseSampler = PriorSampler(PRIOR, base, seed=0, valve=valve)
+    sampler: BaseSampler = PriorSampler(PRIOR, base, seed=0, adaptive=adaptive)
     study = optuna.create_study(sampler=around(sampler) if where == "outside" else sampler)
     study.optimize(stepped_k if inner == "brute force" else objective, n_trials=25)
     assert len(study.trials) == 25
@@ -207,7 +215,7 @@ def test_fixed_values_under_hyperband() -> None:
     for prior in (PRIOR, None):
         study = hyperband_study(
             prior, name="s", max_resource=9, storage="memory",
-            base=lambda seed: PartialFixedSampler({"k": 7}, RandomSampler(seed=seed)),
+            base_sampler=lambda seed: PartialFixedSampler({"k": 7}, RandomSampler(seed=seed)),
         )  # fmt: skip
         optimize(study, epochs(), 40)
         assert {t.params["k"] for t in study.trials} == {7}
@@ -249,16 +257,18 @@ REFUSED: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("base", "says"), REFUSED)
 def test_bases_that_are_none(base: Any, says: str) -> None:
-    with pytest.raises(PriorError, match=f"^base: .*{says}"):
+    with pytest.raises(PriorError, match=f"^base_sampler: .*{says}"):
         PriorSampler(PRIOR, base)
-    with pytest.raises(PriorError, match=f"^base: .*{says}"):
-        hyperband_study(name="s", max_resource=9, storage="memory", base=base)
+    with pytest.raises(PriorError, match=f"^base_sampler: .*{says}"):
+        hyperband_study(name="s", max_resource=9, storage="memory", base_sampler=base)
 
 
 def test_a_prior_in_a_prior_is_refused() -> None:
     inner = PriorSampler(PRIOR, seed=0)
     for base in (inner, PartialFixedSampler({"k": 1}, inner), lambda seed: PriorSampler(PRIOR)):
-        with pytest.raises(PriorError, match=r"^base: holds a PriorSampler itself; .*Prior\.mix"):
+        with pytest.raises(
+            PriorError, match=r"^base_sampler: holds a PriorSampler itself; .*Prior\.mix"
+        ):
             PriorSampler(PRIOR, base)
 
 
@@ -266,7 +276,7 @@ def test_functions_that_give_all_samplers_one_order() -> None:
     for base in (lambda _: GridSampler(GRID, seed=5), lambda seed: QMCSampler(seed=1)):
         study = optuna.create_study(sampler=PriorSampler(PRIOR, base, seed=0))
         study.optimize(objective, n_trials=60)
-    assert isinstance(base_sampler(lambda seed: QMCSampler(seed=seed), 0), BaseSampler)
+    assert isinstance(make_base_sampler(lambda seed: QMCSampler(seed=seed), 0), BaseSampler)
     study = optuna.create_study(
         sampler=PriorSampler(PRIOR, lambda _: GridSampler(GRID, seed=5), seed=0)
     )
@@ -279,3 +289,24 @@ def test_a_copy_of_a_sampler_with_a_grid_works() -> None:
     study = optuna.create_study(sampler=pickle.loads(pickle.dumps(sampler)))  # own bytes, no file
     study.optimize(objective, n_trials=60)
     assert cells(study) >= CELLS
+
+
+BUMP_GRID = {"depth": [1, 2, 3, 4, 5], "rate": [1e-3, 1e-2], "shape": ["funnel", "constant"]}
+BASES: dict[str, Any] = {
+    "brute force": lambda: optuna.samplers.BruteForceSampler(seed=0),
+    "grid": lambda: optuna.samplers.GridSampler(BUMP_GRID, seed=0),
+    "partial": lambda: optuna.samplers.PartialFixedSampler({"depth": 2}, RandomSampler(seed=0)),
+    "gp": lambda: optuna.samplers.GPSampler(seed=0, n_startup_trials=3),
+}
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_bases_that_have_a_space_of_their_own(base: str) -> None:
+    def steps(trial: optuna.Trial) -> float:
+        depth = trial.suggest_int("depth", 1, 5)
+        rate = trial.suggest_float("rate", 1e-3, 1e-2, step=0.009)
+        return depth + rate + (trial.suggest_categorical("shape", ["funnel", "constant"]) == "a")
+
+    study = run(PriorSampler(TIGHT, BASES[base](), weight=0.5, seed=0), 12, steps)
+    assert {t.user_attrs[PriorSampler.SOURCE] for t in study.trials} >= {"prior", "base"}
+    assert all(t.state.name == "COMPLETE" for t in study.trials)

@@ -15,8 +15,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
 
 from infoprior.priors import PriorError, PriorSampler, fail_stale, hyperband_study, optimize
-from infoprior.priors._steps import StepSampler
-from infoprior.priors._study import SETTINGS
+from infoprior.priors._search.local_search import LocalSearchSampler
+from infoprior.priors._trial import SETTINGS
 from tests.priors.workers import PRIOR, SPACE, objective
 
 NAN, INF, BIG = math.nan, math.inf, 10**400
@@ -34,15 +34,15 @@ def begins(name: str) -> Any:
 STUDY: dict[str, list[Any]] = {
     "name": [None, 3, "", b"s", "\ud800", "a\0b", ["s"]],
     "prior": ["prior.json", Path("prior.json"), {}, 3, RandomSampler()],
-    "max_resource": [None, "9", 9.0, NAN, True, 0, -1, BIG, np.float64(9), [9], 243, 2**53 + 1],
+    "max_resource": [None, "9", 9.0, NAN, True, 0, -1, BIG, np.float64(9), [9], 2**53 + 1],
     "min_resource": [None, 1.0, True, 0, 10, -BIG],
     "reduction_factor": [None, 1, 2.5, True, "3", BIG],
     "direction": [None, "up", "MAXIMIZE", StudyDirection.NOT_SET, 1, ["minimize"], np.ones(2)],
     "weight": [None, NAN, -0.1, 1.1, "0.5", True, BIG, 1j, np.ones(1), np.bool_(True)],
-    "valve": [None, 1, 0.0, "no", np.ones(1)],
+    "adaptive": [None, 1, 0.0, "no", np.ones(1)],
     "promote": [None, 0, "yes"],
     "seed": [None, 1.5, -1, True, "7", NAN],
-    "base": ["tpe", 3, RandomSampler, lambda: None, lambda seed: None],
+    "base_sampler": ["tpe", 3, RandomSampler, lambda: None, lambda seed: None],
     "storage": [3, "", b"a.journal", ["a"], {}, Path("no/such/a.journal")],
     "heartbeat": [0, True, 1.5, "60", -1],
 }
@@ -79,12 +79,12 @@ def test_optuna_s_directions_and_numpy_s_numbers_are_fine(direction: str) -> Non
     settings = [
         hyperband_study(PRIOR, name="s", storage="memory", **more).user_attrs[SETTINGS]
         for more in (
-            {"direction": direction, "max_resource": 9, "weight": 0.5, "valve": True},
+            {"direction": direction, "max_resource": 9, "weight": 0.5, "adaptive": True},
             {
                 "direction": StudyDirection[direction.upper()],
                 "max_resource": np.int32(9),
                 "weight": np.float32(0.5),
-                "valve": np.bool_(True),
+                "adaptive": np.bool_(True),
                 "seed": np.uint8(0),
             },
         )
@@ -116,18 +116,18 @@ def test_a_large_resource_takes_no_memory() -> None:
     assert study.sampler.first_full > 2**40  # type: ignore[attr-defined]
     for n_steps in (9, 27):
         sampler: Any = hyperband_study(name="s", max_resource=n_steps, storage="memory").sampler
-        cycle = [sampler._slot(number) for number in range(sampler._ends[-1] * 2)]
+        cycle = [sampler._scheduled(number) for number in range(sampler._ends[-1] * 2)]
         assert cycle[: len(cycle) // 2] == cycle[len(cycle) // 2 :]
-        rungs = [slot.rung for slot in cycle]
+        rungs = [planned.rung for planned in cycle]
         assert sampler.first_full == rungs.index(max(rungs))
 
 
 SAMPLER: dict[str, list[Any]] = {
     "prior": ["prior.json", Path("p"), None, {}, type(PRIOR)],
-    "base": ["tpe", 3, RandomSampler, lambda: None],
+    "base_sampler": ["tpe", 3, RandomSampler, lambda: None],
     "weight": [None, NAN, INF, -0.1, 1.1, "0.5", True, BIG, np.ones(2)],
     "seed": [1.5, -1, True, "7", NAN],
-    "valve": [None, 1, "no", []],
+    "adaptive": [None, 1, "no", []],
     "storage": ["sqlite:///a.db", Path("a"), 3, RandomSampler()],
 }
 
@@ -143,19 +143,19 @@ def test_of_a_prior_sampler_s_methods() -> None:
     sampler = PriorSampler(PRIOR, seed=0)
     for wrong in (None, "s", 3):
         with begins("study"):
-            sampler.trust(wrong)  # type: ignore[arg-type]
+            sampler.prior_weight(wrong)  # type: ignore[arg-type]
         with begins("trial"):
             sampler.source(wrong)
 
 
-def test_of_a_step_sampler() -> None:
+def test_of_a_local_search_sampler() -> None:
     for wrong in (None, 1.5, -1, True, 2**32):
         with begins("seed"):
-            StepSampler(wrong)  # type: ignore[arg-type]
+            LocalSearchSampler(wrong)  # type: ignore[arg-type]
     for wrong in (None, 0, True, 1.5):
-        with begins("first"):
-            StepSampler(0, wrong)  # type: ignore[arg-type]
-    study = optuna.create_study(sampler=StepSampler(2**32 - 1))
+        with begins("lowest_rung"):
+            LocalSearchSampler(0, wrong)  # type: ignore[arg-type]
+    study = optuna.create_study(sampler=LocalSearchSampler(2**32 - 1))
     study.optimize(objective, n_trials=3)
 
 
@@ -219,7 +219,7 @@ def test_a_storage_without_the_study() -> None:
     with begins("storage"):
         study.optimize(objective, n_trials=1)
     with begins("storage"):
-        study.sampler.trust(study)  # type: ignore[attr-defined]
+        study.sampler.prior_weight(study)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("n_there", [0, 1, 5])

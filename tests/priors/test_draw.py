@@ -10,7 +10,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from infoprior.priors._draw import NOTHING, Given, draw
+from infoprior.priors._mixture.sampling import NO_VALUE, ConditionalPrior, draw
 from tests.priors.laws import follows
 from tests.priors.spaces import prior_over
 from tests.priors.test_algebra import EXACT, Choice, Float, Int
@@ -29,7 +29,7 @@ def test_single_draws_are_those_of_the_restricted_prior(
     """What the sampler draws for a live distribution, given another value."""
     prior = prior_over({"x": ours, "c": Choice("uv")}, seed=6)
     rng = np.random.default_rng(0)
-    given = Given(prior, {"c": "v"})
+    given = ConditionalPrior(prior.mixture, {"c": "v"})
     drawn = [draw(given, "x", asked, *rng.random(2)) for _ in range(1500)]
     assert all(asked._contains(asked.to_internal_repr(value)) for value in drawn)
     if not isinstance(asked, CategoricalDistribution):
@@ -41,7 +41,7 @@ def test_single_draws_are_those_of_the_restricted_prior(
 
 def test_single_draws_where_nothing_is_shared() -> None:
     prior = prior_over({"x": Float(0, 1), "k": Int(0, 10, step=2), "c": Choice("ab")})
-    given = Given(prior, {})
+    given = ConditionalPrior(prior.mixture, {})
     cases: list[tuple[str, BaseDistribution]] = [
         ("x", Float(1, 2)),
         ("k", Int(1, 9, step=2)),
@@ -50,7 +50,7 @@ def test_single_draws_where_nothing_is_shared() -> None:
         ("k", Choice((0, 2))),
     ]
     for name, live in cases * 2:
-        assert draw(given, name, live, 0.5, 0.5) is NOTHING
+        assert draw(given, name, live, 0.5, 0.5) is NO_VALUE
     for high in np.linspace(0.1, 0.9, 200):  # ranges that change with every trial
         assert 0.0 <= draw(given, "x", Float(0.0, high), 0.5, 0.5) <= high
-    assert len(prior._shared) <= 64
+    assert len(prior.mixture._truncated) <= 64

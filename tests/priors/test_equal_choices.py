@@ -9,7 +9,7 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution as Choice
 
-from infoprior.priors import Prior, PriorError, PriorSampler, from_studies, from_trials
+from infoprior.priors import Prior, PriorError, PriorSampler
 from tests.priors.past import study_of
 
 pd = pytest.importorskip("pandas")
@@ -38,11 +38,11 @@ def past(choices: list[Any], name: str) -> optuna.Study:
 def test_studies_are_joined_by_value(
     one: list[Any], two: list[Any], expected: tuple[Any, ...]
 ) -> None:
-    prior = from_studies([past(one, "one"), past(two, "two")])
+    prior = Prior.from_studies([past(one, "one"), past(two, "two")])
     joined = prior.space["c"].choices  # type: ignore[attr-defined]
     assert joined == expected
     assert [type(c) for c in joined] == [type(c) for c in expected]
-    best = from_studies([past(two, "two"), past(one, "one")], bandwidth=0.01, floor=0.01)
+    best = Prior.from_studies([past(two, "two"), past(one, "one")], bandwidth=0.01, floor=0.01)
     likely = {i for i, p in enumerate(best.marginal("c").probabilities) if p > 0.05}  # type: ignore[arg-type]
     choices = best.space["c"].choices  # type: ignore[attr-defined]
     assert choices.index(two[-1]) in likely
@@ -51,21 +51,21 @@ def test_studies_are_joined_by_value(
 
 def test_a_studys_own_list_may_hold_equal_choices() -> None:
     """Optuna takes the first for both."""
-    prior = from_studies(past([0.5, 1, True, "1"], "one"))
+    prior = Prior.from_studies(past([0.5, 1, True, "1"], "one"))
     assert prior.space["c"] == Choice((0.5, 1, "1"))
 
 
 def test_repeated_settings_are_one_whatever_their_types() -> None:
     trials = [({"c": 1}, 0.0), ({"c": True}, 4.0), ({"c": 1.0}, 1.0), ({"c": "1"}, 2.0)]
-    prior = from_studies(study_of(trials, {"c": Choice((1, "1"))}))
+    prior = Prior.from_studies(study_of(trials, {"c": Choice((1, "1"))}))
     assert prior.metadata["trials_duplicate"] == 2
 
 
 def test_a_columns_equal_values_are_one_choice() -> None:
     column = pd.Series([1, True, 1.0, "a", np.float32(0.5), 0.5], dtype=object)
     frame = pd.DataFrame({"params_c": column, "value": range(6)})
-    assert set(from_trials(frame).space["c"].choices) == {1, "a", 0.5}  # type: ignore[attr-defined]
-    given = from_trials(frame, space={"c": Choice((True, "a", 0.5))})
+    assert set(Prior.from_trials(frame).space["c"].choices) == {1, "a", 0.5}  # type: ignore[attr-defined]
+    given = Prior.from_trials(frame, space={"c": Choice((True, "a", 0.5))})
     assert given.metadata["values_moved"] == 0
 
 
@@ -97,7 +97,7 @@ def test_priors_of_equal_choices_restrict_and_mix_exactly() -> None:
 
 def test_a_trial_gets_the_choice_as_it_asks_for_it() -> None:
     prior = Prior.from_points({"c": Choice((0, 1))}, [{"c": 1}])
-    study = optuna.create_study(sampler=PriorSampler(prior, weight=1.0, valve=False, seed=0))
+    study = optuna.create_study(sampler=PriorSampler(prior, weight=1.0, adaptive=False, seed=0))
     study.optimize(lambda t: float(t.suggest_categorical("c", [False, True])), n_trials=8)
     assert {type(t.params["c"]) for t in study.trials} == {bool}
 

@@ -13,7 +13,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from infoprior.priors import Prior, PriorError
-from infoprior.priors._file import MAX_BYTES
+from infoprior.priors._mixture.json_file import MAX_BYTES
 from tests.priors.spaces import EVERY_KIND, prior_over
 
 

@@ -17,15 +17,16 @@ import pytest
 from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
-from infoprior.priors import PriorError, _journal, hyperband_study, optimize
-from infoprior.priors._journal import open_storage
+from infoprior.priors import PriorError, hyperband_study, optimize
+from infoprior.priors._search import storage
+from infoprior.priors._search.storage import open_storage
 from tests.priors.workers import PRIOR, objective
 
 
 @pytest.fixture(autouse=True)
 def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
-    monkeypatch.setattr(_journal, "_FOREIGN_WRITE", 0.001)
+    monkeypatch.setattr(storage, "_FOREIGN_WRITE", 0.001)
 
 
 def study_in(storage: Any, n: int = 3) -> optuna.Study:
@@ -105,7 +106,7 @@ def test_windows_line_ends_are_a_journal_s_too(written: bytes, tmp_path: Path) -
 def test_without_flock_the_end_is_mended_under_optuna_s_lock_file(
     written: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_journal, "fcntl", None)
+    monkeypatch.setattr(storage, "fcntl", None)
     path = tmp_path / "a.journal"
     path.write_bytes(written + b"\n")
     study_in(path, 5)
@@ -212,7 +213,12 @@ def test_an_empty_file_becomes_a_journal(tmp_path: Path) -> None:
 
 
 def test_a_refused_call_writes_nothing(tmp_path: Path) -> None:
-    for wrong in ({"base": 3}, {"base": lambda seed: seed}, {"weight": 2}, {"prior": "p.json"}):
+    for wrong in (
+        {"base_sampler": 3},
+        {"base_sampler": lambda seed: seed},
+        {"weight": 2},
+        {"prior": "p.json"},
+    ):
         arguments: dict[str, Any] = {"max_resource": 9, "storage": tmp_path / "new", **wrong}
         with pytest.raises(PriorError):
             hyperband_study(name="s", **arguments)
@@ -229,7 +235,7 @@ def test_a_writer_with_another_lock_is_waited_for(
     written: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half a line of Optuna's own, whose other half comes while we look at it."""
-    monkeypatch.setattr(_journal, "_FOREIGN_WRITE", 0.2)
+    monkeypatch.setattr(storage, "_FOREIGN_WRITE", 0.2)
     path = tmp_path / "a.journal"
     record = b'{"op_code":2,"worker_id":"a","study_id":0,"user_attr":{"mine":1}}\n'
     path.write_bytes(written + record[:20])
@@ -260,7 +266,7 @@ def test_a_long_last_line_is_read_in_proportion_to_its_length(
     path.write_bytes(written + json.dumps(record).encode() + b"\n")
     begun = time.process_time()
     with open(path, "r+b") as file:
-        _journal._mend_end(file, str(path))
+        storage._mend_end(file, str(path))
     assert time.process_time() - begun < 2.0
     assert len(plain(path)) == 3
 

@@ -14,7 +14,6 @@ from optuna.distributions import (
 )
 
 from infoprior.priors import Prior, PriorError
-from infoprior.priors._expert import from_expert
 from tests.priors.spaces import EVERY_KIND
 
 stats = pytest.importorskip("scipy.stats")
@@ -32,7 +31,7 @@ SPACE: dict[str, BaseDistribution] = {
 )
 def test_the_stated_widths_and_odds(confidence: str, width: float, odds: int) -> None:
     values = {"lr": 1e-2, "optimizer": "adam"}
-    prior = from_expert(SPACE, values, confidence, floor=1e-12)
+    prior = Prior.from_expert(SPACE, values, confidence, floor=1e-12)
     # A truncated Gaussian on the logarithm's scale, where 1e-2 is in the middle.
     kernel = stats.truncnorm(-0.5 / width, 0.5 / width, 0.5, width)
     likelier = odds / (odds + 2)
@@ -46,7 +45,7 @@ def test_the_stated_widths_and_odds(confidence: str, width: float, odds: int) ->
 
 
 def test_names_without_a_value_are_uniform() -> None:
-    prior = from_expert(SPACE, {"lr": 1e-2})
+    prior = Prior.from_expert(SPACE, {"lr": 1e-2})
     base = {"lr": 1e-2, "units": 16, "optimizer": "sgd", "dropout": 0.1}
     other = {"lr": 1e-2, "units": 128, "optimizer": "lamb", "dropout": 0.9}
     assert prior.log_ratio(base) == pytest.approx(prior.log_ratio(other), abs=1e-4)
@@ -55,20 +54,22 @@ def test_names_without_a_value_are_uniform() -> None:
 
 def test_confidence_for_each_name() -> None:
     values = {"lr": 1e-2, "dropout": 0.5, "optimizer": "sgd"}
-    prior = from_expert(SPACE, values, {"lr": "high", "dropout": "low", "optimizer": "medium"})
+    prior = Prior.from_expert(
+        SPACE, values, {"lr": "high", "dropout": "low", "optimizer": "medium"}
+    )
     kernels = prior.to_dict()["components"][0]["kernels"]
     assert (kernels["lr"]["width"], kernels["dropout"]["width"]) == (0.125, 0.5)
     assert kernels["optimizer"]["probabilities"] == pytest.approx([4 / 6, 1 / 6, 1 / 6])
     assert prior.metadata["confidence"] == "lr=high, optimizer=medium, dropout=low"
     with pytest.raises(PriorError, match=r"missing for \['lr', 'optimizer'\]"):
-        from_expert(SPACE, values, {"dropout": "low"})
+        Prior.from_expert(SPACE, values, {"dropout": "low"})
     with pytest.raises(PriorError, match=r"without a value: \['units'\]"):
-        from_expert(SPACE, {"lr": 0.1}, {"lr": "low", "units": "low"})
+        Prior.from_expert(SPACE, {"lr": 0.1}, {"lr": "low", "units": "low"})
 
 
 def test_several_settings_are_components_of_their_own() -> None:
     settings = [{"lr": 1e-3, "optimizer": "adam"}, {"lr": 0.1, "units": 64}]
-    prior = from_expert(SPACE, settings, "high", weights=[3, 1], floor=0.2)
+    prior = Prior.from_expert(SPACE, settings, "high", weights=[3, 1], floor=0.2)
     assert prior.weights == pytest.approx([0.75, 0.25])
     assert prior.floor == 0.2
     kernels = [c["kernels"] for c in prior.to_dict()["components"]]
@@ -84,7 +85,7 @@ def test_several_settings_are_components_of_their_own() -> None:
 
 def test_every_kind_of_distribution() -> None:
     middle = Prior.uniform(EVERY_KIND).sample(1, np.random.default_rng(0))[0]
-    prior = from_expert(EVERY_KIND, middle, "high")
+    prior = Prior.from_expert(EVERY_KIND, middle, "high")
     assert prior.mode() == pytest.approx(middle)
     assert len(prior.sample(50, np.random.default_rng(1))) == 50
 
@@ -105,10 +106,10 @@ def test_every_kind_of_distribution() -> None:
 )
 def test_wrong_values_are_named(values: Any, match: str) -> None:
     with pytest.raises(PriorError, match=match):
-        from_expert(SPACE, values)
+        Prior.from_expert(SPACE, values)
 
 
 @pytest.mark.parametrize("confidence", ["certain", 0.5, None])
 def test_wrong_confidence_is_named(confidence: Any) -> None:
     with pytest.raises(PriorError, match="'lr' needs one of"):
-        from_expert(SPACE, {"lr": 0.1}, confidence)
+        Prior.from_expert(SPACE, {"lr": 0.1}, confidence)

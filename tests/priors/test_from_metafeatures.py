@@ -7,15 +7,22 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-from optuna.distributions import FloatDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from infoprior.priors import Prior, PriorError
-from infoprior.priors._axes import make_axis
-from infoprior.priors._held_out import HeldOut, Points, kernels, log_kernels
-from infoprior.priors._learn import few, thinned
-from infoprior.priors._ranking import fronts, n_best
-from infoprior.priors._similarity import distances, kernel
-from infoprior.priors._studies import from_studies
+from infoprior.priors._learning.bandwidths import (
+    NARROWEST,
+    Points,
+    kernels_around_points,
+    log_kernels,
+    scott_bandwidths,
+)
+from infoprior.priors._learning.learn import few, thinned
+from infoprior.priors._learning.leave_one_out import LeaveOneStudyOut
+from infoprior.priors._learning.ranking import fronts, n_best
+from infoprior.priors._learning.similarity import distances, kernel
+from infoprior.priors._mixture.axes import make_axis
+from infoprior.priors._mixture.points import aitchison_aitken
 from tests.priors.past import SPACE, point, random_study
 from tests.priors.spaces import EVERY_KIND
 
@@ -35,8 +42,8 @@ def family(
 
 def test_a_near_study_dominates() -> None:
     studies, features, _ = family(2, seed=0)
-    plain = from_studies(studies)
-    near = from_studies(studies, metafeatures=features, target=[1e5, 3.0])
+    plain = Prior.from_studies(studies)
+    near = Prior.from_studies(studies, metafeatures=features, target=[1e5, 3.0])
     optimum = point([0.1, 0.9, 0.5])
     assert near.log_ratio(optimum) > plain.log_ratio(optimum) + 0.3
     assert near.metadata["studies_effective"] < 1.5 < plain.metadata["studies_effective"]
@@ -44,10 +51,10 @@ def test_a_near_study_dominates() -> None:
 
 def test_nearness_is_learned_from_many_studies() -> None:
     studies, features, where = family(20, seed=1)
-    plain = from_studies(studies)
+    plain = Prior.from_studies(studies)
     gains = []
     for w in where[::4]:
-        near = from_studies(studies, metafeatures=features, target=[1e6 * w, 3.0])
+        near = Prior.from_studies(studies, metafeatures=features, target=[1e6 * w, 3.0])
         optimum = point([w, 1 - w, 0.5])
         gains.append(near.log_ratio(optimum) - plain.log_ratio(optimum))
     assert np.mean(gains) > 0.3
@@ -56,29 +63,29 @@ def test_nearness_is_learned_from_many_studies() -> None:
     # Features of other studies say nothing, and are found to.
     order = np.random.default_rng(2).permutation(20)
     shuffled = {f"s{i}": features[f"s{j}"] for i, j in enumerate(order)}
-    prior = from_studies(studies, metafeatures=shuffled, target=[5e5, 3.0])
+    prior = Prior.from_studies(studies, metafeatures=shuffled, target=[5e5, 3.0])
     assert prior.metadata["studies_effective"] > 10
 
 
 def test_without_metafeatures_all_studies_are_alike() -> None:
     studies, features, _ = family(6, seed=3)
-    plain = from_studies(studies)
+    plain = Prior.from_studies(studies)
     assert plain.metadata["studies_effective"] == pytest.approx(6.0)
     same = {name: [1.0, 2.0] for name in features}
-    alike = from_studies(studies, metafeatures=same, target=[9.0, 9.0])
+    alike = Prior.from_studies(studies, metafeatures=same, target=[9.0, 9.0])
     assert alike.to_dict()["components"] == plain.to_dict()["components"]
 
 
 def test_dicts_and_missing_numbers() -> None:
     studies, features, _ = family(2, seed=4)
     named = {s: {"size": f[0], "classes": f[1]} for s, f in features.items()}
-    by_vector = from_studies(studies, metafeatures=features, target=[1e5, 3.0])
-    by_name = from_studies(studies, metafeatures=named, target={"classes": 3.0, "size": 1e5})
+    by_vector = Prior.from_studies(studies, metafeatures=features, target=[1e5, 3.0])
+    by_name = Prior.from_studies(studies, metafeatures=named, target={"classes": 3.0, "size": 1e5})
     assert by_name == by_vector
     gaps: dict[str, Any] = {"s0": [1e5, None], "s1": [float("nan"), 3.0]}
-    assert from_studies(studies, metafeatures=gaps, target=[1e5, 3.0]).n_components > 0
+    assert Prior.from_studies(studies, metafeatures=gaps, target=[1e5, 3.0]).n_components > 0
     # A study that nothing is said of is as far as the median, and stays in.
-    some = from_studies(studies, metafeatures={"s0": [1e5]}, target=[1e5])
+    some = Prior.from_studies(studies, metafeatures={"s0": [1e5]}, target=[1e5])
     assert some.metadata["studies_used"] == 2
 
 
@@ -118,14 +125,14 @@ def test_the_kernel_of_distances() -> None:
 def test_wrong_metafeatures_are_named(metafeatures: Any, target: Any, match: str) -> None:
     studies, _, _ = family(2, seed=0, trials=4)
     with pytest.raises(PriorError, match=match):
-        from_studies(studies, metafeatures=metafeatures, target=target)
+        Prior.from_studies(studies, metafeatures=metafeatures, target=target)
 
 
 def test_studies_of_one_name_cannot_be_told_apart() -> None:
     rng = np.random.default_rng(0)
     studies = [random_study([0.5] * 3, 5, rng, "same") for _ in range(2)]
     with pytest.raises(PriorError, match="several studies have the name 'same'"):
-        from_studies(studies, metafeatures={"same": [1.0]}, target=[1.0])
+        Prior.from_studies(studies, metafeatures={"same": [1.0]}, target=[1.0])
 
 
 # ---- what is compared is the prior's own density
@@ -137,12 +144,23 @@ def test_kernels_compared_are_the_priors(name: str) -> None:
     axis = make_axis(name, space[name])
     values = [p[name] for p in Prior.uniform(space).sample(6, np.random.default_rng(0))]
     positions = np.array([axis.find(v) for v in values], dtype=float)
-    found = log_kernels(axis, positions, 0.17)
+    logs = log_kernels(axis, positions, 0.17)
     for j in range(6):
-        made = kernels(axis, positions[j : j + 1], 0.17)
+        made = kernels_around_points(axis, positions[j : j + 1], 0.17)
         prior = Prior(space, {name: made}, [1.0], floor=1e-300)
         expected = prior.log_ratio([{name: v} for v in values])
-        np.testing.assert_allclose(found[:, j], expected, atol=1e-6)
+        np.testing.assert_allclose(logs[:, j], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_choices", [1, 2, 5])
+def test_a_relative_categorical_bandwidth_is_a_share_of_the_largest(n_choices: int) -> None:
+    axis = make_axis("c", CategoricalDistribution([f"{i}" for i in range(n_choices)]))
+    positions = np.arange(float(n_choices))
+    largest = (n_choices - 1) / n_choices
+    for relative in (0.02, 0.5, 1.0):
+        ours = kernels_around_points(axis, positions, relative)
+        expected = aitchison_aitken(positions, n_choices, relative * largest)
+        np.testing.assert_allclose(ours, expected, atol=1e-15)
 
 
 def test_the_score_is_the_mean_log_ratio_under_the_priors_of_the_other_studies() -> None:
@@ -158,16 +176,14 @@ def test_the_score_is_the_mean_log_ratio_under_the_priors_of_the_other_studies()
     weights = np.array([0.5, 0.3, 0.2, 0.6, 0.4, 0.9, 0.1, 1.0])
     reliability = np.array([0.9, 0.5, 0.8, 0.7])
     points = Points(axes, positions, study, weights, reliability)
-    held_out = HeldOut(points)
+    held_out = LeaveOneStudyOut(points)
     total = np.sum([held_out._matrix(n, held_out.multipliers) for n in axes], axis=0)
     scores, floor = held_out._scores(total, np.inf)
-    from infoprior.priors._held_out import NARROWEST, bandwidths
-
-    widths = bandwidths(points, points.joint(reliability), held_out.multipliers, NARROWEST)
+    widths = scott_bandwidths(points, points.joint(reliability), held_out.multipliers, NARROWEST)
     for s in range(4):
         others, own = study != s, np.flatnonzero(study == s)
         share = (reliability[study] * weights)[others]
-        made = {n: kernels(axes[n], positions[n][others], widths[n]) for n in axes}
+        made = {n: kernels_around_points(axes[n], positions[n][others], widths[n]) for n in axes}
         prior = Prior(SPACE, made, share / share.sum(), floor=floor)
         expected = 0.0
         for i in own:

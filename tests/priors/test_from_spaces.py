@@ -16,16 +16,15 @@ from optuna.distributions import (
 from optuna.distributions import CategoricalDistribution as Choice
 
 from infoprior.priors import Prior, PriorError
-from infoprior.priors._studies import from_studies
-from infoprior.priors._union import Union
+from infoprior.priors._learning.joint_space import JointSpace
 from tests.priors.past import study_of
 
 
 def joined(*distributions: BaseDistribution) -> BaseDistribution:
-    union = Union()
+    joint_space = JointSpace()
     for i, distribution in enumerate(distributions):
-        union.add({"p": distribution}, f"study {i}")
-    return union.space()["p"]
+        joint_space.add({"p": distribution}, f"study {i}")
+    return joint_space.space()["p"]
 
 
 F, I = FloatDistribution, IntDistribution  # noqa: E741
@@ -74,9 +73,9 @@ def test_kinds_at_odds_are_named(one: BaseDistribution, two: BaseDistribution) -
         for n, d in (("first", one), ("second", two))
     ]
     with pytest.raises(PriorError, match=r"'p' is \w+ in study 'first' and \w+ in study 'second'"):
-        from_studies(studies)
+        Prior.from_studies(studies)
     # What it is can be said.
-    assert from_studies(studies, space={"p": F(0, 1)}).metadata["values_moved"] == 0
+    assert Prior.from_studies(studies, space={"p": F(0, 1)}).metadata["values_moved"] == 0
 
 
 def test_values_lie_where_they_were_in_the_joint_space() -> None:
@@ -84,7 +83,7 @@ def test_values_lie_where_they_were_in_the_joint_space() -> None:
         [({"lr": 10**-k}, k) for k in (2.0, 2.5, 3.0)], {"lr": F(1e-3, 1e-2, log=True)}
     )
     wide = study_of([({"lr": 10**-k}, k) for k in (0.0, 2.0, 4.0)], {"lr": F(1e-4, 1.0, log=True)})
-    prior = from_studies([narrow, wide])
+    prior = Prior.from_studies([narrow, wide])
     assert prior.space == {"lr": F(1e-4, 1.0, log=True)}
     centers = [c["kernels"]["lr"]["center"] for c in prior.to_dict()["components"]]
     assert centers == pytest.approx([0.5, 0.375, 1.0, 0.5])
@@ -101,7 +100,7 @@ def test_conditional_parameters_are_flat_where_a_trial_has_none() -> None:
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
         study.optimize(objective, n_trials=60)
         studies.append(study)
-    prior = from_studies(studies)
+    prior = Prior.from_studies(studies)
     assert list(prior.space) == ["model", "depth", "lr"] or set(prior.space) == {
         "model",
         "depth",
@@ -127,7 +126,9 @@ def test_parameters_that_some_studies_lack() -> None:
         points = [{n: float(rng.random()) for n in names} for _ in range(40)]
         return study_of([(p, sum(abs(v - best) for v in p.values())) for p in points], space)
 
-    prior = from_studies([study("x", 0.3), study("xy", 0.3), study("y", 0.3), study("xy", 0.3)])
+    prior = Prior.from_studies(
+        [study("x", 0.3), study("xy", 0.3), study("y", 0.3), study("xy", 0.3)]
+    )
     assert prior.space == space
     assert prior.log_ratio({"x": 0.3, "y": 0.3}) > 1.0 > prior.log_ratio({"x": 0.9, "y": 0.9})
 
@@ -138,7 +139,7 @@ def boundaries(values: dict[Any, float], space: dict[str, BaseDistribution]) -> 
 
 def test_values_outside_the_users_ranges_move_to_the_border() -> None:
     past = boundaries({0.9: 0.0, 0.8: 1.0, 0.2: 2.0, 0.1: 3.0}, {"p": F(0, 1)})
-    prior = from_studies(past, space={"p": F(0.0, 0.5)})
+    prior = Prior.from_studies(past, space={"p": F(0.0, 0.5)})
     assert prior.metadata["values_moved"] == 2
     assert {c["kernels"]["p"]["center"] for c in prior.to_dict()["components"]} == {1.0}
     assert prior.mode() == {"p": 0.5}
@@ -146,7 +147,7 @@ def test_values_outside_the_users_ranges_move_to_the_border() -> None:
 
 def test_or_the_trials_are_left_out_before_ranking() -> None:
     past = boundaries({0.9: 0.0, 0.8: 1.0, 0.2: 2.0, 0.1: 3.0}, {"p": F(0, 1)})
-    prior = from_studies(past, space={"p": F(0.0, 0.5)}, outside="drop")
+    prior = Prior.from_studies(past, space={"p": F(0.0, 0.5)}, outside="drop")
     assert prior.metadata["trials_outside"] == 2
     assert prior.metadata["values_moved"] == 0
     assert prior.mode() == {"p": pytest.approx(0.2)}
@@ -154,7 +155,7 @@ def test_or_the_trials_are_left_out_before_ranking() -> None:
 
 def test_values_off_the_users_grid_move_to_the_nearest() -> None:
     past = boundaries({33: 0.0, 90: 1.0, 64: 2.0, 65: 3.0}, {"p": I(1, 100)})
-    prior = from_studies(past, space={"p": I(16, 64, step=16)}, bandwidth=0.01, floor=0.01)
+    prior = Prior.from_studies(past, space={"p": I(16, 64, step=16)}, bandwidth=0.01, floor=0.01)
     mass = prior.marginal("p").probabilities
     assert mass is not None
     assert mass[1] > 0.75  # 32, for 33
@@ -164,7 +165,7 @@ def test_values_off_the_users_grid_move_to_the_nearest() -> None:
 
 def test_choices_the_user_does_not_have_are_flat() -> None:
     past = boundaries({"a": 0.0, "b": 1.0, "c": 2.0, "d": 3.0}, {"p": Choice(tuple("abcd"))})
-    prior = from_studies(past, space={"p": Choice(("b", "c", "new")), "q": F(0, 1)})
+    prior = Prior.from_studies(past, space={"p": Choice(("b", "c", "new")), "q": F(0, 1)})
     parts = prior.to_dict()["components"]
     assert parts[0]["kernels"]["p"]["probabilities"] == pytest.approx([1 / 3] * 3)  # a
     assert int(np.argmax(parts[1]["kernels"]["p"]["probabilities"])) == 0  # b
@@ -175,18 +176,18 @@ def test_names_of_the_users_space_are_the_priors() -> None:
     past = study_of(
         [({"x": 0.1, "y": 0.2}, 0.0), ({"x": 0.3, "y": 0.4}, 1.0)], {"x": F(0, 1), "y": F(0, 1)}
     )
-    assert from_studies(past, space={"y": F(0, 1)}).space == {"y": F(0, 1)}
+    assert Prior.from_studies(past, space={"y": F(0, 1)}).space == {"y": F(0, 1)}
     with pytest.raises(PriorError, match="no study has a good trial"):
-        from_studies(past, space={"z": F(0, 1)})
+        Prior.from_studies(past, space={"z": F(0, 1)})
 
 
 def test_numbers_of_another_kind_fit_the_users_space() -> None:
     past = boundaries({"8": 0.0, "16": 1.0, "32": 2.0}, {"p": Choice(("8", "16", "32"))})
     # Text is no number: nothing is known of p.
-    with_text = from_studies(past, space={"p": I(1, 64)})
+    with_text = Prior.from_studies(past, space={"p": I(1, 64)})
     assert with_text.log_ratio([{"p": 8}, {"p": 60}]) == pytest.approx([0.0, 0.0], abs=1e-4)
     as_numbers = boundaries({8: 0.0, 16: 1.0, 32: 2.0}, {"p": Choice((8, 16, 32))})
-    prior = from_studies(as_numbers, space={"p": I(1, 64)})
+    prior = Prior.from_studies(as_numbers, space={"p": I(1, 64)})
     assert prior.log_ratio({"p": 8}) > 0.0 > prior.log_ratio({"p": 60})
 
 
@@ -202,7 +203,7 @@ def test_the_density_sums_to_one_with_missing_parameters() -> None:
         ({"a": 5, "b": "x"}, 2.0),
         ({"c": 3}, 3.0),
     ]
-    prior = from_studies(study_of(trials, space), space=space)
+    prior = Prior.from_studies(study_of(trials, space), space=space)
     points = itertools.product(range(1, 7), "xy", range(1, 51))
     total = np.exp(prior.log_prob([dict(zip("abc", p, strict=True)) for p in points])).sum()
     assert total == pytest.approx(1.0, abs=1e-9)

@@ -10,28 +10,22 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
 from infoprior.priors import Prior, PriorError
-from infoprior.priors._studies import from_studies
 from tests.priors.past import (
     SPACE,
+    X,
     add,
     centers,
+    line,
     point,
     random_study,
     study_of,
     weight_at,
 )
 
-X = {"x": FloatDistribution(0.0, 1.0)}
 COMPLETE, PRUNED, FAIL = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL
-
-
-def line(values: dict[float, Any], **kwargs: Any) -> optuna.Study:
-    """A study of one parameter, from x to its value."""
-    return study_of([({"x": x}, v) for x, v in values.items()], X, **kwargs)
 
 
 def related(n: int, trials: int, spread: float, seed: int) -> list[optuna.Study]:
@@ -58,7 +52,7 @@ def pooled(studies: list[optuna.Study]) -> Prior:
 
 @pytest.mark.parametrize(("n", "least"), [(1, 1.2), (3, 1.2), (12, 1.6)])
 def test_finds_the_optimum_of_a_related_task(n: int, least: float) -> None:
-    prior = from_studies(related(n, 60, 0.08, seed=1))
+    prior = Prior.from_studies(related(n, 60, 0.08, seed=1))
     ratios = prior.log_ratio(held_out(0.08, seed=2))
     assert ratios.mean() > least
     assert ratios.mean() > pooled(related(n, 60, 0.08, seed=1)).log_ratio(held_out(0.08, 2)).mean()
@@ -71,14 +65,14 @@ def test_a_large_study_does_not_drown_small_ones() -> None:
     large = random_study([0.1, 0.9, 0.1], 1000, rng)
     shifted = study_of([(t.params, t.value - 10.0) for t in large.trials], SPACE)
     optima = held_out(0.05, seed=4)
-    ours = from_studies([shifted, *small]).log_ratio(optima)
+    ours = Prior.from_studies([shifted, *small]).log_ratio(optima)
     naive = pooled([shifted, *small]).log_ratio(optima)
     assert ours.mean() > 1.5
     assert naive.mean() < -1.0
 
 
 def test_irrelevant_parameters_come_out_flat() -> None:
-    prior = from_studies(related(30, 60, 0.05, seed=5))
+    prior = Prior.from_studies(related(30, 60, 0.05, seed=5))
     rng = np.random.default_rng(0)
     base = Prior.uniform(SPACE).sample(400, rng)
 
@@ -96,7 +90,7 @@ def test_studies_that_have_nothing_in_common_give_nearly_the_uniform_prior() -> 
     rng = np.random.default_rng(6)
     studies = [random_study(rng.random(3), 50, rng) for _ in range(15)]
     elsewhere = [point(rng.random(3)) for _ in range(300)]
-    prior, naive = from_studies(studies), pooled(studies)
+    prior, naive = Prior.from_studies(studies), pooled(studies)
     # The optimizer is all that they share.
     assert prior.log_ratio(elsewhere).min() > -1.0
     assert naive.log_ratio(elsewhere).min() < -2.0
@@ -104,12 +98,15 @@ def test_studies_that_have_nothing_in_common_give_nearly_the_uniform_prior() -> 
 
 
 def test_the_floor_says_how_well_studies_transfer() -> None:
-    near = from_studies(related(10, 40, 0.03, seed=7))
+    near = Prior.from_studies(related(10, 40, 0.03, seed=7))
     rng = np.random.default_rng(8)
     # One parameter, so that there is no flat one to choose in place of a high floor.
     apart = [line({float(x): abs(x - c) for x in rng.random(30)}) for c in rng.random(12)]
     assert near.floor <= 0.1
-    assert from_studies(apart).floor >= 0.35 or from_studies(apart).log_ratio({"x": 0.5}) < 0.5
+    assert (
+        Prior.from_studies(apart).floor >= 0.35
+        or Prior.from_studies(apart).log_ratio({"x": 0.5}) < 0.5
+    )
 
 
 # ---- which trials
@@ -118,16 +115,16 @@ def test_the_floor_says_how_well_studies_transfer() -> None:
 def test_ranks_only_so_scale_direction_and_shape_do_not_matter() -> None:
     rng = np.random.default_rng(9)
     losses = {float(x): (x - 0.4) ** 2 for x in rng.random(30)}
-    plain = from_studies([line(losses)] * 1 + [line({x: 2 * v for x, v in losses.items()})])
+    plain = Prior.from_studies([line(losses)] * 1 + [line({x: 2 * v for x, v in losses.items()})])
     warped = {x: -np.exp(50 * v) for x, v in losses.items()}
-    mixed = from_studies([line(losses), line(warped, direction="maximize")])
+    mixed = Prior.from_studies([line(losses), line(warped, direction="maximize")])
     assert plain == mixed
 
 
 def test_equal_weight_for_equal_budgets_and_nearly_so_for_unequal() -> None:
     short = line({0.1 + i / 1000: float(i) for i in range(20)})
     long = line({0.6 + i / 10_000: float(i) for i in range(1000)})
-    prior = from_studies([short, long])
+    prior = Prior.from_studies([short, long])
     low = sum(
         c["weight"] for c in prior.to_dict()["components"] if c["kernels"]["x"]["center"] < 0.5
     )
@@ -136,7 +133,7 @@ def test_equal_weight_for_equal_budgets_and_nearly_so_for_unequal() -> None:
 
 
 def test_the_best_have_the_weights_that_are_stated() -> None:
-    prior = from_studies(line({i / 40: float(i) for i in range(40)}))
+    prior = Prior.from_studies(line({i / 40: float(i) for i in range(40)}))
     share = np.log(4.5) - np.log([1, 2, 3, 4])
     expected = share / share.sum()
     assert prior.n_components == 4
@@ -145,10 +142,10 @@ def test_the_best_have_the_weights_that_are_stated() -> None:
 
 def test_tied_trials_share_their_weight() -> None:
     study = line({0.1: 0.0, 0.2: 0.0, **{0.3 + i / 100: 1.0 + i for i in range(38)}})
-    prior = from_studies(study)
+    prior = Prior.from_studies(study)
     assert weight_at(prior, 0.1) == pytest.approx(weight_at(prior, 0.2))
     # A constant objective prefers none.
-    flat = from_studies(line({i / 20: 5.0 for i in range(20)}))
+    flat = Prior.from_studies(line({i / 20: 5.0 for i in range(20)}))
     assert flat.n_components == 20
     np.testing.assert_allclose(flat.weights, 1 / 20)
 
@@ -157,7 +154,7 @@ def test_pruned_trials_come_after_complete_ones() -> None:
     study = line({0.1: 3.0, 0.2: 4.0, **{0.5 + i / 100: 9.0 + i for i in range(8)}})
     for i in range(10):  # far better than any, but at the first step
         add(study, PRUNED, 0.9 + i / 200, steps={1: -100.0})
-    prior = from_studies(study)
+    prior = Prior.from_studies(study)
     assert prior.metadata["trials_pruned"] == 10
     assert weight_at(prior, 0.1) > weight_at(prior, 0.2) > 0.0
     assert all(c["kernels"]["x"]["center"] < 0.9 for c in prior.to_dict()["components"])
@@ -170,7 +167,7 @@ def test_pruned_trials_fill_up_by_how_far_they_got() -> None:
     add(study, PRUNED, 0.3, steps={9: 7.0})
     add(study, PRUNED, 0.4, steps={9: float("nan")})
     add(study, PRUNED, 0.6)
-    prior = from_studies(study)
+    prior = Prior.from_studies(study)
     assert prior.metadata["trials_pruned_without_values"] == 1
     weights = [weight_at(prior, x) for x in (0.5, 0.3, 0.2)]
     assert weights[0] > weights[1] > weights[2] > 0.0
@@ -183,7 +180,7 @@ def test_trials_without_a_result_are_left_out_and_counted() -> None:
     add(study, TrialState.WAITING, 0.96)
     add(study, TrialState.RUNNING, 0.97)
     study.add_trial(optuna.trial.create_trial(value=-1.0))
-    prior = from_studies(study)
+    prior = Prior.from_studies(study)
     counts = {k: v for k, v in prior.metadata.items() if k.startswith("trials_")}
     assert counts == {
         "trials_complete": 6,
@@ -193,13 +190,13 @@ def test_trials_without_a_result_are_left_out_and_counted() -> None:
         "trials_duplicate": 0,
         "trials_used": 3,
     }
-    without = from_studies(line({i / 10: float(i) for i in range(6)}))
+    without = Prior.from_studies(line({i / 10: float(i) for i in range(6)}))
     assert prior.to_dict()["components"] == without.to_dict()["components"]
 
 
 def test_values_that_are_not_finite_count_as_the_worst() -> None:
     study = line({0.1: float("-inf"), 0.2: float("inf"), 0.5: 1.0, 0.6: 2.0})
-    prior = from_studies(study)
+    prior = Prior.from_studies(study)
     assert prior.metadata["trials_not_finite"] == 2
     assert weight_at(prior, 0.5) > weight_at(prior, 0.6) > 0.0
     assert weight_at(prior, 0.1) == weight_at(prior, 0.2) == 0.0
@@ -222,7 +219,7 @@ def test_infeasible_trials_are_never_the_best() -> None:
         sampler = optuna.samplers.TPESampler(seed=0, constraints_func=constraints)
         study = optuna.create_study(sampler=sampler)
         study.optimize(lambda trial: -trial.suggest_float("x", 0, 1), n_trials=30)
-    prior = from_studies(study)
+    prior = Prior.from_studies(study)
     n_bad = sum(t.params["x"] > 0.5 for t in study.trials)
     assert prior.metadata["trials_infeasible"] == n_bad > 0
     assert all(c["kernels"]["x"]["center"] <= 0.5 for c in prior.to_dict()["components"])
@@ -231,7 +228,7 @@ def test_infeasible_trials_are_never_the_best() -> None:
 def test_repeated_evaluations_count_once_with_their_median() -> None:
     values = [(0.1, v) for v in (-50.0, 9.0, 9.0)] + [(0.5, 1.0), (0.6, 2.0), (0.7, 3.0)]
     study = study_of([({"x": x}, v) for x, v in values], X)
-    prior = from_studies(study)
+    prior = Prior.from_studies(study)
     assert prior.metadata["trials_duplicate"] == 2
     assert weight_at(prior, 0.1) == 0.0
     assert weight_at(prior, 0.5) > weight_at(prior, 0.6) > 0.0
@@ -247,124 +244,25 @@ def two_objectives() -> optuna.Study:
 
 
 def test_several_objectives_are_ranked_by_fronts() -> None:
-    prior = from_studies(two_objectives())
+    prior = Prior.from_studies(two_objectives())
     weights = [weight_at(prior, i / 100) for i in range(5)]
     np.testing.assert_allclose(weights, 0.2)
 
 
 def test_a_chosen_objective() -> None:
-    first, second = (from_studies(two_objectives(), objective=i) for i in (0, 1))
+    first, second = (Prior.from_studies(two_objectives(), objective=i) for i in (0, 1))
     assert weight_at(first, 0.0) > weight_at(first, 0.01) > 0.0 == weight_at(first, 0.04)
     assert weight_at(second, 0.04) > weight_at(second, 0.03) > 0.0 == weight_at(second, 0.0)
     with pytest.raises(PriorError, match=r"'two'.*1 objectives.*index 1"):
-        from_studies(line({0.1: 1.0, 0.2: 2.0}, name="two"), objective=1)
-
-
-# ---- where studies are
-
-
-def stored(storage: Any) -> None:
-    for i in range(4):
-        name = f"mnist-{i}" if i < 3 else "other"
-        line({j / 6: abs(j - 2 * i) for j in range(6)}, name=name, storage=storage)
-
-
-@pytest.mark.parametrize("kind", ["url", "object", "journal", "list"])
-def test_every_way_to_say_where_studies_are(kind: str, tmp_path: Path) -> None:
-    url, file = f"sqlite:///{tmp_path / 'past.db'}", tmp_path / "journal.log"
-    source: Any
-    if kind == "journal":
-        backend = optuna.storages.journal.JournalFileBackend(str(file))
-        stored(optuna.storages.JournalStorage(backend))
-        source = file
-    elif kind == "url":
-        stored(url)
-        source = url
-    else:
-        source = optuna.storages.InMemoryStorage()
-        stored(source)
-        if kind == "list":
-            every = optuna.get_all_study_names(storage=source)
-            source = [optuna.load_study(study_name=n, storage=source) for n in every]
-    assert from_studies(source).metadata["studies"] == 4
-    chosen = from_studies(source, names="mnist-*", exclude="mnist-1")
-    assert chosen.metadata["studies"] == 2
-    assert from_studies(source, names=["mnist-0", "mnist-2"]) == chosen
-    with pytest.raises(PriorError, match="'cifar"):
-        from_studies(source, names="cifar*")
-
-
-def test_a_study_listed_twice_counts_once() -> None:
-    study, other = line({0.1: 0.0, 0.2: 1.0, 0.3: 2.0}), line({0.8: 0.0, 0.9: 1.0, 0.7: 2.0})
-    assert from_studies([study, study, other]) == from_studies([study, other])
-
-
-def test_no_file_is_made_by_looking(tmp_path: Path) -> None:
-    with pytest.raises(PriorError, match="no file"):
-        from_studies(f"sqlite:///{tmp_path / 'missing.db'}")
-    with pytest.raises(PriorError, match="neither a storage URL nor a journal"):
-        from_studies(tmp_path / "missing.log")
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("source", [3, {"a": 1}, [1, 2], None])
-def test_what_is_no_study_is_refused(source: Any) -> None:
-    with pytest.raises(PriorError, match=r"^studies: needs"):
-        from_studies(source)
-
-
-def test_nothing_to_learn_from_says_why() -> None:
-    study = line({0.3: 1.0})
-    add(study, FAIL, 0.5)
-    with pytest.raises(PriorError, match=r"none of 1 .* 1 complete, 1 failed"):
-        from_studies(study)
-    with pytest.raises(PriorError, match="none of 0"):
-        from_studies([])
-    assert from_studies([study, line({0.1: 0.0, 0.2: 1.0})]).metadata["studies_used"] == 1
-
-
-def useless(kind: str) -> optuna.Study:
-    study = optuna.create_study()
-    for _ in range(3):
-        if kind == "failed":
-            add(study, FAIL, 0.9)
-        elif kind == "pruned":
-            add(study, PRUNED, 0.9)
-    return study
-
-
-@pytest.mark.parametrize("kind", ["empty", "failed", "pruned"])
-def test_studies_without_anything_to_rank_are_left_out(kind: str) -> None:
-    good = line({0.1: 0.0, 0.2: 1.0, 0.3: 2.0, 0.4: 3.0})
-    says = {"empty": "no trials", "failed": "3 failed", "pruned": "3 pruned_without_values"}
-    with pytest.raises(PriorError, match=rf"none of 1 has .*they have {says[kind]}\.$"):
-        from_studies(useless(kind))
-    prior = from_studies([useless(kind), good, useless(kind)])
-    assert prior.metadata["studies"] == 3
-    assert prior.metadata["studies_used"] == 1
-    alone = from_studies(good)
-    assert prior.with_metadata().to_dict()["components"] == alone.to_dict()["components"]
-
-
-@pytest.mark.filterwarnings("ignore:Choices for a categorical")
-def test_choices_that_are_lists_are_named() -> None:
-    def study() -> optuna.Study:
-        made = optuna.create_study()
-        choices: Any = [[1, 2], [3]]
-        made.optimize(lambda t: len(t.suggest_categorical("layers", choices)), n_trials=4)
-        return made
-
-    for studies in ([study()], [study(), study()]):
-        with pytest.raises(PriorError, match=r"^space: parameter 'layers' has .*choice"):
-            from_studies(studies)
+        Prior.from_studies(line({0.1: 1.0, 0.2: 2.0}, name="two"), objective=1)
 
 
 # ---- the prior
 
 
 def test_same_studies_same_prior_and_a_file_keeps_it(tmp_path: Path) -> None:
-    prior = from_studies(related(5, 30, 0.1, seed=11))
-    assert prior == from_studies(related(5, 30, 0.1, seed=11))
+    prior = Prior.from_studies(related(5, 30, 0.1, seed=11))
+    assert prior == Prior.from_studies(related(5, 30, 0.1, seed=11))
     prior.save(tmp_path / "prior.json")
     assert Prior.load(tmp_path / "prior.json") == prior
     assert prior.metadata["source"] == "studies"
@@ -374,7 +272,7 @@ def test_same_studies_same_prior_and_a_file_keeps_it(tmp_path: Path) -> None:
 
 def test_the_number_of_components_is_capped_and_studies_keep_their_weight() -> None:
     studies = [line({(s + i / 40) / 12: float(i) for i in range(40)}) for s in range(12)]
-    prior, all_of_them = from_studies(studies, max_components=24), from_studies(studies)
+    prior, all_of_them = Prior.from_studies(studies, max_components=24), Prior.from_studies(studies)
     assert prior.n_components <= 24 < all_of_them.n_components
     parts = prior.to_dict()["components"]
     for s in range(12):
@@ -383,7 +281,7 @@ def test_the_number_of_components_is_capped_and_studies_keep_their_weight() -> N
 
 
 def test_bandwidth_and_floor_can_be_given() -> None:
-    prior = from_studies(related(4, 30, 0.1, seed=12), bandwidth=0.33, floor=0.4)
+    prior = Prior.from_studies(related(4, 30, 0.1, seed=12), bandwidth=0.33, floor=0.4)
     assert prior.floor == 0.4
     kernels = prior.to_dict()["components"][0]["kernels"]
     assert kernels["lr"]["width"] == 0.33
@@ -392,7 +290,7 @@ def test_bandwidth_and_floor_can_be_given() -> None:
 
 def test_two_studies_are_not_trusted_beyond_a_tenth_of_the_range() -> None:
     studies = [line({0.5 + i / 1e4: float(i) for i in range(30)}) for _ in range(2)]
-    prior = from_studies(studies)
+    prior = Prior.from_studies(studies)
     assert prior.floor == 0.2
     assert {c["kernels"]["x"]["width"] for c in prior.to_dict()["components"]} == {0.1}
     assert prior.metadata["chosen_by"] == "rule"
@@ -414,14 +312,12 @@ def test_two_studies_are_not_trusted_beyond_a_tenth_of_the_range() -> None:
 )
 def test_arguments_out_of_range_are_named(kwargs: dict[str, Any], match: str) -> None:
     with pytest.raises(PriorError, match=match):
-        from_studies(line({0.1: 0.0, 0.2: 1.0}), **kwargs)
+        Prior.from_studies(line({0.1: 0.0, 0.2: 1.0}), **kwargs)
 
 
-@pytest.mark.parametrize("module", ["_studies", "_trials", "_expert"])
+@pytest.mark.parametrize("module", ["studies", "trials", "expert"])
 def test_the_examples_run(module: str) -> None:
-    if not hasattr(Prior, "from_studies"):
-        pytest.skip("Prior has no from_studies")
-    result = doctest.testmod(importlib.import_module(f"infoprior.priors.{module}"))
+    result = doctest.testmod(importlib.import_module(f"infoprior.priors._learning.{module}"))
     assert result.attempted > 0
     assert result.failed == 0
 
@@ -432,7 +328,7 @@ def test_a_thousand_studies() -> None:
 
     studies = related(1000, 50, 0.08, seed=13)
     start = time.perf_counter()
-    prior = from_studies(studies)
+    prior = Prior.from_studies(studies)
     assert time.perf_counter() - start < 20.0
     assert prior.n_components <= 512
     assert prior.log_ratio(held_out(0.08, seed=14)).mean() > 2.0

@@ -15,8 +15,6 @@ from optuna.distributions import (
 from optuna.trial import TrialState
 
 from infoprior.priors import Prior, PriorError
-from infoprior.priors._studies import from_studies
-from infoprior.priors._trials import from_trials
 from tests.priors.past import SPACE, add, centers, random_study
 
 pd = pytest.importorskip("pandas")
@@ -39,29 +37,33 @@ def test_a_studys_table_gives_the_studys_prior(
     studies: list[optuna.Study], multi_index: bool
 ) -> None:
     frame = studies[0].trials_dataframe(multi_index=multi_index)
-    assert components(from_trials(frame, space=SPACE)) == components(from_studies(studies[0]))
+    assert components(Prior.from_trials(frame, space=SPACE)) == components(
+        Prior.from_studies(studies[0])
+    )
 
 
 def test_a_column_says_which_study(studies: list[optuna.Study]) -> None:
     frames = [s.trials_dataframe().assign(task=s.study_name) for s in studies]
     frame = pd.concat(frames).sample(frac=1.0, random_state=0)
-    prior = from_trials(frame, space=SPACE, study="task")
-    same = from_studies(studies)
+    prior = Prior.from_trials(frame, space=SPACE, study="task")
+    same = Prior.from_studies(studies)
     assert prior.metadata["studies"] == 5
     assert prior.floor == same.floor
     points = Prior.uniform(SPACE).sample(50, np.random.default_rng(1))
     np.testing.assert_allclose(prior.log_ratio(points), same.log_ratio(points), atol=1e-9)
     features = {f"s{i}": [float(i)] for i in range(5)}
-    described = from_trials(frame, space=SPACE, study="task", metafeatures=features, target=[0.0])
+    described = Prior.from_trials(
+        frame, space=SPACE, study="task", metafeatures=features, target=[0.0]
+    )
     assert described.metadata["studies_effective"] <= 5.0
 
 
 def test_plain_columns_named_as_the_space() -> None:
     x = np.linspace(0, 1, 21)
     frame = pd.DataFrame({"x": x, "accuracy": -((x - 0.3) ** 2), "note": "text"})
-    prior = from_trials(frame, space=X, value="accuracy", direction="maximize")
+    prior = Prior.from_trials(frame, space=X, value="accuracy", direction="maximize")
     assert prior.mode()["x"] == pytest.approx(0.3)
-    worst = from_trials(frame, space=X, value="accuracy")
+    worst = Prior.from_trials(frame, space=X, value="accuracy")
     assert worst.mode()["x"] == pytest.approx(1.0)
 
 
@@ -72,12 +74,12 @@ def test_states_are_respected() -> None:
     add(study, TrialState.PRUNED, 0.9, steps={1: -9.0})
     add(study, TrialState.FAIL, 0.95)
     add(study, TrialState.RUNNING, 0.97)
-    prior = from_trials(study.trials_dataframe(), space=X)
+    prior = Prior.from_trials(study.trials_dataframe(), space=X)
     counts = {k: v for k, v in prior.metadata.items() if k.startswith("trials_")}
     assert counts["trials_pruned"] == counts["trials_failed"] == counts["trials_unfinished"] == 1
     assert max(c["kernels"]["x"]["center"] for c in components(prior)) < 0.9
     with pytest.raises(PriorError, match="'BROKEN'"):
-        from_trials(pd.DataFrame({"x": [0.1], "value": [1.0], "state": ["broken"]}), space=X)
+        Prior.from_trials(pd.DataFrame({"x": [0.1], "value": [1.0], "state": ["broken"]}), space=X)
 
 
 def test_several_objectives_and_their_directions() -> None:
@@ -87,17 +89,17 @@ def test_several_objectives_and_their_directions() -> None:
     for i in range(15):
         add(study, TrialState.COMPLETE, 0.5 + i / 100, [10.0 + i, -i])
     frame = study.trials_dataframe()
-    prior = from_trials(frame, space=X, direction=["minimize", "maximize"])
-    assert components(prior) == components(from_studies(study))
-    one = from_trials(frame, space=X, value="values_1", direction="maximize")
-    assert components(one) == components(from_studies(study, objective=1))
+    prior = Prior.from_trials(frame, space=X, direction=["minimize", "maximize"])
+    assert components(prior) == components(Prior.from_studies(study))
+    one = Prior.from_trials(frame, space=X, value="values_1", direction="maximize")
+    assert components(one) == components(Prior.from_studies(study, objective=1))
 
 
 def test_constraints_columns() -> None:
     frame = pd.DataFrame({"x": [0.1, 0.2, 0.5, 0.6], "value": [0.0, 1.0, 2.0, 3.0]})
     frame["system_attrs_constraints"] = [[0.5, -1.0], [-1.0, -1.0], None, [-0.1]]
     frame["system_attrs_constraints:memory"] = [None, 0.1, -1.0, 0.0]
-    prior = from_trials(frame, space=X)
+    prior = Prior.from_trials(frame, space=X)
     assert prior.metadata["trials_infeasible"] == 2
     assert sorted(c["kernels"]["x"]["center"] for c in components(prior)) == [0.5, 0.6]
 
@@ -114,7 +116,7 @@ def test_missing_cells_are_parameters_a_trial_does_not_have() -> None:
             "value": [1.0, 0.0, 0.5, None],
         }
     )
-    prior = from_trials(frame, space=space, top=1.0)
+    prior = Prior.from_trials(frame, space=space, top=1.0)
     parts = components(prior)
     assert prior.metadata["trials_without_value"] == 1
     assert len(parts) == 2  # the better half of three: net, then None, which is a choice
@@ -135,7 +137,7 @@ def test_a_space_from_the_values_seen() -> None:
             "value": [1.0, 2.0, 3.0, 4.0],
         }
     )
-    assert from_trials(frame).space == {
+    assert Prior.from_trials(frame).space == {
         "lr": FloatDistribution(1e-4, 0.2, log=True),
         "momentum": FloatDistribution(0.1, 0.9),
         "layers": IntDistribution(1, 4),
@@ -172,14 +174,14 @@ FRAME = pd.DataFrame({"x": [0.1, 0.2, 0.3], "value": [1.0, 2.0, 3.0]})
 )
 def test_wrong_tables_are_named(frame: Any, kwargs: dict[str, Any], match: str) -> None:
     with pytest.raises(PriorError, match=match):
-        from_trials(frame, **kwargs)
+        Prior.from_trials(frame, **kwargs)
 
 
 def test_outside_rows_move_or_are_left_out() -> None:
     frame = pd.DataFrame({"x": [1.5, 1.4, 0.5, 0.4, 0.3, 0.2], "value": range(6)})
-    moved = from_trials(frame, space=X)
+    moved = Prior.from_trials(frame, space=X)
     assert moved.metadata["values_moved"] == 2
     assert max(c["kernels"]["x"]["center"] for c in components(moved)) == 1.0
-    dropped = from_trials(frame, space=X, outside="drop")
+    dropped = Prior.from_trials(frame, space=X, outside="drop")
     assert dropped.metadata["trials_outside"] == 2
     assert [c["kernels"]["x"]["center"] for c in components(dropped)] == [0.5, 0.4]

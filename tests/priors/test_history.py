@@ -14,10 +14,10 @@ from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 
 from infoprior.priors import hyperband_study, optimize
-from infoprior.priors._history import NewlyFinished
-from infoprior.priors._notes import PROMOTES, RUNG
-from infoprior.priors._optimize import _Tally, finished
-from infoprior.priors._promote import PromotingSampler
+from infoprior.priors._search.finished import NewlyFinished
+from infoprior.priors._search.promotion import PromotingSampler
+from infoprior.priors._search.runner import _Tally, finished
+from infoprior.priors._trial import PROMOTES, RUNG
 from tests.priors.workers import PRIOR, SPACE, objective
 
 
@@ -48,7 +48,7 @@ def test_promotions_are_those_of_a_sampler_that_looks_at_all_trials_anew(directi
     """Several workers, whose trials end in any order, by errors, kills and prunes too."""
     study = hyperband_study(
         name="s", max_resource=9, storage="memory", direction=direction,
-        base=lambda seed: RandomSampler(seed=seed),
+        base_sampler=lambda seed: RandomSampler(seed=seed),
     )  # fmt: skip
     sampler: Any = study.sampler
     rng, running = np.random.default_rng(1), []
@@ -71,7 +71,7 @@ def test_promotions_are_those_of_a_sampler_that_looks_at_all_trials_anew(directi
                 study.tell(trial, state=TrialState.PRUNED)
             else:
                 study.tell(trial, 1.0)
-        anew = PromotingSampler(sampler.sampler, sampler._rungs, 3, study._storage)
+        anew = PromotingSampler(sampler.base_sampler, sampler._rungs, 3, study._storage)
         for rung in (0, 1):
             number = len(study.get_trials(deepcopy=False))
             best, expected = (each._best(study, number, rung) for each in (sampler, anew))

@@ -17,7 +17,7 @@ from optuna.storages import InMemoryStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
 from infoprior.priors import PriorError
-from infoprior.priors._journal import KernelLock, journal, open_storage
+from infoprior.priors._search.storage import KernelLock, journal, open_storage
 
 pytest.importorskip("fcntl")
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -50,7 +50,7 @@ def test_half_a_line_is_cut_off(tmp_path: Path, torn: bytes) -> None:
     assert [trial.number for trial in after] == list(range(8))
 
 
-def test_a_reader_goes_on_over_the_cut(tmp_path: Path) -> None:
+def test_a_reader_continues_over_the_cut(tmp_path: Path) -> None:
     path = tmp_path / "a.journal"
     study = filled(path)
     with open(path, "ab") as file:
@@ -73,7 +73,7 @@ def test_another_file_is_refused_and_left_alone(tmp_path: Path, content: bytes) 
 
 HOLD = """
 import os, signal, sys
-from infoprior.priors._journal import KernelLock
+from infoprior.priors._search.storage import KernelLock
 KernelLock(sys.argv[1]).acquire()
 print("held", flush=True)
 signal.pause()

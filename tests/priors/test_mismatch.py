@@ -14,7 +14,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.samplers import PartialFixedSampler, RandomSampler
 
 from infoprior.priors import Prior, PriorSampler, hyperband_study, optimize
-from infoprior.priors._mismatch import near_misses
+from infoprior.priors._search.mismatch import near_misses
 
 Ask = Callable[[optuna.Trial], Any]
 
@@ -41,7 +41,7 @@ def said(function: Callable[[], Any]) -> list[str]:
 
 
 def study_of(prior: Prior, ask: Ask, n: int = 20, **more: Any) -> tuple[optuna.Study, list[str]]:
-    base = more.pop("base", RandomSampler(seed=0))
+    base = more.pop("base_sampler", RandomSampler(seed=0))
     study = optuna.create_study(sampler=PriorSampler(prior, base, seed=0, **more))
     texts = said(lambda: study.optimize(lambda trial: float(len(str(ask(trial)))), n_trials=n))
     return study, texts
@@ -94,10 +94,10 @@ MISMATCHES: dict[str, tuple[Prior, Ask, list[str], bool]] = {
 
 
 @pytest.mark.parametrize("case", MISMATCHES)
-@pytest.mark.parametrize("valve", [True, False])
-def test_a_mismatch_is_said_once_by_name(case: str, valve: bool) -> None:
+@pytest.mark.parametrize("adaptive", [True, False])
+def test_a_mismatch_is_said_once_by_name(case: str, adaptive: bool) -> None:
     prior, ask, parts, used = MISMATCHES[case]
-    study, texts = study_of(prior, ask, valve=valve)
+    study, texts = study_of(prior, ask, adaptive=adaptive)
     assert len(texts) == 1
     assert texts[0].startswith(f"study {study.study_name!r}: ")
     for part in parts:
@@ -192,7 +192,7 @@ def test_a_sampler_that_never_draws_from_the_prior_does_not_complain() -> None:
 
 
 def test_a_trial_without_a_value_of_the_prior_s_is_not_labelled_so(tmp_path: Path) -> None:
-    """In the branch that it does not know; and what it is called counts for the valve."""
+    """In the branch that it does not know; and what it is called counts for the adaptive."""
 
     def ask(trial: optuna.Trial) -> float:
         branch = trial.number % 3 > 0
@@ -209,8 +209,8 @@ def test_a_trial_without_a_value_of_the_prior_s_is_not_labelled_so(tmp_path: Pat
     labels = [(t.number % 3 > 0, t.user_attrs[PriorSampler.SOURCE]) for t in study.trials]
     assert "prior" in {label for branch, label in labels if branch}
     assert {label for branch, label in labels if not branch} == {"uniform", "base"}
-    parts = sampler._evidence._seen  # type: ignore[union-attr]
-    assert all(parts[number].parts[0] == 0.0 for number in range(0, 40, 3))
+    outcomes = sampler._history._seen  # type: ignore[union-attr]
+    assert all(outcomes[number].source_weights.prior == 0.0 for number in range(0, 40, 3))
     # Who has no parameter at all, or only constants and values fixed by others, has none of it.
     for function in (
         lambda t: 0.0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from infoprior.priors._normal import (
+from infoprior.priors._mixture.truncated_normal import (
     log_interval,
     log_ndtr,
     ppf,

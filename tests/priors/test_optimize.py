@@ -14,10 +14,10 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from infoprior.priors import PriorError
-from infoprior.priors._journal import open_storage
-from infoprior.priors._notes import ERROR, STALE
-from infoprior.priors._optimize import fail_stale, finished, optimize
-from infoprior.priors._study import hyperband_study
+from infoprior.priors._search.runner import fail_stale, finished, optimize
+from infoprior.priors._search.storage import open_storage
+from infoprior.priors._search.study import hyperband_study
+from infoprior.priors._trial import ERROR, STALE
 from tests.priors.workers import PRIOR, SPACE, objective, open_study
 
 
@@ -112,7 +112,7 @@ def test_the_wrong_number_of_values_is_a_failure(value: Any, directions: int) ->
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_an_error_or_ctrl_c_leaves_a_study_to_go_on_with(
+def test_an_error_or_ctrl_c_leaves_a_study_that_can_be_continued(
     error: type[BaseException], tmp_path: Path
 ) -> None:
     def stops(trial: optuna.Trial) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
 from typing import Any
@@ -15,7 +16,6 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from infoprior import priors
 from infoprior.priors import Prior, PriorError
 from tests.priors.laws import follows
 from tests.priors.spaces import EVERY_KIND, prior_over
@@ -316,8 +316,12 @@ def test_repr_says_what_it_is_over() -> None:
 
 
 @pytest.mark.parametrize("name", ["from_studies", "from_trials", "from_expert"])
-def test_sources_are_their_modules_functions(name: str) -> None:
-    assert getattr(Prior, name) is getattr(priors, name)
+def test_constructors_that_learn_say_what_they_take(name: str) -> None:
+    constructor = getattr(Prior, name)
+    assert "Args:" in constructor.__doc__
+    signature = inspect.signature(constructor)
+    assert signature.return_annotation == "Prior"
+    assert signature.parameters["floor"].kind == inspect.Parameter.KEYWORD_ONLY
 
 
 def test_other_weights_give_what_the_points_with_these_weights_give() -> None:

@@ -15,7 +15,7 @@ from optuna.distributions import FloatDistribution
 from optuna.storages import InMemoryStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from infoprior.priors import PriorError, from_studies
+from infoprior.priors import Prior, PriorError
 from tests.priors.past import study_of
 
 SPACE = {"x": FloatDistribution(0.0, 1.0)}
@@ -38,7 +38,7 @@ def says(source: Any, folder: Path) -> str:
     """What from_studies says of a source, which has to leave the folder as it is."""
     before = snapshot(folder)
     try:
-        said = f"{from_studies(source).metadata['studies']} studies"
+        said = f"{Prior.from_studies(source).metadata['studies']} studies"
     except PriorError as error:
         said = str(error)
     assert snapshot(folder) == before
@@ -96,7 +96,7 @@ def test_reading_a_write_ahead_log_at_rest_leaves_no_files(past: Path) -> None:
     connection = sqlite3.connect(past)
     connection.execute("UPDATE studies SET study_name = 'newer'")
     connection.commit()
-    assert from_studies(f"sqlite:///{past}", names="newer").metadata["studies"] == 1
+    assert Prior.from_studies(f"sqlite:///{past}", names="newer").metadata["studies"] == 1
     connection.close()
 
 
@@ -145,7 +145,7 @@ def test_databases_of_other_releases_and_damaged_ones_are_named(
 ) -> None:
     other_program(past, statement)
     with pytest.raises(PriorError, match=f"^studies: .*{match}"):
-        from_studies(f"sqlite:///{past}")
+        Prior.from_studies(f"sqlite:///{past}")
     assert "studies: " in says(f"sqlite:///{past}", past.parent)
 
 
@@ -211,7 +211,7 @@ def test_servers_that_cannot_be_read_are_named_without_their_password(url: str, 
     if url.startswith("postgresql"):
         pytest.importorskip("psycopg")
     with pytest.raises(PriorError, match=match) as caught:
-        from_studies(url)
+        Prior.from_studies(url)
     error: BaseException | None = caught.value
     while error is not None:
         assert "hidden" not in str(error)
@@ -232,25 +232,25 @@ def test_a_storage_that_fails_is_named() -> None:
         with pytest.raises(
             PriorError, match=r"study 'gone' cannot be read: Connection.*closed the"
         ):
-            from_studies(source)
+            Prior.from_studies(source)
 
 
 def test_a_deleted_study_is_named(tmp_path: Path) -> None:
     study = fill(f"sqlite:///{tmp_path}/past.db")
     optuna.delete_study(study_name="past", storage=f"sqlite:///{tmp_path}/past.db")
     with pytest.raises(PriorError, match="study 'past' cannot be read"):
-        from_studies(study)
+        Prior.from_studies(study)
 
 
 def test_lists_hold_studies_only_of_any_iterable(journal: Path) -> None:
     study = fill(None)
-    assert from_studies(s for s in (study, study)) == from_studies(study)
+    assert Prior.from_studies(s for s in (study, study)) == Prior.from_studies(study)
     for source in ([study, str(journal)], [study, None], [study.trials[0]], study.trials):
         with pytest.raises(PriorError, match=r"^studies: needs Optuna studies in a list"):
-            from_studies(source)
+            Prior.from_studies(source)
     for key, names in (("names", 3), ("names", [3]), ("exclude", None), ("exclude", [None])):
         with pytest.raises(PriorError, match=f"^{key}: needs names"):
-            from_studies(journal, **{key: names})  # type: ignore[arg-type]
+            Prior.from_studies(journal, **{key: names})  # type: ignore[arg-type]
 
 
 @pytest.mark.filterwarnings("ignore:The distribution is specified")
@@ -268,6 +268,6 @@ def test_values_at_the_end_of_a_range_that_a_storage_has_shortened() -> None:
         )
     for trial in study.get_trials(deepcopy=False):
         trial.distributions["x"] = read
-    prior = from_studies(study)
+    prior = Prior.from_studies(study)
     assert prior.metadata["values_moved"] == 0
     assert prior.mode() == {"x": given.high}

@@ -20,9 +20,8 @@ from optuna.distributions import (
 )
 
 from infoprior.priors import Prior, PriorError
-from infoprior.priors._axes import make_axis
-from infoprior.priors._file import _text, check_size
-from infoprior.priors._kernels import LONGEST_NUMBER
+from infoprior.priors._mixture.axes import make_axis
+from infoprior.priors._mixture.json_file import _text
 
 
 class Colour(str, enum.Enum):  # noqa: UP042, whose hash is not its text's
@@ -202,27 +201,23 @@ def test_a_file_is_never_larger_than_the_constructor_reckons(
 ) -> None:
     prior = many(components, names, length).with_metadata(note="é" * 50)
     size = len(_text(prior.to_dict()).encode())
-    monkeypatch.setattr("infoprior.priors._file.MAX_BYTES", size)
+    monkeypatch.setattr("infoprior.priors._mixture.json_file.MAX_BYTES", size)
     with pytest.raises(PriorError, match="its file would have up to"):
         prior.with_metadata()
-    monkeypatch.setattr("infoprior.priors._file.MAX_BYTES", 2 * size)
+    monkeypatch.setattr("infoprior.priors._mixture.json_file.MAX_BYTES", 2 * size)
     assert prior.with_metadata() == prior
 
 
 def test_as_many_components_as_there_may_be_can_be_saved_on_fifty_parameters() -> None:
     space = {f"parameter_{i}": FloatDistribution(0, 1) for i in range(50)}
-    kernels = {name: GaussiansOf for name in space}
-    check_size({n: make_axis(n, d) for n, d in space.items()}, kernels, 10_000, {})  # type: ignore[arg-type]
-
-
-class GaussiansOf:
-    json_size = 32 + 2 * LONGEST_NUMBER
+    kernels = {name: (np.full(10_000, 0.5), np.ones(10_000)) for name in space}
+    assert Prior(space, kernels, np.full(10_000, 1e-4)).n_components == 10_000
 
 
 def test_what_would_be_too_large_is_refused_before_it_is_saved(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("infoprior.priors._file.MAX_BYTES", 10**6)
+    monkeypatch.setattr("infoprior.priors._mixture.json_file.MAX_BYTES", 10**6)
     with pytest.raises(PriorError, match="its file would have up to"):
         many(2_000, 3, 40)
     with pytest.raises(PriorError, match="its file would have up to"):

@@ -14,50 +14,17 @@ from optuna.pruners import HyperbandPruner
 from optuna.samplers import RandomSampler, TPESampler
 
 from infoprior.priors import Prior, PriorError, PriorSampler
+from tests.priors.bumps import TIGHT, is_bump, objective, run
 from tests.priors.spaces import EVERY_KIND, prior_over
 
 stats = pytest.importorskip("scipy.stats")
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-SPACE: dict[str, Any] = {
-    "depth": IntDistribution(1, 5),
-    "rate": FloatDistribution(1e-4, 1e-1, log=True),
-    "shape": CategoricalDistribution(["funnel", "constant"]),
-}
-# Two tight bumps: a joint draw never mixes them.
-BUMPS = [
-    {"depth": 1, "rate": 3e-4, "shape": "funnel"},
-    {"depth": 5, "rate": 3e-2, "shape": "constant"},
-]
-TIGHT = Prior.from_points(SPACE, BUMPS, bandwidth=0.02, floor=1e-9)
-
-
-def objective(trial: optuna.Trial) -> float:
-    depth = trial.suggest_int("depth", 1, 5)
-    rate = trial.suggest_float("rate", 1e-4, 1e-1, log=True)
-    shape = trial.suggest_categorical("shape", ["funnel", "constant"])
-    return depth + rate + (shape == "funnel")
-
-
-def run(
-    sampler: optuna.samplers.BaseSampler, n: int, function: Any = objective, **more: Any
-) -> Any:
-    study = optuna.create_study(sampler=sampler)
-    study.optimize(function, n_trials=n, **more)
-    return study
-
-
-def is_bump(params: dict[str, Any]) -> bool:
-    low, high = params["depth"] == 1, params["depth"] == 5
-    return (low and params["rate"] < 1e-3 and params["shape"] == "funnel") or (
-        high and params["rate"] > 1e-2 and params["shape"] == "constant"
-    )
-
 
 @pytest.mark.parametrize("base", [RandomSampler, TPESampler])
 def test_the_prior_draws_jointly_from_the_first_trial_on(base: Any) -> None:
     # A categorical kernel of bandwidth 0.02 leaves its bump one time in fifty.
-    study = run(PriorSampler(TIGHT, base(seed=0), weight=1.0, valve=False, seed=1), 60)
+    study = run(PriorSampler(TIGHT, base(seed=0), weight=1.0, adaptive=False, seed=1), 60)
     assert sum(is_bump(t.params) for t in study.trials) >= 55
     depths = [t.params["depth"] for t in study.trials]
     assert 15 <= depths.count(1) <= 45
@@ -65,7 +32,7 @@ def test_the_prior_draws_jointly_from_the_first_trial_on(base: Any) -> None:
 
 def test_draws_follow_the_prior() -> None:
     prior = prior_over(EVERY_KIND)
-    sampler = PriorSampler(prior, RandomSampler(seed=0), weight=1.0, valve=False, seed=4)
+    sampler = PriorSampler(prior, RandomSampler(seed=0), weight=1.0, adaptive=False, seed=4)
     study = optuna.create_study(sampler=sampler)
     drawn = [study.ask(EVERY_KIND).params for _ in range(800)]
     for name, distribution in EVERY_KIND.items():
@@ -82,10 +49,10 @@ def test_draws_follow_the_prior() -> None:
 
 @pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
 def test_the_share_of_the_prior(weight: float) -> None:
-    sampler = PriorSampler(TIGHT, RandomSampler(seed=0), weight=weight, seed=2, valve=False)
+    sampler = PriorSampler(TIGHT, RandomSampler(seed=0), weight=weight, seed=2, adaptive=False)
     study = run(sampler, 300)
-    share = np.mean([sampler.source(t) == "prior" for t in study.trials])
-    assert share == pytest.approx(weight, abs=0.09)
+    fraction = np.mean([sampler.source(t) == "prior" for t in study.trials])
+    assert fraction == pytest.approx(weight, abs=0.09)
     by_base = [t for t in study.trials if sampler.source(t) == "base"]
     by_prior = [t for t in study.trials if sampler.source(t) == "prior"]
     assert sum(is_bump(t.params) for t in by_base) <= 0.3 * len(by_base)
@@ -108,9 +75,9 @@ def test_the_same_seed_gives_the_same_trials() -> None:
 
 def test_a_draw_hangs_on_seed_and_trial_alone() -> None:
     """Resuming, copying, pickling and reseeding change nothing; trials differ."""
-    whole = run(PriorSampler(TIGHT, RandomSampler(), weight=1.0, valve=False, seed=3), 12)
-    study = run(PriorSampler(TIGHT, RandomSampler(), weight=1.0, valve=False, seed=3), 6)
-    sampler = PriorSampler(TIGHT, RandomSampler(), weight=1.0, valve=False, seed=3)
+    whole = run(PriorSampler(TIGHT, RandomSampler(), weight=1.0, adaptive=False, seed=3), 12)
+    study = run(PriorSampler(TIGHT, RandomSampler(), weight=1.0, adaptive=False, seed=3), 6)
+    sampler = PriorSampler(TIGHT, RandomSampler(), weight=1.0, adaptive=False, seed=3)
     sampler.reseed_rng()
     # What joblib does to send a sampler to its workers; the bytes are this test's own.
     study.sampler = pickle.loads(pickle.dumps(copy.deepcopy(sampler)))  # own bytes, no file
@@ -120,9 +87,9 @@ def test_a_draw_hangs_on_seed_and_trial_alone() -> None:
 
 
 def test_two_threads() -> None:
-    sampler = PriorSampler(TIGHT, RandomSampler(), weight=1.0, valve=False, seed=3)
+    sampler = PriorSampler(TIGHT, RandomSampler(), weight=1.0, adaptive=False, seed=3)
     parallel = run(sampler, 40, n_jobs=2)
-    serial = run(PriorSampler(TIGHT, RandomSampler(), weight=1.0, valve=False, seed=3), 40)
+    serial = run(PriorSampler(TIGHT, RandomSampler(), weight=1.0, adaptive=False, seed=3), 40)
     by_number = {t.number: t.params for t in parallel.trials}
     assert by_number == {t.number: t.params for t in serial.trials}
     assert {t.state for t in run(PriorSampler(TIGHT, seed=3), 30, n_jobs=2).trials} == {
@@ -155,7 +122,7 @@ LIVE: list[tuple[str, Any, Any]] = [
 @pytest.mark.parametrize(("prior", "live"), [c[1:] for c in LIVE], ids=[c[0] for c in LIVE])
 def test_draws_are_the_prior_restricted_to_the_trials_distribution(prior: Any, live: Any) -> None:
     mixture = prior_over({"p": prior}, n=3, seed=1, floor=0.2)
-    sampler = PriorSampler(mixture, RandomSampler(), weight=1.0, valve=False, seed=6)
+    sampler = PriorSampler(mixture, RandomSampler(), weight=1.0, adaptive=False, seed=6)
     study = optuna.create_study(sampler=sampler)
     frozen = [optuna.trial.create_trial(value=0.0) for _ in range(600)]
     for number, trial in enumerate(frozen):
@@ -204,7 +171,9 @@ def test_draws_are_the_prior_restricted_to_the_trials_distribution(prior: Any, l
     ],
 )
 def test_nothing_in_common_is_left_to_the_base(prior: Any, live: Any) -> None:
-    sampler = PriorSampler(Prior.uniform({"p": prior}), RandomSampler(seed=0), 1.0, 0, valve=False)
+    sampler = PriorSampler(
+        Prior.uniform({"p": prior}), RandomSampler(seed=0), 1.0, 0, adaptive=False
+    )
     study = optuna.create_study(sampler=sampler)
     for _ in range(20):
         value = study.ask({"p": live}).params["p"]
@@ -220,12 +189,14 @@ def test_a_moved_range_keeps_the_draw_joint() -> None:
         return 0.0
 
     for base in (RandomSampler(seed=0), TPESampler(seed=0)):
-        study = run(PriorSampler(TIGHT, base, weight=1.0, valve=False, seed=0), 30, narrow)
+        study = run(PriorSampler(TIGHT, base, weight=1.0, adaptive=False, seed=0), 30, narrow)
         assert all(t.params["depth"] == 5 and t.params["rate"] > 1e-2 for t in study.trials)
 
 
 def test_enqueued_values_are_kept_and_conditioned_on() -> None:
-    study = optuna.create_study(sampler=PriorSampler(TIGHT, RandomSampler(), 1.0, 0, valve=False))
+    study = optuna.create_study(
+        sampler=PriorSampler(TIGHT, RandomSampler(), 1.0, 0, adaptive=False)
+    )
     for _ in range(10):
         study.enqueue_trial({"depth": 1})
     study.optimize(objective, n_trials=10)
@@ -236,14 +207,14 @@ def test_unknown_names_are_left_to_the_base() -> None:
     def more(trial: optuna.Trial) -> float:
         return objective(trial) + trial.suggest_float("momentum", 0, 1)
 
-    sampler = PriorSampler(TIGHT, RandomSampler(seed=0), weight=1.0, valve=False, seed=0)
+    sampler = PriorSampler(TIGHT, RandomSampler(seed=0), weight=1.0, adaptive=False, seed=0)
     study = run(sampler, 80, more)
     momentum = [t.params["momentum"] for t in study.trials]
     assert stats.kstest(momentum, "uniform").pvalue > 1e-3
     assert sum(is_bump(t.params) for t in study.trials) >= 70
     # and the prior may know more than the trial asks for
     study = run(
-        PriorSampler(TIGHT, weight=1.0, valve=False, seed=0),
+        PriorSampler(TIGHT, weight=1.0, adaptive=False, seed=0),
         25,
         lambda t: t.suggest_int("depth", 1, 5),
     )
@@ -260,7 +231,9 @@ def test_conditional_spaces(base: Any) -> None:
             trial.suggest_categorical("shape", ["funnel", "constant"]) == "funnel"
         )
 
-    study = run(PriorSampler(TIGHT, base(seed=0), weight=1.0, valve=False, seed=0), 40, conditional)
+    study = run(
+        PriorSampler(TIGHT, base(seed=0), weight=1.0, adaptive=False, seed=0), 40, conditional
+    )
     deep = [t.params for t in study.trials if t.params["depth"] > 2]
     flat = [t.params for t in study.trials if t.params["depth"] <= 2]
     assert deep
@@ -278,7 +251,7 @@ def test_hyperband(n_jobs: int) -> None:
                 raise optuna.TrialPruned
         return score
 
-    sampler = PriorSampler(TIGHT, weight=0.75, seed=0, valve=False)
+    sampler = PriorSampler(TIGHT, weight=0.75, seed=0, adaptive=False)
     pruner = HyperbandPruner(min_resource=1, max_resource=9, reduction_factor=3)
     study = optuna.create_study(sampler=sampler, pruner=pruner, study_name="hyperband")
     study.optimize(epochs, n_trials=40, n_jobs=n_jobs)
@@ -301,7 +274,7 @@ def test_the_source_is_an_attribute_of_the_trial() -> None:
     assert [t.user_attrs["infoprior:source"] for t in trials] == inside
     assert [sampler.source(t) for t in trials] == inside
     assert set(inside) == {"prior", "uniform", "base"}
-    assert trials[0].user_attrs["infoprior:trust"] == pytest.approx(0.5)
+    assert trials[0].user_attrs["infoprior:prior_weight"] == pytest.approx(0.5)
     with pytest.raises(PriorError, match="infoprior:source"):
         sampler.source(optuna.trial.create_trial(value=0.0))
 
@@ -319,7 +292,7 @@ def test_the_base_sees_every_trial() -> None:
         def reseed_rng(self) -> None:
             calls.append("reseed")
 
-    sampler = PriorSampler(TIGHT, Spy(), weight=1.0, valve=False, seed=0)
+    sampler = PriorSampler(TIGHT, Spy(), weight=1.0, adaptive=False, seed=0)
     run(sampler, 3)
     sampler.reseed_rng()
     assert calls == ["before", "after"] * 3 + ["reseed"]
@@ -329,8 +302,8 @@ def test_the_base_sees_every_trial() -> None:
     ("arguments", "message"),
     [
         (("prior.json",), "prior"),
-        ((TIGHT, "tpe"), "base"),
-        ((TIGHT, TPESampler), "base"),
+        ((TIGHT, "tpe"), "base_sampler"),
+        ((TIGHT, TPESampler), "base_sampler"),
         ((TIGHT, None, "a"), "weight"),
         ((TIGHT, None, 0.5, -1), "seed"),
         ((TIGHT, None, 0.5, 1.7), "seed"),
@@ -355,7 +328,7 @@ MODES = Prior.from_points(
 
 
 def mixed(study: Any) -> float:
-    """The share of trials that mix the two modes."""
+    """The fraction of trials that mix the two modes."""
     return float(np.mean([(t.params["a"] > 0.5) != (t.params["b"] > 0.5) for t in study.trials]))
 
 
@@ -366,14 +339,14 @@ def test_values_asked_one_by_one_are_drawn_with_the_relative_ones() -> None:
         b = trial.suggest_float("b", 0, 1 + 0.001 * trial.number)
         return b + trial.suggest_float("a", 0, 1)
 
-    assert mixed(run(PriorSampler(MODES, weight=1.0, valve=False, seed=0), 60, moving)) < 0.1
+    assert mixed(run(PriorSampler(MODES, weight=1.0, adaptive=False, seed=0), 60, moving)) < 0.1
 
 
 def test_enqueued_values_are_conditioned_on_where_the_base_is_relative() -> None:
     def both(trial: optuna.Trial) -> float:
         return trial.suggest_float("a", 0, 1) + trial.suggest_float("b", 0, 1)
 
-    study = run(PriorSampler(MODES, weight=1.0, valve=False, seed=0), 15, both)
+    study = run(PriorSampler(MODES, weight=1.0, adaptive=False, seed=0), 15, both)
     for _ in range(20):
         study.enqueue_trial({"b": 0.1})
     study.optimize(both, n_trials=20)
@@ -397,24 +370,3 @@ def test_one_sampler_for_two_studies_of_a_storage() -> None:
         study = optuna.create_study(storage=storage, study_name=name, sampler=sampler)
         study.optimize(objective, n_trials=15)
         assert len(study.trials) == 15
-
-
-GRID = {"depth": [1, 2, 3, 4, 5], "rate": [1e-3, 1e-2], "shape": ["funnel", "constant"]}
-BASES: dict[str, Any] = {
-    "brute force": lambda: optuna.samplers.BruteForceSampler(seed=0),
-    "grid": lambda: optuna.samplers.GridSampler(GRID, seed=0),
-    "partial": lambda: optuna.samplers.PartialFixedSampler({"depth": 2}, RandomSampler(seed=0)),
-    "gp": lambda: optuna.samplers.GPSampler(seed=0, n_startup_trials=3),
-}
-
-
-@pytest.mark.parametrize("base", BASES)
-def test_bases_that_have_a_space_of_their_own(base: str) -> None:
-    def steps(trial: optuna.Trial) -> float:
-        depth = trial.suggest_int("depth", 1, 5)
-        rate = trial.suggest_float("rate", 1e-3, 1e-2, step=0.009)
-        return depth + rate + (trial.suggest_categorical("shape", ["funnel", "constant"]) == "a")
-
-    study = run(PriorSampler(TIGHT, BASES[base](), weight=0.5, seed=0), 12, steps)
-    assert {t.user_attrs[PriorSampler.SOURCE] for t in study.trials} >= {"prior", "base"}
-    assert all(t.state.name == "COMPLETE" for t in study.trials)

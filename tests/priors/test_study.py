@@ -17,8 +17,9 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
 from infoprior.priors import Prior, PriorError
-from infoprior.priors._optimize import optimize
-from infoprior.priors._study import SETTINGS, agree, fingerprint, hyperband_study
+from infoprior.priors._search.runner import optimize
+from infoprior.priors._search.study import agree, fingerprint, hyperband_study
+from infoprior.priors._trial import SETTINGS
 from tests.priors.workers import PRIOR, SPACE, objective, open_study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +43,7 @@ def run(n: int, storage: Any = "memory", name: str = "study", **more: Any) -> li
 
 
 def worker(storage: Path, n: int, name: str) -> None:
-    """Go on to n trials in a process of its own."""
+    """Continue to n trials in a process of its own."""
     command = [sys.executable, "-W", "ignore", "-m", "tests.priors.workers"]
     arguments = [str(storage), name, str(n), f"{storage}.log"]
     subprocess.run([*command, *arguments], cwd=ROOT, check=True)
@@ -52,12 +53,12 @@ def worker(storage: Path, n: int, name: str) -> None:
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "prior": {},
-    "no valve": {"valve": False},
-    "random base": {"base": lambda seed: RandomSampler(seed=seed)},
-    "multivariate": {"base": lambda seed: TPESampler(seed=seed, multivariate=True)},
+    "no adaptive": {"adaptive": False},
+    "random base": {"base_sampler": lambda seed: RandomSampler(seed=seed)},
+    "multivariate": {"base_sampler": lambda seed: TPESampler(seed=seed, multivariate=True)},
     "no prior": {"prior": None},
     "promote": {"promote": True},
-    "promote, TPE": {"promote": True, "base": lambda seed: TPESampler(seed=seed)},
+    "promote, TPE": {"promote": True, "base_sampler": lambda seed: TPESampler(seed=seed)},
     "promote, no prior": {"promote": True, "prior": None},
 }
 
@@ -78,7 +79,7 @@ def test_sources_are_noted() -> None:
     attributes = [row[5] for row in run(30)]
     assert {a["infoprior:source"] for a in attributes} <= {"prior", "uniform", "base"}
     assert {"prior", "base"} <= {a["infoprior:source"] for a in attributes}
-    assert all(0.0 < a["infoprior:trust"] < 1.0 for a in attributes)
+    assert all(0.0 < a["infoprior:prior_weight"] < 1.0 for a in attributes)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -118,7 +119,7 @@ class Spy(RandomSampler):
 
 
 def test_brackets_are_there_before_the_first_report() -> None:
-    storage, more = InMemoryStorage(), {"prior": None, "base": lambda s: Spy(seed=s)}
+    storage, more = InMemoryStorage(), {"prior": None, "base_sampler": lambda s: Spy(seed=s)}
     optimize(open_study(storage, "study", **more), objective, 30)
     Spy.seen.clear()
     again = open_study(storage, "study", **more)
@@ -136,9 +137,9 @@ OTHERS: list[tuple[dict[str, Any], str]] = [
     ({"min_resource": 2}, "min_resource is 1 there"),
     ({"reduction_factor": 2}, "reduction_factor is 3 there"),
     ({"weight": 0.6}, "weight is 0.25 there and 0.6 here"),
-    ({"valve": False}, "valve is True there and False here"),
-    ({"base": lambda seed: RandomSampler(seed=seed)}, "base is 'TPESampler' there"),
-    ({"base": TPESampler(seed=7)}, "base is 'TPESampler' there"),
+    ({"adaptive": False}, "adaptive is True there and False here"),
+    ({"base_sampler": lambda seed: RandomSampler(seed=seed)}, "base_sampler is 'TPESampler' there"),
+    ({"base_sampler": TPESampler(seed=7)}, "base_sampler is 'TPESampler' there"),
     ({"direction": "maximize"}, "direction is 'minimize' there"),
     ({"prior": Prior.uniform(SPACE)}, "prior is '[0-9a-f]{16}' there"),
     ({"prior": None}, "prior is '[0-9a-f]{16}' there and None here"),
@@ -218,15 +219,17 @@ def make_tpe_of_three(seed: int) -> TPESampler:
 
 def test_a_function_counts_by_its_name() -> None:
     storage = InMemoryStorage()
-    open_study(storage, "study", base=make_tpe_of_three)
-    open_study(storage, "study", base=make_tpe_of_three)
+    open_study(storage, "study", base_sampler=make_tpe_of_three)
+    open_study(storage, "study", base_sampler=make_tpe_of_three)
     with pytest.raises(PriorError, match="'TPESampler of make_tpe_of_three' there and 'TPESa"):
         open_study(storage, "study")
     with pytest.raises(PriorError, match="here"):
-        open_study(storage, "study", base=make_random)
+        open_study(storage, "study", base_sampler=make_random)
     # Of lambdas nothing but what they make is known, and Optuna's samplers do not say more.
-    open_study(storage, "lambda", base=lambda seed: TPESampler(seed=seed))
-    open_study(storage, "lambda", base=lambda seed: TPESampler(n_startup_trials=3, seed=seed))
+    open_study(storage, "lambda", base_sampler=lambda seed: TPESampler(seed=seed))
+    open_study(
+        storage, "lambda", base_sampler=lambda seed: TPESampler(n_startup_trials=3, seed=seed)
+    )
 
 
 GIVEN: dict[str, Any] = {"prior": PRIOR, "name": "s", "max_resource": 9, "storage": "memory"}
@@ -245,19 +248,25 @@ GIVEN: dict[str, Any] = {"prior": PRIOR, "name": "s", "max_resource": 9, "storag
         ({"min_resource": True}, "min_resource: needs to be an int"),
         ({"reduction_factor": 1}, "reduction_factor: needs to be an int of 2 or more"),
         ({"min_resource": 10}, "max_resource: 9 is below min_resource, 10"),
-        ({"max_resource": 243}, "max_resource: Optuna loses a bracket of 243 .* 244"),
+        ({"max_resource": 243, "promote": False}, "loses a bracket of 243 .* 244 .* promote=True"),
         ({"weight": 2.0}, "weight"),
-        ({"base": 3}, "base"),
-        ({"base": 3, "prior": None}, "base: needs a function seed -> sampler"),
-        ({"base": TPESampler, "prior": None}, "base: needs a function seed -> sampler"),
-        ({"base": lambda seed: seed}, "base: the function needs to return an Optuna sampler"),
+        ({"base_sampler": 3}, "base_sampler"),
+        ({"base_sampler": 3, "prior": None}, "base_sampler: needs a function seed"),
+        (
+            {"base_sampler": TPESampler, "prior": None},
+            "base_sampler: needs a function seed",
+        ),
+        (
+            {"base_sampler": lambda seed: seed},
+            "base_sampler: the function needs to return",
+        ),
         ({"weight": "a"}, "weight: needs to be in"),
         ({"weight": 7, "prior": None}, "weight: needs to be in .* got 7"),
         ({"weight": "a", "prior": None}, "weight: needs to be in .* got 'a'"),
         ({"weight": float("nan"), "prior": None}, "weight: needs to be in"),
         ({"weight": True, "prior": None}, "weight: needs to be in"),
-        ({"valve": "no"}, "valve: needs to be True or False, got 'no'"),
-        ({"valve": None, "prior": None}, "valve: needs to be True or False"),
+        ({"adaptive": "no"}, "adaptive: needs to be True or False, got 'no'"),
+        ({"adaptive": None, "prior": None}, "adaptive: needs to be True or False"),
         ({"storage": "/"}, "storage: / is a directory"),
         ({"storage": "sqlite://", "heartbeat": 0}, "heartbeat: needs to be an int of 1 or more"),
     ],
@@ -275,11 +284,11 @@ def test_numpy_s_ints_are_ints() -> None:
     ).user_attrs.get(SETTINGS)
 
 
-def test_nearly_all_resources_are_fine() -> None:
+def test_all_resources_are_fine_for_promoting_and_nearly_all_for_optuna_s_pruner() -> None:
     for eta in (2, 3, 4):
         for k in range(1, 7):
             for top in (eta**k - 1, eta**k, eta**k + 1):
+                more = {"reduction_factor": eta, "storage": "memory"}
+                hyperband_study(name="s", max_resource=top, **more)
                 if (eta, top) != (3, 243):
-                    hyperband_study(
-                        name="s", max_resource=top, reduction_factor=eta, storage="memory"
-                    )
+                    hyperband_study(name="s", max_resource=top, promote=False, **more)

@@ -17,10 +17,10 @@ import pytest
 from optuna.trial import TrialState
 
 from infoprior.priors import PriorError
-from infoprior.priors._notes import PROMOTES
-from infoprior.priors._optimize import fail_stale, finished, optimize
+from infoprior.priors._search.runner import fail_stale, finished, optimize
+from infoprior.priors._trial import PROMOTES
 from tests import postgres
-from tests.priors.workers import objective, open_study
+from tests.priors.workers import PRIOR, objective, open_study
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKERS = 4
@@ -89,6 +89,8 @@ def kill_one_halfway(storage: str, n_trials: int, tmp_path: Path, name: str) -> 
     study = open_study(storage, name)
     trials = study.get_trials()
     assert [trial.number for trial in trials] == list(range(len(trials)))
+    new = [trial for trial in trials if trial.user_attrs.get(PROMOTES) is None]
+    assert [trial.number for trial in new if trial.params == PRIOR.mode()] == [0]
     # At most one trial for each other worker on top, and the victim's last is left running.
     assert n_trials <= len(finished(study)) <= n_trials + WORKERS - 1
     left = [trial.number for trial in trials if not trial.state.is_finished()]
@@ -113,14 +115,14 @@ def kill_one_halfway(storage: str, n_trials: int, tmp_path: Path, name: str) -> 
     own = [trial for trial in trials if PROMOTES not in trial.user_attrs]
     points = {tuple(sorted(trial.params.items())) for trial in own if trial.params}
     assert len(points) >= len(own) - 1
-    # Nor did two go on from the same trial, but where one read while the other was writing.
+    # Nor did two continue the same trial, but where one read while the other was writing.
     taken = [t.user_attrs[PROMOTES] for t in trials if PROMOTES in t.user_attrs]
     assert len(taken) - len(set(taken)) <= 2
     assert bool(taken) == name.startswith("promoting")
     return study
 
 
-def go_on(study: optuna.Study, storage: str, tmp_path: Path, more: int) -> None:
+def continue_it(study: optuna.Study, storage: str, tmp_path: Path, more: int) -> None:
     """A new worker adds trials to what is there, once the dead worker's trial is failed."""
     before = study.get_trials()
     running = [t.number for t in before if t.state == TrialState.RUNNING]
@@ -145,14 +147,14 @@ def go_on(study: optuna.Study, storage: str, tmp_path: Path, more: int) -> None:
 def test_four_workers_one_killed(n_trials: int, name: str, tmp_path: Path) -> None:
     storage = str(tmp_path / "study.journal")
     study = kill_one_halfway(storage, n_trials, tmp_path, name)
-    go_on(study, storage, tmp_path, more=10)
+    continue_it(study, storage, tmp_path, more=10)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["four hundred", "promoting"])
 def test_four_workers_one_killed_postgres(tmp_path: Path, database: str, name: str) -> None:
     study = kill_one_halfway(database, 400, tmp_path, name)
-    go_on(study, database, tmp_path, more=10)
+    continue_it(study, database, tmp_path, more=10)
 
 
 def test_a_server_gives_the_same_trials(database: str) -> None:

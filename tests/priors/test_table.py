@@ -18,7 +18,7 @@ from optuna.distributions import (
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from infoprior.priors import PriorError, from_studies, from_trials
+from infoprior.priors import Prior, PriorError
 from tests.priors.past import random_study
 
 pd = pytest.importorskip("pandas")
@@ -41,7 +41,7 @@ def frame(**columns: Any) -> Any:
     return pd.DataFrame({**ROWS, **columns})
 
 
-PLAIN = from_trials(frame(), space=SPACE)
+PLAIN = Prior.from_trials(frame(), space=SPACE)
 
 
 @pytest.mark.parametrize(
@@ -58,60 +58,61 @@ PLAIN = from_trials(frame(), space=SPACE)
 )
 def test_every_numeric_type_says_the_same(dtypes: dict[str, Any]) -> None:
     """0.7 in single precision is a value of the grid, and the end of its range."""
-    prior = from_trials(frame().astype(dtypes), space=SPACE)
+    prior = Prior.from_trials(frame().astype(dtypes), space=SPACE)
     assert prior.metadata["values_moved"] == 0
     assert prior == PLAIN
     assert (
-        from_trials(frame().astype(dtypes), space=SPACE, outside="drop").metadata == PLAIN.metadata
+        Prior.from_trials(frame().astype(dtypes), space=SPACE, outside="drop").metadata
+        == PLAIN.metadata
     )
 
 
 def test_choices_of_single_precision_are_found() -> None:
     column = np.array([0.3, 0.1, 0.3, 0.1], dtype=np.float32)
     for each in (column, list(column), pd.array(column, dtype="Float32")):
-        prior = from_trials(frame(c=each), space=SPACE)
-        assert prior == from_trials(frame(c=[0.3, 0.1, 0.3, 0.1]), space=SPACE)
-    assert from_trials(frame(params_x=column)).space == {"x": FloatDistribution(0.1, 0.3)}
+        prior = Prior.from_trials(frame(c=each), space=SPACE)
+        assert prior == Prior.from_trials(frame(c=[0.3, 0.1, 0.3, 0.1]), space=SPACE)
+    assert Prior.from_trials(frame(params_x=column)).space == {"x": FloatDistribution(0.1, 0.3)}
 
 
 def test_missing_cells_of_every_type_are_missing() -> None:
-    expected = from_trials(frame(k=[1, np.nan, 3, np.nan]), space=SPACE)
+    expected = Prior.from_trials(frame(k=[1, np.nan, 3, np.nan]), space=SPACE)
     for column in (
         pd.array([1, None, 3, None], dtype="Int64"),
         pd.Series([1, pd.NA, 3, None], dtype=object),
         pd.Series([1, pd.NaT, 3, float("nan")], dtype=object),
     ):
-        assert from_trials(frame(k=column), space=SPACE) == expected
+        assert Prior.from_trials(frame(k=column), space=SPACE) == expected
 
 
 def test_directions_are_taken_as_optuna_has_them() -> None:
     study = random_study([0.5] * 3, 20, np.random.default_rng(0))
     table = study.trials_dataframe()
-    same = from_trials(table)
-    assert from_trials(table, direction=study.direction) == same
-    assert from_trials(table, direction=study.directions) == same
-    assert from_trials(table, direction=(StudyDirection.MINIMIZE,)) == same
-    up = from_trials(table, direction=StudyDirection.MAXIMIZE)
-    assert up == from_trials(table, direction="maximize") != same
+    same = Prior.from_trials(table)
+    assert Prior.from_trials(table, direction=study.direction) == same
+    assert Prior.from_trials(table, direction=study.directions) == same
+    assert Prior.from_trials(table, direction=(StudyDirection.MINIMIZE,)) == same
+    up = Prior.from_trials(table, direction=StudyDirection.MAXIMIZE)
+    assert up == Prior.from_trials(table, direction="maximize") != same
 
 
 def test_states_are_taken_as_optuna_has_them() -> None:
     names = ["COMPLETE", "COMPLETE", "COMPLETE", "FAIL"]
-    expected = from_trials(frame(state=names), space=SPACE)
+    expected = Prior.from_trials(frame(state=names), space=SPACE)
     assert expected.metadata["trials_failed"] == 1
     for state in ([TrialState[n] for n in names], [f"TrialState.{n}" for n in names]):
         column = pd.Series(state, dtype=object)
-        assert from_trials(frame(state=column), space=SPACE) == expected
+        assert Prior.from_trials(frame(state=column), space=SPACE) == expected
 
 
 def test_a_parameter_may_be_named_as_a_column_of_optunas() -> None:
     space: dict[str, BaseDistribution] = {"state": CategoricalDistribution(("ohio", "utah"))}
     table = frame(state=["ohio", "utah", "ohio", "ohio"])
-    assert from_trials(table, space=space).metadata["trials_complete"] == 4
+    assert Prior.from_trials(table, space=space).metadata["trials_complete"] == 4
     with pytest.raises(PriorError, match=r"^value: the frame has no column 'value';"):
-        from_trials(frame(), space={"value": FloatDistribution(0, 4)})
+        Prior.from_trials(frame(), space={"value": FloatDistribution(0, 4)})
     with pytest.raises(PriorError, match=r"^study: the frame has no column 'k' beside"):
-        from_trials(frame(), space=SPACE, study="k")
+        Prior.from_trials(frame(), space=SPACE, study="k")
 
 
 def test_ints_that_floats_cannot_tell_apart_are_ranked() -> None:
@@ -120,14 +121,14 @@ def test_ints_that_floats_cannot_tell_apart_are_ranked() -> None:
     for start in (2**60, -(2**60), 10**400):
         column = pd.Series([start + i for i in order], dtype=object)
         for direction in ("minimize", "maximize"):
-            assert from_trials(
+            assert Prior.from_trials(
                 frame(value=column), space=SPACE, direction=direction
-            ) == from_trials(frame(value=order), space=SPACE, direction=direction)
+            ) == Prior.from_trials(frame(value=order), space=SPACE, direction=direction)
 
 
 def test_a_column_wider_than_floats_is_the_worst_of_both_ends() -> None:
     column = pd.Series([0.5, -(10**400), 10**400, 1.5], dtype=object)
-    assert from_trials(frame(value=column), space=SPACE).metadata["trials_not_finite"] == 2
+    assert Prior.from_trials(frame(value=column), space=SPACE).metadata["trials_not_finite"] == 2
 
 
 class Odd:
@@ -160,7 +161,7 @@ def test_cells_that_are_no_numbers_are_named(value: Any) -> None:
         )
     for columns, match in cases:
         with pytest.raises(PriorError, match=match):
-            from_trials(frame(**columns), space=SPACE)
+            Prior.from_trials(frame(**columns), space=SPACE)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +185,7 @@ def test_cells_that_are_no_numbers_are_named(value: Any) -> None:
 )
 def test_wrong_columns_are_named(columns: dict[str, Any], kwargs: Any, match: str) -> None:
     with pytest.raises(PriorError, match=match):
-        from_trials(frame(**columns), space=SPACE, **kwargs)
+        Prior.from_trials(frame(**columns), space=SPACE, **kwargs)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +199,7 @@ def test_wrong_columns_are_named(columns: dict[str, Any], kwargs: Any, match: st
 )
 def test_columns_that_suggest_no_distribution_are_named(column: Any, match: str) -> None:
     with pytest.raises(PriorError, match=match):
-        from_trials(frame(params_p=column))
+        Prior.from_trials(frame(params_p=column))
 
 
 def test_wrong_settings_are_named_before_anything_is_read() -> None:
@@ -208,4 +209,4 @@ def test_wrong_settings_are_named_before_anything_is_read() -> None:
 
     for wrong in ({"bandwidth": 2.0}, {"floor": 0.0}, {"max_components": 0}, {"top": 0.0}):
         with pytest.raises(PriorError, match=f"^{next(iter(wrong))}: "):
-            from_studies(Unread(), **wrong)  # type: ignore[arg-type]
+            Prior.from_studies(Unread(), **wrong)  # type: ignore[arg-type]

@@ -14,8 +14,8 @@ from typing import Any
 import optuna
 
 from infoprior.priors import Prior
-from infoprior.priors._optimize import optimize
-from infoprior.priors._study import hyperband_study
+from infoprior.priors._search.runner import optimize
+from infoprior.priors._search.study import hyperband_study
 
 SPACE = {
     "rate": optuna.distributions.FloatDistribution(1e-4, 1.0, log=True),

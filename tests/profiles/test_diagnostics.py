@@ -52,17 +52,19 @@ def test_rises_are_found_between_any_two_layers_and_set_against_the_error() -> N
 
 def test_networks_apart_and_what_cannot_be_compared() -> None:
     one = table([0.1], [1.0], architecture="one")
-    lost = table([0.1, 0.9], [1.0, 1.1], architecture="lost", flags=["", "constant,non_finite"])
+    diverged = table(
+        [0.1, 0.9], [1.0, 1.1], architecture="diverged", flags=["", "constant,non_finite"]
+    )
     unbounded = table([0.1, 0.2], [1.0, 9.0], architecture="unbounded", mi_xt_upper=np.nan,
                       mi_ty_fold_spread=np.nan)  # fmt: skip
-    both = pd.concat([one, lost, unbounded, table([0.1, 0.2], [1.0, 1.0], epoch=9)])
-    found = data_processing(both).set_index(["architecture", "epoch"])
-    assert found.index.tolist() == [("a", 9), ("lost", 1), ("one", 1), ("unbounded", 1)]
-    assert found["layers"].tolist() == [2, 1, 1, 2]
-    assert found["ty_beyond"].tolist() == [True, False, False, True]
-    assert found["xt_beyond"].tolist() == [False] * 4
-    assert found["ty_from"].tolist() == ["hidden_1", "", "", "hidden_1"]
-    assert found["xt_rise"].tolist() == [0.0, 0.0, 0.0, 8.0]
+    both = pd.concat([one, diverged, unbounded, table([0.1, 0.2], [1.0, 1.0], epoch=9)])
+    summary = data_processing(both).set_index(["architecture", "epoch"])
+    assert summary.index.tolist() == [("a", 9), ("diverged", 1), ("one", 1), ("unbounded", 1)]
+    assert summary["layers"].tolist() == [2, 1, 1, 2]
+    assert summary["ty_beyond"].tolist() == [True, False, False, True]
+    assert summary["xt_beyond"].tolist() == [False] * 4
+    assert summary["ty_from"].tolist() == ["hidden_1", "", "", "hidden_1"]
+    assert summary["xt_rise"].tolist() == [0.0, 0.0, 0.0, 8.0]
     assert list(data_processing(both.iloc[:0])) == list(data_processing(both))
 
 

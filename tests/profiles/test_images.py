@@ -110,11 +110,11 @@ def test_same_seed_same_training_alone_or_with_others(bars: Task) -> None:
     space = get_space("cnn")
     points = [*IMAGE_PROBES.values()]
     together = train_many(bars, [(p, 3) for p in points], space=space, epochs=2, keep=True)
-    for params, found in zip(points, together, strict=True):
+    for params, trained in zip(points, together, strict=True):
         alone = train(bars, params, space=space, seed=3, epochs=2)
-        assert alone.curve == found.curve
+        assert alone.curve == trained.curve
         for name, value in alone.network.state_dict().items():
-            assert torch.equal(value, found.network.state_dict()[name])
+            assert torch.equal(value, trained.network.state_dict()[name])
     other = train(bars, points[2], space=space, seed=4, epochs=2)
     assert other.curve != together[2].curve
 
@@ -142,7 +142,7 @@ def test_training_is_adamw(bars: Task) -> None:
     """One epoch of three batches, against PyTorch's own optimiser."""
     params = {**IMAGE_PROBES["image-probe-d"], "weight_decay": 0.1}
     space = get_space("cnn")
-    found = train(bars, params, space=space, seed=5, epochs=1).network
+    trained = train(bars, params, space=space, seed=5, epochs=1).network
     network = space.build(params, bars.shape, bars.n_classes, seed=5)
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=params["learning_rate"], weight_decay=params["weight_decay"]
@@ -155,4 +155,4 @@ def test_training_is_adamw(bars: Task) -> None:
         torch.nn.functional.cross_entropy(network(x[batch]), y[batch]).backward()
         optimizer.step()
     for name, value in network.state_dict().items():
-        torch.testing.assert_close(found.state_dict()[name], value, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(trained.state_dict()[name], value, rtol=1e-4, atol=1e-5)

@@ -11,10 +11,10 @@ import pytest
 
 from infoprior.report import (
     ReportError,
-    atlas_figure,
     differences_figure,
     information_plane_figure,
     marginals_figure,
+    metadataset_figure,
     regret_figure,
     save_figure,
 )
@@ -28,7 +28,7 @@ REGRET = {"search": "replay", "predictor": "trees", "inputs": "mi", "budget": 1.
 @pytest.mark.parametrize(
     ("call", "name"),
     [
-        (lambda: atlas_figure(None), "meta"),  # type: ignore[arg-type]
+        (lambda: metadataset_figure(None), "meta"),  # type: ignore[arg-type]
         (lambda: differences_figure(pd.DataFrame()), "long"),
         (lambda: differences_figure(pd.DataFrame([ROW, ROW])), "one part"),
         (lambda: information_plane_figure(pd.DataFrame({"task": ["a"]})), "profiles"),

@@ -34,12 +34,24 @@ def test_regret_figure_draws_each_prior_in_each_search():
     figure = regret_figure(report(), shown)
     assert [ax.get_title() for ax in figure.axes] == [
         "recorded curves, priors' cost charged\n9 held-out tasks",
-        "Optuna training networks, cost charged\n9 held-out tasks",
+        "networks trained, promoting, cost charged\n9 held-out tasks",
     ]
     for ax in figure.axes:
         lines = {line.get_label(): line for line in ax.get_lines()}
         assert {"uniform", "static"} <= set(lines)
         assert np.allclose(lines["uniform"].get_xydata(), [[1, 0.5], [4, 0.125], [16, 0.03125]])
+
+
+@pytest.mark.parametrize(("p", "said"), [(0.0004, "< 0.001"), (0.6, "0.60")])
+def test_regret_figure_says_whether_any_line_differs_from_the_static_prior(p, said):
+    rows = report()
+    rows["p_holm"] = np.where(rows["predictor"] == "static", np.nan, 0.9)
+    rows.loc[rows["predictor"] == "uniform", "p_holm"] = p
+    shown = {("uniform", "nothing"): "uniform", ("static", "nothing"): "static"}
+    for ax in regret_figure(rows, shown).axes:
+        assert ax.get_title().endswith(f"9 held-out tasks, least p against static {said}")
+    alone = {("static", "nothing"): "static"}
+    assert all("least p" not in ax.get_title() for ax in regret_figure(rows, alone).axes)
 
 
 def test_differences_figure_leaves_the_reference_out_and_marks_significance():
@@ -68,8 +80,14 @@ def test_information_plane_has_a_panel_a_probe_and_a_colour_a_layer():
     points = np.concatenate([c.get_offsets() for c in figure.axes[1].collections])
     assert np.allclose(np.sort(points[:, 1]), [0.5, 0.5, 0.6, 0.6])
     # What a diverged probe left are no measurements: they are not drawn at zero.
-    lost = {"task": "c", "epoch": 27, "mi_xt": 0.0, "mi_ty": 0.0, "flags": "constant,non_finite"}
-    more = pd.concat([pd.DataFrame(rows), pd.DataFrame(rows).iloc[:1].assign(**lost)])
+    diverged = {
+        "task": "c",
+        "epoch": 27,
+        "mi_xt": 0.0,
+        "mi_ty": 0.0,
+        "flags": "constant,non_finite",
+    }
+    more = pd.concat([pd.DataFrame(rows), pd.DataFrame(rows).iloc[:1].assign(**diverged)])
     drawn = [c.get_offsets() for c in information_plane_figure(more).axes[0].collections]
     assert len(np.concatenate(drawn)) == 2
     # One line a task, and the median's.

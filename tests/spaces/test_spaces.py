@@ -193,13 +193,13 @@ def test_masks_are_those_of_no_other_layer_seed_row_or_unit():
         assert abs((a * b).mean()) * a.numel() ** 0.5 < 5.0, name
 
 
-def test_masks_go_on_where_they_stopped_on_any_division_into_batches():
+def test_masks_continue_where_they_stopped_on_any_division_into_batches():
     from infoprior.spaces._dropout import MaskDraws
 
     whole, parts = MaskDraws(3, 1), MaskDraws(3, 1)
     expected = whole.masks(50, 7, 0.6)
-    found = [parts.masks(n, 7, 0.6) for n in (20, 1, 29)]
-    assert torch.equal(torch.cat(found), expected)
+    masks = [parts.masks(n, 7, 0.6) for n in (20, 1, 29)]
+    assert torch.equal(torch.cat(masks), expected)
 
 
 def test_dropout_keeps_its_share_and_the_mean():

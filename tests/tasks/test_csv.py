@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from infoprior.tasks import Task, TaskError, TaskWarning, _csv, read_table
+from infoprior.tasks import Task, TaskError, TaskWarning, read_table
+from infoprior.tasks._tables import csv
 
 
 def _rows(word=lambda i: "ab"[i % 2], n: int = 90) -> list[list[str]]:
@@ -38,7 +39,7 @@ def _stray(places: dict[int, str]):
 @pytest.mark.parametrize(
     ("places", "message"),
     [
-        # The second quote's cell goes on after it.
+        # The second quote's cell continues after it.
         (
             {9: '"pipe', 40: '"pipe'},
             "line 42 has text after the closing quote of a cell that begins",
@@ -101,7 +102,7 @@ def test_spaces_after_separators_are_no_part_of_a_cell(tmp_path):
 
 
 def test_blocks_with_and_without_quotes_count_the_same_lines(tmp_path, monkeypatch):
-    monkeypatch.setattr(_csv, "_BLOCK_CELLS", 3 * 20)  # 20 lines a block
+    monkeypatch.setattr(csv, "_BLOCK_CELLS", 3 * 20)  # 20 lines a block
     rows = _rows()
     rows[10][1] = '"two\nlines"'
     rows[19][1] = rows[50][1] = '"three\n\nlines, over the end of a block"'
@@ -120,7 +121,7 @@ def test_both_readers_give_the_same_rows(tmp_path, monkeypatch, end):
         file.write(f"{end}   {end}1.5,a,no{end}{end}".encode())
     with pytest.warns(TaskWarning, match="'a' and 'a ', which are read as one"):
         fast = read_table(path, "y")
-    monkeypatch.setattr(_csv, "_quoteless", lambda *_: None)
+    monkeypatch.setattr(csv, "_quoteless", lambda *_: None)
     with pytest.warns(TaskWarning, match="'a' and 'a ', which are read as one"):
         slow = read_table(path, "y")
     assert fast.digest == slow.digest

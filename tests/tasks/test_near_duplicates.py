@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from infoprior.tasks import catalogue
-from infoprior.tasks._packaged import PACKAGES
-from infoprior.tasks._raw import read_raw
+from infoprior.tasks._packaged.catalogue import PACKAGES
+from infoprior.tasks._packaged.raw import read_raw
 
 INSTALLED = all(package.installed() for package in PACKAGES.values())
 COLUMNS = 4  # of the most distinct values, of each set
@@ -33,10 +33,10 @@ def fingerprints(columns: list[np.ndarray], rng: np.random.Generator) -> list[tu
         size = np.where(np.isfinite(values) & (values != 0), np.abs(values), 1.0)
         coded.append(np.rint(1e3 * size / 10 ** np.floor(np.log10(size))).astype(np.int64))
     most = sorted(coded, key=lambda c: -len(np.unique(c)))[:COLUMNS]
-    found = []
+    pairs = []
     for a, b in combinations([c for c in most if len(np.unique(c)) >= MIN_VALUES], 2):
-        found.append((_pairs(a, b), _pairs(a, rng.permutation(b))))
-    return found
+        pairs.append((_pairs(a, b), _pairs(a, rng.permutation(b))))
+    return pairs
 
 
 def _pairs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -80,7 +80,7 @@ def test_a_part_of_the_rows_with_other_columns_in_another_unit_is_found():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not INSTALLED, reason="needs pip install 'infoprior[atlas]'")
+@pytest.mark.skipif(not INSTALLED, reason="needs pip install 'infoprior[more-data]'")
 def test_sets_of_different_families_share_no_rows():
     rng = np.random.default_rng(0)
     infos = [i for i in catalogue() if i.name.partition("/")[0] in PACKAGES]

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from infoprior.tasks import TaskError, read_table
-from infoprior.tasks._numbers import Unclear, read_numbers
+from infoprior.tasks._tables.numbers import Unclear, read_numbers
 
 READ = {
     "thousands by points": (["1.200,50", "950", "12.500"], [1200.5, 950, 12500]),

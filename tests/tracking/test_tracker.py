@@ -130,9 +130,9 @@ def test_a_data_set_is_looked_at_once_for_all_its_runs(logged, monkeypatch):
             Run(name="r"), results="data sets", dataset=frame, dataset_digest=digest,
             dataset_name=name,
         )  # fmt: skip
-        [found] = tracker.client.get_run(run_id).inputs.dataset_inputs
-        assert found.dataset.name == name
-        return found.dataset.digest
+        [logged] = tracker.client.get_run(run_id).inputs.dataset_inputs
+        assert logged.dataset.name == name
+        return logged.dataset.digest
 
     calls = ((one, "a"), (one, "a"), (two, "a"), (two, "b"))
     assert [logged_digest(*call) for call in calls] == ["a", "a", "a", "b"]

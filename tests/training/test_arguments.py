@@ -112,8 +112,8 @@ def test_a_builders_own_network_is_trained_in_float32_whatever_the_default_is():
     plain = train(TASK, RATE, space=own_space(batch_size=np.int64(16)), epochs=1)
     torch.set_default_dtype(torch.float64)
     try:
-        found = train(TASK, RATE, space=own_space(batch_size=np.int64(16)), epochs=1)
+        trained = train(TASK, RATE, space=own_space(batch_size=np.int64(16)), epochs=1)
     finally:
         torch.set_default_dtype(torch.float32)
-    assert {p.dtype for p in found.network.parameters()} == {torch.float32}
-    assert found.curve[0].keys() == plain.curve[0].keys()
+    assert {p.dtype for p in trained.network.parameters()} == {torch.float32}
+    assert trained.curve[0].keys() == plain.curve[0].keys()

@@ -10,11 +10,11 @@ from numba import njit
 from torch.nn import functional
 
 from infoprior.spaces._mlp import ACTIVATIONS, MLP, NORMALIZATIONS
-from infoprior.training import _kernels
-from infoprior.training._autograd import FlatAutograd, idle_biases
-from infoprior.training._compiled import CompiledMLP
-from infoprior.training._optimizer import FlatAdamW
-from infoprior.training._single import compilable
+from infoprior.training._engines import jit, normalization
+from infoprior.training._engines.adamw import FlatAdamW
+from infoprior.training._engines.autograd import FlatAutograd, idle_biases
+from infoprior.training._engines.compiled import CompiledMLP
+from infoprior.training._loop import compilable
 
 
 def network(activation, normalization, dropout, residual, seed=3):
@@ -77,7 +77,7 @@ def test_an_epoch_is_pytorchs(activation, normalization, dropout, residual):
     x, y = batch(75)
     reference = network(activation, normalization, dropout, residual).train()
     own = network(activation, normalization, dropout, residual)
-    for net in (reference, own):  # masks go on where the draws have passed 32 bits
+    for net in (reference, own):  # masks continue where the draws have passed 32 bits
         net.hidden_2.dropout.draws.drawn = 2**32 - 300
     decay = 0.1 if residual else 10.0
     optimizer = torch.optim.AdamW(reference.parameters(), lr=1e-3, weight_decay=decay)
@@ -109,9 +109,9 @@ def test_far_inputs_are_those_of_pytorch():
         flat = compiled(net)
         x = torch.tensor([-1e4, -90.0, -20.0, -1e-4, 0.0, 1e-4, 20.0, 90.0, 1e4])[:, None]
         assert torch.allclose(flat.logits(x), net(x), rtol=1e-5, atol=1e-6), activation
-        lost = flat.logits(torch.tensor([[float("nan")], [1.0]]))
-        assert lost[0].isnan().all()
-        assert not lost[1].isnan().any()
+        diverged = flat.logits(torch.tensor([[float("nan")], [1.0]]))
+        assert diverged[0].isnan().all()
+        assert not diverged[1].isnan().any()
 
 
 def test_one_row_more_than_a_batch_has_its_place():
@@ -171,8 +171,8 @@ def test_the_module_sees_what_the_flat_vector_holds():
     net = network("relu", "batch", 0.0, False)
     before = torch.cat([p.detach().reshape(-1).clone() for p in net.parameters()])
     flat = compiled(net)
-    assert torch.equal(flat.values, before)
-    flat.values.mul_(2.0)
+    assert torch.equal(flat.parameters, before)
+    flat.parameters.mul_(2.0)
     after = torch.cat([p.detach().reshape(-1) for p in net.parameters()])
     assert torch.equal(after, 2 * before)
 
@@ -198,8 +198,8 @@ def test_without_a_folder_to_keep_it_in_code_is_compiled_all_the_same(monkeypatc
             raise RuntimeError("cannot cache function: no locator available")
         return lambda function: function
 
-    monkeypatch.setattr(_kernels, "njit", njit)
-    assert _kernels.jit(abs)(-1) == 1
+    monkeypatch.setattr(jit, "njit", njit)
+    assert jit.entry(abs)(-1) == 1
 
 
 def test_kernels_use_no_estimates_of_reciprocals():
@@ -207,9 +207,9 @@ def test_kernels_use_no_estimates_of_reciprocals():
 
     def scales(x):
         for i in range(len(x)):
-            x[i] = _kernels.ONE / np.sqrt(x[i] + _kernels.EPS)
+            x[i] = jit.ONE / np.sqrt(x[i] + normalization.EPS)
 
-    compiled = njit(**_kernels.OPTIONS)(scales)
+    compiled = njit(**jit.OPTIONS)(scales)
     compiled(np.ones(64, np.float32))
     assembly = "".join(compiled.inspect_asm().values())
     assert "sqrt" in assembly

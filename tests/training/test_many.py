@@ -11,21 +11,22 @@ from safetensors.torch import save
 from infoprior.spaces import SearchSpace
 from infoprior.tasks import Task
 from infoprior.training import CURVE_COLUMNS, train, train_many
-from infoprior.training._parts import Parts
-from infoprior.training._stacked import train_stacked
+from infoprior.training._data import TaskTensors
+from infoprior.training._setup import training_settings
+from infoprior.training._stacked_loop import train_stacked
 from tests.training.test_train import POINT, SPACE, ring_task
 
 
 def test_recorded_epochs_are_those_of_train():
     task = ring_task()
     networks = [({**POINT, "width": 16 + 8 * i}, i) for i in range(3)]
-    for found, (params, seed) in zip(
+    for trained, (params, seed) in zip(
         train_many(task, networks, space=SPACE, epochs=5, record=(1, 3, 5)), networks, strict=True
     ):
         alone = train(task, params, space=SPACE, seed=seed, epochs=5)
-        assert [row["epoch"] for row in found.curve] == [1, 3, 5]
-        assert found.network is None
-        for row in found.curve:
+        assert [row["epoch"] for row in trained.curve] == [1, 3, 5]
+        assert trained.network is None
+        for row in trained.curve:
             assert tuple(row) == CURVE_COLUMNS
             assert_like(row, alone.curve[row["epoch"] - 1])
 
@@ -96,12 +97,12 @@ def test_each_network_is_what_it_is_alone(engine):
     together = train_many(
         task, networks, space=SPACE, epochs=3, record=(1, 3), keep=True, engine=engine
     )
-    for found, (params, seed) in zip(together, networks, strict=True):
+    for trained, (params, seed) in zip(together, networks, strict=True):
         alone = train(task, params, space=SPACE, seed=seed, epochs=3)
-        assert not found.network.training
-        assert save(found.network.state_dict())  # no tensor is a part of another's storage
-        assert alike(found.network, alone.network, task)
-        for row in found.curve:
+        assert not trained.network.training
+        assert save(trained.network.state_dict())  # no tensor is a part of another's storage
+        assert alike(trained.network, alone.network, task)
+        for row in trained.curve:
             assert_like(row, alone.curve[row["epoch"] - 1])
 
 
@@ -121,8 +122,8 @@ def test_a_last_batch_of_one_row_joins_the_one_before(n_train):
     task = ring_task()
     short = Task(**{**task.__dict__, "train": task.train[:n_train]})
     networks = [({**POINT, "width": 16}, 0), ({**POINT, "width": 24}, 1)]
-    found = train_many(short, networks, space=SPACE, epochs=2, engine="stacked")
-    for training, (params, seed) in zip(found, networks, strict=True):
+    together = train_many(short, networks, space=SPACE, epochs=2, engine="stacked")
+    for training, (params, seed) in zip(together, networks, strict=True):
         assert not training.diverged
         alone = train(short, params, space=SPACE, seed=seed, epochs=2)
         assert_like(training.curve[-1], alone.curve[-1])
@@ -136,11 +137,11 @@ def test_divergence_is_that_of_train(engine):
     x[task.train[0]] = 3e38
     broken = Task(**{**task.__dict__, "X": x})
     bad = {**POINT, "normalization": "none"}
-    [lost] = train_many(broken, [(bad, 0)], space=SPACE, epochs=4, record=(2, 4), engine=engine)
+    [together] = train_many(broken, [(bad, 0)], space=SPACE, epochs=4, record=(2, 4), engine=engine)
     alone = train(broken, bad, space=SPACE, epochs=4)
-    assert lost.diverged
+    assert together.diverged
     assert alone.diverged
-    for row, expected in zip(lost.curve, alone.curve[1::2], strict=True):
+    for row, expected in zip(together.curve, alone.curve[1::2], strict=True):
         assert_like(row, expected, accuracies=0.0)
 
 
@@ -149,8 +150,9 @@ def test_one_network_diverges_and_its_neighbours_do_not():
     networks = [SPACE.build(POINT, 2, 2, seed=i) for i in range(3)]
     with torch.no_grad():
         networks[1].output.bias[0] = math.inf
+    settings = training_settings(SPACE, POINT)
     curves = train_stacked(
-        networks, Parts(task), [POINT] * 3, seeds=[0, 1, 2], epochs=2, record=(1, 2)
+        networks, TaskTensors(task), [settings] * 3, seeds=[0, 1, 2], epochs=2, record=(1, 2)
     )
     assert [curve[-1]["diverged"] for curve in curves] == [False, True, False]
     for i in (0, 2):
@@ -160,11 +162,11 @@ def test_one_network_diverges_and_its_neighbours_do_not():
 @pytest.mark.parametrize("engine", ["stacked", "compiled", "autograd"])
 def test_snapshots_are_networks_of_their_epoch(engine):
     task, networks = ring_task(), mixed(5, seed=2)
-    found = train_many(
+    together = train_many(
         task, networks, space=SPACE, epochs=4, record=(4,), snapshots=(1, 4), keep=True,
         engine=engine,
     )  # fmt: skip
-    for training, (params, seed) in zip(found, networks, strict=True):
+    for training, (params, seed) in zip(together, networks, strict=True):
         assert list(training.snapshots) == [1, 4]
         early = train(task, params, space=SPACE, seed=seed, epochs=1).network
         assert alike(training.snapshots[1], early, task)
@@ -184,7 +186,7 @@ def test_networks_of_other_kinds_are_trained_by_autograd():
 
     fixed = {"learning_rate": 1e-2, "weight_decay": 0.1, "batch_size": 32}
     space = SearchSpace("own", {"width": IntDistribution(4, 32)}, build, fixed)
-    [found] = train_many(task, [({"width": 8}, seed)], space=space, epochs=2, keep=True)
+    [trained] = train_many(task, [({"width": 8}, seed)], space=space, epochs=2, keep=True)
     network = build({"width": 8}, 2, 2, seed)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2, weight_decay=0.1)
     x, y = (torch.from_numpy(a) for a in task.split("train"))
@@ -195,7 +197,7 @@ def test_networks_of_other_kinds_are_trained_by_autograd():
             optimizer.zero_grad()
             torch.nn.functional.cross_entropy(network(x[batch]), y[batch]).backward()
             optimizer.step()
-    assert torch.allclose(weights(found.network), weights(network), atol=1e-5)
+    assert torch.allclose(weights(trained.network), weights(network), atol=1e-5)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="compares CUDA with the CPU: needs a GPU")

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from infoprior.spaces._mlp import ACTIVATIONS, MLP, NORMALIZATIONS
-from infoprior.training._autograd import FlatAutograd
-from infoprior.training._stack import Stack, stack_order
+from infoprior.training._engines.autograd import FlatAutograd
+from infoprior.training._engines.settings import TrainingSettings
+from infoprior.training._engines.stacked import NetworkStack, stack_order
 
 KINDS = list(
     itertools.product(sorted(ACTIVATIONS), sorted(NORMALIZATIONS), (0.0, 0.3), (False, True))
@@ -39,13 +40,13 @@ def test_every_network_steps_as_by_itself(which):
     order = stack_order(stacked)
     alone, stacked = [alone[i] for i in order], [stacked[i] for i in order]
     settings = [
-        {"learning_rate": 1e-3 * (1 + i % 5), "weight_decay": 0.1 * (i % 3)}
+        TrainingSettings(learning_rate=1e-3 * (1 + i % 5), weight_decay=0.1 * (i % 3), batch_size=8)
         for i in range(len(order))
     ]
     x, y = rows(len(order), 23)
     bounds = [(0, 8), (8, 16), (16, 23)]
     with torch.inference_mode():
-        stack = Stack(stacked, settings)
+        stack = NetworkStack(stacked, settings)
         for _ in range(3):
             stack.start_epoch(x, y)
             for start, stop in bounds:
@@ -53,7 +54,7 @@ def test_every_network_steps_as_by_itself(which):
                 stack.step()
         stack.write_back()
     for i, network in enumerate(alone):
-        flat = FlatAutograd(network, **settings[i])
+        flat = FlatAutograd(network, settings[i].learning_rate, settings[i].weight_decay)
         for _ in range(3):
             network.train()
             for start, stop in bounds:

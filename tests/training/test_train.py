@@ -7,7 +7,7 @@ import optuna
 import pytest
 import torch
 
-from infoprior.priors import continues, hyperband_study
+from infoprior.priors import hyperband_study, resumed_from
 from infoprior.spaces import get_space
 from infoprior.tasks import Task
 from infoprior.training import CURVE_COLUMNS, objective, train
@@ -105,7 +105,7 @@ def test_divergence_is_a_row_and_not_an_error():
     )  # fmt: skip
     assert result.diverged
     assert len(result.curve) == 6
-    # Reported up to the epoch at which all was lost, and the callers hear no more of it.
+    # Reported up to the epoch at which the network diverged for good, and no further.
     assert reported == list(range(1, len(reported) + 1))
     assert len(reported) < 6
     last = result.curve[-1]
@@ -186,11 +186,11 @@ def test_a_promotion_is_the_same_network_trained_further():
         name="ring", max_resource=9, direction="maximize", storage="memory", seed=0
     )
     study.optimize(objective(ring_task(), SPACE, epochs=9), n_trials=30)
-    again = [t for t in study.trials if continues(t) is not None]
+    again = [t for t in study.trials if resumed_from(t) is not None]
     assert max(t.last_step for t in again) == 9
-    assert any(continues(study.trials[continues(t).number]) for t in again)  # twice promoted
+    assert any(resumed_from(study.trials[resumed_from(t).number]) for t in again)  # twice promoted
     for trial in again:
-        before = study.trials[continues(trial).number].intermediate_values
+        before = study.trials[resumed_from(trial).number].intermediate_values
         assert before == {step: trial.intermediate_values[step] for step in before}
 
 

@@ -5,7 +5,6 @@ Needs numpy and Optuna only.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,15 +13,12 @@ from typing import TYPE_CHECKING, Any
 from ._priors import (
     Prior,
     PriorError,
-    continues,
-    from_expert,
-    from_studies,
-    from_trials,
     hyperband_study,
     optimize,
+    resumed_from,
 )
 from ._priors import PriorSampler as _PriorSampler
-from ._priors._file import _constant, _pairs
+from ._priors._mixture.json_file import loads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,21 +30,19 @@ __all__ = [
     "Prior",
     "PriorError",
     "PriorSampler",
-    "continues",
-    "from_expert",
-    "from_studies",
-    "from_trials",
     "hyperband_study",
     "optimize",
+    "resumed_from",
 ]
 
 
 class PriorSampler(_PriorSampler):
-    """Draws a share of a study's trials from a prior, and leaves the rest to a base sampler.
+    """Draws some of a study's trials from a prior, and leaves the rest to a base sampler.
 
     Args:
         prior: what to draw from: a `Prior`, or its JSON as a path, text or dict.
-        base, weight, seed, valve, storage: see the class this one extends, and the README.
+        base_sampler, weight, seed, adaptive, storage: see the class this one extends, and the
+            README.
 
     Raises:
         PriorError: where an argument is out of its range, or the JSON is no prior, by field.
@@ -57,14 +51,16 @@ class PriorSampler(_PriorSampler):
     def __init__(
         self,
         prior: Prior | Mapping[str, Any] | str | os.PathLike[str],
-        base: BaseSampler | Callable[[int], BaseSampler] | None = None,
+        base_sampler: BaseSampler | Callable[[int], BaseSampler] | None = None,
         weight: float = 0.25,
         seed: int | None = None,
         *,
-        valve: bool = True,
+        adaptive: bool = True,
         storage: BaseStorage | None = None,
     ) -> None:
-        super().__init__(_read(prior), base, weight, seed, valve=valve, storage=storage)
+        super().__init__(
+            _read(prior), base_sampler, weight, seed, adaptive=adaptive, storage=storage
+        )
 
 
 def _read(prior: Any) -> Prior:
@@ -73,7 +69,7 @@ def _read(prior: Any) -> Prior:
         return prior
     if isinstance(prior, str) and prior.lstrip().startswith("{"):
         try:
-            prior = json.loads(prior, object_pairs_hook=_pairs, parse_constant=_constant)
+            prior = loads(prior)
         except (ValueError, RecursionError) as error:
             raise PriorError(f"prior: the text is not JSON: {error}.") from None
     if isinstance(prior, Mapping):

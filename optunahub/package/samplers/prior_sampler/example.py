@@ -50,7 +50,7 @@ def main() -> None:
     study.optimize(objective, n_trials=27)
     print("best:", study.best_value, study.best_params)
     print("proposed by:", dict(Counter(study.sampler.source(t) for t in study.trials)))
-    print(f"the prior's share of the next trials: {study.sampler.trust(study):.2f}")
+    print(f"the prior's weight in the next trials: {study.sampler.prior_weight(study):.2f}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Priors from the past: studies, tables of trials, and what somebody believes."""

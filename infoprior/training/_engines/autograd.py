@@ -1,0 +1,88 @@
+"""Any network, trained by autograd: for spaces other than multilayer perceptrons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from infoprior.spaces._cnn import ConvBlock
+from infoprior.spaces._mlp import Block
+from infoprior.training._engines.adamw import FlatAdamW
+
+
+class FlatAutograd:
+    """A module whose parameters and gradients are views of two flat vectors, with AdamW.
+
+    Args:
+        network: any module that gives logits; its parameters move into the flat vector.
+        learning_rate: of AdamW.
+        weight_decay: of AdamW.
+
+    Attributes:
+        parameters: shape (n_parameters,), of the network's dtype.
+        gradients: of the last batch, shape (n_parameters,).
+    """
+
+    def __init__(self, network: nn.Module, learning_rate: float, weight_decay: float) -> None:
+        self.network = network
+        parameters = list(network.parameters())
+        self.parameters = torch.cat([p.detach().reshape(-1) for p in parameters])
+        self.gradients = torch.zeros_like(self.parameters)
+        start = 0
+        for parameter in parameters:
+            part = slice(start, start + parameter.numel())
+            parameter.data = self.parameters[part].view_as(parameter)
+            parameter.grad = self.gradients[part].view_as(parameter)
+            start += parameter.numel()
+        self.idle = idle_biases(network)
+        self.optimizer = FlatAdamW(self.parameters, self.gradients, learning_rate, weight_decay)
+
+    def epoch(self, x: Tensor, y: Tensor, bounds: Sequence[tuple[int, int]]) -> None:
+        """A step for each batch.
+
+        Args:
+            x: rows in the order of the epoch, shape (n, ...).
+            y: their classes, shape (n,), int64.
+            bounds: first and last (exclusive) row of each batch.
+        """
+        self.network.train()
+        for start, stop in bounds:
+            self.write_gradients(x[start:stop], y[start:stop])
+            self.optimizer.step()
+
+    def write_gradients(self, x: Tensor, y: Tensor) -> None:
+        """Write the gradient of the mean cross-entropy of one batch into `gradients`.
+
+        Args:
+            x: shape (n, ...).
+            y: classes, shape (n,), int64.
+        """
+        self.gradients.zero_()
+        functional.cross_entropy(self.network(x), y).backward()
+        for bias in self.idle:
+            bias.grad.zero_()  # type: ignore[union-attr]
+
+    @torch.inference_mode()
+    def logits(self, x: Tensor) -> Tensor:
+        """Logits in evaluation mode, shape (n, n_classes), of x, shape (n, ...)."""
+        return self.network.eval()(x)  # type: ignore[no-any-return]
+
+
+def idle_biases(network: nn.Module) -> list[nn.Parameter]:
+    """Biases of this project's blocks that the batch normalization behind them cancels.
+
+    Their gradient is zero. AdamW would blow up rounding errors in its place to whole steps: a
+    random walk.
+
+    Args:
+        network: any module.
+    """
+    blocks = [m for m in network.modules() if type(m) in (Block, ConvBlock)]
+    return [
+        (block.linear if isinstance(block, Block) else block.convolution).bias  # type: ignore[union-attr,misc]
+        for block in blocks
+        if isinstance(block.normalization, nn.BatchNorm1d | nn.BatchNorm2d)
+    ]

@@ -1,0 +1,150 @@
+"""From finished jobs, and what was published before, to the published tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from infoprior.metadataset import _assemble, _jobs
+from infoprior.metadataset._publication import Publication, read_publication, write_publication
+from infoprior.spaces import get_space
+from infoprior.tasks import catalogue, image_catalogue
+from pipeline.metadataset import versions
+from pipeline.published.jobs import KINDS, Job, sizes
+
+OWN_LICENCE = "MIT"  # of synthetic tasks, which this project's code draws
+TIMES = ["cpu", "seconds"]
+
+
+def publish(
+    directory: Path,
+    params: dict[str, Any],
+    first: dict[str, dict[str, Any]],
+    jobs: list[Job],
+    published: Publication | None,
+    in_shards: set[str],
+    shards: Path,
+) -> Publication:
+    """Publish every task whose networks and profile are finished."""
+    there = set(published.tables["jobs"]["key"]) if published else set()
+    done = {job.key for job in jobs} & (there | in_shards)
+    spaces = [
+        s for s in KINDS if s != "profiles" and any(j.kind == s and j.key in done for j in jobs)
+    ]
+    main = [space for space in spaces if space != "thesis"]  # of which each task has one
+    complete = {j.task for j in jobs if j.kind in main and j.draw == 0 and j.key in done}
+    complete &= {j.task for j in jobs if j.kind == "profiles" and j.key in done}
+    jobs = [job for job in jobs if job.key in done and job.task in complete]
+    before = set(published.tables["tasks"]["task"]) if published else set()
+    # Of the generator's tasks others can be asked for, or fewer; none of these disappears.
+    left_out = {name for name in before - set(first) if name.startswith("synthetic/")}
+    if missing := sorted(before - complete - left_out):
+        raise SystemExit(
+            f"{len(missing)} published tasks ({missing[0]}, ...) would be lost: their packages are "
+            "not installed, or give other rows than they did. Install infoprior[more-data] as it "
+            "was, or publish elsewhere with --afresh --out."
+        )
+    results = {
+        job.key: json.loads((shards / job.kind / f"{job.key}.json").read_text("utf-8"))
+        for job in jobs
+        if job.key not in there
+    }
+
+    def old(name: str, kind: str) -> pd.DataFrame:
+        """The published rows of the jobs of a kind that are still wanted."""
+        if published is None or name not in published.tables:
+            return pd.DataFrame()
+        table = published.tables[name]
+        wanted = {(j.task, j.draw) for j in jobs if j.kind == kind and j.key in there}
+        keep = [pair in wanted for pair in zip(table["task"], table["seed"], strict=True)]
+        return table[keep]
+
+    def new(kind: str, part: str) -> Iterator[tuple[Job, dict[str, Any]]]:
+        for job in jobs:
+            if job.kind == kind and job.key in results:
+                yield job, results[job.key][part]
+
+    tables: dict[str, pd.DataFrame] = {}
+    names = sorted(complete)
+    for space in spaces:
+        measured = _assemble.curve_table((j.task, j.draw, c) for j, c in new(space, "curves"))
+        tables[f"{space}/curves"] = _joined(old(f"{space}/curves", space), measured)
+        here = sorted(tables[f"{space}/curves"]["task"].unique())
+        tables[f"{space}/architectures"] = _assemble.architecture_table(
+            get_space(space), here, *sizes(params, space)
+        )
+    layers = _assemble.layer_table((j.task, c) for j, c in new("profiles", "layers"))
+    tables["profiles"] = _joined(old("profiles", "profiles"), layers)
+    probes = _assemble.curve_table((j.task, 0, c) for j, c in new("profiles", "curves"))
+    tables["probe_curves"] = _joined(old("probe_curves", "profiles"), probes)
+    labels = pd.concat([tables[f"{space}/curves"] for space in main], ignore_index=True)
+    tables["tasks"] = _tasks(names, first, labels)
+    tables["jobs"] = _jobs_table(jobs, results, published)
+    about = {
+        "settings": params,
+        "caps": _jobs.CAPS,
+        "build": _jobs.VERSION,
+        "made_with": versions(),
+    }
+    write_publication(Publication(tables, {s: get_space(s) for s in spaces}, about), directory)
+    written = read_publication(directory)
+    size = sum(file.stat().st_size for file in directory.glob("*.parquet"))
+    networks = {
+        s: len(tables[f"{s}/curves"].drop_duplicates(["task", "architecture", "seed"]))
+        for s in spaces
+    }
+    print(f"{len(names)} tasks, networks {networks}, {len(tables['profiles'])} layers, "
+          f"{size / 1e6:.1f} MB in {directory}")  # fmt: skip
+    return written
+
+
+def compare(new: Publication, old: Publication) -> str:
+    """How far the networks that both hold agree, in a sentence."""
+    key = ["task", "architecture", "seed", "epoch"]
+    both = new.tables["mlp/curves"].merge(old.tables["mlp/curves"], on=key, suffixes=("", "_old"))
+    if both.empty:
+        return "No network of these is published."
+    last = both[both["epoch"] == both["epoch"].max()]
+    apart = (last["test_accuracy"] - last["test_accuracy_old"]).abs()
+    return (
+        f"{len(last)} of these networks are published, too: test accuracies are equal in "
+        f"{(apart == 0).mean():.1%}, within 0.01 in {(apart <= 0.01).mean():.1%}, and at most "
+        f"{apart.max():.3f} apart."
+    )
+
+
+def _joined(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    parts = [part for part in (before, after) if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else after
+
+
+def _tasks(
+    names: list[str], first: dict[str, dict[str, Any]], curves: pd.DataFrame
+) -> pd.DataFrame:
+    licences = {info.name: info.licence for info in catalogue()}
+    licences |= {info.name: info.licence for info in image_catalogue()}
+    rows = pd.DataFrame([first[name]["columns"] for name in names])
+    rows.insert(3, "licence", [licences.get(name, OWN_LICENCE) for name in names])
+    quality = _assemble.ceilings(curves).loc[names].reset_index(drop=True)
+    at = list(rows.columns).index("n_classes") + 1
+    for offset, (name, values) in enumerate(quality.items()):
+        rows.insert(at + offset, str(name), values)
+    return _assemble.compact(rows)
+
+
+def _jobs_table(
+    jobs: list[Job], results: dict[str, dict[str, Any]], published: Publication | None
+) -> pd.DataFrame:
+    """What was run, and what it cost (CPU seconds and seconds, of the run that did it)."""
+    before = published.tables["jobs"].set_index("key").to_dict("index") if published else {}
+    rows = []
+    for job in jobs:
+        times = results[job.key] if job.key in results else before[job.key]
+        cost = {name: round(float(times[name]), 2) for name in TIMES}
+        about = {"key": job.key, "kind": job.kind, "task": job.task, "draw": job.draw}
+        rows.append({**about, "code": str(times.get("code", "")), **cost})
+    return _assemble.compact(pd.DataFrame(rows))

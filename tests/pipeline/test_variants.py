@@ -1,0 +1,52 @@
+"""The variants that are compared, their names, and what their priors cost."""
+
+import pytest
+import yaml
+
+from pipeline.choice import Choice
+from pipeline.variants import Variant, variants
+from tests.pipeline.test_stages import TOP
+
+PARAMS = yaml.safe_load((TOP / "params.yaml").read_text())["predictors"]
+
+
+def test_every_learned_predictor_runs_with_every_input_and_its_control():
+    compared = variants(PARAMS)
+    assert len(compared) == len(set(compared)) == 3 + 3 * 7
+    controls = [variant for variant in compared if variant.is_control]
+    assert {variant.inputs for variant in controls} == {"mi-shuffled", "all-shuffled"}
+    for variant in controls:
+        assert variant.fits(3) == [(0, 0), (1, 1), (2, 2)]
+        own = Variant(variant.predictor, variant.inputs[: -len("-shuffled")])
+        assert variant.input_names == own.input_names
+        # Whatever its draws are worth, both sides have the same ones.
+        expected = [(-1, 0)] if variant.predictor == "nearest" else [(-1, 0), (-1, 1), (-1, 2)]
+        assert own.fits(3) == expected
+    assert Variant("trees", "accuracy").fits(2) == [(-1, 0), (-1, 1)]
+    assert Variant("static", "nothing").fits(2) == [(-1, 0)]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "cost"),
+    [("nothing", 0), ("meta-features", 0), ("accuracy", 3), ("mi", 3.5), ("all", 3.5),
+     ("mi-shuffled", 3.5)],
+)  # fmt: skip
+def test_probes_and_their_profiles_are_charged_to_who_needs_them(inputs, cost):
+    assert Variant("trees", inputs).start_cost({"accuracy": 3.0, "mi": 0.5}) == cost
+
+
+def test_a_name_says_which_variant_it_is() -> None:
+    for variant in variants(PARAMS):
+        for name in (variant.name, f"fitted/{variant.name}", f"{variant.name}.json"):
+            assert Variant.named(name) == variant
+    assert Variant("trees", "mi").control == Variant("trees", "mi-shuffled")
+
+
+def test_the_choice_is_read_as_it_was_written(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("pipeline.choice._FILE", tmp_path / "best.json")
+    choice = Choice(Variant("network", "all"), Variant("trees", "mi"), "regret_at_4")
+    choice.save()
+    assert Choice.load() == choice
+    assert list(choice.searched()) == [
+        "uniform", "static", "predicted (network, all)", "predicted (trees, mi)"
+    ]  # fmt: skip
