@@ -26,7 +26,7 @@ POINT = {
 }  # fmt: skip
 NONE = ("entropy_weight", 0.0)
 # Four values each, besides none. Entropy in nats per bit; AdamW's weight decay is decoupled, so
-# that 27 epochs of 8 steps take away exp(-0.65 * value) of a weight.
+# that 27 epochs of 8 steps leave exp(-0.65 * value) of a weight.
 VALUES: dict[str, tuple[str, tuple[float, ...]]] = {
     "entropy minimised": ("entropy_weight", (0.03, 0.1, 0.3, 1.0)),
     "entropy maximised": ("entropy_weight", (-0.03, -0.1, -0.3, -1.0)),
@@ -35,7 +35,7 @@ VALUES: dict[str, tuple[str, tuple[float, ...]]] = {
     "weight decay": ("weight_decay", (0.1, 0.3, 1.0, 3.0)),
 }
 DIVISIONS = ((0.5, 0.5), (0.9, 0.1), (0.0, 1.0))  # of the step size between w and G
-LOCAL_EPOCHS, LOCAL_ETA, HIDDEN = (0, 1, 10, 100), 0.5, 32
+LOCAL_EPOCHS, LOCAL_ETA, HIDDEN = (0, 1, 10, 100), 0.05, 32
 
 
 def ece(p: np.ndarray, y: np.ndarray, bins: int = 15) -> float:

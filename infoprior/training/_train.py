@@ -63,8 +63,8 @@ def train(
     of the space) adds that many times the entropy of the predicted classes, in bits, to the loss.
     Above 0 predictions are made sharper (Grandvalet & Bengio, "Semi-supervised Learning by Entropy
     Minimization", NIPS 2004), below 0 flatter (Pereyra et al., "Regularizing Neural Networks by
-    Penalizing Confident Output Distributions", ICLR 2017 workshop). Such a training is autograd's,
-    some three times as slow for multilayer perceptrons. Curves show the cross-entropy alone.
+    Penalizing Confident Output Distributions", ICLR 2017 workshop). Such a training is autograd's:
+    for multilayer perceptrons some four times as slow. Curves show the cross-entropy alone.
 
     Args:
         task: what to learn.
