@@ -24,6 +24,7 @@ from infoprior.information.known import known_pairs
 from infoprior.metadataset import MetaDataset
 from infoprior.predictors import make_predictor
 from infoprior.profiles import PROBES, Recipe, data_processing, profile_network, profile_task
+from infoprior.search.entropy_gradient import EntropyLinear, train_locally
 from infoprior.tasks import load_task, metafeatures, synthetic_task
 from infoprior.training import objective, train, train_many
 from tests.factories import make_metadataset
@@ -180,6 +181,12 @@ class Inputs:
         weights = [p.detach().sum().item() for network in kept for p in network.parameters()]
         return [t.curve for t in trained], weights
 
+    def sharpened(self) -> Any:
+        layers = [EntropyLinear(3, 4), EntropyLinear(4, 2)]
+        x = torch.tensor(self.x, dtype=torch.float32, device="cpu")
+        bits = train_locally(layers, x, eta=1.0, epochs=3)
+        return bits, [p.detach().tolist() for layer in layers for p in layer.parameters()]
+
     def looked_at(self) -> Any:
         prior, rng = self.prior, np.random.default_rng(0)
         points = prior.sample(9, rng)
@@ -207,6 +214,7 @@ CALLS: dict[str, Callable[[Inputs], Any]] = {
     "train_many, compiled": lambda i: i.many("compiled"),
     "train_many, autograd": lambda i: i.many("autograd"),
     "train_many, stacked": lambda i: i.many("stacked"),
+    "train_locally": Inputs.sharpened,
     "objective": Inputs.objective,
     "build": Inputs.built,
     "space": lambda i: [SPACE.design(5), SPACE.encode(SPACE.design(5)).tolist()],

@@ -251,6 +251,28 @@ class SearchSpace(Mapping[str, BaseDistribution]):
         instance_of(params, Mapping, "The point", "give a dict of parameters", SpaceError)
         return {**self.defaults, **params}
 
+    def with_defaults(self, **settings: Any) -> SearchSpace:
+        """The same space with other training settings where it varies none, under the same name.
+
+        >>> from infoprior.spaces import get_space
+        >>> dict(get_space("mlp").with_defaults(entropy_weight=0.1).defaults)
+        {'entropy_weight': 0.1}
+
+        Args:
+            settings: name -> value; the space's other defaults stay.
+
+        Raises:
+            SpaceError: the space varies one of them.
+        """
+        if varied := sorted(set(settings) & set(self)):
+            raise SpaceError(
+                f"The space {self.name!r} varies {', '.join(varied)}: a default would be ignored; "
+                "set it in the point."
+            )
+        return SearchSpace(
+            self.name, self._distributions, self._builder, {**self.defaults, **settings}
+        )
+
     @default_settings()
     def build(
         self, params: Mapping[str, Any], n_features: Shape, n_classes: int, seed: int = 0

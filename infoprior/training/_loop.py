@@ -43,14 +43,21 @@ def trainer(network: nn.Module, settings: TrainingSettings, compiled: bool) -> T
     if compiled:
         from infoprior.training._engines.compiled import CompiledMLP
 
-        return CompiledMLP(network, *settings)  # type: ignore[arg-type]
+        return CompiledMLP(
+            network,  # type: ignore[arg-type]
+            settings.learning_rate,
+            settings.weight_decay,
+            settings.batch_size,
+        )
     from infoprior.training._engines.autograd import FlatAutograd
 
-    return FlatAutograd(network, settings.learning_rate, settings.weight_decay)
+    return FlatAutograd(
+        network, settings.learning_rate, settings.weight_decay, settings.entropy_weight
+    )
 
 
 def compilable(network: nn.Module, device: str = "cpu") -> bool:
-    """Whether the training of a network can be compiled: multilayer perceptrons on the CPU."""
+    """Whether a network's training on the cross-entropy can be compiled: an MLP's, on the CPU."""
     if type(network) is not MLP or not device.startswith("cpu"):
         return False
     from infoprior.training._engines.compiled import can_compile

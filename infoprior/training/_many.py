@@ -60,7 +60,8 @@ def train_many(
         engine: "compiled" trains one network after the other in compiled code, on the CPU;
             "stacked" computes all networks of a batch size as one stack, which is for GPUs;
             "autograd" is PyTorch's way. "auto" takes the first of the three that applies, stacks
-            not on the CPU. Networks other than multilayer perceptrons are trained by autograd.
+            not on the CPU. Networks other than multilayer perceptrons, and those with an
+            `entropy_weight` (see `train`), are trained by autograd.
         progress: show on the terminal how far it is, if it takes more than two seconds.
 
     Returns:
@@ -102,12 +103,13 @@ def train_many(
         curves: list[list[CurveRow]] = [[] for _ in points]
         groups: dict[int, list[int]] = {}
         for i, network in enumerate(built):
-            if type(network) is MLP and engine == "stacked":
+            plain = settings[i].cross_entropy_only
+            if plain and type(network) is MLP and engine == "stacked":
                 groups.setdefault(settings[i].batch_size, []).append(i)
                 continue
             curves[i] = train_single(
                 network, data, settings[i], seed=seeds[i], epochs=epochs, record=recorded,
-                compiled=engine == "compiled" and compilable(network, device),
+                compiled=plain and engine == "compiled" and compilable(network, device),
                 snapshots=copied, snapshot=lambda epoch, i=i: snapshot(i, epoch),  # type: ignore[misc]
                 stage=stage,
             )  # fmt: skip

@@ -9,7 +9,7 @@ import scipy.linalg  # noqa: F401  (the BLAS of compiled code: there before its 
 import torch
 from torch import nn
 
-from infoprior._arguments import instance_of, is_real
+from infoprior._arguments import instance_of, is_real, real_number
 from infoprior.spaces import SearchSpace
 from infoprior.spaces._cnn import CNN
 from infoprior.spaces._mlp import MLP
@@ -66,8 +66,16 @@ def training_settings(space: SearchSpace, params: Point) -> TrainingSettings:
                 f"{name} is {value!r} in the space {space.name!r}; give a "
                 f"{'whole ' if whole else ''}number from {least:g} on."
             )
+    entropy_weight = real_number(
+        settings.get("entropy_weight", 0.0),
+        f"entropy_weight of the space {space.name!r}",
+        error=TrainingError,
+    )
     return TrainingSettings(
-        settings["learning_rate"], settings["weight_decay"], int(settings["batch_size"])
+        settings["learning_rate"],
+        settings["weight_decay"],
+        int(settings["batch_size"]),
+        entropy_weight,
     )
 
 

@@ -1,7 +1,8 @@
-"""Any network, trained by autograd: for spaces other than multilayer perceptrons."""
+"""Any network, trained by autograd: for other spaces than multilayer perceptrons, other losses."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -20,14 +21,22 @@ class FlatAutograd:
         network: any module that gives logits; its parameters move into the flat vector.
         learning_rate: of AdamW.
         weight_decay: of AdamW.
+        entropy_weight: of the entropy of the predicted classes in the loss.
 
     Attributes:
         parameters: shape (n_parameters,), of the network's dtype.
         gradients: of the last batch, shape (n_parameters,).
     """
 
-    def __init__(self, network: nn.Module, learning_rate: float, weight_decay: float) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        learning_rate: float,
+        weight_decay: float,
+        entropy_weight: float = 0.0,
+    ) -> None:
         self.network = network
+        self.entropy_weight = entropy_weight
         parameters = list(network.parameters())
         self.parameters = torch.cat([p.detach().reshape(-1) for p in parameters])
         self.gradients = torch.zeros_like(self.parameters)
@@ -54,21 +63,49 @@ class FlatAutograd:
             self.optimizer.step()
 
     def write_gradients(self, x: Tensor, y: Tensor) -> None:
-        """Write the gradient of the mean cross-entropy of one batch into `gradients`.
+        """Write the gradient of the loss of one batch into `gradients`.
 
         Args:
             x: shape (n, ...).
             y: classes, shape (n,), int64.
         """
         self.gradients.zero_()
-        functional.cross_entropy(self.network(x), y).backward()
+        self.loss(self.network(x), y).backward()
         for bias in self.idle:
             bias.grad.zero_()  # type: ignore[union-attr]
+
+    def loss(self, logits: Tensor, y: Tensor) -> Tensor:
+        """The mean cross-entropy, in nats, and the weighted mean entropy, in bits, of a batch.
+
+        Args:
+            logits: shape (n, n_classes).
+            y: classes, shape (n,), int64.
+        """
+        loss = functional.cross_entropy(logits, y)
+        if self.entropy_weight:
+            loss = loss + self.entropy_weight * predictive_entropy(logits).mean()
+        return loss
 
     @torch.inference_mode()
     def logits(self, x: Tensor) -> Tensor:
         """Logits in evaluation mode, shape (n, n_classes), of x, shape (n, ...)."""
         return self.network.eval()(x)  # type: ignore[no-any-return]
+
+
+def predictive_entropy(logits: Tensor) -> Tensor:
+    """Entropy of the predicted classes, −Σ p log₂ p of p = softmax(logits).
+
+    Of two classes it is the binary entropy of σ(z), where z is the difference of the logits: the
+    functional of `infoprior.search.entropy_gradient`.
+
+    Args:
+        logits: shape (n, n_classes).
+
+    Returns:
+        shape (n,), in bits.
+    """
+    log_p = functional.log_softmax(logits, 1)
+    return -(log_p.exp() * log_p).sum(1) / math.log(2.0)
 
 
 def idle_biases(network: nn.Module) -> list[nn.Parameter]:
