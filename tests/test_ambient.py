@@ -24,12 +24,14 @@ from infoprior.information.known import known_pairs
 from infoprior.metadataset import MetaDataset
 from infoprior.predictors import make_predictor
 from infoprior.profiles import PROBES, Recipe, data_processing, profile_network, profile_task
+from infoprior.search.darts import retrain, search_darts
 from infoprior.tasks import load_task, metafeatures, synthetic_task
 from infoprior.training import objective, train, train_many
 from tests.factories import make_metadataset
 
 QUICK = Recipe("quick", 1, ty_options={"steps": 5, "hidden": 4}, xt_options={"relative": 1.0})
 SPACE = get_space("mlp")
+CELLS: Any = get_space("darts-mlp")
 POINT = PROBES["probe-b"]
 
 
@@ -224,6 +226,10 @@ CALLS: dict[str, Callable[[Inputs], Any]] = {
     "synthetic_task": lambda i: synthetic_task(3).digest,
     "prior": Inputs.looked_at,
     "sampler": Inputs.searched,
+    "search_darts": lambda i: search_darts(i.task, CELLS, order=2, epochs=1).alphas.tolist(),
+    "retrain": lambda i: retrain(
+        i.task, CELLS.design(1)[0], space=CELLS, epochs=1
+    ).table.to_csv(),
 }  # fmt: skip
 
 

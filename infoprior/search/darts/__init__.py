@@ -14,19 +14,37 @@ from infoprior._lazy import lazy
 
 if TYPE_CHECKING:
     from infoprior.search.darts.bilevel import first_order_gradient, second_order_gradient
+    from infoprior.search.darts.convergence import Convergence, fit_convergence
+    from infoprior.search.darts.derivation import derive, skip_collapse
+    from infoprior.search.darts.eigenvalue import dominant_eigenvalue, stopping_epoch
     from infoprior.search.darts.errors import DartsError
     from infoprior.search.darts.mixed import MixedOperation
+    from infoprior.search.darts.retraining import TRAINING_SETTINGS, Retrained, retrain
+    from infoprior.search.darts.search import DartsSearch, search_darts
+    from infoprior.search.darts.settings import DartsSettings
     from infoprior.search.darts.supernet import Supernet
     from infoprior.spaces._cells import Cell, CellSpace
 
 __all__ = [
+    "TRAINING_SETTINGS",
     "Cell",
     "CellSpace",
+    "Convergence",
     "DartsError",
+    "DartsSearch",
+    "DartsSettings",
     "MixedOperation",
+    "Retrained",
     "Supernet",
+    "derive",
+    "dominant_eigenvalue",
     "first_order_gradient",
+    "fit_convergence",
+    "retrain",
+    "search_darts",
     "second_order_gradient",
+    "skip_collapse",
+    "stopping_epoch",
 ]
 
 __getattr__, __dir__ = lazy(__name__)

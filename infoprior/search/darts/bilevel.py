@@ -22,6 +22,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from infoprior._ambient import default_settings
+
 Loss = Callable[[], Tensor]
 """Computes a loss, a scalar, from the weights and alpha as they are then."""
 
@@ -36,6 +38,7 @@ def gradients(loss: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
     return list(torch.autograd.grad(loss, tensors, allow_unused=True, materialize_grads=True))
 
 
+@default_settings()
 def first_order_gradient(validation_loss: Loss, alpha: Tensor) -> Tensor:
     """The gradient in alpha at the weights as they are.
 
@@ -49,6 +52,7 @@ def first_order_gradient(validation_loss: Loss, alpha: Tensor) -> Tensor:
     return gradients(validation_loss(), [alpha])[0]
 
 
+@default_settings()
 def second_order_gradient(
     train_loss: Loss,
     validation_loss: Loss,
