@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from infoprior import get_space, load_task
 from infoprior.search.darts import (
     TRAINING_SETTINGS,
-    Cell,
     CellSpace,
     DartsError,
     DartsSearch,
@@ -30,44 +29,12 @@ from infoprior.search.darts import (
     skip_collapse,
     stopping_epoch,
 )
+from infoprior.search.darts.learner import Learner
 from infoprior.spaces import SpaceError
-from infoprior.spaces._cells import none, skip
 from infoprior.tasks import Task
+from tests.search.darts_known import ball, known_space
 
 EPOCHS = 4
-
-
-class Apply(nn.Module):
-    """A function without weights."""
-
-    def __init__(self, function: Any) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.function(x)
-
-
-def known_space() -> CellSpace:
-    """One edge, whose operation is all that a linear classifier gets to see the rows through."""
-    operations = {
-        "none": none,
-        "skip": skip,
-        "sine": lambda width, generator, supernet: Apply(torch.sin),
-        "square": lambda width, generator, supernet: Apply(torch.square),
-        "cube": lambda width, generator, supernet: Apply(lambda x: x**3),
-    }
-    return CellSpace("known", Cell(operations, lambda *_: nn.Identity(), width=4, nodes=2))
-
-
-def ball(seed: int) -> Task:
-    """Inside or outside a ball: linear in squares; odd functions of the columns know nothing."""
-    rng = np.random.default_rng([seed, 9])
-    x = rng.normal(size=(600, 4)).astype(np.float32)
-    y = ((x**2).sum(1) > 3.36).astype(np.int64)  # the median of chi-squared with 4 degrees
-    parts = np.split(np.arange(600), [300, 500])
-    names = ("a", "b", "c", "d")
-    return Task("ball", "ball", "made", "synthetic", x, y, *parts, names, ("inside", "outside"))
 
 
 @pytest.mark.parametrize("order", [1, 2])
@@ -241,6 +208,23 @@ def test_a_search_stops_where_the_eigenvalue_grows_and_takes_the_alpha_before() 
     assert stopping_epoch([1.0] * 5 + [1.4] * 5) == 5
     assert stopping_epoch([1.0] * 9) is None
     assert stopping_epoch([0.0] * 20) is None
+
+
+def test_early_stopping_ends_the_search_and_a_stopped_search_stays_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = iter([*[1.0] * 6, *[3.0] * 99])
+    monkeypatch.setattr(Learner, "eigenvalue", lambda self: next(values))
+    options: dict[str, Any] = {"epochs": 20, "early_stopping": True, "out": tmp_path}
+    stopped = search_darts(ball(0), known_space(), **options)
+    # Epochs 6 to 10 average 2.6 and those before 1, for the first time below 0.75 of it.
+    assert len(stopped.history) == 10
+    assert stopped.epoch == 5
+    assert stopped.alphas.shape[0] == 11
+    assert stopped.params == derive(stopped.space, stopped.alphas[5])
+    again = search_darts(ball(0), known_space(), **options)
+    assert again.history.equals(stopped.history)
+    assert again.epoch == 5
 
 
 @pytest.fixture(scope="module")

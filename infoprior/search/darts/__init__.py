@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from infoprior.search.darts.eigenvalue import dominant_eigenvalue, stopping_epoch
     from infoprior.search.darts.errors import DartsError
     from infoprior.search.darts.mixed import MixedOperation
+    from infoprior.search.darts.perturbation import (
+        PerturbationSelection,
+        select_by_perturbation,
+    )
     from infoprior.search.darts.retraining import TRAINING_SETTINGS, Retrained, retrain
     from infoprior.search.darts.search import DartsSearch, search_darts
     from infoprior.search.darts.settings import DartsSettings
@@ -34,6 +38,7 @@ __all__ = [
     "DartsSearch",
     "DartsSettings",
     "MixedOperation",
+    "PerturbationSelection",
     "Retrained",
     "Supernet",
     "derive",
@@ -43,6 +48,7 @@ __all__ = [
     "retrain",
     "search_darts",
     "second_order_gradient",
+    "select_by_perturbation",
     "skip_collapse",
     "stopping_epoch",
 ]

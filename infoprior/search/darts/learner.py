@@ -74,11 +74,13 @@ class Learner:
 
     # Steps -----------------------------------------------------------------------------------
 
-    def epoch(self, number: int) -> float:
+    def epoch(self, number: int, *, rate: float | None = None, moves_alpha: bool = True) -> float:
         """A step of alpha and a step of the weights for each batch of training rows.
 
         Args:
             number: of the epoch, from 1; the order of rows is a function of it and the seed.
+            rate: learning rate of the weights; None: `learning_rate` of the epoch.
+            moves_alpha: False: only the weights learn.
 
         Returns:
             the mean training loss of the batches' rows, each before its step, in nats.
@@ -87,14 +89,15 @@ class Learner:
         rng = np.random.default_rng([self.seed, 3, number])
         rows = torch.from_numpy(rng.permutation(len(self.train[1])))
         others = torch.from_numpy(rng.permutation(len(self.validation[1])))
-        rate = self.learning_rate(number)
+        rate = self.learning_rate(number) if rate is None else rate
         total = 0.0
         for start, stop in batches(len(rows), self.settings.batch_size):
             batch = self._batch(self.train, rows[start:stop])
-            # Validation rows in turn, round and round: there may be fewer of them.
-            length = min(stop - start, len(others))
-            at = torch.arange(start, start + length) % len(others)
-            self.alpha_step(batch, self._batch(self.validation, others[at]), rate)
+            if moves_alpha:
+                # Validation rows in turn, round and round: there may be fewer of them.
+                length = min(stop - start, len(others))
+                at = torch.arange(start, start + length) % len(others)
+                self.alpha_step(batch, self._batch(self.validation, others[at]), rate)
             total += self.weight_step(batch, rate) * (stop - start)
         return total / len(rows)
 

@@ -45,6 +45,8 @@ class DartsSearch:
         convergence: how fast alpha's steps shrank.
         epoch: whose alpha `params` was read from: the last one, unless the search was stopped.
         supernet: as it is after the last epoch, alpha included; it is not that of `epoch`.
+        settings: that it was searched with.
+        seed: likewise.
     """
 
     params: dict[str, Any]
@@ -54,6 +56,8 @@ class DartsSearch:
     convergence: Convergence
     epoch: int
     supernet: Supernet
+    settings: DartsSettings
+    seed: int
 
 
 @default_settings()
@@ -145,7 +149,13 @@ def search_darts(
             if report is not None:
                 report(row["epoch"], dict(row))
             stage.advance()
-    return _result(space, alphas, history, taken, learner.supernet, settings)
+    import pandas as pd
+
+    stacked = np.stack(alphas)
+    return DartsSearch(
+        derive(space, stacked[taken], settings.edges_kept), space, stacked, pd.DataFrame(history),
+        fit_convergence(stacked), taken, learner.supernet.eval(), settings, seed,
+    )  # fmt: skip
 
 
 def _epoch(
@@ -177,21 +187,3 @@ def _taken(history: list[dict[str, Any]], early_stopping: bool) -> int:
     if early_stopping and history:
         earlier = stopping_epoch([row["eigenvalue"] for row in history])
     return len(history) if earlier is None else earlier
-
-
-def _result(
-    space: CellSpace,
-    alphas: list[np.ndarray],
-    history: list[dict[str, Any]],
-    taken: int,
-    supernet: Supernet,
-    settings: DartsSettings,
-) -> DartsSearch:
-    import pandas as pd
-
-    stacked = np.stack(alphas)
-    params = derive(space, stacked[taken], settings.edges_kept)
-    convergence = fit_convergence(stacked)
-    return DartsSearch(
-        params, space, stacked, pd.DataFrame(history), convergence, taken, supernet.eval()
-    )

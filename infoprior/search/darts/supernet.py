@@ -31,11 +31,13 @@ class Supernet(nn.Module):
         alpha: shape (n_edges, n_operations), edges in the order of `cell.edges`; no parameter of
             the module, so that an optimiser of its `parameters()` leaves it alone.
         allowed: 1 where an operation takes part, 0 where it is removed from its edge; the shape of
-            alpha. Shares of the others stay as they are (Wang et al., ICLR 2021, remove so).
+            alpha. Shares of the others stay as they are.
+        decided: shape (n_edges,), bool: where the operations that are allowed count in full.
     """
 
     alpha: Tensor
     allowed: Tensor
+    decided: Tensor
 
     def __init__(
         self,
@@ -63,13 +65,17 @@ class Supernet(nn.Module):
         size = (len(cell.edges), len(cell.operations))
         self.alpha = torch.randn(size, generator=generator).mul_(alpha_scale).requires_grad_()
         self.allowed = torch.ones(size)
+        self.decided = torch.zeros(size[0], dtype=torch.bool)
 
     def shares(self) -> Tensor:
         """The weight of each operation on each edge, the shape of alpha: softmax over operations.
 
         Those of removed operations are 0, and the others' add up to less than 1.
         """
-        return torch.softmax(self.alpha, dim=1) * self.allowed
+        softmax = torch.softmax(self.alpha, dim=1)
+        if bool(self.decided.any()):
+            softmax = softmax.masked_fill(self.decided[:, None], 1.0)
+        return softmax * self.allowed
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits, shape (n, n_classes), of rows x, shape (n, d) or (n, C, H, W)."""
