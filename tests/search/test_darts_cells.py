@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
 from infoprior import Prior, get_space, load_task
-from infoprior.metadataset import space_from_dict, space_to_dict
+from infoprior.metadataset import MetaDataset, space_from_dict, space_to_dict
+from infoprior.predictors import make_predictor
 from infoprior.profiles import Recipe, profile_network
 from infoprior.search.darts import CellSpace, DartsError, MixedOperation, Supernet
 from infoprior.spaces import SpaceError
 from infoprior.spaces._cells import edge_name
 from infoprior.training import train
+from tests.factories import make_metadataset
 
 QUICK = Recipe("quick", 1, ty_options={"steps": 5, "hidden": 4}, xt_options={"relative": 1.0})
 TRAINED = {"learning_rate": 1e-2, "weight_decay": 1e-4, "batch_size": 32}
@@ -164,6 +168,22 @@ def test_a_point_is_trained_profiled_stored_and_put_into_a_prior() -> None:
     assert prior.log_ratio([point])[0] > 0.0
     assert space.validate(prior.sample(1, np.random.default_rng(0))[0])
     assert pickle.loads(pickle.dumps(space)) == space
+
+
+def test_a_metadataset_of_cells_is_stored_and_learned_from(tmp_path: Path) -> None:
+    space, made = cell_space("darts-mlp"), make_metadataset(n_tasks=4, n_architectures=8)
+    points = space.design(8)
+    ids = list(made.architectures["architecture"])
+    rows = [{"architecture": i, **point} for i, point in zip(ids, points, strict=True)]
+    cells = MetaDataset(
+        space, made.tasks, pd.DataFrame(rows), made.curves, made.profiles, made.probe_curves
+    )
+    cells.save(tmp_path)
+    loaded = MetaDataset.load(tmp_path)
+    assert loaded.space is space
+    prior = make_predictor("static", (), seed=0).fit(loaded).predict(None)
+    assert space.validate(prior.mode())
+    assert np.isfinite(prior.log_ratio(points)).all()
 
 
 def test_images_for_tables_and_tables_for_images_are_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,3 +18,13 @@ def test_the_documents_own_operation_runs_and_is_a_mixed_operation(
 ) -> None:
     exec(compile(BLOCKS[0], "docs/seeds.md", "exec"), {})
     assert capsys.readouterr().out == "True\n"
+
+
+def test_the_search_of_the_documents_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    code = BLOCKS[1].replace("epochs=27", "epochs=2")
+    names: dict[str, Any] = {}
+    exec(compile(code, "docs/seeds.md", "exec"), names)
+    out = capsys.readouterr().out
+    assert "edge_0_1" in out
+    assert "cell_1_node_3" in out
+    assert names["prior"].log_ratio([names["judged"].params])[0] > 0.0

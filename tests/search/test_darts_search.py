@@ -259,7 +259,7 @@ def test_a_cell_is_not_judged_under_fewer() -> None:
     ("options", "error", "words"),
     [
         ({"task": 1}, DartsError, "task is 1"),
-        ({"space": get_space("mlp")}, DartsError, "space is of type SearchSpace"),
+        ({"space": get_space("mlp")}, DartsError, "space is 'mlp', which has no cells"),
         ({"space": get_space("darts-cnn")}, SpaceError, "images"),
         ({"order": 3}, DartsError, "choose 1 or 2"),
         ({"epochs": 0}, DartsError, "epochs"),

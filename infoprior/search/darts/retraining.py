@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from infoprior._ambient import default_settings
 from infoprior.search.darts.derivation import TRAINING
 from infoprior.search.darts.errors import DartsError
-from infoprior.spaces._cells import CellSpace
+from infoprior.spaces import SearchSpace
 from infoprior.training import RUNGS, train_many
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def retrain(
     task: Task,
     params: Mapping[str, Any],
     *,
-    space: CellSpace,
+    space: SearchSpace,
     settings: Sequence[Mapping[str, Any]] = TRAINING_SETTINGS,
     epochs: int = RUNGS[-1],
     seed: int = 0,

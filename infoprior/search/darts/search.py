@@ -22,6 +22,7 @@ from infoprior.search.darts.learner import Learner
 from infoprior.search.darts.settings import DartsSettings
 from infoprior.search.darts.state import read_state, write_state
 from infoprior.search.darts.supernet import Supernet
+from infoprior.spaces import SearchSpace
 from infoprior.spaces._cells import CellSpace
 from infoprior.tasks import Task
 from infoprior.training import RUNGS
@@ -63,7 +64,7 @@ class DartsSearch:
 @default_settings()
 def search_darts(
     task: Task,
-    space: CellSpace,
+    space: SearchSpace,
     *,
     order: int = 1,
     epochs: int = RUNGS[-1],
@@ -84,7 +85,7 @@ def search_darts(
 
     Args:
         task: what to learn.
-        space: whose cells to search, such as `get_space("darts-mlp")`.
+        space: a `CellSpace`, whose cells to search, such as `get_space("darts-mlp")`.
         order: 1 takes the weights as given for alpha's gradient, 2 looks one step of theirs ahead.
         epochs: passes over the training rows.
         seed: draws the weights, the initial alpha and the order of rows.
@@ -108,7 +109,12 @@ def search_darts(
             is another search's or unreadable, or a supernet that diverged.
     """
     instance_of(task, Task, "task", "give a Task, as load_task returns it", DartsError)
-    instance_of(space, CellSpace, "space", "give get_space('darts-mlp') or a CellSpace", DartsError)
+    if not isinstance(space, CellSpace):
+        named = repr(space.name) if isinstance(space, SearchSpace) else type(space).__name__
+        raise DartsError(
+            f"space is {named}, which has no cells; give get_space('darts-mlp'), "
+            "get_space('darts-cnn') or a CellSpace."
+        )
     order = whole_number(order, "order", 1, DartsError)
     if order > 2:
         raise DartsError(f"order = {order}; choose 1 or 2.")
