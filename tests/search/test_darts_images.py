@@ -27,7 +27,7 @@ def test_images_are_searched_in_both_orders_by_seed() -> None:
 
 
 @pytest.mark.slow
-def test_a_cell_that_was_found_for_digits_reads_them() -> None:
+def test_a_searched_cell_learns_to_read_digits() -> None:
     task = load_task(DIGITS, max_train=400, max_validation=200)
     search = search_darts(task, SPACE, epochs=9, eigenvalues=False)
     judged = retrain(task, search.params, space=SPACE, epochs=9)

@@ -278,6 +278,11 @@ def test_what_cannot_be_searched_is_said(
         search_darts(**given)
 
 
+def test_a_supernet_that_diverges_is_said() -> None:
+    with pytest.raises(DartsError, match="not finite in epoch 1; lower"):
+        search(settings=DartsSettings(learning_rate=1e30))
+
+
 @pytest.mark.parametrize(
     "setting", [{"batch_size": 0}, {"momentum": 1.0}, {"clip": 0.0}, {"learning_rate": "fast"}]
 )

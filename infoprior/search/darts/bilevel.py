@@ -2,7 +2,7 @@
 
 The problem has two levels (Liu et al., eqs. 3 and 4): alpha minimises the validation loss at the
 weights that minimise the training loss for that alpha. These weights are replaced by one step from
-the current ones, w' = w - xi grad_w L_train(w, alpha) (eq. 5). In first order xi = 0: the weights
+the current ones, w' = w - xi grad_w L_train(w, alpha) (eq. 6). In first order xi = 0: the weights
 count as given. In second order, by the chain rule (eq. 7), the gradient is
 
     grad_alpha L_val(w', alpha) - xi grad^2_{alpha, w} L_train(w, alpha) grad_{w'} L_val(w', alpha)
@@ -28,7 +28,7 @@ Loss = Callable[[], Tensor]
 """Computes a loss, a scalar, from the weights and alpha as they are then."""
 
 DIFFERENCE = 0.01
-"""Length of the step of the central difference (Liu et al., footnote 2)."""
+"""Length of the step of the central difference (Liu et al., section 2.3, in a footnote)."""
 
 
 def gradients(loss: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:

@@ -11,7 +11,7 @@ from infoprior.search.darts.supernet import ALPHA_SCALE
 
 @dataclass(frozen=True)
 class DartsSettings:
-    """Liu et al.'s settings (appendix A.1.1), but for `alpha_learning_rate` and `batch_size`.
+    """Liu et al.'s settings (appendix A.1.1, and their code), but for `alpha_learning_rate`.
 
     Their alpha takes 3e-4 a step (Adam) for about 20,000 steps. A search here takes some hundred:
     alpha would move by a few hundredths, and what is derived would be its initial noise.
