@@ -24,6 +24,7 @@ from infoprior.information.known import known_pairs
 from infoprior.metadataset import MetaDataset
 from infoprior.predictors import make_predictor
 from infoprior.profiles import PROBES, Recipe, data_processing, profile_network, profile_task
+from infoprior.search.darts import retrain, search_darts
 from infoprior.search.entropy_gradient import EntropyLinear, train_locally
 from infoprior.tasks import load_task, metafeatures, synthetic_task
 from infoprior.training import objective, train, train_many
@@ -31,6 +32,7 @@ from tests.factories import make_metadataset
 
 QUICK = Recipe("quick", 1, ty_options={"steps": 5, "hidden": 4}, xt_options={"relative": 1.0})
 SPACE = get_space("mlp")
+CELLS: Any = get_space("darts-mlp")
 POINT = PROBES["probe-b"]
 
 
@@ -232,6 +234,10 @@ CALLS: dict[str, Callable[[Inputs], Any]] = {
     "synthetic_task": lambda i: synthetic_task(3).digest,
     "prior": Inputs.looked_at,
     "sampler": Inputs.searched,
+    "search_darts": lambda i: search_darts(i.task, CELLS, order=2, epochs=1).alphas.tolist(),
+    "retrain": lambda i: retrain(
+        i.task, CELLS.design(1)[0], space=CELLS, epochs=1
+    ).table.to_csv(),
 }  # fmt: skip
 
 

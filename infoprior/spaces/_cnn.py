@@ -39,7 +39,7 @@ class ConvBlock(nn.Module):
     ) -> None:
         super().__init__()
         stride = 2 if pooling == "stride" else 1
-        self.convolution = _drawn(
+        self.convolution = drawn(
             nn.Conv2d, n_in * kernel**2, generator,
             n_in, n_out, kernel, stride=stride, padding=kernel // 2,
         )  # fmt: skip
@@ -56,7 +56,7 @@ class DenseLayer(nn.Module):
 
     def __init__(self, n_in: int, activation: str, generator: torch.Generator) -> None:
         super().__init__()
-        self.linear = _drawn(nn.Linear, n_in, generator, n_in, DENSE_WIDTH)
+        self.linear = drawn(nn.Linear, n_in, generator, n_in, DENSE_WIDTH)
         self.activation = ACTIVATIONS[activation]()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -109,7 +109,7 @@ class CNN(nn.Module):
             self._append("dense", DenseLayer(n_in * height * width, activation, generator))
             n_features = DENSE_WIDTH
         self.dropout = SeededDropout(dropout, MaskDraws(seed, len(self.layer_names)))
-        self.output = _drawn(nn.Linear, n_features, generator, n_features, n_classes)
+        self.output = drawn(nn.Linear, n_features, generator, n_features, n_classes)
 
     def _append(self, name: str, layer: nn.Module) -> None:
         self.add_module(name, layer)
@@ -135,12 +135,12 @@ class CNN(nn.Module):
         return read_layers(self, self.layer_names, x)
 
 
-def _drawn(
+def drawn(
     kind: type[nn.Module], fan_in: int, generator: torch.Generator, *args: Any, **options: Any
 ) -> nn.Module:
     """A layer drawn as PyTorch draws it by default, but from the given generator."""
     layer = nn.utils.skip_init(kind, *args, **options)
     bound = 1.0 / math.sqrt(fan_in)
-    for parameter in (layer.weight, layer.bias):
-        nn.init.uniform_(parameter, -bound, bound, generator=generator)  # type: ignore[arg-type]
+    for parameter in layer.parameters():
+        nn.init.uniform_(parameter, -bound, bound, generator=generator)
     return layer

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from infoprior._arguments import whole_number
+from infoprior.spaces._shapes import columns, image
 from infoprior.spaces._space import Params, SearchSpace, Shape, SpaceError
 
 if TYPE_CHECKING:
@@ -16,41 +16,11 @@ if TYPE_CHECKING:
     from infoprior.spaces._mlp import MLP
 
 
-def _columns(shape: Shape) -> int:
-    """The number of columns, unless the rows are images."""
-    shape = _sides(shape)
-    if isinstance(shape, int):
-        return shape
-    if len(shape) != 1:
-        raise SpaceError(
-            f"This space's networks read vectors, not images of shape {tuple(shape)}; "
-            "flatten them: task.flatten()."
-        )
-    return shape[0]
-
-
-def _sides(shape: Shape) -> int | tuple[int, ...]:
-    """A number of columns, or the sides of a row, each from 1 on."""
-    if isinstance(shape, tuple | list):
-        return tuple(whole_number(side, "a side of n_features", 1, SpaceError) for side in shape)
-    return whole_number(shape, "n_features", 1, SpaceError)
-
-
-def _image(shape: Shape) -> Sequence[int]:
-    """(C, H, W), unless the rows are vectors."""
-    shape = _sides(shape)
-    if isinstance(shape, int) or len(shape) != 3:
-        raise SpaceError(
-            f"This space's networks read images: give their shape (C, H, W), not {shape}."
-        )
-    return shape
-
-
 def _build_mlp(params: Params, n_features: Shape, n_classes: int, seed: int) -> MLP:
     from infoprior.spaces._mlp import MLP, layer_widths
 
     return MLP(
-        _columns(n_features),
+        columns(n_features),
         n_classes,
         widths=layer_widths(params["width"], params["depth"], params["shape"]),
         activation=params["activation"],
@@ -65,14 +35,14 @@ def _build_thesis(params: Params, n_features: Shape, n_classes: int, seed: int) 
     from infoprior.spaces._mlp import MLP
 
     widths = tuple(params[f"units_{i}"] for i in range(1, 5))
-    return MLP(_columns(n_features), n_classes, widths=widths, activation="relu", seed=seed)
+    return MLP(columns(n_features), n_classes, widths=widths, activation="relu", seed=seed)
 
 
 def _build_cnn(params: Params, shape: Shape, n_classes: int, seed: int) -> CNN:
     from infoprior.spaces._cnn import CNN
 
     return CNN(
-        _image(shape),
+        image(shape),
         n_classes,
         filters=(params["filters"],) * params["n_blocks"],
         kernel=params["kernel"],
@@ -89,7 +59,7 @@ def _build_thesis_cnn(params: Params, shape: Shape, n_classes: int, seed: int) -
     from infoprior.spaces._cnn import CNN
 
     filters = tuple(params[f"filters_{i}"] for i in range(1, 5))
-    return CNN(_image(shape), n_classes, filters=filters, seed=seed)
+    return CNN(image(shape), n_classes, filters=filters, seed=seed)
 
 
 def _mlp() -> SearchSpace:
@@ -154,11 +124,27 @@ def _thesis_cnn() -> SearchSpace:
     return SearchSpace("thesis-cnn", filters, _build_thesis_cnn, defaults=fixed)
 
 
+def _darts_mlp() -> SearchSpace:
+    """Cells of dense operations, for tables: what DARTS searches."""
+    from infoprior.spaces._cells import CellSpace, dense_cell
+
+    return CellSpace("darts-mlp", dense_cell())
+
+
+def _darts_cnn() -> SearchSpace:
+    """Cells of NAS-Bench-201's operations, for small images: what DARTS searches."""
+    from infoprior.spaces._cells import CellSpace, convolution_cell
+
+    return CellSpace("darts-cnn", convolution_cell())
+
+
 SPACES: dict[str, Callable[[], SearchSpace]] = {
     "mlp": _mlp,
     "thesis": _thesis,
     "cnn": _cnn,
     "thesis-cnn": _thesis_cnn,
+    "darts-mlp": _darts_mlp,
+    "darts-cnn": _darts_cnn,
 }
 
 

@@ -64,7 +64,7 @@ class Block(nn.Module):
         draws: MaskDraws,
     ) -> None:
         super().__init__()
-        self.linear = _linear(n_in, n_out, generator)
+        self.linear = linear(n_in, n_out, generator)
         self.normalization = NORMALIZATIONS[normalization](n_out)
         self.activation = ACTIVATIONS[activation]()
         self.dropout = SeededDropout(dropout, draws)
@@ -108,7 +108,7 @@ class MLP(nn.Module):
             kinds = activation, normalization, dropout, residual
             self.add_module(name, Block(n_in, width, *kinds, generator, MaskDraws(seed, i)))
             n_in = width
-        self.output = _linear(n_in, n_classes, generator)
+        self.output = linear(n_in, n_classes, generator)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits, shape (n, n_classes), of inputs x, shape (n, n_features)."""
@@ -128,7 +128,7 @@ class MLP(nn.Module):
         return read_layers(self, self.layer_names, x)
 
 
-def _linear(n_in: int, n_out: int, generator: torch.Generator) -> nn.Linear:
+def linear(n_in: int, n_out: int, generator: torch.Generator) -> nn.Linear:
     """A linear layer drawn as PyTorch draws it by default, but from the given generator."""
     layer: nn.Linear = nn.utils.skip_init(nn.Linear, n_in, n_out)  # type: ignore[assignment]
     bound = 1.0 / math.sqrt(n_in)
