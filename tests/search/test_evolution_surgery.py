@@ -47,7 +47,7 @@ def assert_equal_outputs(before: nn.Module, after: nn.Module, x: Tensor) -> None
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
 @pytest.mark.parametrize("maker", MAKERS)
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(12))
 def test_growth_leaves_the_outputs_of_random_networks_equal(
     maker: str, seed: int, dtype: torch.dtype
 ) -> None:
@@ -111,7 +111,7 @@ def gradients(network: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor]:
 def test_newborn_units_learn_as_fast_as_old_ones(maker: str) -> None:
     """Gradient norms of the units' incoming and outgoing weights, medians over random networks."""
     incoming, outgoing, differences = [], [], []
-    for seed in range(20):
+    for seed in range(12):
         rng = np.random.default_rng([seed, 2])
         network, x = MAKERS[maker](rng)
         chain = read_chain(network)
@@ -217,7 +217,7 @@ def test_training_continues_with_the_moments() -> None:
 
 
 @pytest.mark.parametrize("maker", MAKERS)
-@pytest.mark.parametrize("seed", range(15))
+@pytest.mark.parametrize("seed", range(8))
 def test_pruning_undoes_widening(maker: str, seed: int) -> None:
     network, x = MAKERS[maker](np.random.default_rng([seed, 4]))
     x = torch.cat([x, x.flip(0) * 0.5, x * 1.3])
