@@ -6,6 +6,9 @@
   fewer units with the least change of outputs.
 - `reading`, `importance`: what layers say of the outputs; `threshold`: how little is too little.
 - `discrete`: widths, kernels and strides that are trained with the weights.
+- `strategy`: `evolve`; `steps`: what it does; `settings` and `decision` say what is changed,
+  `dynamics` how structures move; `individual`, `learning`: the network that lives; `plot`: its
+  structure over time.
 """
 
 from __future__ import annotations
@@ -17,6 +20,11 @@ from infoprior._lazy import lazy
 if TYPE_CHECKING:
     from infoprior.search.evolution.chain import read_chain, widths
     from infoprior.search.evolution.discrete import DiscreteParameter, ElasticConv2d, WidthMask
+    from infoprior.search.evolution.dynamics import (
+        convergence,
+        output_divergence,
+        structure_rate,
+    )
     from infoprior.search.evolution.errors import EvolutionError
     from infoprior.search.evolution.importance import (
         DECAY,
@@ -33,7 +41,10 @@ if TYPE_CHECKING:
     )
     from infoprior.search.evolution.modules import Blend, WeightedLayerNorm, advance_blends
     from infoprior.search.evolution.operation import Moments, Surgery, make_adamw, read_moments
+    from infoprior.search.evolution.plot import structure_figure
     from infoprior.search.evolution.pruning import output_change, prune
+    from infoprior.search.evolution.settings import EvolutionSettings, Memory
+    from infoprior.search.evolution.strategy import Evolution, evolve
     from infoprior.search.evolution.surgery import (
         change_activation,
         change_normalization,
@@ -48,8 +59,11 @@ __all__ = [
     "Blend",
     "DiscreteParameter",
     "ElasticConv2d",
+    "Evolution",
     "EvolutionError",
+    "EvolutionSettings",
     "LayerImportance",
+    "Memory",
     "Moments",
     "Surgery",
     "WeightedLayerNorm",
@@ -61,16 +75,21 @@ __all__ = [
     "change_activation",
     "change_normalization",
     "client_report",
+    "convergence",
     "deepen",
+    "evolve",
     "federated_importance",
     "make_adamw",
     "multi_task_importance",
     "output_change",
+    "output_divergence",
     "overlap",
     "prune",
     "read_chain",
     "read_moments",
     "redundancy",
+    "structure_figure",
+    "structure_rate",
     "task_complexity",
     "task_importance",
     "widen",
