@@ -63,12 +63,12 @@ def quick(network: Any, task: Task | None = None, **options: Any) -> Evolution:
 
 
 def test_a_network_too_wide_shrinks() -> None:
-    before = MLP(4, 2, (128, 128), "relu")
+    before = MLP(4, 2, (96, 96), "relu")
     evolution = quick(before)
     after = widths(evolution.network)
     last = evolution.structure[evolution.structure["step"] == evolution.structure["step"].max()]
-    assert widths(before) == {"hidden_1": 128, "hidden_2": 128}
-    assert sum(after.values()) < 200
+    assert widths(before) == {"hidden_1": 96, "hidden_2": 96}
+    assert sum(after.values()) < 150
     assert last["width"].sum() <= sum(after.values())
     assert evolution.curve["validation_accuracy"].max() > 0.85
 
@@ -139,7 +139,7 @@ def test_a_run_that_was_killed_resumes_as_if_it_had_not_been(
 ) -> None:
     torch.manual_seed(0)
     network = NETWORKS[name]()
-    plain = quick(network, epochs=24)
+    plain = quick(network, epochs=18)
     write = steps.Search._write
     counted: list[int] = []
 
@@ -153,17 +153,17 @@ def test_a_run_that_was_killed_resumes_as_if_it_had_not_been(
         patch.setattr(steps.Search, "_write", failing)
         for _ in range(20):
             try:
-                resumed = quick(network, epochs=24, out=tmp_path)
+                resumed = quick(network, epochs=18, out=tmp_path)
                 break
             except Killed:
                 continue
-    assert len(counted) > 8
+    assert len(counted) > 6
     same(plain, resumed)
-    same(plain, quick(network, epochs=24, out=tmp_path))  # done: nothing is trained again
+    same(plain, quick(network, epochs=18, out=tmp_path))  # done: nothing is trained again
     assert sorted(path.name for path in tmp_path.iterdir()) == ["events.jsonl", "state.safetensors"]
     assert len((tmp_path / "events.jsonl").read_text().splitlines()) == len(plain.events)
     with pytest.raises(EvolutionError, match="of another seed"):
-        quick(network, epochs=24, out=tmp_path, seed=1)
+        quick(network, epochs=18, out=tmp_path, seed=1)
 
 
 RUN = """
@@ -306,7 +306,7 @@ def test_memory_keeps_an_earlier_task() -> None:
 
 
 def test_the_figure_shows_layers_events_and_losses(tmp_path: Path) -> None:
-    evolution = quick(MLP(4, 2, (64, 64), "relu"), epochs=9)
+    evolution = quick(MLP(4, 2, (32, 32), "relu"), epochs=9)
     figure = structure_figure(evolution, "Two layers")
     upper, lower = figure.axes[:2]
     labels = upper.get_legend_handles_labels()[1]

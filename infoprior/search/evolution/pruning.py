@@ -25,7 +25,7 @@ from torch.nn import functional
 
 from infoprior._ambient import default_settings
 from infoprior._arguments import whole_number
-from infoprior.search.evolution.chain import CONVOLUTION, INPUT, Layer, read_chain, units
+from infoprior.search.evolution.chain import CONVOLUTION, INPUT, Chain, Layer, read_chain, units
 from infoprior.search.evolution.channels import entries_per_unit, gather
 from infoprior.search.evolution.errors import EvolutionError
 from infoprior.search.evolution.operation import Moments, Operation, Surgery
@@ -40,7 +40,7 @@ MOST_ROWS = 8192
 
 @dataclass
 class _Reader:
-    """What one reader is given and gives: rows, centred.
+    """What one reader is given, and its weights; units that are gone have zeros.
 
     Attributes:
         inverse: of the covariance of its inputs, shape (d, d), float64.
@@ -54,23 +54,24 @@ class _Reader:
     variance: float
     per_unit: int
 
-    def costs(self) -> Tensor:
-        """Of each unit that is left, shape (units,)."""
-        n = self.per_unit
-        k = len(self.inverse) // n
-        blocks = torch.stack([self.inverse[i * n : i * n + n, i * n : i * n + n] for i in range(k)])
+    def costs(self, gone: Tensor) -> Tensor:
+        """Of each unit, shape (units,); of those that are `gone`, booleans of that shape, none."""
+        n, k = self.per_unit, len(gone)
+        blocks = self.inverse.view(k, n, k, n).diagonal(dim1=0, dim2=2).permute(2, 0, 1)
+        blocks = blocks + gone[:, None, None] * torch.eye(n, dtype=blocks.dtype)
         columns = self.weight.reshape(-1, k, n).permute(1, 2, 0)  # units x n x out
         solved = torch.linalg.solve(blocks, columns) if n > 1 else columns / blocks
         return (columns * solved).sum(dim=(1, 2)) / self.variance
 
     def remove(self, unit: int) -> None:
         """Refit the weights without a unit."""
-        n, d = self.per_unit, len(self.inverse)
-        mine = torch.arange(unit * n, unit * n + n)
-        kept = torch.cat([torch.arange(unit * n), torch.arange(unit * n + n, d)])
-        factor = torch.linalg.solve(self.inverse[mine][:, mine], self.inverse[mine][:, kept])
-        self.weight = self.weight[:, kept] - self.weight[:, mine] @ factor
-        self.inverse = self.inverse[kept][:, kept] - self.inverse[kept][:, mine] @ factor
+        mine = slice(unit * self.per_unit, (unit + 1) * self.per_unit)
+        factor = torch.linalg.solve(self.inverse[mine, mine], self.inverse[mine])
+        self.weight = self.weight - self.weight[:, mine] @ factor
+        self.inverse = self.inverse - self.inverse[:, mine] @ factor
+        self.weight[:, mine] = 0.0
+        self.inverse[mine] = 0.0
+        self.inverse[:, mine] = 0.0
 
 
 @default_settings()
@@ -134,15 +135,10 @@ def prune(
             )
     operation = Operation(network, moments)
     ones = torch.ones(width, dtype=torch.float64)
-    gather(
-        operation,
-        chain,
-        one.stream,
-        index,
-        ones,
-        lambda weight, _: weight,
-        _heirs(rows[readers[0].path], old, index),
-    )
+    heirs = None
+    if _layer_normalized(network, chain, one.stream):
+        heirs = _heirs(rows[readers[0].path], old, index)
+    gather(operation, chain, one.stream, index, ones, lambda weight, _: weight, heirs)
     for reader in readers:
         given, _ = _observe(operation.network, [reader], x)
         target = outputs[reader.path]
@@ -230,14 +226,21 @@ def _choose(
         inverse = torch.linalg.inv(covariance)
         per_unit = _columns_per_unit(module, old)
         statistics.append(_Reader(inverse, weight, max(variance, 1e-30), per_unit))
-    left = list(range(old))
-    while len(left) > width:
-        cost = torch.stack([reader.costs() for reader in statistics]).sum(0)
-        unit = int(cost.argmin())
+    gone = torch.zeros(old, dtype=torch.bool)
+    for _ in range(old - width):
+        cost = torch.stack([reader.costs(gone) for reader in statistics]).sum(0)
+        unit = int(cost.masked_fill(gone, torch.inf).argmin())
+        gone[unit] = True
         for reader in statistics:
             reader.remove(unit)
-        del left[unit]
-    return torch.tensor(left)
+    return (~gone).nonzero().flatten()
+
+
+def _layer_normalized(network: nn.Module, chain: Chain, stream: int) -> bool:
+    """Whether what a stream is given goes through a layer normalization."""
+    paths = [path for layer in chain.writers(stream) for path in layer.followers]
+    modules = [module for path in paths for module in network.get_submodule(path).modules()]
+    return any(isinstance(module, nn.LayerNorm) for module in modules)
 
 
 def _heirs(h: Tensor, old: int, index: Tensor) -> Tensor:
