@@ -18,6 +18,7 @@ from infoprior.search.evolution import (
     change_activation,
     change_normalization,
     deepen,
+    expansion_gain,
     make_adamw,
     prune,
     read_chain,
@@ -249,6 +250,29 @@ def test_pruning_changes_less_than_random_units_and_than_no_refit() -> None:
         chosen = prune(network, "hidden_1", 10, x).change
         ratios.append(chosen / prune(network, "hidden_1", 10, x, keep=keep).change)
     assert np.median(ratios) < 0.8
+
+
+def test_the_predicted_gain_of_expansion_is_the_measured_one() -> None:
+    """One small step of gradient descent, with and without the wider layer."""
+    rate = 1e-3
+    predicted, measured = [], []
+    for seed in range(8):
+        network = MLP(6, 3, (6, 6), "tanh", "layer", seed=seed).double().eval()
+        generator = torch.Generator().manual_seed(seed)
+        x = torch.randn(120, 6, dtype=torch.float64, generator=generator)
+        y = (x[:, 0] > 0).long() + (x[:, 1] > 0.5).long()
+        predicted.append(expansion_gain(network, "hidden_1", 10, x, y, rate=rate, seed=seed))
+        losses = []
+        for each in (copy.deepcopy(network), widen(network, "hidden_1", 10, seed=seed).network):
+            gradients(each, x, y)
+            with torch.no_grad():
+                for parameter in each.parameters():
+                    parameter -= rate * parameter.grad
+                losses.append(float(functional.cross_entropy(each(x), y)))
+        measured.append(losses[0] - losses[1])
+    assert np.allclose(predicted, measured, rtol=0.1, atol=1e-6)
+    assert np.corrcoef(predicted, measured)[0, 1] > 0.98
+    assert np.std(predicted) > 1e-6
 
 
 def test_a_blend_ends_as_the_new_module() -> None:

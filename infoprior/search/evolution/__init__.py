@@ -3,7 +3,7 @@
 - `chain`: a network as a chain of layers; `operation`, `channels`: what surgery is made of;
   `modules`: what it leaves in a network.
 - `surgery`: wider, deeper, another activation or normalization, with the same outputs; `pruning`:
-  fewer units with the least change of outputs.
+  fewer units with the least change of outputs; `gain`: what a wider layer promises.
 - `reading`, `importance`: what layers say of the outputs; `threshold`: how little is too little.
 - `discrete`: widths, kernels and strides that are trained with the weights.
 - `strategy`: `evolve`; `steps`: what it does; `settings` and `decision` say what is changed,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         structure_rate,
     )
     from infoprior.search.evolution.errors import EvolutionError
+    from infoprior.search.evolution.gain import expansion_gain
     from infoprior.search.evolution.importance import (
         DECAY,
         PSI,
@@ -78,6 +79,7 @@ __all__ = [
     "convergence",
     "deepen",
     "evolve",
+    "expansion_gain",
     "federated_importance",
     "make_adamw",
     "multi_task_importance",
