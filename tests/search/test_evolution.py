@@ -339,6 +339,12 @@ def test_other_networks_and_files_are_refused(tmp_path: Path) -> None:
         quick({"width": 3})
     with pytest.raises(EvolutionError, match="type Linear"):
         quick(nn.Linear(4, 2))
+    with pytest.raises(EvolutionError, match="doesn't take rows"):
+        quick(MLP(5, 2, (8,)))
+    with pytest.raises(EvolutionError, match="logits of shape"):
+        quick(MLP(4, 3, (8,)))
+    with pytest.raises(EvolutionError, match="float32"):
+        quick(MLP(4, 2, (8,)).double())
     with pytest.raises(EvolutionError, match="shrink"):
         EvolutionSettings(shrink=1.0)
     (tmp_path / "state.safetensors").write_bytes(b"something else")

@@ -320,6 +320,10 @@ def test_widths_that_are_no_growth_are_refused() -> None:
         prune(network, "hidden_2", 6, x)
     with pytest.raises(EvolutionError, match="width = 0"):
         prune(network, "hidden_2", 0, x)
+    with pytest.raises(EvolutionError, match="on the CPU"):
+        widen(MLP(8, 3, (8, 6)).to("meta"), "hidden_2", 9)
+    with pytest.raises(EvolutionError, match="doesn't take rows"):
+        prune(network, "hidden_2", 3, x[:, :5])
     with pytest.raises(EvolutionError, match="each once"):
         prune(network, "hidden_2", 2, x, keep=torch.tensor([1, 1]))
 

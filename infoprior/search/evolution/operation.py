@@ -40,6 +40,9 @@ class Operation:
 
     Attributes:
         network: the copy.
+
+    Raises:
+        EvolutionError: moments of other parameters, or a network that isn't on the CPU.
     """
 
     def __init__(self, network: nn.Module, moments: Moments | None) -> None:
@@ -49,6 +52,12 @@ class Operation:
             raise EvolutionError(
                 f"moments has {sorted(unknown)[:3]}, which the network has no parameters of; give "
                 "what read_moments returns for this network."
+            )
+        devices = {str(parameter.device) for parameter in network.parameters()}
+        if devices - {"cpu"}:
+            raise EvolutionError(
+                f"The network is on {', '.join(sorted(devices))}; surgery is done on the CPU: give "
+                "network.cpu()."
             )
         self.network = copy.deepcopy(network)
         parameters = dict(self.network.named_parameters())

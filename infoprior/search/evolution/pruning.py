@@ -29,7 +29,7 @@ from infoprior.search.evolution.chain import CONVOLUTION, INPUT, Chain, Layer, r
 from infoprior.search.evolution.channels import entries_per_unit, gather
 from infoprior.search.evolution.errors import EvolutionError
 from infoprior.search.evolution.operation import Moments, Operation, Surgery
-from infoprior.spaces._reading import evaluation_mode
+from infoprior.search.evolution.reading import forward
 
 RIDGE = 1e-6
 """Added to the covariance's diagonal, as a share of its mean: copies of a unit make it singular."""
@@ -157,8 +157,7 @@ def output_change(before: nn.Module, after: nn.Module, x: Tensor) -> float:
         after: the same.
         x: rows, shape (n, ...).
     """
-    with evaluation_mode(before), evaluation_mode(after):
-        old, new = before(x).double(), after(x).double()
+    old, new = forward(before, x).double(), forward(after, x).double()
     spread = (old - old.mean(0)).square().mean().sqrt()
     return float((new - old).square().mean().sqrt() / spread.clamp_min(1e-12))
 
@@ -181,8 +180,7 @@ def _observe(
         for reader in readers
     ]
     try:
-        with evaluation_mode(network):
-            network(x)
+        forward(network, x)
     finally:
         for handle in handles:
             handle.remove()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from infoprior._ambient import default_settings
 from infoprior.search.evolution.chain import read_chain
+from infoprior.search.evolution.errors import EvolutionError
 from infoprior.spaces._reading import evaluation_mode
 
 
@@ -41,9 +42,28 @@ def read_hidden(network: nn.Module, x: Tensor) -> dict[str, Tensor]:
         for layer, after in zip(chain.hidden, chain.layers[1:], strict=True)
     ]
     try:
-        with evaluation_mode(network):
-            network(x)
+        forward(network, x)
     finally:
         for handle in handles:
             handle.remove()
     return given
+
+
+def forward(network: nn.Module, x: Tensor) -> Tensor:
+    """The outputs of a network in evaluation mode; it is left in the mode it is in.
+
+    Args:
+        network: any.
+        x: rows, shape (n, ...).
+
+    Raises:
+        EvolutionError: it doesn't take such rows.
+    """
+    with evaluation_mode(network):
+        try:
+            outputs: Tensor = network(x)
+        except (RuntimeError, ValueError) as error:
+            raise EvolutionError(
+                f"The network doesn't take rows of shape {tuple(x.shape)}, {x.dtype}: {error}"
+            ) from error
+    return outputs

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+import torch
 from torch import nn
 
 from infoprior._ambient import default_settings
@@ -19,6 +20,7 @@ from infoprior.profiles import Recipe
 from infoprior.search.evolution.chain import read_chain
 from infoprior.search.evolution.dynamics import convergence
 from infoprior.search.evolution.errors import EvolutionError
+from infoprior.search.evolution.reading import forward
 from infoprior.search.evolution.settings import EvolutionSettings, Memory
 from infoprior.search.evolution.steps import Run, Search
 from infoprior.spaces import SearchSpace
@@ -137,12 +139,29 @@ def evolve(
         training = training_settings(space, network)
         first = space.build(network, task.shape, task.n_classes, seed=seed)
     read_chain(first)
+    _check_outputs(first, task)
     search = Search(
         task, settings, training, seed, total, strategy, kinds, recipe, memory,
         None if out is None else file_path(out, "out", EvolutionError), first,
     )  # fmt: skip
     with use_threads(threads), progress_line("evolving", total, show=progress) as stage:
         return _result(search.run(stage))
+
+
+def _check_outputs(network: nn.Module, task: Task) -> None:
+    kinds = {str(parameter.dtype) for parameter in network.parameters()}
+    if kinds != {"torch.float32"}:
+        raise EvolutionError(
+            f"The network's parameters are {', '.join(sorted(kinds))}; torch.float32 is needed: "
+            "give network.float()."
+        )
+    with torch.no_grad():
+        logits = forward(network, torch.from_numpy(task.X[:2]))
+    if tuple(logits.shape) != (2, task.n_classes):
+        raise EvolutionError(
+            f"The network gives {tuple(logits.shape)} for two rows; logits of shape "
+            f"(2, {task.n_classes}) are needed."
+        )
 
 
 def _kinds(schedule: pd.DataFrame | None) -> dict[int, str] | None:
