@@ -26,6 +26,7 @@ from infoprior.predictors import make_predictor
 from infoprior.profiles import PROBES, Recipe, data_processing, profile_network, profile_task
 from infoprior.search.darts import retrain, search_darts
 from infoprior.search.entropy_gradient import EntropyLinear, train_locally
+from infoprior.search.evolution import assess, evolve, prune, widen
 from infoprior.tasks import load_task, metafeatures, synthetic_task
 from infoprior.training import objective, train, train_many
 from tests.factories import make_metadataset
@@ -189,6 +190,18 @@ class Inputs:
         bits = train_locally(layers, x, eta=1.0, epochs=3)
         return bits, [p.detach().tolist() for layer in layers for p in layer.parameters()]
 
+    def evolved(self) -> Any:
+        recipe = Recipe("lda", 1, ty_method="lda")
+        evolution = evolve(POINT, self.task, space=SPACE, epochs=4, recipe=recipe)
+        return evolution.curve.to_csv(), evolution.structure.to_csv(), evolution.events.to_csv()
+
+    def operated(self) -> Any:
+        x = torch.from_numpy(self.task.X[:99])
+        wide = widen(self.network, "hidden_1", 80).network
+        small = prune(wide, "hidden_2", 9, x).network
+        weights = [p.detach().sum().item() for each in (wide, small) for p in each.parameters()]
+        return weights, assess(self.network, x, self.task.y[:99], recipe=QUICK)
+
     def looked_at(self) -> Any:
         prior, rng = self.prior, np.random.default_rng(0)
         points = prior.sample(9, rng)
@@ -218,6 +231,8 @@ CALLS: dict[str, Callable[[Inputs], Any]] = {
     "train_many, stacked": lambda i: i.many("stacked"),
     "train_locally": Inputs.sharpened,
     "objective": Inputs.objective,
+    "evolve": Inputs.evolved,
+    "surgery": Inputs.operated,
     "build": Inputs.built,
     "space": lambda i: [SPACE.design(5), SPACE.encode(SPACE.design(5)).tolist()],
     "fit": lambda i: {

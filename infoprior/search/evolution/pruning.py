@@ -1,0 +1,286 @@
+"""Fewer units by the least change of what is read from them, with the readers refitted.
+
+A reader of a stream computes W h + b. Without unit j, and with W and b refitted by least squares,
+its outputs change by a mean square of
+
+    tr(W_J [C^-1]_JJ^-1 W_J^T),
+
+C the covariance of h, J the columns of unit j (several where it is a channel): the saliency of
+Hassibi & Stork, "Second order derivatives for network pruning: Optimal Brain Surgeon", NIPS 1992,
+for squares of outputs instead of a loss, by blocks as in Frantar & Alistarh, "Optimal Brain
+Compression", NeurIPS 2022. Units are removed one after the other, the cheapest first; what W
+becomes on the way is the closed form's refit. A unit that is dead, or that others can replace,
+costs nothing. Costs of several readers are added, each relative to the variance of its outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from infoprior._ambient import default_settings
+from infoprior._arguments import whole_number
+from infoprior.search.evolution.chain import CONVOLUTION, INPUT, Chain, Layer, read_chain, units
+from infoprior.search.evolution.channels import entries_per_unit, gather
+from infoprior.search.evolution.errors import EvolutionError
+from infoprior.search.evolution.operation import Moments, Operation, Surgery
+from infoprior.search.evolution.reading import forward
+
+RIDGE = 1e-6
+"""Added to the covariance's diagonal, as a share of its mean: copies of a unit make it singular."""
+
+MOST_ROWS = 8192
+"""Rows of a reader's inputs that are used, at most; a convolution has one for every pixel."""
+
+
+@dataclass
+class _Reader:
+    """What one reader is given, and its weights; units that are gone have zeros.
+
+    Attributes:
+        inverse: of the covariance of its inputs, shape (d, d), float64.
+        weight: shape (out, d), float64; refitted while units are removed.
+        variance: sum of its outputs' variances.
+        per_unit: columns for each unit.
+    """
+
+    inverse: Tensor
+    weight: Tensor
+    variance: float
+    per_unit: int
+
+    def costs(self, gone: Tensor) -> Tensor:
+        """Of each unit, shape (units,); of those that are `gone`, booleans of that shape, none."""
+        n, k = self.per_unit, len(gone)
+        blocks = self.inverse.view(k, n, k, n).diagonal(dim1=0, dim2=2).permute(2, 0, 1)
+        blocks = blocks + gone[:, None, None] * torch.eye(n, dtype=blocks.dtype)
+        columns = self.weight.reshape(-1, k, n).permute(1, 2, 0)  # units x n x out
+        solved = torch.linalg.solve(blocks, columns) if n > 1 else columns / blocks
+        return (columns * solved).sum(dim=(1, 2)) / self.variance
+
+    def remove(self, unit: int) -> None:
+        """Refit the weights without a unit."""
+        mine = slice(unit * self.per_unit, (unit + 1) * self.per_unit)
+        factor = torch.linalg.solve(self.inverse[mine, mine], self.inverse[mine])
+        self.weight = self.weight - self.weight[:, mine] @ factor
+        self.inverse = self.inverse - self.inverse[:, mine] @ factor
+        self.weight[:, mine] = 0.0
+        self.inverse[mine] = 0.0
+        self.inverse[:, mine] = 0.0
+
+
+@default_settings()
+@torch.no_grad()
+def prune(
+    network: nn.Module,
+    layer: str,
+    width: int,
+    x: Tensor,
+    *,
+    moments: Moments | None = None,
+    keep: Tensor | None = None,
+) -> Surgery:
+    """Fewer units in a layer: those go whose loss changes least what the next layers compute.
+
+    The next layers are refitted by least squares on what they are given afterwards, so that what a
+    layer normalization does to the units that stay is made up for, too.
+
+    Args:
+        network: see `read_chain`; left as it was.
+        layer: a hidden layer's name; layers of one residual stream lose the same units.
+        width: units (of convolutions: channels) that it keeps.
+        x: rows on which the change is measured, shape (n, ...), of the network's dtype.
+        moments: of the network's parameters; those of units that stay are kept.
+        keep: numbers of the units that stay, shape (width,); None: chosen as above.
+
+    Returns:
+        the new network, its moments, and the relative change of its outputs on x in evaluation
+        mode.
+
+    Raises:
+        EvolutionError: the network cannot be operated on, has no such layer, the layer is not wider
+            than `width`, its width is that of the inputs, or `keep` names other units.
+    """
+    chain = read_chain(network)
+    one = chain.layers[chain.index(layer)]
+    old = units(network.get_submodule(one.path))
+    width = whole_number(width, "width", 1, EvolutionError)
+    if one.stream == INPUT:
+        raise EvolutionError(
+            f"The layer {layer!r} adds the network's inputs to what it gives, so that its width is "
+            "theirs; take another one."
+        )
+    if width >= old:
+        raise EvolutionError(
+            f"The layer {layer!r} has {old} units, and {width} are no fewer; widen makes it wider."
+        )
+    readers = chain.readers(one.stream)
+    rows, outputs = _observe(network, readers, x)
+    if keep is None:
+        index = _choose(network, readers, rows, old, width)
+    else:
+        index = torch.as_tensor(keep, dtype=torch.int64).sort().values
+        if (
+            len(index) != width
+            or len(index.unique()) != width
+            or not 0 <= index[0] <= index[-1] < old
+        ):
+            raise EvolutionError(
+                f"keep names {len(index)} units; name {width} of 0..{old - 1}, each once."
+            )
+    operation = Operation(network, moments)
+    ones = torch.ones(width, dtype=torch.float64)
+    heirs = None
+    if _layer_normalized(network, chain, one.stream):
+        heirs = _heirs(rows[readers[0].path], old, index)
+    gather(operation, chain, one.stream, index, ones, lambda weight, _: weight, heirs)
+    for reader in readers:
+        given, _ = _observe(operation.network, [reader], x)
+        target = outputs[reader.path]
+        if reader.stream == one.stream:  # it writes what it reads: it lost the units, too
+            target = target[:, index]
+        _refit(operation.network.get_submodule(reader.path), given[reader.path], target)
+    return operation.done(output_change(network, operation.network, x))
+
+
+@torch.no_grad()
+def output_change(before: nn.Module, after: nn.Module, x: Tensor) -> float:
+    """Root mean square of the difference of two networks' outputs, relative to the first's spread.
+
+    Args:
+        before: maps x to outputs, shape (n, k).
+        after: the same.
+        x: rows, shape (n, ...).
+    """
+    old, new = forward(before, x).double(), forward(after, x).double()
+    spread = (old - old.mean(0)).square().mean().sqrt()
+    return float((new - old).square().mean().sqrt() / spread.clamp_min(1e-12))
+
+
+def _observe(
+    network: nn.Module, readers: list[Layer], x: Tensor
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """What layers are given and what they give in evaluation mode, by path: (rows, columns)."""
+    given: dict[str, Tensor] = {}
+    outputs: dict[str, Tensor] = {}
+
+    def hook(path: str) -> Callable[..., None]:
+        def observe(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+            given[path], outputs[path] = _rows(module, inputs[0], output)
+
+        return observe
+
+    handles = [
+        network.get_submodule(reader.path).register_forward_hook(hook(reader.path))
+        for reader in readers
+    ]
+    try:
+        forward(network, x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return given, outputs
+
+
+def _rows(module: nn.Module, x: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
+    """Inputs and outputs of a layer as rows, float64: of a convolution one for every pixel."""
+    if isinstance(module, CONVOLUTION):
+        left, right, top, bottom = (int(side) for side in module._reversed_padding_repeated_twice)
+        padded = functional.pad(x, (left, right, top, bottom))
+        patches = functional.unfold(
+            padded, module.kernel_size, dilation=module.dilation, stride=module.stride
+        )  # type: ignore[arg-type]
+        x = patches.transpose(1, 2).flatten(0, 1)
+        output = output.flatten(2).transpose(1, 2).flatten(0, 1)
+    step = -(-len(x) // MOST_ROWS)
+    return x[::step].double(), output[::step].double()
+
+
+def _columns_per_unit(module: nn.Module, width: int) -> int:
+    """Columns of the rows of `_rows` for each unit of the stream."""
+    weight = module.weight
+    assert isinstance(weight, Tensor)
+    return entries_per_unit(module, width) * int(weight[0, 0].numel())
+
+
+def _choose(
+    network: nn.Module, readers: list[Layer], rows: dict[str, Tensor], old: int, width: int
+) -> Tensor:
+    """The units that stay, shape (width,), in order."""
+    statistics = []
+    for layer in readers:
+        module = network.get_submodule(layer.path)
+        h = rows[layer.path]
+        weight = module.weight.detach().double().flatten(1)  # type: ignore[operator, union-attr]
+        covariance = torch.cov(h.T, correction=0).reshape(h.shape[1], h.shape[1])
+        variance = float(((weight @ covariance) * weight).sum())
+        ridge = RIDGE * float(covariance.diagonal().mean()) + 1e-30
+        covariance.diagonal().add_(ridge)
+        inverse = torch.linalg.inv(covariance)
+        per_unit = _columns_per_unit(module, old)
+        statistics.append(_Reader(inverse, weight, max(variance, 1e-30), per_unit))
+    gone = torch.zeros(old, dtype=torch.bool)
+    for _ in range(old - width):
+        cost = torch.stack([reader.costs(gone) for reader in statistics]).sum(0)
+        unit = int(cost.masked_fill(gone, torch.inf).argmin())
+        gone[unit] = True
+        for reader in statistics:
+            reader.remove(unit)
+    return (~gone).nonzero().flatten()
+
+
+def _layer_normalized(network: nn.Module, chain: Chain, stream: int) -> bool:
+    """Whether what a stream is given goes through a layer normalization."""
+    paths = [path for layer in chain.writers(stream) for path in layer.followers]
+    modules = [module for path in paths for module in network.get_submodule(path).modules()]
+    return any(isinstance(module, nn.LayerNorm) for module in modules)
+
+
+def _heirs(h: Tensor, old: int, index: Tensor) -> Tensor:
+    """Who takes over each unit's part in layer normalizations, shape (old,): itself where it stays.
+
+    The nearest unit that stays takes it over if it is nearer than the mean of those that stay:
+    copies are, and the statistics stay as they were.
+
+    Args:
+        h: what a reader is given, shape (n, old columns-per-unit), float64.
+        old: number of units.
+        index: those that stay, shape (new,).
+    """
+    each = h.reshape(len(h), old, -1).permute(1, 0, 2).flatten(1)  # old x (n columns)
+    kept = each[index]
+    distance = torch.cdist(each, kept, compute_mode="donot_use_mm_for_euclid_dist")
+    nearest = distance.min(dim=1)
+    heirs = torch.where(nearest.values < (each - kept.mean(0)).norm(dim=1), nearest.indices, -1)
+    heirs[index] = torch.arange(len(index))
+    return heirs
+
+
+def _refit(module: nn.Module, h: Tensor, target: Tensor) -> None:
+    """Least squares for a layer's weights and bias, drawn to those that it has by a ridge.
+
+    Args:
+        module: changed in place.
+        h: rows that it is given, shape (n, d), float64.
+        target: what it is to give, shape (n, out), float64.
+    """
+    weight, bias = module.weight, module.bias
+    assert isinstance(weight, Tensor)
+    now = weight.detach().double().flatten(1)
+    mean = h.mean(0) if bias is not None else torch.zeros(h.shape[1], dtype=h.dtype)
+    wanted = target - (target.mean(0) if bias is not None else 0.0)
+    centred = h - mean
+    gram = centred.T @ centred
+    gram.diagonal().add_(RIDGE * float(gram.diagonal().mean()) + 1e-30)
+    missing = wanted - centred @ now.T
+    change = torch.linalg.solve(gram, centred.T @ missing).T
+    new = now + change
+    weight.copy_(new.reshape(weight.shape))
+    if bias is not None:
+        assert isinstance(bias, Tensor)
+        bias.copy_(target.mean(0) - mean @ new.T)

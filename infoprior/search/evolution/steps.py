@@ -1,0 +1,310 @@
+"""The steps of an evolution: train, judge the last change, assess, decide, act, write."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from infoprior._progress import Stage
+from infoprior.files import remove_leftovers, write_atomically
+from infoprior.profiles import Recipe
+from infoprior.search.evolution.chain import widths
+from infoprior.search.evolution.decision import (
+    Action,
+    LayerState,
+    assess_structure,
+    decide,
+    decide_at_random,
+    random_units,
+)
+from infoprior.search.evolution.dynamics import output_divergence, structure, structure_rate
+from infoprior.search.evolution.errors import EvolutionError
+from infoprior.search.evolution.individual import Individual, fingerprint, load_state, save_state
+from infoprior.search.evolution.learning import train_epochs
+from infoprior.search.evolution.settings import EvolutionSettings, Memory
+from infoprior.search.evolution.threshold import adaptive_threshold, task_complexity
+from infoprior.tasks import Task
+from infoprior.training._data import TaskTensors
+from infoprior.training._engines.settings import TrainingSettings
+
+BLEND_STEP = 0.5
+"""What a step adds to the share of modules that are blended in: two steps until they are there."""
+KL_ROWS = 1000
+"""Validation rows on which a change of answers is measured, at most."""
+STALLED = 2
+"""Steps without a better validation loss after which structure is mutated or deepened."""
+
+
+@dataclass
+class Run:
+    """Everything that changes: what a file holds between two steps.
+
+    Attributes:
+        now: the network that is trained.
+        before: the same before a change that isn't judged yet.
+        best: that of the least validation loss at the end of a step.
+        state: what JSON can hold.
+    """
+
+    now: Individual
+    before: Individual | None
+    best: Individual
+    state: dict[str, Any]
+
+
+class Search:
+    """One evolution: the same steps from the same arguments."""
+
+    def __init__(
+        self,
+        task: Task,
+        settings: EvolutionSettings,
+        training: TrainingSettings,
+        seed: int,
+        total: int,
+        strategy: str,
+        kinds: dict[int, str] | None,
+        recipe: Recipe | None,
+        memory: Memory | None,
+        out: Path | None,
+        first: nn.Module,
+    ) -> None:
+        self.settings, self.training, self.seed, self.total = settings, training, seed, total
+        self.strategy, self.kinds, self.recipe, self.memory = strategy, kinds, recipe, memory
+        self.out, self.first = out, first
+        self.data = TaskTensors(task)
+        train, validation, _ = self.data.sizes
+        self.x = self.data.x[: train + validation]
+        self.y = self.data.y[: train + validation].numpy()
+        self.held_out = self.data.x[train : train + validation][:KL_ROWS]
+        self.task = task
+        memory_key = None
+        if memory is not None:
+            memory_key = [fingerprint(memory.network), float(memory.x.double().sum()), memory.gamma]
+        self.key = {
+            "first": fingerprint(first), "task": task.digest, "settings": asdict(settings),
+            "training": list(training), "seed": seed, "total": total, "strategy": strategy,
+            "kinds": None if kinds is None else sorted(kinds.items()),
+            "recipe": None if recipe is None else recipe.id, "memory": memory_key,
+        }  # fmt: skip
+
+    # The run ---------------------------------------------------------------------------------
+
+    def run(self, stage: Stage) -> Run:
+        """Until the budget is spent."""
+        run = self._begin()
+        stage.done = run.state["epoch"]
+        while run.state["epoch"] < self.total:
+            n = min(self.settings.interval, self.total - run.state["epoch"])
+            self._step(run, n)
+            self._write(run)
+            stage.advance(n)
+        return run
+
+    def _begin(self) -> Run:
+        key = json.loads(json.dumps(self.key))
+        path = None if self.out is None else self.out / "state.safetensors"
+        if path is not None and path.exists():
+            individuals, state = load_state(path, self.first, self.x[:64])
+            if state["key"] != key:
+                differ = sorted(name for name in key if state["key"].get(name) != key[name])
+                raise EvolutionError(
+                    f"{self.out} holds another evolution, of another {', '.join(differ)}; name "
+                    "another folder."
+                )
+            return Run(individuals["now"], individuals.get("before"), individuals["best"], state)
+        state = {
+            "key": key, "epoch": 0, "step": 0, "best_loss": None, "waited": 0, "pending": None,
+            "resting": [], "ranking": None, "divergence": 0.0, "curve": [], "structure": [],
+            "events": [], "structures": [],
+        }  # fmt: skip
+        return Run(Individual(self.first), None, Individual(copy.deepcopy(self.first)), state)
+
+    def _step(self, run: Run, n: int) -> None:
+        """Train for an interval, judge the last change, and make the next one."""
+        state = run.state
+        state["step"] += 1
+        rows = train_epochs(
+            run.now, self.data, self.training,
+            seed=self.seed, first=state["epoch"] + 1, n=n, memory=self.memory,
+        )  # fmt: skip
+        state["epoch"] += n
+        state["curve"] += rows
+        loss = float(rows[-1]["validation_loss"])
+        self._judge(run, loss)
+        states = self._ranking(run)
+        self._note(run, states)
+        state["structures"].append(structure(widths(run.now.network)))
+        if state["pending"] is not None:
+            run.now.advance(BLEND_STEP)
+        elif state["epoch"] < self.total:
+            self._act(run, states, state["last_loss"])
+
+    def _judge(self, run: Run, loss: float) -> None:
+        """Keep the last change or undo it, and note the best network so far.
+
+        A change that is being blended in is judged at every step, and kept once it is there.
+        """
+        state, pending = run.state, run.state["pending"]
+        state["ranking"] = None
+        state["resting"] = [[kind, layer, n - 1] for kind, layer, n in state["resting"] if n > 1]
+        if pending is not None:
+            bound = pending["loss"] * (1.0 + self.settings.margin)
+            if not math.isfinite(loss) or loss > bound:
+                self._log(run, "undone", pending["layer"], loss=loss)
+                assert run.before is not None
+                run.now, run.before = run.before, None
+                state["ranking"], state["pending"] = pending["ranking"], None
+                state["resting"].append([pending["kind"], pending["layer"], self.settings.rest])
+                loss = pending["loss"]
+            elif not run.now.blends:
+                self._log(run, "kept", pending["layer"], loss=loss)
+                run.before, state["pending"] = None, None
+                if pending["kind"] == "deepen":
+                    state["resting"] = []  # layers have other names
+        state["last_loss"] = loss
+        if math.isfinite(loss) and (state["best_loss"] is None or loss < state["best_loss"]):
+            state["best_loss"], state["waited"] = loss, 0
+            run.best = Individual(copy.deepcopy(run.now.network), {}, run.now.operations)
+        else:
+            state["waited"] += 1
+
+    def _ranking(self, run: Run) -> list[LayerState]:
+        """The assessment of the network as it is; after a change was undone, the one before it."""
+        kept = run.state["ranking"]
+        if kept is not None:
+            return [LayerState(**{**row, "flags": tuple(row["flags"])}) for row in kept]
+        states = assess_structure(
+            run.now.network, self.x, self.y, self.settings, self.seed, self.recipe
+        )
+        run.state["ranking"] = [asdict(each) for each in states]
+        return states
+
+    # Changes ---------------------------------------------------------------------------------
+
+    def _act(self, run: Run, states: Sequence[LayerState], loss: float) -> None:
+        state, settings = run.state, self.settings
+        rng = np.random.default_rng([self.seed, 2, state["step"]])
+        tau = self._tau(run, len(states))
+        resting = {(kind, layer) for kind, layer, _ in state["resting"]}
+        if self.strategy == "random":
+            kind = None if self.kinds is None else self.kinds.get(state["step"], "")
+            action = decide_at_random(states, settings, rng, kind)
+        else:
+            action = decide(states, tau, settings, resting, state["waited"] >= STALLED, rng)
+        if action is None:
+            self._log(run, "rest", "", tau=tau, loss=loss)
+            return
+        width = {each.layer: each.width for each in states}[action.layer]
+        changed, action, kl = self._attempt(run, action, width, rng)
+        after = action.width or width
+        where: dict[str, Any] = {"width": width, "after": after, "tau": tau, "kl": kl, "loss": loss}
+        if changed is None:
+            self._log(run, "refused", action.layer, **where)
+            state["resting"].append([action.kind, action.layer, settings.rest])
+            return
+        self._log(run, action.kind, action.layer, **where)
+        run.before, run.now = run.now, changed
+        state["divergence"] = kl
+        state["pending"] = {
+            "kind": action.kind, "layer": action.layer, "loss": loss, "ranking": state["ranking"],
+        }  # fmt: skip
+
+    def _attempt(
+        self, run: Run, action: Action, width: int, rng: np.random.Generator
+    ) -> tuple[Individual | None, Action, float]:
+        """The changed network within the KL bound; pruning takes half as many units until it is."""
+        kl = 0.0
+        while True:
+            operation: dict[str, Any] = {
+                "kind": action.kind, "layer": action.layer, "width": action.width,
+                "seed": int(rng.integers(2**31)), "activation": action.activation,
+            }  # fmt: skip
+            if action.kind == "prune" and self.strategy == "random":
+                operation["keep"] = random_units(width, action.width, rng).tolist()
+            changed, _ = run.now.operated(operation, self.x[:: -(-len(self.x) // KL_ROWS)])
+            if action.kind == "mutate":
+                changed.advance(BLEND_STEP)
+            kl = self._divergence(run.now.network, changed.network)
+            if self.strategy == "random" or kl <= self.settings.kl_bound:
+                return changed, action, kl
+            if action.kind != "prune":
+                return None, action, kl
+            target = width - (width - action.width) // 2
+            if target == action.width or target >= width:
+                return None, action, kl
+            action = replace(action, width=target)
+
+    def _divergence(self, old: nn.Module, new: nn.Module) -> float:
+        value = output_divergence(old, new, self.held_out)
+        if self.memory is not None:
+            value = max(value, output_divergence(old, new, self.memory.x[:KL_ROWS]))
+        return value
+
+    def _tau(self, run: Run, depth: int) -> float:
+        own = self.settings
+        n_train = self.data.sizes[0]
+        complexity = task_complexity(n_train, self.task.n_classes, self.task.n_features, depth)
+        return adaptive_threshold(
+            run.state["epoch"], complexity, tau_0=own.tau_0, gamma=own.gamma, delta=own.delta
+        )
+
+    # Records ---------------------------------------------------------------------------------
+
+    def _log(
+        self,
+        run: Run,
+        event: str,
+        layer: str,
+        *,
+        loss: float,
+        width: int = 0,
+        after: int = 0,
+        tau: float = 0.0,
+        kl: float = 0.0,
+    ) -> None:
+        run.state["events"].append(
+            {
+                "step": run.state["step"], "epoch": run.state["epoch"], "event": event,
+                "layer": layer, "width_before": width, "width_after": after, "tau": tau,
+                "divergence": kl, "validation_loss": loss,
+            }
+        )  # fmt: skip
+
+    def _note(self, run: Run, states: Sequence[LayerState]) -> None:
+        lost = 0.0
+        if self.memory is not None:
+            lost = output_divergence(self.memory.network, run.now.network, self.memory.x[:KL_ROWS])
+        for i, each in enumerate(states):
+            rate = structure_rate(
+                each.information, run.state["divergence"], alpha=self.settings.alpha,
+                beta=self.settings.beta, memory=lost,
+                gamma=0.0 if self.memory is None else self.memory.gamma,
+            )  # fmt: skip
+            run.state["structure"].append(
+                {
+                    "step": run.state["step"], "epoch": run.state["epoch"], "layer": each.layer,
+                    "layer_index": i, "width": each.width, "information": each.information,
+                    "importance": each.importance, "share": each.share, "rank": each.rank,
+                    "rate": rate, "flags": ",".join(each.flags),
+                }
+            )  # fmt: skip
+        run.state["divergence"] = 0.0
+
+    def _write(self, run: Run) -> None:
+        if self.out is None:
+            return
+        self.out.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(self.out)
+        individuals = {"now": run.now, "before": run.before, "best": run.best}
+        save_state(self.out / "state.safetensors", individuals, run.state)
+        text = "".join(json.dumps(event, sort_keys=True) + "\n" for event in run.state["events"])
+        write_atomically(self.out / "events.jsonl", text)
