@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from infoprior.search.entropy_gradient import decision_entropy
 from infoprior.spaces import SearchSpace, SpaceError, get_space
+from infoprior.tasks import load_task
 from infoprior.training import TrainingError, objective, train, train_many
 from infoprior.training._engines.autograd import FlatAutograd, predictive_entropy
 from infoprior.training._setup import training_settings
@@ -106,11 +107,17 @@ def test_images_and_searches_take_it_too() -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     study.optimize(objective(TASK, weighted(0.2), epochs=1), n_trials=1)
     assert 0.0 <= study.trials[0].value <= 1.0
-    settings = training_settings(
-        weighted(0.2, get_space("thesis-cnn")), get_space("thesis-cnn").design(1)[0]
+    space = get_space("thesis-cnn")
+    point = space.design(1)[0]
+    settings = training_settings(weighted(0.2, space), point)
+    assert (settings.entropy_weight, settings.learning_rate) == (0.2, 1e-3)
+    images = load_task("digits-image/49/8", max_train=40, max_validation=20, max_test=20)
+    plain, sharp = (
+        train(images, point, space=weighted(w, space), epochs=1).network for w in (0.0, 5.0)
     )
-    assert settings.entropy_weight == 0.2
-    assert settings.learning_rate == 1e-3
+    x = torch.from_numpy(images.X)
+    with torch.no_grad():
+        assert predictive_entropy(sharp(x)).mean() < predictive_entropy(plain(x)).mean()
 
 
 @pytest.mark.parametrize("weight", ["much", float("nan"), float("inf"), None, True])
