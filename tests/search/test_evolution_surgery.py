@@ -60,13 +60,16 @@ def test_growth_leaves_the_outputs_of_random_networks_equal(
     for _ in range(4):  # one on top of the other
         names = free_layers(grown)
         name = str(rng.choice([layer.name for layer in read_chain(grown).hidden]))
-        kind = int(rng.integers(3))
+        kind = int(rng.integers(4 if maker == "mlp" else 3))
         if kind == 0 and names:
             name = str(rng.choice(names))
             more = int(rng.integers(1, 2 * widths(grown)[name] + 2))
             grown = widen(grown, name, widths(grown)[name] + more, seed=seed).network
         elif kind == 1:
             grown = deepen(grown, name, seed=seed).network
+        elif kind == 3:
+            norm = nn.LayerNorm(widths(grown)[name])
+            grown = change_normalization(grown, name, norm).network
         else:
             grown = change_activation(grown, name, nn.Softplus()).network
     assert_equal_outputs(network, grown, x)
@@ -287,6 +290,20 @@ def test_a_blend_ends_as_the_new_module() -> None:
     assert advance_blends(changed, 0.5) == 0
     assert type(changed.hidden_2.activation) is nn.Tanh
     assert type(changed.hidden_1.normalization) is nn.LayerNorm
+
+
+def test_a_user_s_normalization_is_changed_where_there_is_one() -> None:
+    network = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2)).eval()
+    changed = change_normalization(network, "0", nn.LayerNorm(4)).network
+    assert_equal_outputs(network, changed, torch.ones(5, 3))
+    assert advance_blends(changed, 1.0) == 0
+    assert type(changed[1]) is nn.LayerNorm
+    with pytest.raises(EvolutionError, match="is of 5 units"):
+        change_normalization(network, "0", nn.LayerNorm(5))
+    with pytest.raises(EvolutionError, match="no normalization"):
+        change_normalization(nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2)), "0", nn.LayerNorm(4))
+    with pytest.raises(EvolutionError, match="give one of"):
+        change_activation(network, "0", nn.Softmax(1))
 
 
 @pytest.mark.parametrize(

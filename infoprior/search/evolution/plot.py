@@ -35,7 +35,7 @@ def structure_figure(evolution: Evolution, title: str = "") -> Figure:
         layer = rows[rows["layer_index"] == index]
         colour = COLOURS[1 + index % (len(COLOURS) - 1)]
         upper.step(
-            layer["epoch"], layer["width"], where="post", color=colour, lw=1.0, zorder=1,
+            layer["epoch"], layer["width"], where="pre", color=colour, lw=1.0, zorder=1,
             label=f"layer {index + 1}",
         )  # fmt: skip
         scatter = upper.scatter(
@@ -55,9 +55,10 @@ def structure_figure(evolution: Evolution, title: str = "") -> Figure:
     upper.set_ylabel("width (units)")
     if title:
         upper.set_title(title, fontsize=10, pad=18)
-    upper.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.2, 0.5))
+    handles, labels = upper.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8, frameon=False)
     if scatter is not None:
-        figure.colorbar(scatter, ax=upper, label="I(L;O) (nats)", pad=0.01)
+        figure.colorbar(scatter, ax=(upper, lower), label="I(L;O) (nats)", pad=0.01)
     curve = evolution.curve
     lower.plot(curve["epoch"], curve["validation_loss"], color=COLOURS[1], lw=1.2)
     lower.set_ylabel("validation\nloss (nats)")

@@ -350,12 +350,26 @@ def _exchange(
         old = operation.network.get_submodule(path)
         current = old.new if isinstance(old, Blend) else old
         if isinstance(current, kinds):
+            width = units(network.get_submodule(chain.layers[chain.index(layer)].path))
+            wanted, given = _features(current) or width, _features(new) or None
+            if given not in (None, wanted):
+                raise EvolutionError(
+                    f"normalization is of {given} units, the layer {layer!r} gives {wanted}; give "
+                    "one of as many."
+                )
             parent, _, name = path.rpartition(".")
             weight = next(operation.network.parameters())
             blend = Blend(old, copy.deepcopy(new)).to(weight).train(old.training)
             setattr(operation.network.get_submodule(parent), name, blend)
             return operation.done()
     raise EvolutionError(f"The layer {layer!r} has no {what} that could be changed.")
+
+
+def _features(module: nn.Module) -> int:
+    """Units that a normalization is of; 0 for another module."""
+    if isinstance(module, nn.LayerNorm):
+        return int(module.normalized_shape[-1])
+    return int(getattr(module, "num_features", 0))
 
 
 def _growing(network: nn.Module, layer: str) -> tuple[Chain, int, int]:
