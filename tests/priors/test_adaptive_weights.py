@@ -75,8 +75,8 @@ def test_win_rates_are_fractions_of_wins(n_levels: int) -> None:
         steps = range(1, int(rng.integers(1, n_levels + 1)) + 1)
         values = rng.integers(0, 9, len(steps)).astype(float)
         trials.append(Outcome(i, BASE, tuple(map(float, steps)), tuple(values)))
-    found = win_rates(trials)
-    assert found.mean() == pytest.approx(0.5)  # what one wins another loses
+    rates = win_rates(trials)
+    assert rates.mean() == pytest.approx(0.5)  # what one wins another loses
     if n_levels > adaptive_weights._LEVELS:
         return
     for i, mine in enumerate(trials):
@@ -86,16 +86,16 @@ def test_win_rates_are_fractions_of_wins(n_levels: int) -> None:
                 at = min(len(mine.steps), len(other.steps)) - 1
                 a, b = mine.values[at], other.values[at]
                 wins += (a > b) + 0.5 * (a == b)
-        assert found[i] == pytest.approx(wins / 59)
+        assert rates[i] == pytest.approx(wins / 59)
 
 
 def test_dominance() -> None:
     points = [(1.0, 1.0), (0.0, 0.0), (2.0, 0.0), (0.0, 0.0)]
     trials = [Outcome(i, BASE, objectives=p) for i, p in enumerate(points)]
-    found = win_rates([*trials, Outcome(4, BASE)])
-    assert np.argmax(found) in (0, 2)
-    assert found[1] == found[3] < found[0]
-    assert np.argmin(found) == 4
+    rates = win_rates([*trials, Outcome(4, BASE)])
+    assert np.argmax(rates) in (0, 2)
+    assert rates[1] == rates[3] < rates[0]
+    assert np.argmin(rates) == 4
 
 
 def test_finalists_come_first_by_their_last_value() -> None:
@@ -115,8 +115,8 @@ def test_outcomes() -> None:
     trial = create_trial(state=TrialState.PRUNED, intermediate_values={3: 2.0, 1: math.nan})
     trial.number = 5
     down, up = [StudyDirection.MINIMIZE], [StudyDirection.MAXIMIZE]
-    found = outcome(trial, TrialState.PRUNED, [2.0], down, PRIOR)
-    assert found == Outcome(5, PRIOR, (1.0, 3.0), (-math.inf, -2.0))
+    outcome_of_trial = outcome(trial, TrialState.PRUNED, [2.0], down, PRIOR)
+    assert outcome_of_trial == Outcome(5, PRIOR, (1.0, 3.0), (-math.inf, -2.0))
     assert outcome(trial, TrialState.COMPLETE, [4.0], up, BASE).steps[-1] == math.inf
     assert outcome(trial, TrialState.FAIL, None, up, BASE) == Outcome(5, BASE)
     both = outcome(trial, TrialState.COMPLETE, [1.0, 2.0], down + up, BASE)
@@ -144,23 +144,23 @@ def test_nothing_seen_is_the_initial_weight() -> None:
 
 
 def test_weights_follow_who_comes_out_ahead() -> None:
-    def found(order: str) -> adaptive_weights.SourceWeights:
+    def weights_after(order: str) -> adaptive_weights.SourceWeights:
         sources = {"p": PRIOR, "u": UNIFORM, "b": BASE}
         trials = [Outcome(i, sources[c], (math.inf,), (-float(i),)) for i, c in enumerate(order)]
         result = adapted_weights(trials, 0.6)
         assert sum(result) == pytest.approx(1.0)
         return result
 
-    assert found("ppppubub").prior == adaptive_weights.MAX_WEIGHT
-    assert found("ubububpppp").prior < 0.06
-    assert found("pubpubpub").prior == pytest.approx(0.6, abs=0.15)
-    assert found("bbbbpuuuu").base > 3 * found("uuuupbbbb").base
-    assert found("ub" * 30 + "p" * 9).prior == adaptive_weights.MIN_WEIGHT
+    assert weights_after("ppppubub").prior == adaptive_weights.MAX_WEIGHT
+    assert weights_after("ubububpppp").prior < 0.06
+    assert weights_after("pubpubpub").prior == pytest.approx(0.6, abs=0.15)
+    assert weights_after("bbbbpuuuu").base > 3 * weights_after("uuuupbbbb").base
+    assert weights_after("ub" * 30 + "p" * 9).prior == adaptive_weights.MIN_WEIGHT
     # Who wins among the others does not depend on the prior's trials.
-    first, second = found("uuuubbbb"), found("pppppppp" + "uuuubbbb")
+    first, second = weights_after("uuuubbbb"), weights_after("pppppppp" + "uuuubbbb")
     assert second.uniform / second.base == pytest.approx(first.uniform / first.base)
     # Alike, the prior's weight falls with time, since only the base sampler learns.
-    assert found("pb" * 4).prior > 2 * found("pb" * 20).prior
+    assert weights_after("pb" * 4).prior > 2 * weights_after("pb" * 20).prior
 
 
 def test_milestones() -> None:
@@ -385,10 +385,10 @@ def test_another_study_of_the_same_name_begins_anew() -> None:
 
 def test_many_reports_are_thinned_out() -> None:
     trial = create_trial(value=1.0, intermediate_values={s: float(s) for s in range(1000)})
-    found = outcome(trial, TrialState.COMPLETE, [5.0], [StudyDirection.MAXIMIZE], BASE)
-    assert len(found.steps) == adaptive_weights._STEPS + 1
-    assert found.steps[0] == 0
-    assert found.steps[-2:] == (999.0, math.inf)
+    outcome_of_trial = outcome(trial, TrialState.COMPLETE, [5.0], [StudyDirection.MAXIMIZE], BASE)
+    assert len(outcome_of_trial.steps) == adaptive_weights._STEPS + 1
+    assert outcome_of_trial.steps[0] == 0
+    assert outcome_of_trial.steps[-2:] == (999.0, math.inf)
 
 
 def test_certainty_stays_finite() -> None:

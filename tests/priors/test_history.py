@@ -82,8 +82,8 @@ def test_promotions_are_those_of_a_sampler_that_looks_at_all_trials_anew(directi
 def test_a_copied_sampler_promotes_the_same() -> None:
     study = hyperband_study(PRIOR, name="s", max_resource=9, storage="memory")
     optimize(study, objective, 30)
-    own_bytes = pickle.dumps(study.sampler)  # no file
-    for again in (copy.deepcopy(study.sampler), pickle.loads(own_bytes)):
+    read_back = pickle.loads(pickle.dumps(study.sampler))  # own bytes, no file
+    for again in (copy.deepcopy(study.sampler), read_back):
         for rung in (0, 1):
             best = [s._best(study, 99, rung) for s in (study.sampler, again)]  # type: ignore[attr-defined]
             assert best[0].number == best[1].number

@@ -167,7 +167,7 @@ def test_a_point_is_trained_profiled_stored_and_put_into_a_prior() -> None:
     prior = Prior.from_points(dict(space), [point])
     assert prior.log_ratio([point])[0] > 0.0
     assert space.validate(prior.sample(1, np.random.default_rng(0))[0])
-    assert pickle.loads(pickle.dumps(space)) == space
+    assert pickle.loads(pickle.dumps(space)) == space  # own bytes, as to a worker; no file
 
 
 def test_a_metadataset_of_cells_is_stored_and_learned_from(tmp_path: Path) -> None:

