@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from infoprior.evaluation import EvaluationError, RegretScale, live_study, regret_curve
-from infoprior.priors import Prior
+from infoprior.priors import Prior, resumed_from
 from infoprior.spaces import get_space
 from infoprior.tasks import Task
 
@@ -133,6 +133,13 @@ def test_a_promoting_journal_continues_as_if_it_had_not_stopped(task, space, tmp
     for n in (7, 13, 24):
         rows = live_study(task, None, n_trials=n, storage=tmp_path / "journal.log", **settings)
     pd.testing.assert_frame_equal(rows, whole)
+    backend = optuna.storages.journal.JournalFileBackend(str(tmp_path / "journal.log"))
+    storage = optuna.storages.JournalStorage(backend)
+    study = optuna.load_study(study_name="made/up/3", storage=storage)
+    promoted = [t for t in study.trials if resumed_from(t) is not None]
+    assert len(promoted) > 3
+    for trial in promoted:  # told of what is new alone: else one that fails early gives epochs back
+        assert min(trial.intermediate_values) == resumed_from(trial).step + 1
 
 
 def test_a_later_process_sees_the_brackets_that_an_uninterrupted_one_sees(
