@@ -1,4 +1,4 @@
-# make repro | test | test-all | lint | ui | published | ship | clean-shards | bench-peers ; `make help` says what each does.
+# make repro | test | test-all | lint | ui | published | ship | strategies | clean-shards | bench-peers ; `make help` says what each does.
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -14,7 +14,7 @@ export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
 unexport PYTHONPATH
 
-.PHONY: help install repro test test-all lint ui published ship clean-shards bench-peers
+.PHONY: help install repro test test-all lint ui published ship strategies clean-shards bench-peers
 .DEFAULT_GOAL := help
 
 help:            ## what there is
@@ -66,6 +66,12 @@ published: install   ## build the published meta-dataset, or FRACTION=0.01 of it
 
 ship: install    ## put the chosen predictor and the static one, fitted on published rows, into the package
 	$(BIN)/python -m pipeline.ship
+
+# Needs what `make repro` leaves in data/ and models/. Killed, it resumes where it was.
+TASKS ?= 12
+SEEDS ?= 5
+strategies: install   ## evolution, DARTS and Hyperband with priors at equal cost, on held-out tasks
+	$(BIN)/python -m pipeline.strategies --tasks $(TASKS) --seeds $(SEEDS)
 
 clean-shards:    ## forget finished jobs: the next run measures everything anew
 	rm -rf data/shards

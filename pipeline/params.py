@@ -305,6 +305,11 @@ SECTIONS: dict[str, dict[str, Rule]] = {
         "weight": number(0.0, 1.0),
         "seed": _SEED,
     },
+    "strategies": {
+        "tasks": _SOME,
+        "seeds": _SOME,
+        "budgets": many(number(0.0, above=True), 1),
+    },
     "track": {"experiment": text, "model": text, "alias": text},
 }
 """Settings by section. A new one needs a rule here."""

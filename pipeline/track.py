@@ -31,6 +31,7 @@ RESULTS = (
     MODELS / "best.json",
     REPORTS / "predictors.csv",
     REPORTS / "hyperband.csv",
+    REPORTS / "strategies.csv",
 )
 
 
@@ -56,8 +57,10 @@ def main() -> None:
     known = None if project.experiment else stamp(store, names, digest)
     if known is None or not mark.exists() or mark.read_text("utf-8") != known:
         from pipeline.mlflow_log import log_and_follow  # takes seconds to load
+        from pipeline.strategies.stage import log_stage
 
         log_and_follow(project, params, digest)
+        log_stage()
         after = None if project.experiment else stamp(store, names, digest)
         if after is not None:
             write_atomically(mark, after)

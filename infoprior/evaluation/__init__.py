@@ -9,7 +9,7 @@ The room knows nothing of predictors: it works on `Prior` objects, on arrays of 
   the scores that priors are made of;
 - metrics of one task: `kendall_tau`, `log_ratio_of_best`, `best_of_k_regret`, `task_metrics`;
   `over_recorded` restricts a prior to the recorded architectures, as all that follow do;
-- statistics over tasks: `bootstrap_interval`, `wilcoxon`, `holm`, `compare`;
+- statistics over tasks: `bootstrap_interval`, `wilcoxon`, `holm`, `compare`, `mean_ranks`;
 - `replay`: Hyperband over recorded curves; `live_study`: Optuna training real networks;
 - the tables of a report: `judge_task`, `compare_variants`, `compare_with_control`,
   `predictor_report`, `choose_variant`; of searches: `replay_task`, `summarize_searches`,
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         task_metrics,
         task_seed,
     )
+    from infoprior.evaluation._ranks import Ranks, mean_ranks
     from infoprior.evaluation._replay import RecordedCurves, replay
     from infoprior.evaluation._searches import (
         live_regret,
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EvaluationError",
     "Interval",
+    "Ranks",
     "RecordedCurves",
     "RegretScale",
     "best_of_k_regret",
@@ -89,6 +91,7 @@ __all__ = [
     "live_study",
     "log_ratio_of_best",
     "log_ratio_table",
+    "mean_ranks",
     "over_recorded",
     "predict_held_out",
     "predictor_report",

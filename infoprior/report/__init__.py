@@ -16,15 +16,18 @@ if TYPE_CHECKING:
     )
     from infoprior.report._marginals import marginals_figure
     from infoprior.report._metadataset import metadataset_figure
+    from infoprior.report._strategies import critical_difference_figure, strategies_figure
 
 __all__ = [
     "ReportError",
+    "critical_difference_figure",
     "differences_figure",
     "information_plane_figure",
     "marginals_figure",
     "metadataset_figure",
     "regret_figure",
     "save_figure",
+    "strategies_figure",
 ]
 
 __getattr__, __dir__ = lazy(__name__)

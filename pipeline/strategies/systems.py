@@ -1,0 +1,110 @@
+"""The strategies that change one network instead of trying many: evolution and DARTS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from infoprior.spaces import SearchSpace, get_space
+from infoprior.tasks import Task
+from pipeline.strategies.searches import Rows, no_network
+
+DARTS_SPACE = "darts-mlp"
+DARTS_SHARE = 0.5
+"""Of a budget, that trains the derived cell under several settings; the rest searches."""
+
+
+def evolution(
+    task: Task,
+    space: SearchSpace,
+    point: Mapping[str, Any],
+    seed: int,
+    budgets: Sequence[float],
+    epochs: int,
+) -> dict[str, Rows]:
+    """`evolve` from the static default, and the control at its schedule: random surgery.
+
+    One run with the largest budget gives all of them: a run does the same steps with any budget.
+    What is in hand is the network of the least validation loss at the end of a step.
+    """
+    from infoprior.search.evolution import evolve
+
+    settings: dict[str, Any] = {
+        "space": space, "budget": float(max(budgets)), "epochs": epochs, "seed": seed,
+        "progress": False,
+    }  # fmt: skip
+    by_information = evolve(point, task, **settings)
+    at_random = evolve(point, task, strategy="random", schedule=by_information.events, **settings)
+    return {
+        "evolution": _in_hand(by_information, budgets, epochs),
+        "evolution, random surgery": _in_hand(at_random, budgets, epochs),
+    }
+
+
+def _in_hand(run: Any, budgets: Sequence[float], epochs: int) -> Rows:
+    steps = run.structure.groupby("epoch", sort=True)["step"].first().index
+    ends = run.curve[run.curve["epoch"].isin(steps)]
+    spent = ends["epoch"].to_numpy() / epochs
+    widths = run.structure.sort_values("layer_index").groupby("epoch")["width"].apply(list)
+    rows = []
+    for budget in budgets:
+        there = ends[spent <= budget + 1e-9]
+        if there.empty:
+            rows.append(no_network(budget))
+            continue
+        best = there.loc[there["validation_loss"].idxmin()]
+        rows.append(
+            {
+                "budget": budget, "cost": float(spent[len(there) - 1]),
+                "test_accuracy": float(best["test_accuracy"]),
+                "params": {"widths": widths.loc[best["epoch"]]},
+            }
+        )  # fmt: skip
+    return rows
+
+
+def darts(task: Task, order: int, seed: int, budgets: Sequence[float], epochs: int) -> Rows:
+    """A search and a training of the derived cell for every budget anew.
+
+    Half of a budget, at least one full training, trains the cell under so many of the settings of
+    `infoprior.search.darts`, of which the best validation accuracy is kept; the rest searches. With
+    a budget of one nothing is left to search with: the cell is that of the initial alpha.
+    """
+    return [_darts(task, order, seed, budget, epochs) for budget in budgets]
+
+
+def _darts(task: Task, order: int, seed: int, budget: float, epochs: int) -> dict[str, Any]:
+    from infoprior.search.darts import TRAINING_SETTINGS
+    from infoprior.training import train_many
+
+    if budget < 1:
+        return no_network(budget)
+    space = get_space(DARTS_SPACE)
+    n = max(1, min(int(budget * DARTS_SHARE), len(TRAINING_SETTINGS)))
+    params, cost = _derived(task, space, order, seed, budget - n, epochs)
+    points = [{**params, **setting} for setting in TRAINING_SETTINGS[:n]]
+    trained = train_many(
+        task, [(point, seed) for point in points], space=space, epochs=epochs, record=(epochs,),
+        progress=False,
+    )  # fmt: skip
+    ends = pd.DataFrame([one.curve[-1] for one in trained])
+    best = int(ends["validation_accuracy"].to_numpy().argmax())
+    return {
+        "budget": budget, "cost": n + cost, "params": points[best],
+        "test_accuracy": float(ends["test_accuracy"][best]),
+    }  # fmt: skip
+
+
+def _derived(
+    task: Task, space: Any, order: int, seed: int, budget: float, epochs: int
+) -> tuple[dict[str, Any], float]:
+    """The cell of a search, and what it cost in full trainings."""
+    from infoprior.search.darts import search_darts
+
+    search = search_darts(
+        task, space, order=order, budget=budget, unit=epochs, seed=seed, eigenvalues=False,
+        progress=False,
+    )  # fmt: skip
+    return search.params, search.cost
