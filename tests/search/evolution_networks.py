@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from infoprior.spaces._cnn import CNN
 from infoprior.spaces._mlp import MLP, layer_widths
 
 ACTIVATIONS = (nn.ReLU, nn.Tanh, nn.GELU, nn.SiLU, nn.LeakyReLU, nn.ELU)
@@ -42,6 +43,25 @@ def random_mlp(rng: np.random.Generator) -> tuple[nn.Module, Tensor]:
         seed=int(rng.integers(1000)),
     )
     rows = torch.from_numpy(rng.normal(size=(64, n_features)).astype(np.float32))
+    return seasoned(network, int(rng.integers(1000))), rows
+
+
+def random_cnn(rng: np.random.Generator) -> tuple[nn.Module, Tensor]:
+    """One of infoprior's, and 32 images of 9 x 7 pixels."""
+    shape = (int(rng.integers(1, 3)), 9, 7)
+    network = CNN(
+        shape,
+        int(rng.integers(2, 5)),
+        [int(n) for n in rng.integers(3, 8, size=int(rng.integers(1, 4)))],
+        int(rng.choice([1, 3, 5])),
+        str(rng.choice(["relu", "tanh", "gelu", "silu"])),
+        str(rng.choice(["none", "batch"])),
+        str(rng.choice(["max", "average", "stride"])),
+        str(rng.choice(["gap", "dense"])),
+        float(rng.choice([0.0, 0.3])),
+        seed=int(rng.integers(1000)),
+    )
+    rows = torch.from_numpy(rng.normal(size=(32, *shape)).astype(np.float32))
     return seasoned(network, int(rng.integers(1000))), rows
 
 

@@ -37,6 +37,8 @@ from infoprior.spaces._mlp import MLP
 from infoprior.tasks import Task
 
 QUICK = Recipe("quick-lda", 1, max_rows=300, ty_method="lda")
+FREE = EvolutionSettings(assessment_cost=0.0)
+"""Budgets are those of training alone."""
 
 
 def make_task(x: np.ndarray, y: np.ndarray, name: str = "made") -> Task:
@@ -58,7 +60,10 @@ def rings(n: int = 500, seed: int = 0) -> Task:
 
 
 def quick(network: Any, task: Task | None = None, **options: Any) -> Evolution:
-    given = {"budget": 1.0, "epochs": 12, "learning_rate": 5e-3, "recipe": QUICK, **options}
+    given = {
+        "budget": 1.0, "epochs": 12, "learning_rate": 5e-3, "recipe": QUICK, "settings": FREE,
+        **options,
+    }  # fmt: skip
     return evolve(network, task or rings(), **given)
 
 
@@ -205,7 +210,7 @@ def test_what_makes_validation_worse_is_undone_and_not_assessed_again(
     monkeypatch.setattr(steps, "assess_structure", counting)
     # A rate of nothing: validation never gets better, and a margin below any loss undoes all.
     monkeypatch.setattr(EvolutionSettings, "__post_init__", lambda self: None)
-    settings = EvolutionSettings(margin=-0.5, rest=1)
+    settings = EvolutionSettings(margin=-0.5, rest=1, assessment_cost=0.0)
     before = MLP(4, 2, (64, 64), "relu")
     evolution = quick(before, learning_rate=0.0, settings=settings, epochs=15)
     undone = evolution.events[evolution.events["event"] == "undone"]
@@ -216,7 +221,7 @@ def test_what_makes_validation_worse_is_undone_and_not_assessed_again(
 
 
 def test_pruning_beyond_the_bound_is_refused() -> None:
-    settings = EvolutionSettings(kl_bound=0.0, mutate=False)
+    settings = EvolutionSettings(kl_bound=0.0, mutations=(), assessment_cost=0.0)
     evolution = quick(MLP(4, 2, (64, 64), "relu"), settings=settings, epochs=6)
     assert evolution.events["event"].tolist() == ["refused"]
     assert set(evolution.structure["width"]) == {64}

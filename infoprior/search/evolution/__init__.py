@@ -2,13 +2,15 @@
 
 - `chain`: a network as a chain of layers; `operation`, `channels`: what surgery is made of;
   `modules`: what it leaves in a network.
-- `surgery`: wider, deeper, another activation or normalization, with the same outputs; `pruning`:
-  fewer units with the least change of outputs; `gain`: what a wider layer promises.
+- `widening`, `deepening`, `exchange`, `kernels`: more units, more layers, another activation or
+  normalization, a larger kernel, with the same outputs; `pruning`: fewer units with the least
+  change of outputs, by `refit`; `mutations`: what there is to exchange; `gain`: what a wider layer
+  promises.
 - `reading`, `importance`: what layers say of the outputs; `threshold`: how little is too little.
 - `discrete`: widths, kernels and strides that are trained with the weights.
-- `strategy`: `evolve`; `steps`: what it does; `settings` and `decision` say what is changed,
-  `dynamics` how structures move; `individual`, `learning`: the network that lives; `plot`: its
-  structure over time.
+- `strategy`: `evolve`; `steps`: what it does; `settings`, `states` and `decision` say what is
+  changed, `costs` what looking costs, `dynamics` how structures move; `individual`, `learning`: the
+  network that lives; `plot`: its structure over time.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from infoprior._lazy import lazy
 
 if TYPE_CHECKING:
     from infoprior.search.evolution.chain import read_chain, widths
+    from infoprior.search.evolution.costs import assessment_epochs
+    from infoprior.search.evolution.deepening import deepen
     from infoprior.search.evolution.discrete import DiscreteParameter, ElasticConv2d, WidthMask
     from infoprior.search.evolution.dynamics import (
         convergence,
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
         structure_rate,
     )
     from infoprior.search.evolution.errors import EvolutionError
+    from infoprior.search.evolution.exchange import change_activation, change_normalization
     from infoprior.search.evolution.gain import expansion_gain
     from infoprior.search.evolution.importance import (
         DECAY,
@@ -40,19 +45,16 @@ if TYPE_CHECKING:
         redundancy,
         task_importance,
     )
+    from infoprior.search.evolution.kernels import change_kernel
     from infoprior.search.evolution.modules import Blend, WeightedLayerNorm, advance_blends
     from infoprior.search.evolution.operation import Moments, Surgery, make_adamw, read_moments
     from infoprior.search.evolution.plot import structure_figure
-    from infoprior.search.evolution.pruning import output_change, prune
+    from infoprior.search.evolution.pruning import prune
+    from infoprior.search.evolution.refit import output_change
     from infoprior.search.evolution.settings import EvolutionSettings, Memory
     from infoprior.search.evolution.strategy import Evolution, evolve
-    from infoprior.search.evolution.surgery import (
-        change_activation,
-        change_normalization,
-        deepen,
-        widen,
-    )
     from infoprior.search.evolution.threshold import adaptive_threshold, task_complexity
+    from infoprior.search.evolution.widening import widen
 
 __all__ = [
     "DECAY",
@@ -72,8 +74,10 @@ __all__ = [
     "adaptive_threshold",
     "advance_blends",
     "assess",
+    "assessment_epochs",
     "bottleneck",
     "change_activation",
+    "change_kernel",
     "change_normalization",
     "client_report",
     "convergence",

@@ -11,7 +11,7 @@ from torch.nn import functional
 from infoprior._ambient import default_settings
 from infoprior._arguments import real_number
 from infoprior.search.evolution.errors import EvolutionError
-from infoprior.search.evolution.surgery import widen
+from infoprior.search.evolution.widening import widen
 from infoprior.spaces._reading import evaluation_mode
 
 

@@ -192,6 +192,7 @@ def assess(
     seed: int = 0,
     compression: bool = False,
     recipe: Recipe | None = None,
+    map_side: int | None = None,
     threads: int = 1,
 ) -> list[LayerImportance]:
     """The importance of every hidden layer (algorithm of section 5.1).
@@ -207,6 +208,8 @@ def assess(
         compression: measure I(X; L + sigma Z), too.
         recipe: how to measure; None: `infoprior.profiles.recipe_for` the layers. Continuous outputs
             are measured by the estimator "auto".
+        map_side: larger maps are averaged to this many pixels a side first, which only loses
+            information, and costs less; None: they are measured as they are.
         threads: of PyTorch and of matrix products.
 
     Returns:
@@ -228,11 +231,14 @@ def assess(
     inputs = torch.as_tensor(x)[torch.from_numpy(np.asarray(rows))]
     first = next(network.parameters())
     layers = read_hidden(network, inputs.to(first))
+    widths = {name: int(t[0].numel()) for name, t in layers.items()}
+    if map_side is not None:
+        side = whole_number(map_side, "map_side", 1, EvolutionError)
+        layers = {name: _averaged(t, side) for name, t in layers.items()}
     finite = {name: t for name, t in layers.items() if bool(t.isfinite().all())}
     measured = _measure(finite, inputs, labels[rows], discrete, compression, recipe, seed, threads)
     entries = []
-    for name, t in layers.items():
-        width = int(t[0].numel())
+    for name, width in widths.items():
         ty, xt = measured.get(name, (None, None))
         nats, flags = 0.0, ["constant", "non_finite"]
         if ty is not None:
@@ -245,6 +251,14 @@ def assess(
             )
         )  # fmt: skip
     return entries
+
+
+def _averaged(t: torch.Tensor, side: int) -> torch.Tensor:
+    """Maps of at most `side` pixels a side; vectors as they are."""
+    if t.ndim != 4 or max(t.shape[2:]) <= side:
+        return t
+    height, width = (min(each, side) for each in t.shape[2:])
+    return nn.functional.adaptive_avg_pool2d(t, (height, width))
 
 
 def _measure(

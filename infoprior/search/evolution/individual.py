@@ -18,15 +18,16 @@ import torch
 from torch import Tensor, nn
 
 from infoprior.files import write_atomically
+from infoprior.search.evolution.deepening import deepen
 from infoprior.search.evolution.errors import EvolutionError
 from infoprior.search.evolution.modules import Blend, advance_blends
+from infoprior.search.evolution.mutations import change
 from infoprior.search.evolution.operation import Moments, Surgery
 from infoprior.search.evolution.pruning import prune
-from infoprior.search.evolution.settings import ACTIVATIONS
-from infoprior.search.evolution.surgery import change_activation, deepen, widen
+from infoprior.search.evolution.widening import widen
 
 Operation = dict[str, Any]
-_FORMAT = "infoprior.evolution/1"
+_FORMAT = "infoprior.evolution/2"
 
 
 @dataclass
@@ -48,7 +49,7 @@ class Individual:
 
         Args:
             operation: "kind", "layer", and what its kind needs.
-            x: rows for pruning, shape (n, ...).
+            x: rows for pruning and mutations, shape (n, ...).
         """
         surgery, repeatable = apply(self.network, operation, x, self.moments)
         return (
@@ -64,10 +65,14 @@ class Individual:
     def advance(self, step: float) -> None:
         """Raise what is blended in, in place."""
         if self.blends:
+            before = {parameter: name for name, parameter in self.network.named_parameters()}
             advance_blends(self.network, step)
             self.operations = (*self.operations, {"kind": "advance", "step": step})
-            names = {name for name, _ in self.network.named_parameters()}
-            self.moments = {name: m for name, m in self.moments.items() if name in names}
+            self.moments = {
+                name: self.moments[before[parameter]]
+                for name, parameter in self.network.named_parameters()
+                if before[parameter] in self.moments
+            }
 
 
 def apply(
@@ -85,8 +90,8 @@ def apply(
         return surgery, operation
     if kind == "deepen":
         return deepen(network, layer, seed=operation["seed"], moments=moments), operation
-    new = ACTIVATIONS[operation["activation"]]()
-    return change_activation(network, layer, new, moments=moments), operation
+    surgery = change(network, layer, operation["attribute"], operation["value"], x, moments)
+    return surgery, operation
 
 
 def rebuild(first: nn.Module, operations: tuple[Operation, ...], x: Tensor) -> nn.Module:

@@ -15,27 +15,18 @@ costs nothing. Costs of several readers are added, each relative to the variance
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from infoprior._ambient import default_settings
 from infoprior._arguments import whole_number
-from infoprior.search.evolution.chain import CONVOLUTION, INPUT, Chain, Layer, read_chain, units
+from infoprior.search.evolution.chain import INPUT, Chain, Layer, read_chain, units
 from infoprior.search.evolution.channels import entries_per_unit, gather
 from infoprior.search.evolution.errors import EvolutionError
 from infoprior.search.evolution.operation import Moments, Operation, Surgery
-from infoprior.search.evolution.reading import forward
-
-RIDGE = 1e-6
-"""Added to the covariance's diagonal, as a share of its mean: copies of a unit make it singular."""
-
-MOST_ROWS = 8192
-"""Rows of a reader's inputs that are used, at most; a convolution has one for every pixel."""
+from infoprior.search.evolution.refit import RIDGE, observe, output_change, refit
 
 
 @dataclass
@@ -120,7 +111,7 @@ def prune(
             f"The layer {layer!r} has {old} units, and {width} are no fewer; widen makes it wider."
         )
     readers = chain.readers(one.stream)
-    rows, outputs = _observe(network, readers, x)
+    rows, outputs = observe(network, readers, x)
     if keep is None:
         index = _choose(network, readers, rows, old, width)
     else:
@@ -140,65 +131,12 @@ def prune(
         heirs = _heirs(rows[readers[0].path], old, index)
     gather(operation, chain, one.stream, index, ones, lambda weight, _: weight, heirs)
     for reader in readers:
-        given, _ = _observe(operation.network, [reader], x)
+        given, _ = observe(operation.network, [reader], x)
         target = outputs[reader.path]
         if reader.stream == one.stream:  # it writes what it reads: it lost the units, too
             target = target[:, index]
-        _refit(operation.network.get_submodule(reader.path), given[reader.path], target)
+        refit(operation.network.get_submodule(reader.path), given[reader.path], target)
     return operation.done(output_change(network, operation.network, x))
-
-
-@torch.no_grad()
-def output_change(before: nn.Module, after: nn.Module, x: Tensor) -> float:
-    """Root mean square of the difference of two networks' outputs, relative to the first's spread.
-
-    Args:
-        before: maps x to outputs, shape (n, k).
-        after: the same.
-        x: rows, shape (n, ...).
-    """
-    old, new = forward(before, x).double(), forward(after, x).double()
-    spread = (old - old.mean(0)).square().mean().sqrt()
-    return float((new - old).square().mean().sqrt() / spread.clamp_min(1e-12))
-
-
-def _observe(
-    network: nn.Module, readers: list[Layer], x: Tensor
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """What layers are given and what they give in evaluation mode, by path: (rows, columns)."""
-    given: dict[str, Tensor] = {}
-    outputs: dict[str, Tensor] = {}
-
-    def hook(path: str) -> Callable[..., None]:
-        def observe(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-            given[path], outputs[path] = _rows(module, inputs[0], output)
-
-        return observe
-
-    handles = [
-        network.get_submodule(reader.path).register_forward_hook(hook(reader.path))
-        for reader in readers
-    ]
-    try:
-        forward(network, x)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return given, outputs
-
-
-def _rows(module: nn.Module, x: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
-    """Inputs and outputs of a layer as rows, float64: of a convolution one for every pixel."""
-    if isinstance(module, CONVOLUTION):
-        left, right, top, bottom = (int(side) for side in module._reversed_padding_repeated_twice)
-        padded = functional.pad(x, (left, right, top, bottom))
-        patches = functional.unfold(
-            padded, module.kernel_size, dilation=module.dilation, stride=module.stride
-        )  # type: ignore[arg-type]
-        x = patches.transpose(1, 2).flatten(0, 1)
-        output = output.flatten(2).transpose(1, 2).flatten(0, 1)
-    step = -(-len(x) // MOST_ROWS)
-    return x[::step].double(), output[::step].double()
 
 
 def _columns_per_unit(module: nn.Module, width: int) -> int:
@@ -259,28 +197,3 @@ def _heirs(h: Tensor, old: int, index: Tensor) -> Tensor:
     heirs = torch.where(nearest.values < (each - kept.mean(0)).norm(dim=1), nearest.indices, -1)
     heirs[index] = torch.arange(len(index))
     return heirs
-
-
-def _refit(module: nn.Module, h: Tensor, target: Tensor) -> None:
-    """Least squares for a layer's weights and bias, drawn to those that it has by a ridge.
-
-    Args:
-        module: changed in place.
-        h: rows that it is given, shape (n, d), float64.
-        target: what it is to give, shape (n, out), float64.
-    """
-    weight, bias = module.weight, module.bias
-    assert isinstance(weight, Tensor)
-    now = weight.detach().double().flatten(1)
-    mean = h.mean(0) if bias is not None else torch.zeros(h.shape[1], dtype=h.dtype)
-    wanted = target - (target.mean(0) if bias is not None else 0.0)
-    centred = h - mean
-    gram = centred.T @ centred
-    gram.diagonal().add_(RIDGE * float(gram.diagonal().mean()) + 1e-30)
-    missing = wanted - centred @ now.T
-    change = torch.linalg.solve(gram, centred.T @ missing).T
-    new = now + change
-    weight.copy_(new.reshape(weight.shape))
-    if bias is not None:
-        assert isinstance(bias, Tensor)
-        bias.copy_(target.mean(0) - mean @ new.T)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -12,13 +11,8 @@ from infoprior.search.evolution.dynamics import ALPHA, BETA
 from infoprior.search.evolution.errors import EvolutionError
 from infoprior.search.evolution.importance import task_weight
 
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "relu": nn.ReLU,
-    "tanh": nn.Tanh,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-}
-"""What a mutation can make of an activation: those of the package's search spaces."""
+MUTATIONS = ("activation", "normalization", "kernel")
+"""What of a layer a mutation can change."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +33,10 @@ class EvolutionSettings:
             is undone.
         rest: steps for which what was undone isn't tried again.
         min_width, max_width, max_depth: bounds of the structure.
-        mutate: whether activations may change.
+        max_kernel: the largest side of a kernel, in pixels.
+        mutations: what mutations may change, of `MUTATIONS`.
+        assessment_cost: epochs of training that an assessment is charged at; None: as measured, see
+            `assessment_epochs`.
     """
 
     alpha: float = ALPHA
@@ -58,7 +55,9 @@ class EvolutionSettings:
     min_width: int = 2
     max_width: int = 512
     max_depth: int = 8
-    mutate: bool = True
+    max_kernel: int = 7
+    mutations: tuple[str, ...] = MUTATIONS
+    assessment_cost: float | None = None
 
     def __post_init__(self) -> None:
         task_weight(self.task_type)
@@ -67,9 +66,15 @@ class EvolutionSettings:
         real_number(self.shrink, "shrink", 0.0, 1.0, above=True, below=True, error=EvolutionError)
         real_number(self.saturated, "saturated", 0.0, 1.0, error=EvolutionError)
         real_number(self.growth, "growth", 1.0, above=True, error=EvolutionError)
-        for name in ("interval", "min_width", "max_width", "max_depth"):
+        for name in ("interval", "min_width", "max_width", "max_depth", "max_kernel"):
             whole_number(getattr(self, name), name, 1, EvolutionError)
         whole_number(self.rest, "rest", 0, EvolutionError)
+        if self.assessment_cost is not None:
+            real_number(self.assessment_cost, "assessment_cost", 0.0, error=EvolutionError)
+        if not isinstance(self.mutations, tuple) or not set(self.mutations) <= set(MUTATIONS):
+            raise EvolutionError(
+                f"mutations is {self.mutations!r}; give a tuple of some of {list(MUTATIONS)}."
+            )
 
 
 @dataclass(frozen=True)

@@ -17,19 +17,14 @@ from infoprior._progress import Stage
 from infoprior.files import remove_leftovers, write_atomically
 from infoprior.profiles import Recipe
 from infoprior.search.evolution.chain import widths
-from infoprior.search.evolution.decision import (
-    Action,
-    LayerState,
-    assess_structure,
-    decide,
-    decide_at_random,
-    random_units,
-)
+from infoprior.search.evolution.costs import assessment_epochs
+from infoprior.search.evolution.decision import Action, decide, decide_at_random, random_units
 from infoprior.search.evolution.dynamics import output_divergence, structure, structure_rate
 from infoprior.search.evolution.errors import EvolutionError
 from infoprior.search.evolution.individual import Individual, fingerprint, load_state, save_state
 from infoprior.search.evolution.learning import train_epochs
 from infoprior.search.evolution.settings import EvolutionSettings, Memory
+from infoprior.search.evolution.states import LayerShape, LayerState, assess_structure, describe
 from infoprior.search.evolution.threshold import adaptive_threshold, task_complexity
 from infoprior.tasks import Task
 from infoprior.training._data import TaskTensors
@@ -39,6 +34,12 @@ BLEND_STEP = 0.5
 """What a step adds to the share of modules that are blended in: two steps until they are there."""
 KL_ROWS = 1000
 """Validation rows on which a change of answers is measured, at most."""
+ROUNDING = 1e-9
+"""Of sums of costs, in epochs."""
+MEASURED = ("information", "importance", "share", "rank", "rate")
+"""Columns of a structure that are missing where it wasn't assessed."""
+NOT_ASSESSED = "not_assessed"
+"""The flag there."""
 STALLED = 2
 """Steps without a better validation loss after which structure is mutated or deepened."""
 
@@ -69,10 +70,10 @@ class Search:
         settings: EvolutionSettings,
         training: TrainingSettings,
         seed: int,
-        total: int,
+        total: float,
         strategy: str,
-        kinds: dict[int, str] | None,
-        recipe: Recipe | None,
+        kinds: dict[int, tuple[str, str]] | None,
+        recipe: Recipe,
         memory: Memory | None,
         out: Path | None,
         first: nn.Module,
@@ -93,21 +94,28 @@ class Search:
             "first": fingerprint(first), "task": task.digest, "settings": asdict(settings),
             "training": list(training), "seed": seed, "total": total, "strategy": strategy,
             "kinds": None if kinds is None else sorted(kinds.items()),
-            "recipe": None if recipe is None else recipe.id, "memory": memory_key,
+            "recipe": recipe.id, "memory": memory_key,
         }  # fmt: skip
+        charge = settings.assessment_cost
+        if charge is None:
+            charge = assessment_epochs(recipe, len(self.y), train)
+        self.charge = charge
 
     # The run ---------------------------------------------------------------------------------
 
     def run(self, stage: Stage) -> Run:
-        """Until the budget is spent."""
+        """Until the budget is spent, but for less than an epoch."""
         run = self._begin()
-        stage.done = run.state["epoch"]
-        while run.state["epoch"] < self.total:
-            n = min(self.settings.interval, self.total - run.state["epoch"])
-            self._step(run, n)
+        stage.done = int(run.state["cost"])
+        while self._left(run) >= 1:
+            self._step(run, min(self.settings.interval, self._left(run)))
             self._write(run)
-            stage.advance(n)
+            stage.done = int(run.state["cost"])
         return run
+
+    def _left(self, run: Run, reserved: float = 0.0) -> int:
+        """Whole epochs that the budget still pays for once `reserved` is spent."""
+        return math.floor(self.total - run.state["cost"] - reserved + ROUNDING)
 
     def _begin(self) -> Run:
         key = json.loads(json.dumps(self.key))
@@ -122,9 +130,9 @@ class Search:
                 )
             return Run(individuals["now"], individuals.get("before"), individuals["best"], state)
         state = {
-            "key": key, "epoch": 0, "step": 0, "best_loss": None, "waited": 0, "pending": None,
-            "resting": [], "ranking": None, "divergence": 0.0, "curve": [], "structure": [],
-            "events": [], "structures": [],
+            "key": key, "epoch": 0, "cost": 0.0, "step": 0, "best_loss": None, "waited": 0,
+            "pending": None, "resting": [], "ranking": None, "divergence": 0.0, "curve": [],
+            "structure": [], "events": [], "structures": [],
         }  # fmt: skip
         return Run(Individual(self.first), None, Individual(copy.deepcopy(self.first)), state)
 
@@ -137,16 +145,18 @@ class Search:
             seed=self.seed, first=state["epoch"] + 1, n=n, memory=self.memory,
         )  # fmt: skip
         state["epoch"] += n
+        state["cost"] += n
         state["curve"] += rows
         loss = float(rows[-1]["validation_loss"])
         self._judge(run, loss)
         states = self._ranking(run)
-        self._note(run, states)
+        shapes = states or describe(run.now.network, self.x, self.settings)
+        self._note(run, shapes)
         state["structures"].append(structure(widths(run.now.network)))
         if state["pending"] is not None:
             run.now.advance(BLEND_STEP)
-        elif state["epoch"] < self.total:
-            self._act(run, states, state["last_loss"])
+        elif self._left(run) >= 1 and (states or self.strategy == "random"):
+            self._act(run, shapes, states, state["last_loss"])
 
     def _judge(self, run: Run, loss: float) -> None:
         """Keep the last change or undo it, and note the best network so far.
@@ -155,20 +165,20 @@ class Search:
         """
         state, pending = run.state, run.state["pending"]
         state["ranking"] = None
-        state["resting"] = [[kind, layer, n - 1] for kind, layer, n in state["resting"] if n > 1]
+        state["resting"] = [[*key, n - 1] for *key, n in state["resting"] if n > 1]
         if pending is not None:
             bound = pending["loss"] * (1.0 + self.settings.margin)
             if not math.isfinite(loss) or loss > bound:
-                self._log(run, "undone", pending["layer"], loss=loss)
+                self._log(run, "undone", *pending["key"][1:], loss=loss)
                 assert run.before is not None
                 run.now, run.before = run.before, None
                 state["ranking"], state["pending"] = pending["ranking"], None
-                state["resting"].append([pending["kind"], pending["layer"], self.settings.rest])
+                state["resting"].append([*pending["key"], self.settings.rest])
                 loss = pending["loss"]
             elif not run.now.blends:
-                self._log(run, "kept", pending["layer"], loss=loss)
+                self._log(run, "kept", *pending["key"][1:], loss=loss)
                 run.before, state["pending"] = None, None
-                if pending["kind"] == "deepen":
+                if pending["key"][0] == "deepen":
                     state["resting"] = []  # layers have other names
         state["last_loss"] = loss
         if math.isfinite(loss) and (state["best_loss"] is None or loss < state["best_loss"]):
@@ -177,46 +187,74 @@ class Search:
         else:
             state["waited"] += 1
 
-    def _ranking(self, run: Run) -> list[LayerState]:
-        """The assessment of the network as it is; after a change was undone, the one before it."""
-        kept = run.state["ranking"]
-        if kept is not None:
-            return [LayerState(**{**row, "flags": tuple(row["flags"])}) for row in kept]
+    def _ranking(self, run: Run) -> list[LayerState] | None:
+        """The layers assessed where that can decide anything, which is charged to the budget.
+
+        After a change was undone the assessment of before it holds again, at no charge. There is
+        none for random surgery, while a change is still being blended in, and where the budget
+        doesn't pay for an epoch more, in which what is decided could be learned.
+        """
+        state = run.state
+        if state["ranking"] is not None:
+            return [LayerState(**{**row, "flags": tuple(row["flags"])}) for row in state["ranking"]]
+        if (
+            self.strategy == "random"
+            or state["pending"] is not None
+            or self._left(run, self.charge) < 1
+        ):
+            return None
         states = assess_structure(
             run.now.network, self.x, self.y, self.settings, self.seed, self.recipe
         )
-        run.state["ranking"] = [asdict(each) for each in states]
+        state["cost"] += self.charge
+        state["ranking"] = [asdict(each) for each in states]
         return states
 
     # Changes ---------------------------------------------------------------------------------
 
-    def _act(self, run: Run, states: Sequence[LayerState], loss: float) -> None:
-        state, settings = run.state, self.settings
+    def _decide(
+        self,
+        run: Run,
+        shapes: Sequence[LayerShape],
+        states: Sequence[LayerState] | None,
+        tau: float,
+        rng: np.random.Generator,
+    ) -> Action | None:
+        state = run.state
+        if states is None:
+            kind = None if self.kinds is None else self.kinds.get(state["step"], ("", ""))
+            return decide_at_random(shapes, self.settings, rng, kind)
+        resting = {(kind, layer, attribute) for kind, layer, attribute, _ in state["resting"]}
+        stalled = state["waited"] >= STALLED
+        return decide(states, tau, self.settings, resting, stalled, rng)
+
+    def _act(
+        self,
+        run: Run,
+        shapes: Sequence[LayerShape],
+        states: Sequence[LayerState] | None,
+        loss: float,
+    ) -> None:
+        state, tau = run.state, self._tau(run, len(shapes))
         rng = np.random.default_rng([self.seed, 2, state["step"]])
-        tau = self._tau(run, len(states))
-        resting = {(kind, layer) for kind, layer, _ in state["resting"]}
-        if self.strategy == "random":
-            kind = None if self.kinds is None else self.kinds.get(state["step"], "")
-            action = decide_at_random(states, settings, rng, kind)
-        else:
-            action = decide(states, tau, settings, resting, state["waited"] >= STALLED, rng)
+        action = self._decide(run, shapes, states, tau, rng)
         if action is None:
-            self._log(run, "rest", "", tau=tau, loss=loss)
+            self._log(run, "rest", tau=tau, loss=loss)
             return
-        width = {each.layer: each.width for each in states}[action.layer]
-        changed, action, kl = self._attempt(run, action, width, rng)
-        after = action.width or width
-        where: dict[str, Any] = {"width": width, "after": after, "tau": tau, "kl": kl, "loss": loss}
+        before = next(each for each in shapes if each.layer == action.layer)
+        changed, action, kl = self._attempt(run, action, before.width, rng)
+        key = (action.kind, action.layer, action.attribute)
+        values = before.choices[action.attribute][0] if action.attribute else "", action.value
+        self._log(
+            run, "refused" if changed is None else action.kind, *key[1:], values,
+            widths=(before.width, action.width or before.width), tau=tau, kl=kl, loss=loss,
+        )  # fmt: skip
         if changed is None:
-            self._log(run, "refused", action.layer, **where)
-            state["resting"].append([action.kind, action.layer, settings.rest])
+            state["resting"].append([*key, self.settings.rest])
             return
-        self._log(run, action.kind, action.layer, **where)
         run.before, run.now = run.now, changed
         state["divergence"] = kl
-        state["pending"] = {
-            "kind": action.kind, "layer": action.layer, "loss": loss, "ranking": state["ranking"],
-        }  # fmt: skip
+        state["pending"] = {"key": key, "loss": loss, "ranking": state["ranking"]}
 
     def _attempt(
         self, run: Run, action: Action, width: int, rng: np.random.Generator
@@ -226,7 +264,8 @@ class Search:
         while True:
             operation: dict[str, Any] = {
                 "kind": action.kind, "layer": action.layer, "width": action.width,
-                "seed": int(rng.integers(2**31)), "activation": action.activation,
+                "attribute": action.attribute, "value": action.value,
+                "seed": int(rng.integers(2**31)),
             }  # fmt: skip
             if action.kind == "prune" and self.strategy == "random":
                 operation["keep"] = random_units(width, action.width, rng).tolist()
@@ -263,41 +302,49 @@ class Search:
         self,
         run: Run,
         event: str,
-        layer: str,
+        layer: str = "",
+        attribute: str = "",
+        values: tuple[str, str] = ("", ""),
         *,
         loss: float,
-        width: int = 0,
-        after: int = 0,
+        widths: tuple[int, int] = (0, 0),
         tau: float = 0.0,
         kl: float = 0.0,
     ) -> None:
         run.state["events"].append(
             {
                 "step": run.state["step"], "epoch": run.state["epoch"], "event": event,
-                "layer": layer, "width_before": width, "width_after": after, "tau": tau,
-                "divergence": kl, "validation_loss": loss,
+                "layer": layer, "width_before": widths[0], "width_after": widths[1],
+                "attribute": attribute, "value_before": values[0], "value_after": values[1],
+                "tau": tau, "divergence": kl, "validation_loss": loss,
             }
         )  # fmt: skip
 
-    def _note(self, run: Run, states: Sequence[LayerState]) -> None:
-        lost = 0.0
+    def _note(self, run: Run, shapes: Sequence[LayerShape]) -> None:
+        lost, gamma = 0.0, 0.0
         if self.memory is not None:
+            gamma = self.memory.gamma
             lost = output_divergence(self.memory.network, run.now.network, self.memory.x[:KL_ROWS])
-        for i, each in enumerate(states):
-            rate = structure_rate(
-                each.information, run.state["divergence"], alpha=self.settings.alpha,
-                beta=self.settings.beta, memory=lost,
-                gamma=0.0 if self.memory is None else self.memory.gamma,
-            )  # fmt: skip
-            run.state["structure"].append(
-                {
-                    "step": run.state["step"], "epoch": run.state["epoch"], "layer": each.layer,
-                    "layer_index": i, "width": each.width, "information": each.information,
-                    "importance": each.importance, "share": each.share, "rank": each.rank,
-                    "rate": rate, "flags": ",".join(each.flags),
-                }
-            )  # fmt: skip
-        run.state["divergence"] = 0.0
+        for i, each in enumerate(shapes):
+            row: dict[str, Any] = {
+                "step": run.state["step"], "epoch": run.state["epoch"], "layer": each.layer,
+                "layer_index": i, "width": each.width,
+            }  # fmt: skip
+            if isinstance(each, LayerState):
+                rate = structure_rate(
+                    each.information, run.state["divergence"], alpha=self.settings.alpha,
+                    beta=self.settings.beta, memory=lost, gamma=gamma,
+                )  # fmt: skip
+                row |= {
+                    "information": each.information, "importance": each.importance,
+                    "share": each.share, "rank": each.rank, "rate": rate,
+                    "flags": ",".join(each.flags),
+                }  # fmt: skip
+            else:
+                row |= {**dict.fromkeys(MEASURED), "flags": NOT_ASSESSED}
+            run.state["structure"].append(row)
+        if isinstance(shapes[0], LayerState):
+            run.state["divergence"] = 0.0
 
     def _write(self, run: Run) -> None:
         if self.out is None:

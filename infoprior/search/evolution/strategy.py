@@ -18,11 +18,12 @@ from infoprior._progress import progress_line
 from infoprior._threads import use_threads
 from infoprior.profiles import Recipe
 from infoprior.search.evolution.chain import read_chain
+from infoprior.search.evolution.costs import RECIPE
 from infoprior.search.evolution.dynamics import convergence
 from infoprior.search.evolution.errors import EvolutionError
 from infoprior.search.evolution.reading import forward
 from infoprior.search.evolution.settings import EvolutionSettings, Memory
-from infoprior.search.evolution.steps import Run, Search
+from infoprior.search.evolution.steps import MEASURED, ROUNDING, Run, Search
 from infoprior.spaces import SearchSpace
 from infoprior.tasks import Task
 from infoprior.training import RUNGS
@@ -41,12 +42,16 @@ class Evolution:
         curve: one row an epoch, with the columns of `infoprior.training.CURVE_COLUMNS`.
         structure: one row for each step and hidden layer: step, epoch, layer, layer_index, width,
             information, importance (nats), share (importance over H(O)), rank (share of its units
-            that are used), rate (dS/dt, see `structure_rate`), flags.
+            that are used), rate (dS/dt, see `structure_rate`), flags. What was measured is missing
+            and the flag "not_assessed" at steps without an assessment.
         events: one row an event: step, epoch, event ("prune", "widen", "deepen", "mutate", then
             "kept" or "undone"; "refused" where the KL bound doesn't allow it; "rest"), layer,
-            width_before, width_after, tau, divergence (nats), validation_loss.
+            width_before, width_after, attribute (what a mutation changes: "activation",
+            "normalization", "kernel"), value_before, value_after, tau, divergence (nats),
+            validation_loss.
         convergence: see `convergence`; one row a step.
         epochs: that were trained.
+        cost: that was spent, of training and assessments, in full trainings.
     """
 
     network: nn.Module
@@ -55,6 +60,7 @@ class Evolution:
     events: pd.DataFrame
     convergence: pd.DataFrame
     epochs: int
+    cost: float
 
 
 @default_settings()
@@ -90,17 +96,21 @@ def evolve(
         network: what to begin with: see `read_chain`; left as it was. Or a point of `space`, whose
             learning rate, weight decay and batch size it is trained with.
         task: what to learn.
-        budget: in full trainings of `epochs` epochs. Assessments aren't counted: one takes about
-            0.2 s on 1,500 rows.
+        budget: in full trainings of `epochs` epochs. An assessment is charged at the epochs that
+            it costs, by a rule that knows no clock (`costs.assessment_epochs`: 1.1 epochs on 1,500
+            training rows, 4 on 100) or as `settings.assessment_cost` says.
         epochs: of a full training.
         space: that the point is of.
         learning_rate, weight_decay, batch_size: of a network that is no point.
         seed: draws the order of rows, dropout, estimates and choices.
         strategy: "information", or "random": the control, which changes random layers and prunes
-            random units (without KL bound), and puts back what makes validation worse as well.
+            random units (without KL bound), and puts back what makes validation worse as well. It
+            assesses nothing and is charged for nothing, so that it trains for longer; give it
+            `epochs` of another run as its budget to train it as long.
         schedule: events of another run, for "random": the same kinds of change at the same steps.
         settings: of the evolution.
-        recipe: how layers are measured; None: as profiles are.
+        recipe: how layers are measured; None: by linear discriminants (`costs.RECIPE`). As profiles
+            are, by `infoprior.profiles.get_recipe("tabular")`, costs six times as much.
         memory: an earlier task that is not to be forgotten.
         out: folder that holds the state: after a kill the same call resumes, and gives what it
             would have given.
@@ -120,8 +130,8 @@ def evolve(
     instance_of(settings, EvolutionSettings, "settings", "give EvolutionSettings()", EvolutionError)
     seed = check_seed(seed, EvolutionError)
     epochs = whole_number(epochs, "epochs", 1, EvolutionError)
-    total = int(real_number(budget, "budget", 0.0, above=True, error=EvolutionError) * epochs)
-    if total < 1:
+    total = real_number(budget, "budget", 0.0, above=True, error=EvolutionError) * epochs
+    if total < 1.0 - ROUNDING:
         raise EvolutionError(f"budget = {budget} of {epochs} epochs is less than one epoch.")
     if strategy not in STRATEGIES:
         raise EvolutionError(f"strategy is {strategy!r}; give one of {list(STRATEGIES)}.")
@@ -141,11 +151,11 @@ def evolve(
     read_chain(first)
     _check_outputs(first, task)
     search = Search(
-        task, settings, training, seed, total, strategy, kinds, recipe, memory,
+        task, settings, training, seed, total, strategy, kinds, recipe or RECIPE, memory,
         None if out is None else file_path(out, "out", EvolutionError), first,
     )  # fmt: skip
-    with use_threads(threads), progress_line("evolving", total, show=progress) as stage:
-        return _result(search.run(stage))
+    with use_threads(threads), progress_line("evolving", int(total), show=progress) as stage:
+        return _result(search.run(stage), epochs)
 
 
 def _check_outputs(network: nn.Module, task: Task) -> None:
@@ -164,26 +174,32 @@ def _check_outputs(network: nn.Module, task: Task) -> None:
         )
 
 
-def _kinds(schedule: pd.DataFrame | None) -> dict[int, str] | None:
-    """Step -> kind of change."""
+def _kinds(schedule: pd.DataFrame | None) -> dict[int, tuple[str, str]] | None:
+    """Step -> kind of change, and the attribute that it mutated."""
     if schedule is None:
         return None
     instance_of(schedule, pd.DataFrame, "schedule", "give events of a run", EvolutionError)
+    if not {"step", "event", "attribute"} <= set(schedule.columns):
+        raise EvolutionError(
+            f"schedule has the columns {list(schedule.columns)}; give the events of a run."
+        )
     changes = schedule[schedule["event"].isin(["prune", "widen", "deepen", "mutate"])]
-    return dict(zip(changes["step"].astype(int), changes["event"], strict=True))
+    kinds = zip(changes["event"].astype(str), changes["attribute"].astype(str), strict=True)
+    return dict(zip(changes["step"].astype(int), kinds, strict=True))
 
 
-def _result(run: Run) -> Evolution:
+def _result(run: Run, epochs: int) -> Evolution:
     state = run.state
-    columns = [
-        "step", "epoch", "event", "layer", "width_before", "width_after", "tau", "divergence",
-        "validation_loss",
+    events = [
+        "step", "epoch", "event", "layer", "width_before", "width_after", "attribute",
+        "value_before", "value_after", "tau", "divergence", "validation_loss",
     ]  # fmt: skip
     return Evolution(
         run.best.network.eval(),
         pd.DataFrame(state["curve"]),
-        pd.DataFrame(state["structure"]),
-        pd.DataFrame(state["events"], columns=columns),
+        pd.DataFrame(state["structure"]).astype(dict.fromkeys(MEASURED, "float64")),
+        pd.DataFrame(state["events"], columns=events),
         convergence(state["structures"]),
         state["epoch"],
+        state["cost"] / epochs,
     )

@@ -1,0 +1,39 @@
+"""What an assessment costs, in epochs of training, by a rule and not by a clock.
+
+A row pass is one row's forward and backward pass in an epoch of training. An assessment is charged
+a fixed number of them and some for every row that it is made on: what was measured on multilayer
+perceptrons of three layers of 64 units and 100 to 6,000 rows, one thread, to within a quarter
+(`benchmarks/search/evolution_speed.py`). Wider layers cost more (twice at 128 units), narrower ones
+less; of a convolutional network an epoch costs more itself, so that the charge is too high there.
+"""
+
+from __future__ import annotations
+
+from infoprior.profiles import Recipe
+
+RECIPE = Recipe("evolution", 1, ty_method="lda")
+"""How `evolve` assesses layers unless it is told otherwise: linear discriminants, at a sixth of the
+cost of the profiles' recipe, which on a few hundred rows costs as much as half a full training."""
+
+MAP_SIDE = 4
+"""Pixels a side to which maps are averaged before `RECIPE` is used: the discriminants' cost grows
+with the cube of a layer's entries (50 s for 32 maps of 14 x 14)."""
+
+FIXED, PER_ROW = 2000.0, 5.0
+"""Row passes of an assessment, and of each of its rows, by the estimators of profiles ("tabular").
+Convolutional critics ("maps") cost several times as much."""
+LDA_FIXED, LDA_PER_ROW = 350.0, 0.8
+"""The same by the method "lda"."""
+
+
+def assessment_epochs(recipe: Recipe, n: int, n_train: int) -> float:
+    """Epochs of training that an assessment of all layers is charged at.
+
+    Args:
+        recipe: of the assessment.
+        n: rows that there are to assess on; it takes at most the recipe's `max_rows`.
+        n_train: rows of an epoch.
+    """
+    lda = recipe.ty_method == "lda"
+    fixed, per_row = (LDA_FIXED, LDA_PER_ROW) if lda else (FIXED, PER_ROW)
+    return (fixed + per_row * min(n, recipe.max_rows)) / n_train
