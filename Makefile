@@ -83,7 +83,8 @@ $(PEERS)/.installed:
 	# PyTorch first, from the CPU index: torch-mist alone would bring the CUDA libraries.
 	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --retries 0 \
 	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) '$(TORCH)'
-	$(PEERS)/bin/pip install --quiet --disable-pip-version-check 'torch-mist==0.2.17' pandas
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check 'torch-mist==0.2.17' pandas \
+	  'torch-pruning==1.6.*'
 	touch $@
 
 # A second one: NePS needs numpy 2, torch-mist numpy 1. The CPU build of PyTorch comes first again

@@ -8,6 +8,10 @@ ahead for alpha. A last line of each case is the eigenvalue of the Hessian in al
 computes once an epoch. Batches have 64 rows; one thread. Seconds are CPU seconds of the process;
 of the repeats, in which the kinds take turns, the median; ratios are of the same run. The floor of
 the first order is 2: two passes forward and backward, on as many rows each.
+
+Beside them what a search of 27 epochs costs, in full trainings of a cell of the space: counted in
+multiply-adds (`search_cost`, by which budgets are charged), and measured: seconds of its steps over
+the mean seconds of training 8 cells of the space, spread over it, for 27 epochs.
 """
 
 from __future__ import annotations
@@ -15,8 +19,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from math import nan
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # the repository, to run this as a script
@@ -24,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # the repository, to run thi
 from benchmarks._common import RESULTS, machine, markdown, threads, timed, write
 
 CASES = {"sklearn/breast_cancer": "darts-mlp", "digits-image/0123456789/8": "darts-cnn"}
+EPOCHS, BATCH, CELLS = 27, 64, 8
 TARGET = 3.0
 """Plain steps that a first-order step may take."""
 
@@ -38,7 +44,7 @@ def steps_of(task_name: str, space_name: str) -> dict[str, Callable[[], Any]]:
     task, cell = load_task(task_name), get_space(space_name).cell
     settings = DartsSettings()
     learners = {
-        order: Learner(task, cell, order=order, epochs=27, seed=0, settings=settings)
+        order: Learner(task, cell, order=order, epochs=EPOCHS, seed=0, settings=settings)
         for order in (1, 2)
     }
     first = learners[1]
@@ -58,6 +64,31 @@ def steps_of(task_name: str, space_name: str) -> dict[str, Callable[[], Any]]:
     }
 
 
+def training_seconds(task_name: str, space_name: str) -> float:
+    """Of a full training of a cell, the mean over cells of the space."""
+    from infoprior.spaces import get_space
+    from infoprior.tasks import load_task
+    from infoprior.training import train
+
+    task, space = load_task(task_name), get_space(space_name)
+    points = [{**point, "batch_size": BATCH} for point in space.design(CELLS)]
+    train(task, points[0], space=space, epochs=1)
+    return mean(timed(lambda p=p: train(task, p, space=space, epochs=EPOCHS))[1] for p in points)
+
+
+def search_costs(task_name: str, space_name: str) -> dict[str, tuple[float, int]]:
+    """Kind of step -> what a search costs in full trainings, counted, and its number of steps."""
+    from infoprior.search.darts import search_cost
+    from infoprior.spaces import get_space
+    from infoprior.tasks import load_task
+    from infoprior.training._data import batches
+
+    task, space = load_task(task_name), get_space(space_name)
+    steps = EPOCHS * len(batches(len(task.train), BATCH))
+    kinds = {"first order": 1, "second order": 2}
+    return {kind: (search_cost(task, space, order=order), steps) for kind, order in kinds.items()}
+
+
 def measure(steps: int, repeats: int) -> list[dict[str, Any]]:
     rows = []
     for task_name, space_name in CASES.items():
@@ -70,13 +101,18 @@ def measure(steps: int, repeats: int) -> list[dict[str, Any]]:
                 if repeat:  # the first warms up
                     seconds[kind].append(taken / times)
         plain = median(seconds["plain"])
-        rows += [
-            {
-                "space": space_name, "task": task_name, "step": kind,
-                "ms": 1000.0 * median(times), "plain steps": median(times) / plain,
-            }
-            for kind, times in seconds.items()
-        ]  # fmt: skip
+        training = training_seconds(task_name, space_name)
+        costs = search_costs(task_name, space_name)
+        for kind, times in seconds.items():
+            counted, n = costs.get(kind, (nan, 0))
+            rows.append(
+                {
+                    "space": space_name, "task": task_name, "step": kind,
+                    "ms": 1000.0 * median(times), "plain steps": median(times) / plain,
+                    "search, full trainings counted": counted,
+                    "search, full trainings measured": n * median(times) / training if n else nan,
+                }
+            )  # fmt: skip
     return rows
 
 

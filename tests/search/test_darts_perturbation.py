@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +18,7 @@ from infoprior.search.darts import (
     DartsSearch,
     Supernet,
     derive,
+    perturbation,
     search_darts,
     select_by_perturbation,
 )
@@ -66,6 +71,78 @@ def test_every_node_keeps_two_edges_of_a_real_task() -> None:
     # Six edges of five candidates each, then node 3's three edges.
     assert selection.table.groupby("step").size().tolist() == [5] * 6 + [3]
     assert selection.table.groupby("step")["kept"].sum().tolist() == [1] * 6 + [2]
+
+
+KILLED = """
+import os, signal, sys
+from infoprior import get_space, load_task
+from infoprior.search.darts import perturbation, search_darts, select_by_perturbation
+
+write = perturbation.write_state
+
+def write_and_die(folder, tensors, key, rows, what):
+    write(folder, tensors, key, rows, what)
+    if tensors["counters"][0] == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+perturbation.write_state = write_and_die
+search = search_darts(load_task("sklearn/iris"), get_space("darts-mlp"), epochs=2, out=sys.argv[1])
+select_by_perturbation(search, load_task("sklearn/iris"), tuning_epochs=1, out=sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("kill", [False, pytest.param(True, marks=pytest.mark.slow)])
+# Six edges are decided first, then three nodes.
+@pytest.mark.parametrize("step", [2, 8])
+def test_a_selection_that_was_ended_or_killed_resumes_and_gives_the_same(
+    kill: bool, step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task: Any = load_task("sklearn/iris")
+    space: Any = get_space("darts-mlp")
+    write, steps = perturbation.write_state, []
+
+    def count(folder: Path, tensors: Any, key: Any, rows: Any, what: str) -> None:
+        write(folder, tensors, key, rows, what)
+        steps.append(int(tensors["counters"][0]))
+        if steps == list(range(1, step + 1)):
+            raise KeyboardInterrupt
+
+    if kill:
+        arguments = [sys.executable, "-c", KILLED, str(tmp_path), str(step)]
+        assert subprocess.run(arguments, env=os.environ).returncode == -9
+        steps.append(0)  # in this process there is nothing to interrupt
+    search = search_darts(task, space, epochs=2, out=tmp_path)
+    monkeypatch.setattr(perturbation, "write_state", count)
+    if not kill:
+        with pytest.raises(KeyboardInterrupt):
+            select_by_perturbation(search, task, tuning_epochs=1, out=tmp_path)
+    steps.clear()
+    resumed = select_by_perturbation(search, task, tuning_epochs=1, out=tmp_path)
+    assert steps == list(range(step + 1, 10))
+    whole = select_by_perturbation(search, task, tuning_epochs=1)
+    assert resumed.params == whole.params
+    assert resumed.table.equals(whole.table)
+    assert resumed.cost == whole.cost
+    # A selection that is over is read.
+    steps.clear()
+    again = select_by_perturbation(search, task, tuning_epochs=1, out=tmp_path)
+    assert not steps
+    assert again.table.equals(whole.table)
+    files = ["darts.safetensors", "perturbation.safetensors"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == files
+
+
+def test_a_checkpoint_of_another_selection_or_of_nothing_is_refused(tmp_path: Path) -> None:
+    search = search_darts(ball(0), known_space(), epochs=1, eigenvalues=False)
+    select_by_perturbation(search, ball(0), tuning_epochs=0, out=tmp_path)
+    with pytest.raises(DartsError, match="selection with other tuning_epochs; name another"):
+        select_by_perturbation(search, ball(0), tuning_epochs=1, out=tmp_path)
+    other = search_darts(ball(0), known_space(), epochs=2, eigenvalues=False)
+    with pytest.raises(DartsError, match="selection with other search;"):
+        select_by_perturbation(other, ball(0), tuning_epochs=0, out=tmp_path)
+    (tmp_path / "perturbation.safetensors").write_bytes(b"no")
+    with pytest.raises(DartsError, match="not a readable checkpoint of a selection"):
+        select_by_perturbation(search, ball(0), tuning_epochs=0, out=tmp_path)
 
 
 def test_a_decided_edge_gives_its_operation_in_full() -> None:

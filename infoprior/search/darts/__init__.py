@@ -15,6 +15,7 @@ from infoprior._lazy import lazy
 if TYPE_CHECKING:
     from infoprior.search.darts.bilevel import first_order_gradient, second_order_gradient
     from infoprior.search.darts.convergence import Convergence, fit_convergence
+    from infoprior.search.darts.cost import search_cost
     from infoprior.search.darts.derivation import derive, skip_collapse
     from infoprior.search.darts.eigenvalue import dominant_eigenvalue, stopping_epoch
     from infoprior.search.darts.errors import DartsError
@@ -46,6 +47,7 @@ __all__ = [
     "first_order_gradient",
     "fit_convergence",
     "retrain",
+    "search_cost",
     "search_darts",
     "second_order_gradient",
     "select_by_perturbation",

@@ -49,16 +49,40 @@ def dominant_eigenvalue(
         the eigenvalue, at least 0 for alphas behind a softmax (whose shifts have eigenvalue 0), and
         its eigenvector of length 1, to start from the next time.
     """
-    gradient = torch.autograd.grad(loss(), alpha, create_graph=True)[0]
+    return largest_eigenvalue(Hessian(loss, alpha), start, iterations, tolerance)
 
-    def times(v: Tensor) -> Tensor:
-        return torch.autograd.grad(gradient, alpha, v, retain_graph=True)[0]
 
-    value, vector = _power(times, start, iterations, tolerance)
+class Hessian:
+    """The Hessian of a loss in alpha, by its products with vectors.
+
+    Args:
+        loss: a scalar.
+        alpha: requires a gradient.
+
+    Attributes:
+        products: how many there have been.
+    """
+
+    def __init__(self, loss: Loss, alpha: Tensor) -> None:
+        self._alpha = alpha
+        self._gradient = torch.autograd.grad(loss(), alpha, create_graph=True)[0]
+        self.products = 0
+
+    def times(self, v: Tensor) -> Tensor:
+        """Its product with a vector, of the shape of alpha."""
+        self.products += 1
+        return torch.autograd.grad(self._gradient, self._alpha, v, retain_graph=True)[0]
+
+
+def largest_eigenvalue(
+    hessian: Hessian, start: Tensor, iterations: int = ITERATIONS, tolerance: float = TOLERANCE
+) -> tuple[float, Tensor]:
+    """As `dominant_eigenvalue`, of a Hessian that counts its products."""
+    value, vector = _power(hessian.times, start, iterations, tolerance)
     if value >= 0.0:
         return value, vector
     lowest = value
-    value, vector = _power(lambda v: times(v) - lowest * v, start, iterations, tolerance)
+    value, vector = _power(lambda v: hessian.times(v) - lowest * v, start, iterations, tolerance)
     return value + lowest, vector
 
 

@@ -16,7 +16,7 @@ from infoprior.search.darts.bilevel import (
     gradients,
     second_order_gradient,
 )
-from infoprior.search.darts.eigenvalue import dominant_eigenvalue
+from infoprior.search.darts.eigenvalue import Hessian, largest_eigenvalue
 from infoprior.search.darts.settings import DartsSettings
 from infoprior.search.darts.supernet import Supernet
 from infoprior.spaces._cells import Cell
@@ -48,6 +48,8 @@ class Learner:
 
     Attributes:
         supernet: as it is now.
+        hessian_rows: validation rows that `eigenvalue` reads.
+        hessian_products: that the last `eigenvalue` has taken.
     """
 
     def __init__(
@@ -71,6 +73,8 @@ class Learner:
         }
         draw = torch.Generator().manual_seed(seed)
         self._eigenvector = torch.randn(self._alpha.shape, generator=draw)
+        self.hessian_rows = min(HESSIAN_ROWS, len(self.validation[1]))
+        self.hessian_products = 0
 
     # Steps -----------------------------------------------------------------------------------
 
@@ -115,10 +119,10 @@ class Learner:
             rate: xi, learning rate of the weights.
         """
         if self.order == 1:
-            gradient = first_order_gradient(lambda: self._loss(validation), self._alpha)
+            gradient = first_order_gradient(lambda: self.loss(validation), self._alpha)
         else:
             gradient = second_order_gradient(
-                lambda: self._loss(train), lambda: self._loss(validation), self._weights,
+                lambda: self.loss(train), lambda: self.loss(validation), self._weights,
                 self._alpha, step=rate, direction=self._direction,
             )  # fmt: skip
         self._alpha.grad = gradient
@@ -135,7 +139,7 @@ class Learner:
         Returns:
             their loss before the step, in nats.
         """
-        loss = self._loss(train)
+        loss = self.loss(train)
         steps = gradients(loss, self._weights)
         norm = float(torch.stack([step.norm() for step in steps]).norm())
         if norm > self.settings.clip:
@@ -173,14 +177,15 @@ class Learner:
     def eigenvalue(self) -> float:
         """The dominant one of the validation loss's Hessian in alpha (`dominant_eigenvalue`)."""
         rng = np.random.default_rng([self.seed, 4])
-        rows = torch.from_numpy(rng.permutation(len(self.validation[1]))[:HESSIAN_ROWS])
+        rows = torch.from_numpy(rng.permutation(len(self.validation[1]))[: self.hessian_rows])
         batch = self._batch(self.validation, rows)
-        value, self._eigenvector = dominant_eigenvalue(
-            lambda: self._loss(batch), self._alpha, start=self._eigenvector
-        )
+        hessian = Hessian(lambda: self.loss(batch), self._alpha)
+        value, self._eigenvector = largest_eigenvalue(hessian, self._eigenvector)
+        self.hessian_products = hessian.products
         return value
 
-    def _loss(self, rows: Rows) -> Tensor:
+    def loss(self, rows: Rows) -> Tensor:
+        """The cross-entropy of the supernet as it is, in nats a row."""
         return functional.cross_entropy(self.supernet(rows[0]), rows[1])
 
     @staticmethod
@@ -198,6 +203,7 @@ class Learner:
             **{f"adam.{name}": adam[name] for name in adam},
             **{f"weight.{n}": w for n, w in zip(self._names, self._weights, strict=True)},
             **{f"velocity.{n}": v for n, v in zip(self._names, self._velocity, strict=True)},
+            **{f"buffer.{name}": value for name, value in self.supernet.named_buffers()},
             "alpha": self._alpha,
         }
 
@@ -215,6 +221,8 @@ class Learner:
         for i, name in enumerate(self._names):
             self._weights[i].copy_(tensors[f"weight.{name}"])
             self._velocity[i].copy_(tensors[f"velocity.{name}"])
+        for name, value in self.supernet.named_buffers():
+            value.copy_(tensors[f"buffer.{name}"])
 
 
 def _rows(task: Task, part: str) -> Rows:

@@ -8,21 +8,27 @@ a skip connection gets the largest share while what it brings could be done with
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from infoprior._ambient import default_settings
-from infoprior._arguments import instance_of, whole_number
+from infoprior._arguments import file_path, instance_of, whole_number
 from infoprior._progress import progress_line
 from infoprior._threads import use_threads
+from infoprior.fingerprints import fingerprint
+from infoprior.search.darts.cost import selection_cost
 from infoprior.search.darts.derivation import TRAINING
 from infoprior.search.darts.errors import DartsError
 from infoprior.search.darts.learner import Learner
 from infoprior.search.darts.search import DartsSearch
+from infoprior.search.darts.state import read_state, write_state
 from infoprior.spaces._cells import NONE, edge_name
 from infoprior.tasks import Task
 
@@ -42,10 +48,14 @@ class PerturbationSelection:
         table: one row a removal that was tried: step, from 1; edge; operation; the supernet's
             validation_accuracy and validation_loss (nats a row) without it; kept, whether it is in
             the architecture as far as that step says.
+        cost: of the selection in full trainings of a cell of the space, counted in multiply-adds
+            (`infoprior.search.darts.cost`): evaluations and epochs of the weights. The search's
+            own comes on top.
     """
 
     params: dict[str, Any]
     table: pd.DataFrame
+    cost: float
 
 
 @default_settings()
@@ -54,6 +64,7 @@ def select_by_perturbation(
     task: Task,
     *,
     tuning_epochs: int = TUNING_EPOCHS,
+    out: str | os.PathLike[str] | None = None,
     threads: int = 1,
     progress: bool = True,
 ) -> PerturbationSelection:
@@ -69,12 +80,15 @@ def select_by_perturbation(
         search: its supernet is read, and left as it was.
         task: that was searched on; test rows are not read.
         tuning_epochs: after each decision; the learning rate falls by a cosine anew each time.
+        out: a folder for a checkpoint after every decision, from which the same call resumes,
+            whatever has ended it, such as the search's own; None: there is none.
         threads: of PyTorch and of matrix products during the call.
         progress: show on the terminal how far it is, if it takes more than two seconds.
 
     Raises:
-        DartsError: (a ValueError) an argument of another type or range, or a task whose rows or
-            classes the supernet is not of.
+        DartsError: (a ValueError) an argument of another type or range, a task whose rows or
+            classes the supernet is not of, or a checkpoint in `out` that is another selection's or
+            unreadable.
     """
     import pandas as pd
 
@@ -82,20 +96,31 @@ def select_by_perturbation(
     instance_of(task, Task, "task", "give a Task, as load_task returns it", DartsError)
     tuning_epochs = whole_number(tuning_epochs, "tuning_epochs", 0, DartsError)
     threads = whole_number(threads, "threads", 1, DartsError)
-    cell = search.space.cell
+    folder = None if out is None else file_path(out, "out", DartsError)
+    selector = _Selector(search, task, tuning_epochs)
+    steps = selector.steps()
+    key = {
+        "task": task.digest, "search": fingerprint(search.alphas, search.supernet.state_dict()),
+        "space": search.space.name, "seed": search.seed, "settings": asdict(search.settings),
+        "tuning_epochs": tuning_epochs, "threads": threads,
+    }  # fmt: skip
+    saved = None if folder is None else read_state(folder, key, "selection")
     with (
         use_threads(threads),
-        progress_line("selecting operations", len(cell.edges) + 1, show=progress) as stage,
+        progress_line("selecting operations", len(steps), show=progress) as stage,
     ):
-        selector = _Selector(search, task, tuning_epochs)
-        rng = np.random.default_rng([search.seed, 5])
-        for edge in rng.permutation(len(cell.edges)):
-            selector.decide_operation(int(edge))
+        if saved is not None:
+            selector.load(*saved)
+            stage.advance(selector.done)
+        for step in steps[selector.done :]:
+            step()
+            selector.done += 1
+            if folder is not None:
+                write_state(folder, selector.state(), key, selector.rows, "selection")
             stage.advance()
-        for node in 1 + rng.permutation(cell.nodes - 1):
-            selector.keep_edges(int(node))
-        stage.advance()
-    return PerturbationSelection(selector.params(), pd.DataFrame(selector.rows))
+    epochs = selector.tuned - selector.searched
+    cost = selection_cost(task, search.space, epochs, len(selector.rows))
+    return PerturbationSelection(selector.params(), pd.DataFrame(selector.rows), cost)
 
 
 class _Selector:
@@ -103,6 +128,9 @@ class _Selector:
 
     Attributes:
         rows: of the table.
+        searched: epochs of the search.
+        tuned: epochs of the weights so far, those of the search among them.
+        done: how many of the steps are.
     """
 
     def __init__(self, search: DartsSearch, task: Task, tuning_epochs: int) -> None:
@@ -124,9 +152,36 @@ class _Selector:
         with torch.no_grad():
             self.supernet.alpha.copy_(search.supernet.alpha)
         self.tuning_epochs = tuning_epochs
-        self.tuned = search.alphas.shape[0] - 1  # epochs so far: the next ones have other orders
+        self.searched = search.alphas.shape[0] - 1
+        self.tuned = self.searched  # later epochs have other orders of rows
         self.rows: list[dict[str, Any]] = []
-        self.step = 0
+        self.done = 0
+
+    def steps(self) -> list[Callable[[], None]]:
+        """What decides the edges, then the nodes, in an order drawn by the search's seed."""
+        rng = np.random.default_rng([self.learner.seed, 5])
+        edges = rng.permutation(len(self.cell.edges))
+        nodes = 1 + rng.permutation(self.cell.nodes - 1)
+        return [
+            *(partial(self.decide_operation, int(edge)) for edge in edges),
+            *(partial(self.keep_edges, int(node)) for node in nodes),
+        ]
+
+    def state(self) -> dict[str, Tensor]:
+        """All that the next step depends on, as tensors by name."""
+        counters = torch.tensor([self.done, self.tuned])
+        return {
+            **self.learner.state([self.learner.alpha()]), "counters": counters,
+            "allowed": self.supernet.allowed, "decided": self.supernet.decided,
+        }  # fmt: skip
+
+    def load(self, tensors: Mapping[str, Tensor], rows: list[dict[str, Any]]) -> None:
+        """Continue from a state, and the rows of the table until then."""
+        self.learner.load(tensors)
+        self.done, self.tuned = tensors["counters"].tolist()
+        self.supernet.allowed.copy_(tensors["allowed"])
+        self.supernet.decided.copy_(tensors["decided"])
+        self.rows = rows
 
     def decide_operation(self, edge: int) -> None:
         """Choose the operation of an edge."""
@@ -164,7 +219,7 @@ class _Selector:
         self, places: Iterable[tuple[int, int]], kept: int = 1
     ) -> list[tuple[int, int]]:
         """(edge, operation) in the order of what their removal costs, the dearest first."""
-        self.step += 1
+        step = self.rows[-1]["step"] + 1 if self.rows else 1
         tried = []
         for place in places:
             self.supernet.allowed[place] = 0.0
@@ -174,7 +229,7 @@ class _Selector:
         tried.sort()
         self.rows += [
             {
-                "step": self.step,
+                "step": step,
                 "edge": edge_name(self.cell.edges[edge]),
                 "operation": self.names[k],
                 "validation_accuracy": accuracy,

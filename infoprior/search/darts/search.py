@@ -11,10 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from infoprior._ambient import default_settings
-from infoprior._arguments import check_seed, file_path, instance_of, whole_number
+from infoprior._arguments import (
+    check_seed,
+    file_path,
+    instance_of,
+    real_number,
+    whole_number,
+)
 from infoprior._progress import progress_line
 from infoprior._threads import use_threads
 from infoprior.search.darts.convergence import Convergence, alpha_steps, fit_convergence
+from infoprior.search.darts.cost import count_multiply_adds, eigenvalue_cost
 from infoprior.search.darts.derivation import derive, skip_collapse
 from infoprior.search.darts.eigenvalue import stopping_epoch
 from infoprior.search.darts.errors import DartsError
@@ -42,12 +49,16 @@ class DartsSearch:
         history: one row an epoch: epoch; train_loss, the mean over its batches; validation_loss and
             validation_accuracy of the supernet after it, losses in nats a row; alpha_step,
             ||alpha_t - alpha_{t-1}||; skip_share, skip_edges and share_entropy (`skip_collapse`);
-            eigenvalue (`dominant_eigenvalue`), where it was asked for.
+            eigenvalue (`dominant_eigenvalue`) and the hessian_products that it took, where it was
+            asked for.
         convergence: how fast alpha's steps shrank.
         epoch: whose alpha `params` was read from: the last one, unless the search was stopped.
         supernet: as it is after the last epoch, alpha included; it is not that of `epoch`.
         settings: that it was searched with.
         seed: likewise.
+        cost: of the search in full trainings of a cell of the space, counted in multiply-adds (the
+            formula stands in `infoprior.search.darts.cost`): the steps that were taken and, if they
+            were to stop it, the eigenvalues. Training the cell that was chosen comes on top.
     """
 
     params: dict[str, Any]
@@ -59,6 +70,7 @@ class DartsSearch:
     supernet: Supernet
     settings: DartsSettings
     seed: int
+    cost: float
 
 
 @default_settings()
@@ -67,7 +79,8 @@ def search_darts(
     space: SearchSpace,
     *,
     order: int = 1,
-    epochs: int = RUNGS[-1],
+    epochs: int | None = None,
+    budget: float | None = None,
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,
     settings: DartsSettings | None = None,
@@ -80,14 +93,15 @@ def search_darts(
     """Search the cells of a space by gradient descent on validation rows.
 
     The weights learn from the training rows, alpha from the validation rows, one step each in turn;
-    test rows are not read. An epoch costs about two epochs of training the supernet in first order
-    and four in second order, and a supernet costs as much as all the operations that it holds.
+    test rows are not read. `DartsSearch.cost` says what that costs, and `search_cost` before.
 
     Args:
         task: what to learn.
         space: a `CellSpace`, whose cells to search, such as `get_space("darts-mlp")`.
         order: 1 takes the weights as given for alpha's gradient, 2 looks one step of theirs ahead.
-        epochs: passes over the training rows.
+        epochs: passes over the training rows; None: 27, or what the budget says.
+        budget: in full trainings of a cell of the space (`DartsSearch.cost`): as many epochs as fit
+            in it. Not together with `epochs`, nor with early stopping.
         seed: draws the weights, the initial alpha and the order of rows.
         out: a folder for a checkpoint after every epoch, from which the same call resumes, whatever
             has ended it; None: there is none.
@@ -118,7 +132,6 @@ def search_darts(
     order = whole_number(order, "order", 1, DartsError)
     if order > 2:
         raise DartsError(f"order = {order}; choose 1 or 2.")
-    epochs = whole_number(epochs, "epochs", 1, DartsError)
     seed = check_seed(seed, DartsError)
     threads = whole_number(threads, "threads", 1, DartsError)
     settings = DartsSettings() if settings is None else settings
@@ -128,6 +141,8 @@ def search_darts(
     if report is not None and not callable(report):
         raise DartsError(f"report is {report!r}; give a function of an epoch and its row.")
     folder = None if out is None else file_path(out, "out", DartsError)
+    counts = count_multiply_adds(task, space)
+    epochs = _epochs(epochs, budget, counts.epoch(order), early_stopping)
     cell = space.cell
     key = {
         "task": task.digest, "space": space.name, "order": order, "epochs": epochs, "seed": seed,
@@ -158,10 +173,42 @@ def search_darts(
     import pandas as pd
 
     stacked = np.stack(alphas)
+    cost = len(history) * counts.epoch(order)
+    if early_stopping:
+        products = sum(row["hessian_products"] for row in history)
+        cost += eigenvalue_cost(task, space, len(history), products)
     return DartsSearch(
         derive(space, stacked[taken], settings.edges_kept), space, stacked, pd.DataFrame(history),
-        fit_convergence(stacked), taken, learner.supernet.eval(), settings, seed,
+        fit_convergence(stacked), taken, learner.supernet.eval(), settings, seed, cost,
     )  # fmt: skip
+
+
+def _epochs(epochs: int | None, budget: float | None, cost: float, early_stopping: bool) -> int:
+    """How many epochs to search.
+
+    Args:
+        epochs: as given.
+        budget: as given.
+        cost: of an epoch, in full trainings.
+        early_stopping: as given.
+    """
+    if budget is None:
+        return whole_number(RUNGS[-1] if epochs is None else epochs, "epochs", 1, DartsError)
+    if epochs is not None:
+        raise DartsError("epochs and budget are both given; give one of them.")
+    if early_stopping:
+        raise DartsError(
+            "budget does not go with early_stopping, whose eigenvalues cost what only the search "
+            "shows; give epochs, and read the cost of what it returns."
+        )
+    budget = real_number(budget, "budget", 0.0, above=True, error=DartsError)
+    fit = math.floor(budget / cost + 1e-9)
+    if fit < 1:
+        raise DartsError(
+            f"budget = {budget} full trainings; one epoch of this search costs {cost:.3g}: give at "
+            "least that."
+        )
+    return fit
 
 
 def _epoch(
@@ -184,7 +231,10 @@ def _epoch(
         "alpha_step": float(alpha_steps(np.stack(alphas[-2:]))[0]),
         **skip_collapse(learner.supernet.cell, alphas[-1]),
     }
-    return {**row, "eigenvalue": learner.eigenvalue()} if eigenvalues else row
+    if not eigenvalues:
+        return row
+    value = learner.eigenvalue()
+    return {**row, "eigenvalue": value, "hessian_products": learner.hessian_products}
 
 
 def _taken(history: list[dict[str, Any]], early_stopping: bool) -> int:
