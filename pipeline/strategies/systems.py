@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from infoprior.spaces import SearchSpace, get_space
 from infoprior.tasks import Task
+from infoprior.training import RUNGS
 from pipeline.strategies.searches import Rows, no_network
 
 DARTS_SPACE = "darts-mlp"
@@ -38,15 +40,15 @@ def evolution(
     by_information = evolve(point, task, **settings)
     at_random = evolve(point, task, strategy="random", schedule=by_information.events, **settings)
     return {
-        "evolution": _in_hand(by_information, budgets, epochs),
-        "evolution, random surgery": _in_hand(at_random, budgets, epochs),
+        "evolution": _in_hand(by_information, budgets),
+        "evolution, random surgery": _in_hand(at_random, budgets),
     }
 
 
-def _in_hand(run: Any, budgets: Sequence[float], epochs: int) -> Rows:
-    steps = run.structure.groupby("epoch", sort=True)["step"].first().index
-    ends = run.curve[run.curve["epoch"].isin(steps)]
-    spent = ends["epoch"].to_numpy() / epochs
+def _in_hand(run: Any, budgets: Sequence[float]) -> Rows:
+    cost = run.structure.groupby("epoch", sort=True)["cost"].first()
+    ends = run.curve[run.curve["epoch"].isin(cost.index)]
+    spent = cost.to_numpy()
     widths = run.structure.sort_values("layer_index").groupby("epoch")["width"].apply(list)
     rows = []
     for budget in budgets:
@@ -70,7 +72,7 @@ def darts(task: Task, order: int, seed: int, budgets: Sequence[float], epochs: i
 
     Half of a budget, at least one full training, trains the cell under so many of the settings of
     `infoprior.search.darts`, of which the best validation accuracy is kept; the rest searches. With
-    a budget of one nothing is left to search with: the cell is that of the initial alpha.
+    a budget that leaves nothing to search with the cell is that of an alpha drawn at random.
     """
     return [_darts(task, order, seed, budget, epochs) for budget in budgets]
 
@@ -100,11 +102,17 @@ def _darts(task: Task, order: int, seed: int, budget: float, epochs: int) -> dic
 def _derived(
     task: Task, space: Any, order: int, seed: int, budget: float, epochs: int
 ) -> tuple[dict[str, Any], float]:
-    """The cell of a search, and what it cost in full trainings."""
-    from infoprior.search.darts import search_darts
+    """The cell of a search, and what it cost in full trainings of so many epochs."""
+    from infoprior.search.darts import derive, search_cost, search_darts
 
+    unit = epochs / RUNGS[-1]  # the searches count in full trainings of 27 epochs
+    if budget * unit < search_cost(task, space, order=order, epochs=1):
+        alpha = np.random.default_rng([seed, 4]).normal(
+            size=(len(space.cell.edges), len(space.cell.operations))
+        )
+        return derive(space, alpha), 0.0
     search = search_darts(
-        task, space, order=order, budget=budget, unit=epochs, seed=seed, eigenvalues=False,
+        task, space, order=order, budget=budget * unit, seed=seed, eigenvalues=False,
         progress=False,
     )  # fmt: skip
-    return search.params, search.cost
+    return search.params, search.cost / unit

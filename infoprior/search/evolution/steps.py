@@ -328,7 +328,7 @@ class Search:
         for i, each in enumerate(shapes):
             row: dict[str, Any] = {
                 "step": run.state["step"], "epoch": run.state["epoch"], "layer": each.layer,
-                "layer_index": i, "width": each.width,
+                "layer_index": i, "width": each.width, "cost": run.state["cost"],
             }  # fmt: skip
             if isinstance(each, LayerState):
                 rate = structure_rate(

@@ -42,8 +42,9 @@ class Evolution:
         curve: one row an epoch, with the columns of `infoprior.training.CURVE_COLUMNS`.
         structure: one row for each step and hidden layer: step, epoch, layer, layer_index, width,
             information, importance (nats), share (importance over H(O)), rank (share of its units
-            that are used), rate (dS/dt, see `structure_rate`), flags. What was measured is missing
-            and the flag "not_assessed" at steps without an assessment.
+            that are used), rate (dS/dt, see `structure_rate`), flags, cost (spent until
+            then, full trainings). What was measured is missing and the flag "not_assessed" at
+            steps without an assessment.
         events: one row an event: step, epoch, event ("prune", "widen", "deepen", "mutate", then
             "kept" or "undone"; "refused" where the KL bound doesn't allow it; "rest"), layer,
             width_before, width_after, attribute (what a mutation changes: "activation",
@@ -194,10 +195,11 @@ def _result(run: Run, epochs: int) -> Evolution:
         "step", "epoch", "event", "layer", "width_before", "width_after", "attribute",
         "value_before", "value_after", "tau", "divergence", "validation_loss",
     ]  # fmt: skip
+    structure = pd.DataFrame(state["structure"]).astype(dict.fromkeys(MEASURED, "float64"))
     return Evolution(
         run.best.network.eval(),
         pd.DataFrame(state["curve"]),
-        pd.DataFrame(state["structure"]).astype(dict.fromkeys(MEASURED, "float64")),
+        structure.assign(cost=structure["cost"] / epochs),
         pd.DataFrame(state["events"], columns=events),
         convergence(state["structures"]),
         state["epoch"],
