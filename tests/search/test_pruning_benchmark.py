@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
+from benchmarks._common import PEERS
 from benchmarks.search import pruning_peer as benchmark
 
 
@@ -44,6 +45,20 @@ def test_every_arm_removes_the_share_that_it_says(network: Any) -> None:
     again = {(arm, share): one for arm, share, one, _ in benchmark.pruned(network, x, seed=0)}
     for arm, share, one, _ in arms:
         assert torch.equal(one(x), again[arm, share](x))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not PEERS.exists(), reason="torch-pruning is there after make bench-peers")
+def test_torch_pruning_removes_the_share_too_and_keeps_weights_as_they_are(network: Any) -> None:
+    x = torch.randn(200, 5, generator=torch.Generator().manual_seed(1))
+    answers = benchmark.peers({"0": network}, x, network(x).argmax(1))["0"]
+    assert len(answers) == 9
+    for arm, share, one, seconds in answers:
+        assert arm in benchmark.ARMS
+        assert [layer.out_features for layer in one[::2]] == [round(64 * (1 - share))] * 3 + [3]
+        assert seconds > 0.0
+        kept = {tuple(row) for row in network[0].weight.tolist()}
+        assert all(tuple(row) in kept for row in one[0].weight.tolist())
 
 
 def test_differences_are_of_the_same_tasks() -> None:
