@@ -80,7 +80,7 @@ bench-peers: $(PEERS)/.installed $(PEERS)/neps/.installed   ## environments of t
 
 $(PEERS)/.installed:
 	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
-	# PyTorch first, from the CPU index: torch-mist alone would bring the CUDA libraries.
+	# PyTorch first, from the CPU index: the peers alone would bring the CUDA libraries.
 	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --retries 0 \
 	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) '$(TORCH)'
 	$(PEERS)/bin/pip install --quiet --disable-pip-version-check 'torch-mist==0.2.17' pandas \

@@ -24,7 +24,7 @@ from infoprior.information.known import known_pairs
 from infoprior.metadataset import MetaDataset
 from infoprior.predictors import make_predictor
 from infoprior.profiles import PROBES, Recipe, data_processing, profile_network, profile_task
-from infoprior.search.darts import retrain, search_darts
+from infoprior.search.darts import retrain, search_cost, search_darts
 from infoprior.search.entropy_gradient import EntropyLinear, train_locally
 from infoprior.search.evolution import assess, evolve, prune, widen
 from infoprior.tasks import load_task, metafeatures, synthetic_task
@@ -250,6 +250,7 @@ CALLS: dict[str, Callable[[Inputs], Any]] = {
     "prior": Inputs.looked_at,
     "sampler": Inputs.searched,
     "search_darts": lambda i: search_darts(i.task, CELLS, order=2, epochs=1).alphas.tolist(),
+    "search_cost": lambda i: search_cost(i.task, CELLS, order=2),
     "retrain": lambda i: retrain(
         i.task, CELLS.design(1)[0], space=CELLS, epochs=1
     ).table.to_csv(),

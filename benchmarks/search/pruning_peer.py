@@ -19,9 +19,10 @@ three hidden layers of 64 ReLU units, trained for 27 epochs (AdamW, learning rat
 so that the second and the third tell what the choice is worth, the fourth and the fifth what the
 refit is. Measured on test rows, before any further training and after three epochs of it (learning
 rate 0.001): accuracy and log loss; and the change of the logits, root mean square relative to their
-spread. Seconds are CPU seconds of the pruning, one thread. Nothing was tuned on these tasks.
-Intervals are 95 %, of a t distribution over tasks (means over seeds), of the paired difference from
-`prune`. Rows go to benchmarks/results/search/pruning.csv as they are measured; a run resumes.
+spread. Seconds are CPU seconds of the pruning, one thread, their median over tasks. Nothing was
+tuned on these tasks. Intervals are 95 %, of a t distribution over tasks (means over seeds), of the
+paired difference from `prune`. Rows go to benchmarks/results/search/pruning.csv as they are
+measured; a run resumes.
 """
 
 from __future__ import annotations
@@ -247,7 +248,7 @@ def table(frame: pd.DataFrame, share: float) -> list[dict[str, Any]]:
                 gap = difference(own[tuned + column], its[tuned + column], scale)
                 row[f"{words}{name}"] = mean if arm == OURS else f"{mean} ({gap})"
         row["change of logits"] = f"{its['change'].mean():.2f}"
-        row["ms"] = f"{1e3 * its['seconds'].mean():.1f}"
+        row["ms"] = f"{1e3 * its['seconds'].median():.1f}"
         rows.append(row)
     return rows
 

@@ -81,7 +81,7 @@ def select_by_perturbation(
         task: that was searched on; test rows are not read.
         tuning_epochs: after each decision; the learning rate falls by a cosine anew each time.
         out: a folder for a checkpoint after every decision, from which the same call resumes,
-            whatever has ended it, such as the search's own; None: there is none.
+            whatever has ended it; it may be the search's own. None: there is none.
         threads: of PyTorch and of matrix products during the call.
         progress: show on the terminal how far it is, if it takes more than two seconds.
 
@@ -99,8 +99,10 @@ def select_by_perturbation(
     folder = None if out is None else file_path(out, "out", DartsError)
     selector = _Selector(search, task, tuning_epochs)
     steps = selector.steps()
+    supernet = search.supernet
     key = {
-        "task": task.digest, "search": fingerprint(search.alphas, search.supernet.state_dict()),
+        "task": task.digest,
+        "search": fingerprint(search.alphas, supernet.alpha.detach(), supernet.state_dict()),
         "space": search.space.name, "seed": search.seed, "settings": asdict(search.settings),
         "tuning_epochs": tuning_epochs, "threads": threads,
     }  # fmt: skip
