@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from infoprior.spaces import SearchSpace, get_space
 from infoprior.tasks import Task
@@ -14,6 +15,8 @@ from infoprior.training import RUNGS
 from pipeline.strategies.searches import Rows, no_network
 
 DARTS_SPACE = "darts-mlp"
+DESIGN = 32
+"""Points over which the multiply-adds of a space's networks are averaged."""
 DARTS_SHARE = 0.5
 """Of a budget, that trains the derived cell under several settings; the rest searches."""
 
@@ -35,7 +38,7 @@ def evolution(
 
     settings: dict[str, Any] = {
         "space": space, "budget": float(max(budgets)), "epochs": epochs, "seed": seed,
-        "progress": False,
+        "unit": _mean_multiply_adds(task, space), "progress": False,
     }  # fmt: skip
     by_information = evolve(point, task, **settings)
     at_random = evolve(point, task, strategy="random", schedule=by_information.events, **settings)
@@ -43,6 +46,15 @@ def evolution(
         "evolution": _in_hand(by_information, budgets),
         "evolution, random surgery": _in_hand(at_random, budgets),
     }
+
+
+def _mean_multiply_adds(task: Task, space: SearchSpace) -> float:
+    """Of the space's networks on a task: an evolution pays for what it makes larger than that."""
+    from infoprior.search.evolution import network_multiply_adds
+
+    x = torch.from_numpy(task.X[:2])
+    networks = (space.build(point, task.shape, task.n_classes) for point in space.design(DESIGN))
+    return float(np.mean([network_multiply_adds(network, x) for network in networks]))
 
 
 def _in_hand(run: Any, budgets: Sequence[float]) -> Rows:

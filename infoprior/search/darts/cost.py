@@ -29,14 +29,13 @@ alike. Evaluations that only report, here as in a training, are not charged.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from infoprior._ambient import default_settings
 from infoprior._arguments import instance_of, whole_number, whole_within
+from infoprior.search._counting import ROWS, multiply_adds
 from infoprior.search.darts.eigenvalue import Hessian
 from infoprior.search.darts.errors import DartsError
 from infoprior.search.darts.learner import Learner
@@ -45,9 +44,6 @@ from infoprior.search.darts.supernet import Supernet
 from infoprior.spaces._cells import CellSpace, edge_name
 from infoprior.tasks import Task
 from infoprior.training import RUNGS
-
-ROWS = 2
-"""Rows that are counted on: counts grow in proportion, and one row has no batch statistics."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +122,7 @@ def eigenvalue_cost(task: Task, space: CellSpace, epochs: int, products: int) ->
     learner = _learner(task, space)
     x, y = learner.train
     hessian = Hessian(lambda: learner.loss((x[:ROWS], y[:ROWS])), learner.supernet.alpha)
-    product, _ = _count(lambda: hessian.times(torch.ones_like(learner.supernet.alpha)))
+    product, _ = multiply_adds(lambda: hessian.times(torch.ones_like(learner.supernet.alpha)))
     counts = count_multiply_adds(task, space)
     counted = learner.hessian_rows * (epochs * counts.alpha_gradient + products * product)
     return counted / (len(task.train) * counts.full_training)
@@ -156,7 +152,7 @@ def count_multiply_adds(task: Task, space: CellSpace) -> MultiplyAdds:
     learner, cell = _learner(task, space), space.cell
     supernet: Supernet = learner.supernet
     with torch.no_grad():
-        whole, modules = _count(lambda: supernet(learner.train[0][:ROWS]))
+        whole, modules = multiply_adds(lambda: supernet(learner.train[0][:ROWS]))
     stem, output = modules.get("stem", 0.0), modules.get("output", 0.0)
     first = [f"edges.1_{edge_name(edge)}" for edge in cell.edges if edge[0] == 0]
     return MultiplyAdds(
@@ -169,18 +165,3 @@ def count_multiply_adds(task: Task, space: CellSpace) -> MultiplyAdds:
 
 def _learner(task: Task, space: CellSpace) -> Learner:
     return Learner(task, space.cell, order=1, epochs=1, seed=0, settings=DartsSettings())
-
-
-def _count(call: Callable[[], Any]) -> tuple[float, dict[str, float]]:
-    """Multiply-adds of a call on `ROWS` rows for each row: in all, and by path of the module."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    # Operations may draw: what is counted leaves later draws as they are.
-    with torch.random.fork_rng(devices=[]), FlopCounterMode(display=False) as counter:
-        call()
-    each = 2.0 * ROWS  # a multiply-add is two operations
-    modules = {
-        name.partition(".")[2]: sum(operations.values()) / each
-        for name, operations in counter.get_flop_counts().items()
-    }
-    return counter.get_total_flops() / each, modules

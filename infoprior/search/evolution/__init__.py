@@ -21,7 +21,7 @@ from infoprior._lazy import lazy
 
 if TYPE_CHECKING:
     from infoprior.search.evolution.chain import read_chain, widths
-    from infoprior.search.evolution.costs import assessment_epochs
+    from infoprior.search.evolution.costs import assessment_epochs, network_multiply_adds
     from infoprior.search.evolution.deepening import deepen
     from infoprior.search.evolution.discrete import DiscreteParameter, ElasticConv2d, WidthMask
     from infoprior.search.evolution.dynamics import (
@@ -87,6 +87,7 @@ __all__ = [
     "federated_importance",
     "make_adamw",
     "multi_task_importance",
+    "network_multiply_adds",
     "output_change",
     "output_divergence",
     "overlap",

@@ -1,4 +1,4 @@
-"""What an assessment costs, in epochs of training, by a rule and not by a clock.
+"""What an assessment and an epoch cost, in epochs of training, by a rule and not by a clock.
 
 A row pass is one row's forward and backward pass in an epoch of training. An assessment is charged
 a fixed number of them and some for every row that it is made on: what was measured on multilayer
@@ -9,7 +9,13 @@ less; of a convolutional network an epoch costs more itself, so that the charge 
 
 from __future__ import annotations
 
+import torch
+from torch import Tensor, nn
+
+from infoprior._ambient import default_settings
 from infoprior.profiles import Recipe
+from infoprior.search._counting import ROWS, multiply_adds
+from infoprior.search.evolution.reading import forward
 
 RECIPE = Recipe("evolution", 1, ty_method="lda")
 """How `evolve` assesses layers unless it is told otherwise: linear discriminants, at a sixth of the
@@ -37,3 +43,27 @@ def assessment_epochs(recipe: Recipe, n: int, n_train: int) -> float:
     lda = recipe.ty_method == "lda"
     fixed, per_row = (LDA_FIXED, LDA_PER_ROW) if lda else (FIXED, PER_ROW)
     return (fixed + per_row * min(n, recipe.max_rows)) / n_train
+
+
+@default_settings()
+def network_multiply_adds(network: nn.Module, x: Tensor) -> float:
+    """Multiply-adds of a row, forward: matrix products and convolutions.
+
+    Args:
+        network: left in the mode it is in.
+        x: rows, shape (n, ...), of which two are used.
+    """
+    with torch.no_grad():
+        return multiply_adds(lambda: forward(network, x[:ROWS]))[0]
+
+
+def epoch_cost(network: nn.Module, x: Tensor, unit: float | None) -> float:
+    """Epochs that an epoch of a network counts as: as many as it has multiply-adds, at least one.
+
+    Args:
+        network: that is trained.
+        x: rows, shape (n, ...).
+        unit: multiply-adds of a row, forward, of a network whose epoch counts as one; None: an
+            epoch of any network does.
+    """
+    return 1.0 if unit is None else max(1.0, network_multiply_adds(network, x) / unit)

@@ -18,6 +18,8 @@ MARKS = {"prune": "v", "widen": "^", "deepen": "P", "mutate": "*", "undone": "x"
 def structure_figure(evolution: Evolution, title: str = "") -> Figure:
     """Widths of the layers against epochs, what they say of the classes as colour, events marked.
 
+    Steps at which nothing was assessed have no point.
+
     Args:
         evolution: what `evolve` gives.
         title: above the panel.
@@ -31,6 +33,7 @@ def structure_figure(evolution: Evolution, title: str = "") -> Figure:
     figure = new_figure(7.0, 4.2)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     scatter = None
+    most = max(float(rows["information"].fillna(0.0).max()), 1e-9)
     for index in sorted(rows["layer_index"].unique().tolist()):
         layer = rows[rows["layer_index"] == index]
         colour = COLOURS[1 + index % (len(COLOURS) - 1)]
@@ -40,7 +43,7 @@ def structure_figure(evolution: Evolution, title: str = "") -> Figure:
         )  # fmt: skip
         scatter = upper.scatter(
             layer["epoch"], layer["width"], c=layer["information"], cmap="viridis", s=28, zorder=2,
-            vmin=0.0, vmax=max(float(rows["information"].max()), 1e-9), edgecolors=colour,
+            vmin=0.0, vmax=most, edgecolors=colour,
         )  # fmt: skip
     top = 1.06
     for event, mark in MARKS.items():

@@ -17,7 +17,7 @@ from infoprior._progress import Stage
 from infoprior.files import remove_leftovers, write_atomically
 from infoprior.profiles import Recipe
 from infoprior.search.evolution.chain import widths
-from infoprior.search.evolution.costs import assessment_epochs
+from infoprior.search.evolution.costs import assessment_epochs, epoch_cost
 from infoprior.search.evolution.decision import Action, decide, decide_at_random, random_units
 from infoprior.search.evolution.dynamics import output_divergence, structure, structure_rate
 from infoprior.search.evolution.errors import EvolutionError
@@ -71,6 +71,7 @@ class Search:
         training: TrainingSettings,
         seed: int,
         total: float,
+        unit: float | None,
         strategy: str,
         kinds: dict[int, tuple[str, str]] | None,
         recipe: Recipe,
@@ -80,7 +81,7 @@ class Search:
     ) -> None:
         self.settings, self.training, self.seed, self.total = settings, training, seed, total
         self.strategy, self.kinds, self.recipe, self.memory = strategy, kinds, recipe, memory
-        self.out, self.first = out, first
+        self.out, self.first, self.unit = out, first, unit
         self.data = TaskTensors(task)
         train, validation, _ = self.data.sizes
         self.x = self.data.x[: train + validation]
@@ -92,7 +93,8 @@ class Search:
             memory_key = [fingerprint(memory.network), float(memory.x.double().sum()), memory.gamma]
         self.key = {
             "first": fingerprint(first), "task": task.digest, "settings": asdict(settings),
-            "training": list(training), "seed": seed, "total": total, "strategy": strategy,
+            "training": list(training), "seed": seed, "total": total, "unit": unit,
+            "strategy": strategy,
             "kinds": None if kinds is None else sorted(kinds.items()),
             "recipe": recipe.id, "memory": memory_key,
         }  # fmt: skip
@@ -115,7 +117,11 @@ class Search:
 
     def _left(self, run: Run, reserved: float = 0.0) -> int:
         """Whole epochs that the budget still pays for once `reserved` is spent."""
-        return math.floor(self.total - run.state["cost"] - reserved + ROUNDING)
+        left = self.total - run.state["cost"] - reserved
+        return math.floor(left / self._epoch_cost(run) + ROUNDING)
+
+    def _epoch_cost(self, run: Run) -> float:
+        return epoch_cost(run.now.network, self.x, self.unit)
 
     def _begin(self) -> Run:
         key = json.loads(json.dumps(self.key))
@@ -140,12 +146,12 @@ class Search:
         """Train for an interval, judge the last change, and make the next one."""
         state = run.state
         state["step"] += 1
+        state["cost"] += n * self._epoch_cost(run)
         rows = train_epochs(
             run.now, self.data, self.training,
             seed=self.seed, first=state["epoch"] + 1, n=n, memory=self.memory,
         )  # fmt: skip
         state["epoch"] += n
-        state["cost"] += n
         state["curve"] += rows
         loss = float(rows[-1]["validation_loss"])
         self._judge(run, loss)

@@ -71,6 +71,7 @@ def evolve(
     *,
     budget: float = 1.0,
     epochs: int = RUNGS[-1],
+    unit: float | None = None,
     space: SearchSpace | None = None,
     learning_rate: float = 1e-3,
     weight_decay: float = 1e-2,
@@ -101,6 +102,9 @@ def evolve(
             it costs, by a rule that knows no clock (`costs.assessment_epochs`: 1.1 epochs on 1,500
             training rows, 4 on 100) or as `settings.assessment_cost` says.
         epochs: of a full training.
+        unit: multiply-adds of a row, forward (`network_multiply_adds`), of a network whose epoch
+            counts as one: of a larger one it counts in proportion. None: every epoch counts as one,
+            however large the network has become.
         space: that the point is of.
         learning_rate, weight_decay, batch_size: of a network that is no point.
         seed: draws the order of rows, dropout, estimates and choices.
@@ -134,6 +138,8 @@ def evolve(
     total = real_number(budget, "budget", 0.0, above=True, error=EvolutionError) * epochs
     if total < 1.0 - ROUNDING:
         raise EvolutionError(f"budget = {budget} of {epochs} epochs is less than one epoch.")
+    if unit is not None:
+        unit = real_number(unit, "unit", 0.0, above=True, error=EvolutionError)
     if strategy not in STRATEGIES:
         raise EvolutionError(f"strategy is {strategy!r}; give one of {list(STRATEGIES)}.")
     kinds = _kinds(schedule)
@@ -152,7 +158,7 @@ def evolve(
     read_chain(first)
     _check_outputs(first, task)
     search = Search(
-        task, settings, training, seed, total, strategy, kinds, recipe or RECIPE, memory,
+        task, settings, training, seed, total, unit, strategy, kinds, recipe or RECIPE, memory,
         None if out is None else file_path(out, "out", EvolutionError), first,
     )  # fmt: skip
     with use_threads(threads), progress_line("evolving", int(total), show=progress) as stage:
