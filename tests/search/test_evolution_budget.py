@@ -140,10 +140,10 @@ def test_without_the_means_for_an_assessment_there_is_training_only() -> None:
     assert plain.events.empty
     assert plain.structure["information"].isna().all()
     assert set(plain.structure["flags"]) == {"not_assessed"}
-    # The last assessment leaves an epoch at least to learn in.
-    settings = EvolutionSettings(assessment_cost=8.0)
-    assert quick(MLP(4, 2, (48,)), epochs=12, settings=settings).epochs == 4
-    settings = EvolutionSettings(assessment_cost=8.5)
+    # The last assessment leaves an interval at least to learn in.
+    settings = EvolutionSettings(assessment_cost=6.0)
+    assert quick(MLP(4, 2, (48,)), epochs=12, settings=settings).epochs == 6
+    settings = EvolutionSettings(assessment_cost=6.5)
     assert quick(MLP(4, 2, (48,)), epochs=12, settings=settings).epochs == 12
 
 
@@ -187,7 +187,7 @@ def test_maps_are_averaged_before_discriminants_read_them() -> None:
     )  # fmt: skip
     settings = EvolutionSettings(assessment_cost=0.0)
     evolution = evolve(
-        network, make_task(x, y), epochs=4, settings=settings, batch_size=100, progress=False
+        network, make_task(x, y), epochs=6, settings=settings, batch_size=100, progress=False
     )
     first = evolution.structure[evolution.structure["step"] == 1]
     assert first["information"].notna().all()
