@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from torch import nn
 
 import infoprior.search.evolution.steps as steps
@@ -20,6 +21,7 @@ from infoprior.search.evolution import (
     evolve,
 )
 from infoprior.search.evolution.costs import RECIPE
+from infoprior.search.evolution.importance import _averaged
 from infoprior.search.evolution.individual import load_state
 from infoprior.spaces._cnn import CNN
 from infoprior.spaces._mlp import MLP
@@ -44,6 +46,16 @@ def images(n: int = 100) -> Task:
 def mutated(seed: int = 0, **options: Any) -> Evolution:
     network = CNN((1, 8, 8), 2, (6, 6), 3, "relu", "batch", seed=seed)
     return quick(network, images(), epochs=18, settings=MUTATES, seed=seed, **options)
+
+
+def test_flattened_maps_are_averaged_too() -> None:
+    rows = torch.arange(2 * 3 * 6 * 6, dtype=torch.float32).reshape(2, 3, 6, 6)
+    expected = nn.functional.adaptive_avg_pool2d(rows, 4)
+    assert torch.equal(_averaged(rows, 3, 4), expected)
+    assert torch.equal(_averaged(rows.flatten(1), 3, 4), expected)
+    assert _averaged(rows[..., :5].flatten(1), 3, 4).shape == (2, 3, 16, 1)  # bands of rows
+    vector = rows.flatten(1)
+    assert _averaged(vector, 108, 4) is vector
 
 
 @pytest.fixture
