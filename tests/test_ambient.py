@@ -26,7 +26,7 @@ from infoprior.predictors import make_predictor
 from infoprior.profiles import PROBES, Recipe, data_processing, profile_network, profile_task
 from infoprior.search.darts import retrain, search_cost, search_darts
 from infoprior.search.entropy_gradient import EntropyLinear, train_locally
-from infoprior.search.evolution import assess, evolve, prune, widen
+from infoprior.search.evolution import EvolutionSettings, assess, evolve, prune, widen
 from infoprior.tasks import load_task, metafeatures, synthetic_task
 from infoprior.training import objective, train, train_many
 from tests.factories import make_metadataset
@@ -192,7 +192,8 @@ class Inputs:
 
     def evolved(self) -> Any:
         recipe = Recipe("lda", 1, ty_method="lda")
-        evolution = evolve(POINT, self.task, space=SPACE, epochs=4, recipe=recipe)
+        free = EvolutionSettings(assessment_cost=0.0)
+        evolution = evolve(POINT, self.task, space=SPACE, epochs=7, recipe=recipe, settings=free)
         return evolution.curve.to_csv(), evolution.structure.to_csv(), evolution.events.to_csv()
 
     def operated(self) -> Any:

@@ -22,6 +22,7 @@ from infoprior.search.evolution import (
     network_multiply_adds,
 )
 from infoprior.search.evolution.costs import RECIPE
+from infoprior.search.evolution.importance import _averaged
 from infoprior.search.evolution.individual import load_state
 from infoprior.spaces._cnn import CNN
 from infoprior.spaces._mlp import MLP
@@ -46,6 +47,16 @@ def images(n: int = 100) -> Task:
 def mutated(seed: int = 0, **options: Any) -> Evolution:
     network = CNN((1, 8, 8), 2, (6, 6), 3, "relu", "batch", seed=seed)
     return quick(network, images(), epochs=18, settings=MUTATES, seed=seed, **options)
+
+
+def test_flattened_maps_are_averaged_too() -> None:
+    rows = torch.arange(2 * 3 * 6 * 6, dtype=torch.float32).reshape(2, 3, 6, 6)
+    expected = nn.functional.adaptive_avg_pool2d(rows, 4)
+    assert torch.equal(_averaged(rows, 3, 4), expected)
+    assert torch.equal(_averaged(rows.flatten(1), 3, 4), expected)
+    assert _averaged(rows[..., :5].flatten(1), 3, 4).shape == (2, 3, 16, 1)  # bands of rows
+    vector = rows.flatten(1)
+    assert _averaged(vector, 108, 4) is vector
 
 
 @pytest.fixture
@@ -142,10 +153,10 @@ def test_without_the_means_for_an_assessment_there_is_training_only() -> None:
     assert plain.events.empty
     assert plain.structure["information"].isna().all()
     assert set(plain.structure["flags"]) == {"not_assessed"}
-    # The last assessment leaves an epoch at least to learn in.
-    settings = EvolutionSettings(assessment_cost=8.0)
-    assert quick(MLP(4, 2, (48,)), epochs=12, settings=settings).epochs == 4
-    settings = EvolutionSettings(assessment_cost=8.5)
+    # The last assessment leaves an interval at least to learn in.
+    settings = EvolutionSettings(assessment_cost=6.0)
+    assert quick(MLP(4, 2, (48,)), epochs=12, settings=settings).epochs == 6
+    settings = EvolutionSettings(assessment_cost=6.5)
     assert quick(MLP(4, 2, (48,)), epochs=12, settings=settings).epochs == 12
 
 
@@ -189,7 +200,7 @@ def test_maps_are_averaged_before_discriminants_read_them() -> None:
     )  # fmt: skip
     settings = EvolutionSettings(assessment_cost=0.0)
     evolution = evolve(
-        network, make_task(x, y), epochs=4, settings=settings, batch_size=100, progress=False
+        network, make_task(x, y), epochs=6, settings=settings, batch_size=100, progress=False
     )
     first = evolution.structure[evolution.structure["step"] == 1]
     assert first["information"].notna().all()

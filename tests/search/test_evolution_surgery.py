@@ -273,6 +273,24 @@ def test_pruning_changes_less_than_random_units_and_than_no_refit() -> None:
     assert np.median(ratios) < 0.8
 
 
+def test_channels_that_many_inputs_are_read_from_are_pruned() -> None:
+    """Sixteen maps of 18 x 18 pixels, flattened: more inputs than covariances are made of."""
+    torch.manual_seed(0)
+    linear = nn.Linear(16 * 324, 3)
+    network = nn.Sequential(nn.Conv2d(1, 16, 3), nn.Tanh(), nn.Flatten(), linear)
+    x = torch.randn(60, 1, 20, 20)
+    with torch.no_grad():
+        linear.weight.view(3, 16, 324)[:, [2, 9]] = 0.0
+    small = prune(network, "0", 14, x)
+    assert small.change < 1e-5
+    kept = [i for i in range(16) if i not in (2, 9)]
+    assert torch.equal(small.network[0].weight, network[0].weight[kept])
+    # What goes is made up for on these rows, by the least change of the other weights.
+    refitted = prune(network, "0", 8, x)
+    assert refitted.change < 1e-2
+    assert refitted.network[3].weight.shape == (3, 8 * 324)
+
+
 def test_the_predicted_gain_of_expansion_is_the_measured_one() -> None:
     """One small step of gradient descent, with and without the wider layer."""
     rate = 1e-3

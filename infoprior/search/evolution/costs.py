@@ -1,10 +1,10 @@
 """What an assessment and an epoch cost, in epochs of training, by a rule and not by a clock.
 
 A row pass is one row's forward and backward pass in an epoch of training. An assessment is charged
-a fixed number of them and some for every row that it is made on: what was measured on multilayer
-perceptrons of three layers of 64 units and 100 to 6,000 rows, one thread, to within a quarter
-(`benchmarks/search/evolution_speed.py`). Wider layers cost more (twice at 128 units), narrower ones
-less; of a convolutional network an epoch costs more itself, so that the charge is too high there.
+a fixed number of them and some for every row that it is made on, as was measured on multilayer
+perceptrons of three layers of 64 units and 100 to 6,000 rows, one thread: between 0.6 and 1.6 times
+the charge (`benchmarks/search/evolution_speed.py`). Layers of 16 units take half of it, ones of 128
+units and maps of 32 channels up to twice; `EvolutionSettings.assessment_cost` overrules it.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from infoprior._ambient import default_settings
 from infoprior._arguments import check_seed, instance_of, real_number, whole_number
 from infoprior.information import Estimate, choose_rows, entropy, estimate, without_rounding_noise
 from infoprior.profiles import Recipe, recipe_for
+from infoprior.search.evolution.chain import widths
 from infoprior.search.evolution.errors import EvolutionError
 from infoprior.search.evolution.reading import read_hidden
 
@@ -208,8 +209,8 @@ def assess(
         compression: measure I(X; L + sigma Z), too.
         recipe: how to measure; None: `infoprior.profiles.recipe_for` the layers. Continuous outputs
             are measured by the estimator "auto".
-        map_side: larger maps are averaged to this many pixels a side first, which only loses
-            information, and costs less; None: they are measured as they are.
+        map_side: larger maps, flattened or not, are averaged to this many pixels a side first,
+            which only loses information, and costs less; None: they are measured as they are.
         threads: of PyTorch and of matrix products.
 
     Returns:
@@ -231,14 +232,15 @@ def assess(
     inputs = torch.as_tensor(x)[torch.from_numpy(np.asarray(rows))]
     first = next(network.parameters())
     layers = read_hidden(network, inputs.to(first))
-    widths = {name: int(t[0].numel()) for name, t in layers.items()}
+    entries_of = {name: int(t[0].numel()) for name, t in layers.items()}
     if map_side is not None:
         side = whole_number(map_side, "map_side", 1, EvolutionError)
-        layers = {name: _averaged(t, side) for name, t in layers.items()}
+        n_units = widths(network)
+        layers = {name: _averaged(t, n_units[name], side) for name, t in layers.items()}
     finite = {name: t for name, t in layers.items() if bool(t.isfinite().all())}
     measured = _measure(finite, inputs, labels[rows], discrete, compression, recipe, seed, threads)
     entries = []
-    for name, width in widths.items():
+    for name, width in entries_of.items():
         ty, xt = measured.get(name, (None, None))
         nats, flags = 0.0, ["constant", "non_finite"]
         if ty is not None:
@@ -253,12 +255,20 @@ def assess(
     return entries
 
 
-def _averaged(t: torch.Tensor, side: int) -> torch.Tensor:
-    """Maps of at most `side` pixels a side; vectors as they are."""
-    if t.ndim != 4 or max(t.shape[2:]) <= side:
+def _averaged(t: torch.Tensor, units: int, side: int) -> torch.Tensor:
+    """Maps of at most `side` pixels a side, flattened or not; vectors as they are."""
+    maps = t
+    if t.ndim == 2:
+        pixels = t.shape[1] // units
+        root = math.isqrt(pixels)
+        height, width = (root, root) if root * root == pixels else (pixels, 1)
+        maps = t.reshape(len(t), units, height, width)
+    height, width = maps.shape[2:]
+    if height * width <= side * side:
         return t
-    height, width = (min(each, side) for each in t.shape[2:])
-    return nn.functional.adaptive_avg_pool2d(t, (height, width))
+    if width == 1:  # flattened from maps that weren't square
+        side *= side
+    return nn.functional.adaptive_avg_pool2d(maps, (min(height, side), min(width, side)))
 
 
 def _measure(

@@ -10,7 +10,9 @@ Hassibi & Stork, "Second order derivatives for network pruning: Optimal Brain Su
 for squares of outputs instead of a loss, by blocks as in Frantar & Alistarh, "Optimal Brain
 Compression", NeurIPS 2022. Units are removed one after the other, the cheapest first; what W
 becomes on the way is the closed form's refit. A unit that is dead, or that others can replace,
-costs nothing. Costs of several readers are added, each relative to the variance of its outputs.
+costs nothing. Costs of several readers are added, each relative to the variance of its outputs. A
+reader of flattened maps may have too many inputs for C; its units then cost the variance of what
+they contribute.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from infoprior.search.evolution.chain import INPUT, Chain, Layer, read_chain, un
 from infoprior.search.evolution.channels import entries_per_unit, gather
 from infoprior.search.evolution.errors import EvolutionError
 from infoprior.search.evolution.operation import Moments, Operation, Surgery
-from infoprior.search.evolution.refit import RIDGE, observe, output_change, refit
+from infoprior.search.evolution.refit import MOST_COLUMNS, RIDGE, observe, output_change, refit
 
 
 @dataclass
@@ -63,6 +65,26 @@ class _Reader:
         self.weight[:, mine] = 0.0
         self.inverse[mine] = 0.0
         self.inverse[:, mine] = 0.0
+
+
+@dataclass
+class _WideReader:
+    """One of too many inputs for their covariances: units cost what they contribute.
+
+    Attributes:
+        contributions: sum of the outputs' variances that each unit brings about, shape (units,).
+        variance: sum of its outputs' variances.
+    """
+
+    contributions: Tensor
+    variance: float
+
+    def costs(self, gone: Tensor) -> Tensor:
+        """As of `_Reader`, as if no other unit could make up for one."""
+        return self.contributions / self.variance
+
+    def remove(self, unit: int) -> None:
+        """Others are not refitted for the choice; they are in the end."""
 
 
 @default_settings()
@@ -150,11 +172,14 @@ def _choose(
     network: nn.Module, readers: list[Layer], rows: dict[str, Tensor], old: int, width: int
 ) -> Tensor:
     """The units that stay, shape (width,), in order."""
-    statistics = []
+    statistics: list[_Reader | _WideReader] = []
     for layer in readers:
         module = network.get_submodule(layer.path)
         h = rows[layer.path]
         weight = module.weight.detach().double().flatten(1)  # type: ignore[operator, union-attr]
+        if h.shape[1] > MOST_COLUMNS:
+            statistics.append(_wide_reader(h, weight, old))
+            continue
         covariance = torch.cov(h.T, correction=0).reshape(h.shape[1], h.shape[1])
         variance = float(((weight @ covariance) * weight).sum())
         ridge = RIDGE * float(covariance.diagonal().mean()) + 1e-30
@@ -170,6 +195,14 @@ def _choose(
         for reader in statistics:
             reader.remove(unit)
     return (~gone).nonzero().flatten()
+
+
+def _wide_reader(h: Tensor, weight: Tensor, units: int) -> _WideReader:
+    """Of inputs (n, d) and weights (out, d)."""
+    by_unit = zip(h.chunk(units, 1), weight.chunk(units, 1), strict=True)
+    each = [(part @ columns.T).var(0, correction=0).sum() for part, columns in by_unit]
+    variance = float((h @ weight.T).var(0, correction=0).sum())
+    return _WideReader(torch.stack(each), max(variance, 1e-30))
 
 
 def _layer_normalized(network: nn.Module, chain: Chain, stream: int) -> bool:

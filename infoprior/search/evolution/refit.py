@@ -18,6 +18,10 @@ RIDGE = 1e-6
 MOST_ROWS = 8192
 """Rows of a reader's inputs that are used, at most; a convolution has one for every pixel."""
 
+MOST_COLUMNS = 4096
+"""Inputs of a layer beyond which its matrix of covariances is not made: flattened maps have more,
+and its inverse would take minutes."""
+
 
 def observe(
     network: nn.Module, readers: Iterable[Layer], x: Tensor
@@ -72,10 +76,15 @@ def refit(module: nn.Module, h: Tensor, target: Tensor) -> None:
     mean = h.mean(0) if bias is not None else torch.zeros(h.shape[1], dtype=h.dtype)
     wanted = target - (target.mean(0) if bias is not None else 0.0)
     centred = h - mean
-    gram = centred.T @ centred
-    gram.diagonal().add_(RIDGE * float(gram.diagonal().mean()) + 1e-30)
     missing = wanted - centred @ now.T
-    change = torch.linalg.solve(gram, centred.T @ missing).T
+    if centred.shape[1] <= MOST_COLUMNS:
+        gram = centred.T @ centred
+        gram.diagonal().add_(RIDGE * float(gram.diagonal().mean()) + 1e-30)
+        change = torch.linalg.solve(gram, centred.T @ missing).T
+    else:  # the same by a matrix of rows
+        gram = centred @ centred.T
+        gram.diagonal().add_(RIDGE * float(gram.trace()) / centred.shape[1] + 1e-30)
+        change = torch.linalg.solve(gram, missing).T @ centred
     new = now + change
     weight.copy_(new.reshape(weight.shape))
     if bias is not None:

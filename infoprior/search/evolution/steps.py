@@ -161,7 +161,7 @@ class Search:
         state["structures"].append(structure(widths(run.now.network)))
         if state["pending"] is not None:
             run.now.advance(BLEND_STEP)
-        elif self._left(run) >= 1 and (states or self.strategy == "random"):
+        elif self._left(run) >= self.settings.interval and (states or self.strategy == "random"):
             self._act(run, shapes, states, state["last_loss"])
 
     def _judge(self, run: Run, loss: float) -> None:
@@ -198,7 +198,7 @@ class Search:
 
         After a change was undone the assessment of before it holds again, at no charge. There is
         none for random surgery, while a change is still being blended in, and where the budget
-        doesn't pay for an epoch more, in which what is decided could be learned.
+        doesn't pay for another interval, in which what is decided could be learned and judged.
         """
         state = run.state
         if state["ranking"] is not None:
@@ -206,7 +206,7 @@ class Search:
         if (
             self.strategy == "random"
             or state["pending"] is not None
-            or self._left(run, self.charge) < 1
+            or self._left(run, self.charge) < self.settings.interval
         ):
             return None
         states = assess_structure(

@@ -38,7 +38,8 @@ class Evolution:
     """What `evolve` gives.
 
     Attributes:
-        network: of the least validation loss at the end of a step, in evaluation mode.
+        network: of the least validation loss at the end of a step, in evaluation mode; it holds a
+            `Blend` where that was while a change was being blended in.
         curve: one row an epoch, with the columns of `infoprior.training.CURVE_COLUMNS`.
         structure: one row for each step and hidden layer: step, epoch, layer, layer_index, width,
             information, importance (nats), share (importance over H(O)), rank (share of its units
