@@ -29,6 +29,7 @@ SMALLER = {
     "  live_tasks: 6": "  live_tasks: 1",
     "  live_seeds: 2": "  live_seeds: 1",
     "  live_budget: 12 ": "  live_budget: 4 ",
+    "  budgets: [1, 2, 4]    #": "  budgets: [1, 2]  #",
 }
 
 
@@ -63,6 +64,10 @@ def check() -> None:
     searches = {"replay", "live", "pruned"}
     assert set(hyperband["search"]) == searches | {f"{name}_free" for name in searches}
     assert {"uniform", "static"} < set(hyperband[hyperband["search"] == "live"]["predictor"])
+    strategies = pd.read_csv("reports/strategies.csv")
+    shown = {"evolution", "evolution, random surgery", "DARTS, first order", "DARTS, second order"}
+    assert shown < set(strategies["strategy"])
+    assert strategies[strategies["budget"] == 2]["regret"].notna().sum() >= 8
     assert json.loads(Path("reports/metrics.json").read_text())["best"]["test"]
     best = json.loads(Path("models/best.json").read_text())["predictor"]
     assert (Path("models") / best / "predictor.json").exists()
