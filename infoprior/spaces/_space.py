@@ -21,6 +21,9 @@ from infoprior._arguments import check_seed, instance_of, whole_number
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
+INPUTS = "inputs"
+"""The parameter that says how a space with an encoder encodes rows, and the layer that it gives."""
+
 Params = dict[str, Any]
 Shape = int | Sequence[int]
 """Of what a network reads: a number of columns, or (C, H, W)."""
@@ -42,10 +45,13 @@ class SearchSpace(Mapping[str, BaseDistribution]):
         builder: `builder(params, n_features, n_classes, seed) -> nn.Module`; spaces without one can
             be sampled and encoded, but not built.
         defaults: training settings that the space does not vary (learning rate, ...).
+        encoder: `encoder(inputs, x) -> nn.Module`, fitted on training rows x, (n, d), with `n_in`
+            and `n_out`, its columns: it becomes the front of every network. Its first argument is
+            the parameter `inputs`, which a space with an encoder has to have.
 
     Raises:
         SpaceError: the name is no text, there are no parameters, one is no Optuna distribution, or
-            the builder or the defaults are of another type.
+            the builder, the defaults or the encoder are of another type.
     """
 
     def __init__(
@@ -54,6 +60,7 @@ class SearchSpace(Mapping[str, BaseDistribution]):
         distributions: Mapping[str, BaseDistribution],
         builder: Callable[[Params, Shape, int, int], Any] | None = None,
         defaults: Mapping[str, Any] | None = None,
+        encoder: Callable[[Any, np.ndarray], Any] | None = None,
     ) -> None:
         instance_of(name, str, "The name of a search space", "give a text", SpaceError)
         _check_distributions(name, distributions)
@@ -61,10 +68,16 @@ class SearchSpace(Mapping[str, BaseDistribution]):
             raise SpaceError(f"The builder of the space {name!r} is {builder!r}; give a function.")
         if defaults is not None and not isinstance(defaults, Mapping):
             raise SpaceError(f"The defaults of the space {name!r} are {defaults!r}; give a dict.")
+        if encoder is not None and (not callable(encoder) or INPUTS not in distributions):
+            raise SpaceError(
+                f"The encoder of the space {name!r} is {encoder!r}; give a function of the parameter "
+                f"{INPUTS!r} and training rows, and that parameter."
+            )
         self.name = name
         self._distributions = MappingProxyType(dict(distributions))
         self._builder = builder
         self.defaults: Mapping[str, Any] = MappingProxyType(dict(defaults or {}))
+        self._encoder = encoder
 
     # The mapping -----------------------------------------------------------------------------
 
@@ -84,6 +97,7 @@ class SearchSpace(Mapping[str, BaseDistribution]):
         # How it travels to worker processes: mappingproxies cannot.
         return SearchSpace, (
             self.name, dict(self._distributions), self._builder, dict(self.defaults),
+            self._encoder,
         )  # fmt: skip
 
     # Points ----------------------------------------------------------------------------------
@@ -270,12 +284,41 @@ class SearchSpace(Mapping[str, BaseDistribution]):
                 "set it in the point."
             )
         return SearchSpace(
-            self.name, self._distributions, self._builder, {**self.defaults, **settings}
-        )
+            self.name, self._distributions, self._builder, {**self.defaults, **settings},
+            self._encoder,
+        )  # fmt: skip
+
+    @property
+    def encodes_inputs(self) -> bool:
+        """Whether networks begin with an encoder that has to be fitted: see `fit_inputs`."""
+        return self._encoder is not None
+
+    def fit_inputs(self, params: Mapping[str, Any], x: np.ndarray) -> Any:
+        """The encoder in front of the network at a point, fitted on training rows.
+
+        Points with the same parameter `inputs` have the same one.
+
+        Args:
+            params: the point.
+            x: training rows, shape (n, d), as of `task.split("train")[0]`.
+
+        Returns:
+            an `nn.Module` for `build`; None where networks of this space read rows as they are.
+
+        Raises:
+            SpaceError: the point does not fit, or the rows are no table's.
+        """
+        params = self.validate(params)
+        return None if self._encoder is None else self._encoder(params[INPUTS], x)
 
     @default_settings()
     def build(
-        self, params: Mapping[str, Any], n_features: Shape, n_classes: int, seed: int = 0
+        self,
+        params: Mapping[str, Any],
+        n_features: Shape,
+        n_classes: int,
+        seed: int = 0,
+        inputs: Any = None,
     ) -> Any:
         """The network at a point, its weights drawn from `seed`.
 
@@ -285,20 +328,29 @@ class SearchSpace(Mapping[str, BaseDistribution]):
                 right for either.
             n_classes: number of logits.
             seed: draws the weights, and the dropout masks of a training.
+            inputs: what `fit_inputs` gave; spaces whose networks have an encoder need it.
 
         Returns:
             an `nn.Module` with `layer_names` and `activations(X)` for profiling.
 
         Raises:
             SpaceError: the point does not fit, this space builds no networks, its networks read
-                images where vectors are given, or the other way round, or `n_classes` or `seed` is
-                no such number.
+                images where vectors are given, or the other way round, `n_classes` or `seed` is no
+                such number, or `inputs` is missing, of other columns, or given in vain.
         """
         if self._builder is None:
             raise SpaceError(f"The space {self.name!r} has no builder; it can only be sampled.")
         n_classes = whole_number(n_classes, "n_classes", 1, SpaceError)
-        seed = check_seed(seed, SpaceError)
-        return self._builder(self.validate(params), n_features, n_classes, seed)
+        seed, params = check_seed(seed, SpaceError), self.validate(params)
+        if self._encoder is None:
+            if inputs is not None:
+                raise SpaceError(f"The space {self.name!r} encodes no inputs; leave out `inputs`.")
+            return self._builder(params, n_features, n_classes, seed)
+        from infoprior.spaces._encoded import EncodedNetwork, check_inputs
+
+        check_inputs(inputs, n_features, self.name)
+        network = self._builder(params, inputs.n_out, n_classes, seed)
+        return EncodedNetwork(inputs, network)
 
 
 def _contains(distribution: BaseDistribution, value: Any) -> bool:
