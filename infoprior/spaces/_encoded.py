@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from infoprior._ambient import default_settings
+from infoprior.spaces._inputs import InputEncoder
 from infoprior.spaces._reading import read_layers
 from infoprior.spaces._shapes import columns
 from infoprior.spaces._space import INPUTS, Shape, SpaceError
@@ -19,11 +20,13 @@ class EncodedNetwork(nn.Module):
     The first layer, named inputs, is the encoded row; the others are those of the network.
 
     Args:
-        inputs: a module from (n, d) to (n, n_out); the network gets a copy of its own.
+        inputs: what is fitted; the network gets a copy of its own.
         network: reads (n, n_out), has `layer_names` and `activations`.
     """
 
-    def __init__(self, inputs: nn.Module, network: Any) -> None:
+    inputs: InputEncoder
+
+    def __init__(self, inputs: InputEncoder, network: Any) -> None:
         super().__init__()
         self.inputs = copy.deepcopy(inputs)
         self.network = network
@@ -59,13 +62,13 @@ def check_inputs(inputs: Any, shape: Shape, space: str) -> None:
         SpaceError: it is none, or one of another number of columns.
     """
     n_in = columns(shape)
-    if not isinstance(inputs, nn.Module) or not hasattr(inputs, "n_out"):
+    if not isinstance(inputs, InputEncoder):
         raise SpaceError(
             f"Networks of the space {space!r} begin with an encoder of their inputs: give "
             'inputs=space.fit_inputs(params, task.split("train")[0]).'
         )
     if inputs.n_in != n_in:
         raise SpaceError(
-            f"The encoder was fitted on {inputs.n_in} columns, the network is to read {n_in}; fit it "
-            "on rows of the same table."
+            f"The encoder was fitted on {inputs.n_in} columns, the network is to read {n_in}; fit "
+            "it on rows of the same table."
         )

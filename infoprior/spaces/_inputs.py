@@ -39,8 +39,8 @@ from infoprior.files import write_atomically
 from infoprior.spaces._space import SpaceError
 
 MAX_ENCODED = 512
-"""Columns that the numeric columns of a table become, at most, or as many as there are of them: wide
-tables get fewer bins or frequencies a column, down to one bin, or the column alone."""
+"""Columns that the numeric columns of a table become, at most, or as many as there are of them:
+wide tables get fewer bins or frequencies a column, down to one bin, or the column alone."""
 
 MIN_DISTINCT = 3
 """Different values among the training rows that make a column numeric."""
@@ -68,6 +68,8 @@ class InputEncoder(nn.Module):
     """
 
     needed: ClassVar[tuple[str, ...]] = ()
+    numeric: Tensor  # (k,), int64: numbers of the columns that are encoded
+    others: Tensor  # (n_in - k,), int64
 
     def __init__(self, name: str, n_in: int, tensors: Mapping[str, Tensor]) -> None:
         super().__init__()
@@ -319,8 +321,8 @@ def fit_inputs(name: str, x: Any, *, seed: int = 0) -> InputEncoder:
     x = np.asarray(x)
     if x.dtype.kind not in "fiu" or x.ndim != 2 or not x.size or not np.isfinite(x).all():
         raise SpaceError(
-            f"Inputs are fitted on finite numbers of shape (n, d), not {x.dtype} of shape {x.shape}; "
-            'give the training rows of a table, task.split("train")[0].'
+            f"Inputs are fitted on finite numbers of shape (n, d), not {x.dtype} of shape "
+            f"{x.shape}; give the training rows of a table, task.split('train')[0]."
         )
     x = x.astype(np.float64)
     numeric = np.array([len(np.unique(column)) >= MIN_DISTINCT for column in x.T])

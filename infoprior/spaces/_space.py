@@ -43,11 +43,11 @@ class SearchSpace(Mapping[str, BaseDistribution]):
         name: what the space is called in files and on the command line.
         distributions: the parameters, in the order in which they are suggested and encoded.
         builder: `builder(params, n_features, n_classes, seed) -> nn.Module`; spaces without one can
-            be sampled and encoded, but not built.
+            be sampled and encoded, but not built. With an `encoder`, its fifth argument is that.
         defaults: training settings that the space does not vary (learning rate, ...).
-        encoder: `encoder(inputs, x) -> nn.Module`, fitted on training rows x, (n, d), with `n_in`
-            and `n_out`, its columns: it becomes the front of every network. Its first argument is
-            the parameter `inputs`, which a space with an encoder has to have.
+        encoder: `encoder(inputs, x) -> InputEncoder`, fitted on training rows x, (n, d): what every
+            network begins with. Its first argument is the parameter `inputs`, which a space with an
+            encoder has to have.
 
     Raises:
         SpaceError: the name is no text, there are no parameters, one is no Optuna distribution, or
@@ -58,7 +58,7 @@ class SearchSpace(Mapping[str, BaseDistribution]):
         self,
         name: str,
         distributions: Mapping[str, BaseDistribution],
-        builder: Callable[[Params, Shape, int, int], Any] | None = None,
+        builder: Callable[..., Any] | None = None,
         defaults: Mapping[str, Any] | None = None,
         encoder: Callable[[Any, np.ndarray], Any] | None = None,
     ) -> None:
@@ -70,8 +70,8 @@ class SearchSpace(Mapping[str, BaseDistribution]):
             raise SpaceError(f"The defaults of the space {name!r} are {defaults!r}; give a dict.")
         if encoder is not None and (not callable(encoder) or INPUTS not in distributions):
             raise SpaceError(
-                f"The encoder of the space {name!r} is {encoder!r}; give a function of the parameter "
-                f"{INPUTS!r} and training rows, and that parameter."
+                f"The encoder of the space {name!r} is {encoder!r}; give a function of the "
+                f"parameter {INPUTS!r} and training rows, and that parameter."
             )
         self.name = name
         self._distributions = MappingProxyType(dict(distributions))
@@ -303,7 +303,7 @@ class SearchSpace(Mapping[str, BaseDistribution]):
             x: training rows, shape (n, d), as of `task.split("train")[0]`.
 
         Returns:
-            an `nn.Module` for `build`; None where networks of this space read rows as they are.
+            an `InputEncoder` for `build`; None where networks of this space read rows as they are.
 
         Raises:
             SpaceError: the point does not fit, or the rows are no table's.
@@ -346,11 +346,7 @@ class SearchSpace(Mapping[str, BaseDistribution]):
             if inputs is not None:
                 raise SpaceError(f"The space {self.name!r} encodes no inputs; leave out `inputs`.")
             return self._builder(params, n_features, n_classes, seed)
-        from infoprior.spaces._encoded import EncodedNetwork, check_inputs
-
-        check_inputs(inputs, n_features, self.name)
-        network = self._builder(params, inputs.n_out, n_classes, seed)
-        return EncodedNetwork(inputs, network)
+        return self._builder(params, n_features, n_classes, seed, inputs)
 
 
 def _contains(distribution: BaseDistribution, value: Any) -> bool:

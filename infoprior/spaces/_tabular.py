@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -11,8 +11,8 @@ from infoprior.spaces._space import Params, SearchSpace, Shape
 if TYPE_CHECKING:
     import numpy as np
 
+    from infoprior.spaces._encoded import EncodedNetwork
     from infoprior.spaces._inputs import InputEncoder
-    from infoprior.spaces._mlp import MLP
 
 INPUT_ENCODINGS = (
     "standard", "robust", "quantile", "piecewise-8", "piecewise-24", "periodic-low",
@@ -21,17 +21,20 @@ INPUT_ENCODINGS = (
 """Ways to encode numeric columns: see `infoprior.spaces._inputs`."""
 
 MAX_INNER_WIDTH = 192
-"""Units of the layers behind the first, at most. The first alone reads the encoded columns; products
-of two wide layers would take more time than all the rest of the space."""
+"""Units of the layers behind the first, at most. The first alone reads the encoded columns;
+products of two wide layers would take more time than all the rest of the space."""
 
 
-def _build(params: Params, n_features: Shape, n_classes: int, seed: int) -> MLP:
+def _build(
+    params: Params, n_features: Shape, n_classes: int, seed: int, inputs: Any
+) -> EncodedNetwork:
+    from infoprior.spaces._encoded import EncodedNetwork, check_inputs
     from infoprior.spaces._mlp import MLP, layer_widths
-    from infoprior.spaces._shapes import columns
 
+    check_inputs(inputs, n_features, "tabular")
     first, *behind = layer_widths(params["width"], params["depth"], params["shape"])
-    return MLP(
-        columns(n_features),
+    network = MLP(
+        inputs.n_out,
         n_classes,
         widths=(first, *(min(width, MAX_INNER_WIDTH) for width in behind)),
         activation=params["activation"],
@@ -41,6 +44,7 @@ def _build(params: Params, n_features: Shape, n_classes: int, seed: int) -> MLP:
         seed=seed,
         feature_scale=params["feature_scale"],
     )
+    return EncodedNetwork(inputs, network)
 
 
 def _fit_inputs(inputs: str, x: np.ndarray) -> InputEncoder:

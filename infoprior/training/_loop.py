@@ -111,7 +111,7 @@ def train_single(
         one row per recorded epoch.
     """
     if isinstance(network, EncodedNetwork):
-        data = data.encoded(network.inputs)  # type: ignore[arg-type]
+        data = data.encoded(network.inputs)
     own = trainer(learned_part(network), settings, compiled)
     order = row_order(seed)
     bounds = batches(len(data.train_y), settings.batch_size)

@@ -120,7 +120,8 @@ def train_many(
             curves[i] = train_single(
                 network, data, settings[i], seed=seeds[i], epochs=epochs, record=recorded,
                 schedule_epochs=schedule_epochs,
-                compiled=settings[i].compilable and engine == "compiled" and compilable(network, device),
+                compiled=engine == "compiled" and settings[i].compilable
+                and compilable(network, device),
                 snapshots=copied, snapshot=lambda epoch, i=i: snapshot(i, epoch),  # type: ignore[misc]
                 stage=stage,
             )  # fmt: skip

@@ -88,8 +88,8 @@ def training_settings(space: SearchSpace, params: Point) -> TrainingSettings:
     smoothing = settings.get("label_smoothing", 0.0)
     if not is_real(smoothing) or not 0.0 <= smoothing < 1.0:
         raise TrainingError(
-            f"label_smoothing is {smoothing!r} in the space {space.name!r}; give a number from 0 on, "
-            "below 1."
+            f"label_smoothing is {smoothing!r} in the space {space.name!r}; give a number from 0 "
+            "on, below 1."
         )
     schedule = settings.get("schedule", SCHEDULES[0])
     if schedule not in SCHEDULES:

@@ -66,11 +66,11 @@ def train(
     cross-entropy, with the point's learning rate, weight decay and batch size. For many networks,
     see `train_many`.
 
-    Two settings are used where the space has them. `schedule` says how the learning rate falls from
-    epoch to epoch: "constant" (as without one, so that a curve's first epochs are those of a shorter
-    run), "cosine" towards 0, or "flat-cosine", which begins to fall after half of the epochs.
-    `label_smoothing` is the share of each label that all classes have alike. An encoder of inputs is
-    fitted on the training rows before.
+    Two settings are used where the space has them. `schedule` says how the learning rate falls
+    from epoch to epoch: "constant" (as without one, so that a curve's first epochs are those of a
+    shorter run), "cosine" towards 0, or "flat-cosine", which begins to fall after half of the
+    epochs. `label_smoothing` is the share of each label that all classes have alike. An encoder of
+    inputs is fitted on the training rows before.
 
     The setting `entropy_weight` (0 unless the space has it: `space.with_defaults`, or a parameter
     of the space) adds that many times the entropy of the predicted classes, in bits, to the loss.

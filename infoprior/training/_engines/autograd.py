@@ -64,12 +64,15 @@ class FlatAutograd:
             bounds: first and last (exclusive) row of each batch.
         """
         self.network.train()
-        for optimizer, times in self.optimizers:
-            optimizer.learning_rate = self.learning_rate * times
         for start, stop in bounds:
             self.write_gradients(x[start:stop], y[start:stop])
-            for optimizer, _ in self.optimizers:
-                optimizer.step()
+            self.step()
+
+    def step(self) -> None:
+        """One update by the current gradients."""
+        for optimizer, times in self.optimizers:
+            optimizer.learning_rate = self.learning_rate * times
+            optimizer.step()
 
     def write_gradients(self, x: Tensor, y: Tensor) -> None:
         """Write the gradient of the loss of one batch into `gradients`.

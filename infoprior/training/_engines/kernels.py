@@ -60,7 +60,7 @@ class Front(NamedTuple):
     smoothing: np.float32  # of the labels
     n_scaled: int  # columns that a `FeatureScale` has a factor for, the first parameters; 0: none
     scale_rate: float  # their learning rate, as a multiple
-    unscaled: Vector  # (n_out n_in,): the first layer's weight, while it is multiplied by the factors
+    unscaled: Vector  # (n_out n_in,): room for the first layer's weight while it is scaled
 
 
 class Network(NamedTuple):
