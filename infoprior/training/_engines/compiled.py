@@ -137,15 +137,16 @@ class CompiledMLP:
     def write_gradients(self, x: Tensor, y: Tensor) -> None:
         """Write the gradient of the mean cross-entropy of one batch into `gradients`.
 
+        By a step of no length: parameters and moments stay.
+
         Args:
             x: shape (n, n_features), float32.
             y: shape (n,), int64.
         """
         self._start([(0, len(y))])
-        _run(
-            kernels.write_gradients, network=self.arrays, gradients=self._gradients,
-            x=x.contiguous().numpy(), y=y.contiguous().numpy(), front=self.front,
-        )  # fmt: skip
+        self._train(x, y, [(0, len(y))], learning_rate=0.0, moments=(
+            np.zeros_like(self.exp_avg), np.zeros_like(self.exp_avg_sq),
+        ))  # fmt: skip
 
     def epoch(self, x: Tensor, y: Tensor, bounds: Sequence[tuple[int, int]]) -> None:
         """A step for each batch.
@@ -159,16 +160,30 @@ class CompiledMLP:
             ValueError: a batch has more rows than there is room for.
         """
         self._start(bounds)
-        _run(
-            kernels.train_epoch, network=self.arrays, gradients=self._gradients,
-            exp_avg=self.exp_avg, exp_avg_sq=self.exp_avg_sq, steps=self.steps,
-            learning_rate=self.learning_rate, weight_decay=self.weight_decay,
-            x=x.contiguous().numpy(), y=y.contiguous().numpy(), bounds=np.array(bounds, np.int64),
-            front=self.front,
-        )  # fmt: skip
+        self._train(
+            x, y, bounds, learning_rate=self.learning_rate, moments=(self.exp_avg, self.exp_avg_sq)
+        )
         self.steps += len(bounds)
         for norm in self.norms:
             norm.num_batches_tracked += len(bounds)  # type: ignore[operator,assignment]
+
+    def _train(
+        self,
+        x: Tensor,
+        y: Tensor,
+        bounds: Sequence[tuple[int, int]],
+        *,
+        learning_rate: float,
+        moments: tuple[np.ndarray, np.ndarray],
+    ) -> None:
+        """Gradients and a step for each batch, with Adam's moments."""
+        _run(
+            kernels.train_epoch, network=self.arrays, gradients=self._gradients,
+            exp_avg=moments[0], exp_avg_sq=moments[1], steps=self.steps,
+            learning_rate=learning_rate, weight_decay=self.weight_decay,
+            x=x.contiguous().numpy(), y=y.contiguous().numpy(), bounds=np.array(bounds, np.int64),
+            front=self.front,
+        )  # fmt: skip
 
     def _start(self, bounds: Sequence[tuple[int, int]]) -> None:
         """Take the draws of an epoch's dropout masks, once its batches are known to have room."""

@@ -267,27 +267,14 @@ def gradients_behind(
     network: Network, gradients: Vector, x: Matrix, y: Labels, start: int, stop: int, front: Front
 ) -> None:
     """`gradients_of` with what is in front."""
-    parameters, layer, n = network.parameters, network.layers[0], front.n_scaled
-    if n == 0:
-        gradients_of(network, gradients, x, y, start, stop, front)
-        return
-    weight = matrix(parameters, layer.weight_at, layer.n_out, n)
+    layer, n = network.layers[0], front.n_scaled  # without a scale, n = 0: nothing to multiply
+    factor, d_factor = network.parameters[:n], gradients[:n]
+    weight = matrix(network.parameters, layer.weight_at, layer.n_out, n)
     unscaled = matrix(front.unscaled, 0, layer.n_out, n)
-    scale_weight(weight, parameters[:n], unscaled)
+    scale_weight(weight, factor, unscaled)
     gradients_of(network, gradients, x, y, start, stop, front)
     d_weight = matrix(gradients, layer.weight_at, layer.n_out, n)
-    unscale_weight(weight, parameters[:n], unscaled, d_weight, gradients[:n])
-
-
-@entry
-def write_gradients(
-    network: Network, gradients: Vector, x: Matrix, y: Labels, front: Front | None
-) -> None:
-    """What a step begins with, alone: gradients of one batch's mean cross-entropy."""
-    if front is None:
-        gradients_of(network, gradients, x, y, 0, len(y), None)
-    else:
-        gradients_behind(network, gradients, x, y, 0, len(y), front)
+    unscale_weight(weight, factor, unscaled, d_weight, d_factor)
 
 
 @part
