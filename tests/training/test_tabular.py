@@ -259,7 +259,9 @@ def test_searches_and_files_know_the_space(task: Task) -> None:
     assert space_from_dict(space_to_dict(SPACE), "file") is SPACE
     prior = Prior.from_expert(SPACE, {"inputs": "quantile", "width": 32}, confidence="high")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = hyperband_study(prior, name="tabular", max_resource=3, direction="maximize")
+    study = hyperband_study(
+        prior, name="tabular", max_resource=3, direction="maximize", storage="memory"
+    )
     study.optimize(objective(task, SPACE, epochs=3), n_trials=4)
     assert len(study.trials) == 4
     with pytest.raises(EvolutionError, match="begin with an encoder of their inputs"):
