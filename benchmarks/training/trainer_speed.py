@@ -3,13 +3,15 @@
     python benchmarks/training/trainer_speed.py [--repeats 2] [--tasks 6] [--write-only]
 
 Cases: six networks (depth 2, ReLU or tanh, nothing else) of one width, 16 to 256, on a task of
-1,000 training rows; and the meta-dataset's own mix, 36 points of the space `mlp` on each of several
-synthetic tasks of their own sizes. All train 27 epochs and are evaluated on some 1,000 validation
-rows and 5,000 test rows after epochs 1, 3, 9 and 27. Peers, one thread each:
+1,000 training rows; and the meta-dataset's own mixes, 36 points of the space `mlp` and of `tabular`
+on each of several synthetic tasks of their own sizes. All train 27 epochs and are evaluated on some
+1,000 validation rows and 5,000 test rows after epochs 1, 3, 9 and 27. Peers, one thread each:
 
-- a plain PyTorch loop as people write it: nn.Module, autograd, torch.optim.AdamW, no DataLoader;
+- a plain PyTorch loop as people write it: nn.Module, autograd, torch.optim.AdamW, no DataLoader,
+  inputs encoded before;
 - scikit-learn's MLPClassifier (Adam with L2, evaluated once at the end), for what it can express:
-  no normalization, dropout or residual layers, so for the widths and for no point of the mix;
+  no normalization, dropout or residual layers, so for the widths and for no point of the mixes; for
+  those of `tabular`, what remains of a point without all that, on the encoded inputs;
 - `train`, which evaluates every epoch, because its caller may prune;
 - `train_many` with a stack a batch size, which is what a GPU gets;
 - the floor: multiplications of both passes and of the evaluations, at the rate of matrix products
@@ -24,6 +26,7 @@ there is.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -31,7 +34,7 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # the repository, to run this as a script
 
@@ -49,9 +52,20 @@ from benchmarks._common import (
 
 EPOCHS, RECORD = 27, (1, 3, 9, 27)
 WIDTHS = (16, 32, 64, 128, 256)
-METHODS = ("train_many", "train_many, stacked", "train", "plain PyTorch", "scikit-learn", "GPU")
+METHODS = (
+    "train_many", "train_many, stacked", "train", "plain PyTorch", "scikit-learn", "GPU",
+)  # fmt: skip
+MIXES = {"mix": "mix of mlp", "tabular": "mix of tabular"}
 CSV = RESULTS / "training" / "trainer_speed.csv"
 Params = dict[str, Any]
+
+
+class Case(NamedTuple):
+    """What is trained: points on a task, and who can train them."""
+
+    task: Callable[[], Any]
+    points: list[Params]
+    methods: tuple[str, ...]
 
 
 # What is trained -----------------------------------------------------------------------------
@@ -70,42 +84,71 @@ def width_points(width: int) -> list[Params]:
     ]  # fmt: skip
 
 
-def cases(tasks: int) -> dict[str, tuple[Callable[[], Any], list[Params]]]:
-    """Name -> (makes the task, points)."""
+def cases(tasks: int) -> dict[str, Case]:
+    """Name -> case."""
     from infoprior.spaces import get_space
     from infoprior.tasks import synthetic_task
 
-    every: dict[str, tuple[Callable[[], Any], list[Params]]] = {}
+    every: dict[str, Case] = {}
     for width in WIDTHS:
-        every[f"width {width}"] = (
-            lambda: synthetic_task(0, n_train=1000, n_validation=1000), width_points(width)
+        every[f"width {width}"] = Case(
+            lambda: synthetic_task(0, n_train=1000, n_validation=1000), width_points(width),
+            METHODS,
         )  # fmt: skip
-    mix = get_space("mlp").design(36)
-    for index in range(tasks):
-        every[f"mix, synthetic/{index}"] = lambda index=index: synthetic_task(index), mix  # type: ignore[misc]
+    unknown = {"mix": ("scikit-learn",), "tabular": ("train_many, stacked", "GPU")}
+    for mix, space in (("mix", "mlp"), ("tabular", "tabular")):
+        points = get_space(space).design(36)
+        methods = tuple(m for m in METHODS if m not in unknown[mix])
+        for index in range(tasks):
+            every[f"{mix}, synthetic/{index}"] = Case(
+                lambda index=index: synthetic_task(index), points, methods  # type: ignore[misc]
+            )  # fmt: skip
     return every
 
 
 # Who trains it -------------------------------------------------------------------------------
 
 
-def ours(task: Any, points: list[Params], engine: str = "auto", device: str = "cpu") -> None:
+def space_of(point: Params) -> Any:
     from infoprior.spaces import get_space
+
+    return get_space("tabular" if "inputs" in point else "mlp")
+
+
+def ours(task: Any, points: list[Params], engine: str = "auto", device: str = "cpu") -> None:
     from infoprior.training import train_many
 
     networks = [(point, 0) for point in points]
     train_many(
-        task, networks, space=get_space("mlp"), epochs=EPOCHS, record=RECORD, engine=engine,
+        task, networks, space=space_of(points[0]), epochs=EPOCHS, record=RECORD, engine=engine,
         device=device,
     )  # fmt: skip
 
 
 def one_by_one(task: Any, points: list[Params]) -> None:
-    from infoprior.spaces import get_space
     from infoprior.training import train
 
     for point in points:
-        train(task, point, space=get_space("mlp"), epochs=EPOCHS)
+        train(task, point, space=space_of(point), epochs=EPOCHS)
+
+
+def parts_of(task: Any, point: Params) -> list[list[Any]]:
+    """Rows and labels of the three parts as tensors, encoded as the point says."""
+    import torch
+
+    parts = [[torch.from_numpy(a) for a in task.split(p)] for p in ("train", "validation", "test")]
+    inputs = space_of(point).fit_inputs(point, parts[0][0].numpy())
+    return parts if inputs is None else [[inputs(x), y] for x, y in parts]
+
+
+def layer_inputs(task: Any, point: Params) -> list[int]:
+    """What the layers of a point's network read, from the first to the output layer."""
+    from torch import nn
+
+    space = space_of(point)
+    inputs = space.fit_inputs(point, task.split("train")[0])
+    network = space.build(point, task.shape, task.n_classes, inputs=inputs)
+    return [m.in_features for m in network.modules() if isinstance(m, nn.Linear)]
 
 
 def plain(task: Any, points: list[Params]) -> None:
@@ -113,7 +156,7 @@ def plain(task: Any, points: list[Params]) -> None:
     import torch
     from torch import nn
 
-    from infoprior.spaces._mlp import ACTIVATIONS, NORMALIZATIONS, layer_widths
+    from infoprior.spaces._mlp import ACTIVATIONS, NORMALIZATIONS, FeatureScale
 
     class Block(nn.Module):
         def __init__(self, n_in: int, n_out: int, point: Params) -> None:
@@ -130,19 +173,25 @@ def plain(task: Any, points: list[Params]) -> None:
             out = self.body(x)
             return out + x if self.residual else out
 
-    parts = [[torch.from_numpy(a) for a in task.split(p)] for p in ("train", "validation", "test")]
-    x, y = parts[0]
     for point in points:
         torch.manual_seed(0)
-        layers, n_in = [], task.n_features
-        for width in layer_widths(point["width"], point["depth"], point["shape"]):
-            layers.append(Block(n_in, width, point))
-            n_in = width
-        network = nn.Sequential(*layers, nn.Linear(n_in, task.n_classes))
-        optimizer = torch.optim.AdamW(
-            network.parameters(), lr=point["learning_rate"], weight_decay=point["weight_decay"]
+        parts = parts_of(task, point)
+        x, y = parts[0]
+        widths = layer_inputs(task, point)
+        blocks = [Block(a, b, point) for a, b in pairwise(widths)]
+        scale = [FeatureScale(widths[0])] if point.get("feature_scale") else []
+        network = nn.Sequential(*scale, *blocks, nn.Linear(widths[-1], task.n_classes))
+        rate = point["learning_rate"]
+        groups: list[dict[str, Any]] = [
+            {"params": [p for b in network[len(scale) :] for p in b.parameters()]}
+        ]
+        if scale:
+            groups.append({"params": scale[0].parameters(), "lr": 6 * rate, "weight_decay": 0.0})
+        optimizer = torch.optim.AdamW(groups, lr=rate, weight_decay=point["weight_decay"])
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda epoch, point=point: decay(point.get("schedule", "constant"), epoch)
         )
-        criterion = nn.CrossEntropyLoss()
+        criterion = nn.CrossEntropyLoss(label_smoothing=point.get("label_smoothing", 0.0))
         for epoch in range(1, EPOCHS + 1):
             network.train()
             for batch in torch.randperm(len(y)).split(point["batch_size"]):
@@ -151,6 +200,7 @@ def plain(task: Any, points: list[Params]) -> None:
                 optimizer.zero_grad()
                 criterion(network(x[batch]), y[batch]).backward()
                 optimizer.step()
+            schedule.step()
             if epoch in RECORD:
                 network.eval()
                 with torch.no_grad():
@@ -160,19 +210,27 @@ def plain(task: Any, points: list[Params]) -> None:
                         (logits.argmax(1) == labels).float().mean().item()
 
 
+def decay(schedule: str, epochs: int) -> float:
+    """The share of the learning rate that a schedule leaves after so many epochs."""
+    done = {"constant": 0.0, "cosine": epochs, "flat-cosine": max(0, 2 * epochs - EPOCHS)}[schedule]
+    return (1 + math.cos(math.pi * done / EPOCHS)) / 2
+
+
 def sklearn(task: Any, points: list[Params]) -> None:
     import warnings
 
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
-    parts = [task.split(part) for part in ("train", "validation", "test")]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", message="Got `batch_size` less than 1 or larger")
         for point in points:
+            parts = [[part.numpy() for part in pair] for pair in parts_of(task, point)]
+            tanh = point["activation"] == "tanh"
             model = MLPClassifier(
-                (point["width"],) * point["depth"], activation=point["activation"], solver="adam",
-                alpha=point["weight_decay"], batch_size=point["batch_size"],
+                layer_inputs(task, point)[1:], activation="tanh" if tanh else "relu",
+                solver="adam", alpha=point["weight_decay"], batch_size=point["batch_size"],
                 learning_rate_init=point["learning_rate"], max_iter=EPOCHS, tol=0.0,
                 n_iter_no_change=EPOCHS, random_state=0,
             )  # fmt: skip
@@ -192,14 +250,12 @@ def rate(rows: int, width: int) -> float:
 
 def floor(task: Any, points: list[Params]) -> float:
     """Seconds for the multiplications alone."""
-    from infoprior.spaces._mlp import layer_widths
-
     n = len(task.train)
     rows = n + len(task.validation) + len(task.test)
     seconds = 0.0
     for point in points:
-        widths = layer_widths(point["width"], point["depth"], point["shape"])
-        sizes = [task.n_features, *widths, task.n_classes]
+        sizes = [*layer_inputs(task, point), task.n_classes]
+        widths = sizes[1:-1]
         weights = sum(a * b for a, b in pairwise(sizes))
         # Forward, and backward to weights and inputs; nobody needs that to the features.
         steps = EPOCHS * n * (6 * weights - 2 * sizes[0] * sizes[1])
@@ -215,7 +271,7 @@ def floor(task: Any, points: list[Params]) -> float:
 def measure(tasks: int, repeats: int) -> None:
     import torch
 
-    methods: dict[str, Callable[[Any, list[Params]], None]] = {
+    train: dict[str, Callable[[Any, list[Params]], None]] = {
         "train_many": ours,
         "train_many, stacked": lambda t, p: ours(t, p, "stacked"),
         "plain PyTorch": plain,
@@ -223,25 +279,22 @@ def measure(tasks: int, repeats: int) -> None:
         "scikit-learn": sklearn,
     }
     if torch.cuda.is_available():
-        methods["GPU"] = lambda t, p: ours(t, p, "stacked", "cuda")
+        train["GPU"] = lambda t, p: ours(t, p, "stacked", "cuda")
     done = {(r["case"], r["method"], int(r["repeat"])) for r in read_rows(CSV)}
     for repeat in range(repeats):
-        for case, (make, points) in cases(tasks).items():
-            mix = case.startswith("mix")
-            if mix and repeat > 0:
+        for case, (make, points, methods) in cases(tasks).items():
+            if not case.startswith("width") and repeat > 0:
                 continue  # the tasks are the repeats
-            todo = [m for m in methods if (case, m, repeat) not in done]
-            if mix and "scikit-learn" in todo:
-                todo.remove("scikit-learn")
+            todo = [m for m in train if m in methods and (case, m, repeat) not in done]
             if not todo:
                 continue
             task = make()
             least = floor(task, points)
             for method in todo:
-                methods[method](task, points[:1])  # caches and lazy imports
+                train[method](task, points[:1])  # caches and lazy imports
                 start = time.perf_counter()
                 on = "cuda" if method == "GPU" else "cpu"
-                _, seconds = timed(lambda m=method, t=task, p=points: methods[m](t, p), on)  # type: ignore[misc]
+                _, seconds = timed(lambda m=method, t=task, p=points: train[m](t, p), on)  # type: ignore[misc]
                 wall = time.perf_counter() - start
                 append_row(CSV, {
                     "case": case, "method": method, "repeat": repeat, "n_train": len(task.train),
@@ -252,23 +305,24 @@ def measure(tasks: int, repeats: int) -> None:
 
 
 def summary() -> list[dict[str, Any]]:
-    """One row a case (the mix: all of its tasks): networks per CPU second, and ratios."""
+    """One row a case (a mix: all of its tasks): networks per CPU second, and ratios."""
     rows = read_rows(CSV)
     table = []
-    for name in [*(f"width {w}" for w in WIDTHS), "mix"]:
+    for name in [*(f"width {w}" for w in WIDTHS), *MIXES]:
+        mix = name in MIXES
         own = [r for r in rows if r["case"].split(",")[0] == name]
         whole = {r["case"] for r in own}
-        if name == "mix":  # tasks that every method has
+        if mix:  # tasks that every method has
             for method in {r["method"] for r in own}:
                 whole &= {r["case"] for r in own if r["method"] == method}
         own = [r for r in own if r["case"] in whole]
         if not own:
             continue
-        line: dict[str, Any] = {"case": name if name != "mix" else f"mix of {len(whole)} tasks"}
+        line: dict[str, Any] = {"case": f"{MIXES[name]}, {len(whole)} tasks" if mix else name}
         speed = {}
         for method in METHODS:
             of = [r for r in own if r["method"] == method]
-            if name == "mix" and of:
+            if mix and of:
                 speed[method] = sum(int(r["networks"]) for r in of) / total(of, "cpu_s")
             elif of:
                 speed[method] = median(int(r["networks"]) / float(r["cpu_s"]) for r in of)
@@ -291,7 +345,7 @@ def write_report() -> None:
     if not any(line["GPU"] == line["GPU"] for line in table):
         for line in table:
             del line["GPU"]
-    rows = [r for r in read_rows(CSV) if r["case"].startswith("mix")]
+    rows = [r for r in read_rows(CSV) if not r["case"].startswith("width")]
     ratios = []
     for case in dict.fromkeys(r["case"] for r in rows):
         of = {r["method"]: r for r in rows if r["case"] == case}
@@ -305,11 +359,12 @@ def write_report() -> None:
         f"{EPOCHS} epochs, evaluated after {', '.join(map(str, RECORD))} (`train`: after each). "
         "Widths: median of the repeats. GPU: wall seconds, all networks in stacks.\n",
         markdown(table),
-        "\nThe mix, task by task:\n",
+        "\nThe mixes, task by task:\n",
         markdown(ratios),
         "\nThe floor is the multiplications alone, at the measured rate of matrix products of "
-        "each network's batch and width. scikit-learn can express none of the mix (every point has "
-        "dropout).",
+        "each network's batch and width. scikit-learn can express none of the mixes (every point "
+        "has dropout): of `tabular` it trains networks of the same widths, batches and encoded "
+        "inputs without normalization, dropout, residual sums, smoothed labels and schedules.",
     ]
     write(RESULTS / "training" / "trainer_speed.md", "\n".join(text) + "\n")
     figure(table)

@@ -10,6 +10,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from infoprior.spaces._shapes import columns, image
 from infoprior.spaces._space import Params, SearchSpace, Shape, SpaceError
+from infoprior.spaces._tabular import tabular
 
 if TYPE_CHECKING:
     from infoprior.spaces._cnn import CNN
@@ -140,6 +141,7 @@ def _darts_cnn() -> SearchSpace:
 
 SPACES: dict[str, Callable[[], SearchSpace]] = {
     "mlp": _mlp,
+    "tabular": tabular,
     "thesis": _thesis,
     "cnn": _cnn,
     "thesis-cnn": _thesis_cnn,

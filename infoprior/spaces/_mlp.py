@@ -75,6 +75,26 @@ class Block(nn.Module):
         return out + x if self.residual else out
 
 
+class FeatureScale(nn.Module):
+    """A learned factor for each column, 1 at first (Holzmüller et al., NeurIPS 2024, section 3).
+
+    It is trained at `RATE` times the learning rate, as there, and does not decay: 0 would be a
+    column switched off, not a simpler network.
+
+    Args:
+        width: number of columns.
+    """
+
+    RATE = 6.0
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.factor
+
+
 class MLP(nn.Module):
     """A classifier of `len(widths)` hidden layers, named hidden_1, hidden_2, ...
 
@@ -87,7 +107,10 @@ class MLP(nn.Module):
         dropout: probability to drop a unit.
         residual: whether layers add their input, where the widths agree.
         seed: draws the weights and the dropout masks.
+        feature_scale: whether a `FeatureScale` is in front; the first layer then adds no input.
     """
+
+    scale: FeatureScale | None
 
     def __init__(
         self,
@@ -99,19 +122,24 @@ class MLP(nn.Module):
         dropout: float = 0.0,
         residual: bool = False,
         seed: int = 0,
+        feature_scale: bool = False,
     ) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
+        self.scale = FeatureScale(n_features) if feature_scale else None
         self.layer_names = tuple(f"hidden_{i}" for i in range(1, len(widths) + 1))
         n_in = n_features
         for i, (name, width) in enumerate(zip(self.layer_names, widths, strict=True)):
-            kinds = activation, normalization, dropout, residual
+            adds = residual and not (feature_scale and i == 0)
+            kinds = activation, normalization, dropout, adds
             self.add_module(name, Block(n_in, width, *kinds, generator, MaskDraws(seed, i)))
             n_in = width
         self.output = linear(n_in, n_classes, generator)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits, shape (n, n_classes), of inputs x, shape (n, n_features)."""
+        if self.scale is not None:
+            x = self.scale(x)
         for name in self.layer_names:
             x = self._modules[name](x)  # type: ignore[misc]
         return self.output(x)
@@ -125,7 +153,10 @@ class MLP(nn.Module):
         Returns:
             layer name -> T, shape (n, width), float32.
         """
-        return read_layers(self, self.layer_names, x)
+        if self.scale is None:
+            return read_layers(self, self.layer_names, x)
+        read = read_layers(self, ("scale", *self.layer_names), x)
+        return {name: read[name] for name in self.layer_names}
 
 
 def linear(n_in: int, n_out: int, generator: torch.Generator) -> nn.Linear:

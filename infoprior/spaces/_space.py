@@ -17,9 +17,13 @@ from optuna.distributions import (
 
 from infoprior._ambient import default_settings
 from infoprior._arguments import check_seed, instance_of, whole_number
+from infoprior.spaces._values import contains, values_at
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
+
+INPUTS = "inputs"
+"""The parameter that says how a space with an encoder encodes rows, and the layer that it gives."""
 
 Params = dict[str, Any]
 Shape = int | Sequence[int]
@@ -40,20 +44,24 @@ class SearchSpace(Mapping[str, BaseDistribution]):
         name: what the space is called in files and on the command line.
         distributions: the parameters, in the order in which they are suggested and encoded.
         builder: `builder(params, n_features, n_classes, seed) -> nn.Module`; spaces without one can
-            be sampled and encoded, but not built.
+            be sampled and encoded, but not built. With an `encoder`, its fifth argument is that.
         defaults: training settings that the space does not vary (learning rate, ...).
+        encoder: `encoder(inputs, x) -> InputEncoder`, fitted on training rows x, (n, d): what every
+            network begins with. Its first argument is the parameter `inputs`, which a space with an
+            encoder has to have.
 
     Raises:
         SpaceError: the name is no text, there are no parameters, one is no Optuna distribution, or
-            the builder or the defaults are of another type.
+            the builder, the defaults or the encoder are of another type.
     """
 
     def __init__(
         self,
         name: str,
         distributions: Mapping[str, BaseDistribution],
-        builder: Callable[[Params, Shape, int, int], Any] | None = None,
+        builder: Callable[..., Any] | None = None,
         defaults: Mapping[str, Any] | None = None,
+        encoder: Callable[[Any, np.ndarray], Any] | None = None,
     ) -> None:
         instance_of(name, str, "The name of a search space", "give a text", SpaceError)
         _check_distributions(name, distributions)
@@ -61,10 +69,16 @@ class SearchSpace(Mapping[str, BaseDistribution]):
             raise SpaceError(f"The builder of the space {name!r} is {builder!r}; give a function.")
         if defaults is not None and not isinstance(defaults, Mapping):
             raise SpaceError(f"The defaults of the space {name!r} are {defaults!r}; give a dict.")
+        if encoder is not None and (not callable(encoder) or INPUTS not in distributions):
+            raise SpaceError(
+                f"The encoder of the space {name!r} is {encoder!r}; give a function of the "
+                f"parameter {INPUTS!r} and training rows, and that parameter."
+            )
         self.name = name
         self._distributions = MappingProxyType(dict(distributions))
         self._builder = builder
         self.defaults: Mapping[str, Any] = MappingProxyType(dict(defaults or {}))
+        self._encoder = encoder
 
     # The mapping -----------------------------------------------------------------------------
 
@@ -84,6 +98,7 @@ class SearchSpace(Mapping[str, BaseDistribution]):
         # How it travels to worker processes: mappingproxies cannot.
         return SearchSpace, (
             self.name, dict(self._distributions), self._builder, dict(self.defaults),
+            self._encoder,
         )  # fmt: skip
 
     # Points ----------------------------------------------------------------------------------
@@ -108,7 +123,7 @@ class SearchSpace(Mapping[str, BaseDistribution]):
             )
         for name, distribution in self.items():
             value = params[name]
-            if not _contains(distribution, value):
+            if not contains(distribution, value):
                 raise SpaceError(
                     f"{name} = {value!r} lies outside {distribution!r} of the space {self.name!r}."
                 )
@@ -134,7 +149,7 @@ class SearchSpace(Mapping[str, BaseDistribution]):
                 f"parameter of {self.name!r}; these, of shape {unit.shape}, are others."
             )
         unit = np.minimum(unit, np.nextafter(1.0, 0.0))
-        columns = [_value(d, unit[:, j]) for j, d in enumerate(self.values())]
+        columns = [values_at(d, unit[:, j]) for j, d in enumerate(self.values())]
         return [dict(zip(self, values, strict=True)) for values in zip(*columns, strict=True)]
 
     def sample(self, n: int, rng: np.random.Generator) -> list[Params]:
@@ -270,12 +285,41 @@ class SearchSpace(Mapping[str, BaseDistribution]):
                 "set it in the point."
             )
         return SearchSpace(
-            self.name, self._distributions, self._builder, {**self.defaults, **settings}
-        )
+            self.name, self._distributions, self._builder, {**self.defaults, **settings},
+            self._encoder,
+        )  # fmt: skip
+
+    @property
+    def encodes_inputs(self) -> bool:
+        """Whether networks begin with an encoder that has to be fitted: see `fit_inputs`."""
+        return self._encoder is not None
+
+    def fit_inputs(self, params: Mapping[str, Any], x: np.ndarray) -> Any:
+        """The encoder in front of the network at a point, fitted on training rows.
+
+        Points with the same parameter `inputs` have the same one.
+
+        Args:
+            params: the point.
+            x: training rows, shape (n, d), as of `task.split("train")[0]`.
+
+        Returns:
+            an `InputEncoder` for `build`; None where networks of this space read rows as they are.
+
+        Raises:
+            SpaceError: the point does not fit, or the rows are no table's.
+        """
+        params = self.validate(params)
+        return None if self._encoder is None else self._encoder(params[INPUTS], x)
 
     @default_settings()
     def build(
-        self, params: Mapping[str, Any], n_features: Shape, n_classes: int, seed: int = 0
+        self,
+        params: Mapping[str, Any],
+        n_features: Shape,
+        n_classes: int,
+        seed: int = 0,
+        inputs: Any = None,
     ) -> Any:
         """The network at a point, its weights drawn from `seed`.
 
@@ -285,40 +329,25 @@ class SearchSpace(Mapping[str, BaseDistribution]):
                 right for either.
             n_classes: number of logits.
             seed: draws the weights, and the dropout masks of a training.
+            inputs: what `fit_inputs` gave; spaces whose networks have an encoder need it.
 
         Returns:
             an `nn.Module` with `layer_names` and `activations(X)` for profiling.
 
         Raises:
             SpaceError: the point does not fit, this space builds no networks, its networks read
-                images where vectors are given, or the other way round, or `n_classes` or `seed` is
-                no such number.
+                images where vectors are given, or the other way round, `n_classes` or `seed` is no
+                such number, or `inputs` is missing, of other columns, or given in vain.
         """
         if self._builder is None:
             raise SpaceError(f"The space {self.name!r} has no builder; it can only be sampled.")
         n_classes = whole_number(n_classes, "n_classes", 1, SpaceError)
-        seed = check_seed(seed, SpaceError)
-        return self._builder(self.validate(params), n_features, n_classes, seed)
-
-
-def _contains(distribution: BaseDistribution, value: Any) -> bool:
-    """Whether a value lies in a distribution."""
-    if isinstance(distribution, CategoricalDistribution):
-        # `1 == True`: a bool is no number here, and a number no bool.
-        if isinstance(value, np.ndarray | list | dict):
-            return False
-        return any(value == c and _is_bool(value) == _is_bool(c) for c in distribution.choices)
-    if _is_bool(value) or not isinstance(value, int | float | np.integer | np.floating):
-        return False
-    if not math.isfinite(value):
-        return False
-    if isinstance(distribution, IntDistribution) and value != int(value):
-        return False
-    return distribution._contains(float(value))
-
-
-def _is_bool(value: Any) -> bool:
-    return isinstance(value, bool | np.bool_)
+        seed, params = check_seed(seed, SpaceError), self.validate(params)
+        if self._encoder is None:
+            if inputs is not None:
+                raise SpaceError(f"The space {self.name!r} encodes no inputs; leave out `inputs`.")
+            return self._builder(params, n_features, n_classes, seed)
+        return self._builder(params, n_features, n_classes, seed, inputs)
 
 
 def _check_distributions(name: str, distributions: Any) -> None:
@@ -334,34 +363,3 @@ def _check_distributions(name: str, distributions: Any) -> None:
                 f"The search space {name!r} has {key!r}: {distribution!r}; {remedy}, of floats, "
                 "ints or choices."
             )
-
-
-def _exp(x: np.ndarray) -> np.ndarray:
-    """The C library's: NumPy's own rounds by the instructions a processor has."""
-    return np.array([math.exp(v) for v in x.tolist()], dtype=np.float64)
-
-
-def _value(distribution: BaseDistribution, u: np.ndarray) -> list[Any]:
-    """Quantiles of the distribution as Python scalars; u: shape (n,), in [0, 1)."""
-    if isinstance(distribution, CategoricalDistribution):
-        index = (u * len(distribution.choices)).astype(int)
-        return [distribution.choices[i] for i in index]
-    if isinstance(distribution, IntDistribution):
-        low, high, step = distribution.low, distribution.high, distribution.step
-        if distribution.log:
-            # Each integer owns the cell half a unit around it, as in Optuna's own sampling.
-            a, b = math.log(low - 0.5), math.log(high + 0.5)
-            x = np.clip(np.rint(_exp(a + u * (b - a))), low, high)
-        else:
-            x = low + step * np.floor(u * ((high - low) // step + 1))
-        return [int(v) for v in x]
-    assert isinstance(distribution, FloatDistribution)
-    low_f, high_f = distribution.low, distribution.high
-    if distribution.step is not None:
-        k = np.floor(u * (round((high_f - low_f) / distribution.step) + 1))
-        return [float(min(low_f + distribution.step * i, high_f)) for i in k]
-    if distribution.log:
-        x = _exp(math.log(low_f) + u * (math.log(high_f) - math.log(low_f)))
-    else:
-        x = low_f + u * (high_f - low_f)
-    return [float(v) for v in np.clip(x, low_f, high_f)]

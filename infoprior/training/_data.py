@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from infoprior.spaces._inputs import InputEncoder
 from infoprior.training._curves import CurveRow
 
 if TYPE_CHECKING:
@@ -45,6 +47,21 @@ class TaskTensors:
         self.train_x, self.train_y = self.x[: self.sizes[0]], self.y[: self.sizes[0]]
         self.n_classes = task.n_classes
         self.commonest = int(np.bincount(task.y[task.train]).argmax())
+        self._encoded: dict[str, TaskTensors] = {}
+
+    @torch.inference_mode()
+    def encoded(self, inputs: InputEncoder) -> TaskTensors:
+        """The same with encoded rows; every encoder computes them once.
+
+        Args:
+            inputs: on the device of the rows.
+        """
+        if inputs.digest not in self._encoded:
+            tensors = copy.copy(self)
+            tensors.x = torch.cat([inputs(x) for x in self.x.split(CHUNK)])
+            tensors.train_x = tensors.x[: self.sizes[0]]
+            self._encoded[inputs.digest] = tensors
+        return self._encoded[inputs.digest]
 
     @torch.inference_mode()
     def evaluate(self, logits: Callable[[Tensor], Tensor]) -> CurveRow:

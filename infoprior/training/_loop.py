@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from infoprior._progress import Stage
+from infoprior.spaces._encoded import EncodedNetwork
 from infoprior.spaces._mlp import MLP
 from infoprior.training._curves import CurveRow
 from infoprior.training._data import TaskTensors, batches
@@ -21,9 +22,11 @@ class Trainer(Protocol):
 
     Attributes:
         parameters: shape (n_parameters,).
+        learning_rate: of the epochs to come.
     """
 
     parameters: Tensor
+    learning_rate: float
 
     def epoch(self, x: Tensor, y: Tensor, bounds: list[tuple[int, int]]) -> None:
         """A step for each batch.
@@ -48,21 +51,29 @@ def trainer(network: nn.Module, settings: TrainingSettings, compiled: bool) -> T
             settings.learning_rate,
             settings.weight_decay,
             settings.batch_size,
+            settings.label_smoothing,
         )
     from infoprior.training._engines.autograd import FlatAutograd
 
     return FlatAutograd(
-        network, settings.learning_rate, settings.weight_decay, settings.entropy_weight
-    )
+        network, settings.learning_rate, settings.weight_decay, settings.entropy_weight,
+        settings.label_smoothing,
+    )  # fmt: skip
 
 
 def compilable(network: nn.Module, device: str = "cpu") -> bool:
     """Whether a network's training on the cross-entropy can be compiled: an MLP's, on the CPU."""
+    network = learned_part(network)
     if type(network) is not MLP or not device.startswith("cpu"):
         return False
     from infoprior.training._engines.compiled import can_compile
 
     return can_compile(network)
+
+
+def learned_part(network: nn.Module) -> nn.Module:
+    """What is trained: a network without the encoder of its inputs, which is fitted before."""
+    return network.network if isinstance(network, EncodedNetwork) else network
 
 
 def train_single(
@@ -72,6 +83,7 @@ def train_single(
     *,
     seed: int,
     epochs: int,
+    schedule_epochs: int,
     record: Collection[int],
     compiled: bool,
     report: Callable[[int, CurveRow], None] | None = None,
@@ -87,6 +99,7 @@ def train_single(
         settings: of AdamW and the batches.
         seed: draws the order of rows.
         epochs: passes over the training rows.
+        schedule_epochs: that the schedule of the learning rate runs over.
         record: epochs at which the network is evaluated.
         compiled: see `compilable`.
         report: called with each recorded epoch and its row, until the network has diverged.
@@ -97,7 +110,9 @@ def train_single(
     Returns:
         one row per recorded epoch.
     """
-    own = trainer(network, settings, compiled)
+    if isinstance(network, EncodedNetwork):
+        data = data.encoded(network.inputs)
+    own = trainer(learned_part(network), settings, compiled)
     order = row_order(seed)
     bounds = batches(len(data.train_y), settings.batch_size)
     curve: list[CurveRow] = []
@@ -105,6 +120,7 @@ def train_single(
     for epoch in range(1, epochs + 1):
         if not diverged:
             rows = torch.from_numpy(order.permutation(len(data.train_y))).to(data.x.device)
+            own.learning_rate = settings.rate(epoch, schedule_epochs)
             own.epoch(data.train_x[rows], data.train_y[rows], bounds)
             diverged = is_diverged(own.parameters)
         if epoch in record:

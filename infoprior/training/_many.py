@@ -16,8 +16,14 @@ from infoprior.training._curves import RUNGS, CurveRow
 from infoprior.training._data import TaskTensors
 from infoprior.training._errors import TrainingError
 from infoprior.training._loop import compilable, train_single
-from infoprior.training._setup import Point, build_network, check_task_and_space, training_settings
-from infoprior.training._stacked_loop import train_stacked
+from infoprior.training._setup import (
+    NetworkBuilder,
+    Point,
+    check_schedule_epochs,
+    check_task_and_space,
+    training_settings,
+)
+from infoprior.training._stacked_loop import can_stack, train_stacked
 from infoprior.training._train import TrainedNetwork
 
 if TYPE_CHECKING:
@@ -34,6 +40,7 @@ def train_many(
     *,
     space: SearchSpace,
     epochs: int = RUNGS[-1],
+    schedule_epochs: int | None = None,
     record: Collection[int] | None = None,
     snapshots: Collection[int] = (),
     threads: int = 1,
@@ -52,6 +59,7 @@ def train_many(
         networks: (point of the space, seed) of each; they may differ in everything.
         space: builds the networks.
         epochs: passes over the training rows.
+        schedule_epochs: that the points' schedules run over, at least `epochs`; None: `epochs`.
         record: epochs at which networks are evaluated; None: every one. Fewer cost less.
         snapshots: epochs after which a copy of every network is kept.
         threads: of PyTorch and of matrix products during the call.
@@ -61,7 +69,8 @@ def train_many(
             "stacked" computes all networks of a batch size as one stack, which is for GPUs;
             "autograd" is PyTorch's way. "auto" takes the first of the three that applies, stacks
             not on the CPU. Networks other than multilayer perceptrons, and those with an
-            `entropy_weight` (see `train`), are trained by autograd.
+            `entropy_weight` (see `train`), are trained by autograd; instead of in stacks also those
+            with a schedule, smoothed labels, or an encoder or a learned scale of their inputs.
         progress: show on the terminal how far it is, if it takes more than two seconds.
 
     Returns:
@@ -74,6 +83,7 @@ def train_many(
     """
     check_task_and_space(task, space)
     epochs = whole_number(epochs, "epochs", 1, TrainingError)
+    schedule_epochs = check_schedule_epochs(schedule_epochs, epochs)
     threads = whole_number(threads, "threads", 1, TrainingError)
     device = _device(device)
     recorded, copied = _check(epochs, record, snapshots, device, engine)
@@ -88,9 +98,10 @@ def train_many(
         progress_line(description, epochs * len(points), show=progress) as stage,
     ):
         data = TaskTensors(task, device)
+        builder = NetworkBuilder(space, task, data)
 
         def build(i: int) -> nn.Module:
-            return build_network(space, points[i], task, seeds[i], data.x)
+            return builder(points[i], seeds[i])
 
         built = [build(i) for i in range(len(points))]
         copies: list[dict[int, nn.Module]] = [{} for _ in points]
@@ -103,13 +114,14 @@ def train_many(
         curves: list[list[CurveRow]] = [[] for _ in points]
         groups: dict[int, list[int]] = {}
         for i, network in enumerate(built):
-            plain = settings[i].cross_entropy_only
-            if plain and type(network) is MLP and engine == "stacked":
+            if engine == "stacked" and settings[i].stackable and can_stack(network):
                 groups.setdefault(settings[i].batch_size, []).append(i)
                 continue
             curves[i] = train_single(
                 network, data, settings[i], seed=seeds[i], epochs=epochs, record=recorded,
-                compiled=plain and engine == "compiled" and compilable(network, device),
+                schedule_epochs=schedule_epochs,
+                compiled=engine == "compiled" and settings[i].compilable
+                and compilable(network, device),
                 snapshots=copied, snapshot=lambda epoch, i=i: snapshot(i, epoch),  # type: ignore[misc]
                 stage=stage,
             )  # fmt: skip

@@ -9,13 +9,16 @@ import scipy.linalg  # noqa: F401  (the BLAS of compiled code: there before its 
 import torch
 from torch import nn
 
-from infoprior._arguments import instance_of, is_real, real_number
+from infoprior._arguments import instance_of, is_real, real_number, whole_number
 from infoprior.spaces import SearchSpace
 from infoprior.spaces._cnn import CNN
 from infoprior.spaces._mlp import MLP
+from infoprior.spaces._space import INPUTS
 from infoprior.tasks import Task
-from infoprior.training._engines.settings import TrainingSettings
+from infoprior.training._data import TaskTensors
+from infoprior.training._engines.settings import SCHEDULES, TrainingSettings
 from infoprior.training._errors import TrainingError
+from infoprior.training._loop import learned_part
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,6 +40,17 @@ def check_task_and_space(task: Task, space: SearchSpace) -> None:
         space, SearchSpace, "space", "give a SearchSpace, as get_space('mlp') returns it",
         TrainingError,
     )  # fmt: skip
+
+
+def check_schedule_epochs(schedule_epochs: int | None, epochs: int) -> int:
+    """The epochs that schedules run over.
+
+    Raises:
+        TrainingError: it is no whole number, or less than `epochs`.
+    """
+    if schedule_epochs is None:
+        return epochs
+    return whole_number(schedule_epochs, "schedule_epochs", epochs, TrainingError)
 
 
 def training_settings(space: SearchSpace, params: Point) -> TrainingSettings:
@@ -71,15 +85,60 @@ def training_settings(space: SearchSpace, params: Point) -> TrainingSettings:
         f"entropy_weight of the space {space.name!r}",
         error=TrainingError,
     )
+    smoothing = settings.get("label_smoothing", 0.0)
+    if not is_real(smoothing) or not 0.0 <= smoothing < 1.0:
+        raise TrainingError(
+            f"label_smoothing is {smoothing!r} in the space {space.name!r}; give a number from 0 "
+            "on, below 1."
+        )
+    schedule = settings.get("schedule", SCHEDULES[0])
+    if schedule not in SCHEDULES:
+        raise TrainingError(
+            f"schedule is {schedule!r} in the space {space.name!r}; choose one of "
+            f"{', '.join(SCHEDULES)}."
+        )
     return TrainingSettings(
         settings["learning_rate"],
         settings["weight_decay"],
         int(settings["batch_size"]),
         entropy_weight,
+        float(smoothing),
+        schedule,
     )
 
 
-def build_network(space: SearchSpace, params: Point, task: Task, seed: int, x: Tensor) -> nn.Module:
+class NetworkBuilder:
+    """Builds networks of a space for a task; encoders of inputs are fitted once each.
+
+    Args:
+        space: builds them.
+        task: its training rows are what encoders are fitted on.
+        data: its rows, on the device where networks are trained.
+    """
+
+    def __init__(self, space: SearchSpace, task: Task, data: TaskTensors) -> None:
+        self.space, self.task, self.x = space, task, data.x
+        self._encoders: dict[Any, nn.Module] = {}
+
+    def __call__(self, params: Point, seed: int) -> nn.Module:
+        """The network at a point, see `build_network`."""
+        return build_network(
+            self.space, params, self.task, seed, self.x, inputs=self._inputs(params)
+        )
+
+    def _inputs(self, params: Point) -> nn.Module | None:
+        if not self.space.encodes_inputs:
+            return None
+        encoding = params[INPUTS]
+        if encoding not in self._encoders:
+            rows = self.task.split("train")[0]
+            self._encoders[encoding] = self.space.fit_inputs(params, rows)
+        return self._encoders[encoding]
+
+
+def build_network(
+    space: SearchSpace, params: Point, task: Task, seed: int, x: Tensor, inputs: Any = None
+) -> nn.Module:
     """The network at a point, on the device of `x`, ready to be trained.
 
     Args:
@@ -88,16 +147,18 @@ def build_network(space: SearchSpace, params: Point, task: Task, seed: int, x: T
         task: gives the shape of a row and the number of classes.
         seed: draws weights and dropout masks.
         x: rows as the network will see them, shape (n, ...), float32.
+        inputs: the fitted encoder of a space whose networks begin with one.
 
     Raises:
         SpaceError: the point does not fit the space, or its networks not the task.
         TrainingError: the space's builder gives something that cannot be trained.
     """
-    network = space.build(params, task.shape, task.n_classes, seed=seed)
-    if type(network) not in (MLP, CNN):
+    network = space.build(params, task.shape, task.n_classes, seed=seed, inputs=inputs)
+    own = type(learned_part(network)) in (MLP, CNN)
+    if not own:
         _check_network(network, space.name)
     network = network.to(x.device)
-    if type(network) not in (MLP, CNN):
+    if not own:
         _check_logits(network, space.name, x[:2], task.n_classes)
     return network
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import torch
+from torch import nn
 
 from infoprior._progress import Stage
 from infoprior.spaces._mlp import MLP
@@ -14,6 +15,11 @@ from infoprior.training._data import TaskTensors, batches
 from infoprior.training._engines.settings import TrainingSettings
 from infoprior.training._engines.stacked import NetworkStack, stack_order
 from infoprior.training._loop import row_order
+
+
+def can_stack(network: nn.Module) -> bool:
+    """Whether stacks know all of a network."""
+    return type(network) is MLP and network.scale is None
 
 
 def train_stacked(

@@ -14,7 +14,13 @@ from infoprior.training._curves import RUNGS, CurveRow
 from infoprior.training._data import TaskTensors
 from infoprior.training._errors import TrainingError
 from infoprior.training._loop import compilable, train_single
-from infoprior.training._setup import Point, build_network, check_task_and_space, training_settings
+from infoprior.training._setup import (
+    NetworkBuilder,
+    Point,
+    check_schedule_epochs,
+    check_task_and_space,
+    training_settings,
+)
 
 if TYPE_CHECKING:
     from infoprior.spaces import SearchSpace
@@ -49,6 +55,7 @@ def train(
     space: SearchSpace,
     seed: int = 0,
     epochs: int = RUNGS[-1],
+    schedule_epochs: int | None = None,
     report: Callable[[int, CurveRow], None] | None = None,
     threads: int = 1,
     progress: bool = True,
@@ -56,8 +63,14 @@ def train(
     """Train the network at a point of a space on a task.
 
     AdamW (Loshchilov & Hutter, "Decoupled Weight Decay Regularization", ICLR 2019) on the
-    cross-entropy, with the point's learning rate, weight decay and batch size; no schedule, so that
-    a curve's first epochs are those of a shorter run. For many networks, see `train_many`.
+    cross-entropy, with the point's learning rate, weight decay and batch size. For many networks,
+    see `train_many`.
+
+    Two settings are used where the space has them. `schedule` says how the learning rate falls
+    from epoch to epoch: "constant" (as without one, so that a curve's first epochs are those of a
+    shorter run), "cosine" towards 0, or "flat-cosine", which begins to fall after half of the
+    epochs. `label_smoothing` is the share of each label that all classes have alike. An encoder of
+    inputs is fitted on the training rows before.
 
     The setting `entropy_weight` (0 unless the space has it: `space.with_defaults`, or a parameter
     of the space) adds that many times the entropy of the predicted classes, in bits, to the loss.
@@ -72,6 +85,8 @@ def train(
         space: builds the network.
         seed: draws weights, dropout masks and the order of rows.
         epochs: passes over the training rows.
+        schedule_epochs: that the point's schedule runs over, at least `epochs`: so many epochs of a
+            longer training. None: `epochs`.
         report: called after each epoch with its number and row; what it raises
             (`optuna.TrialPruned`, say) ends the training. The last call is that of the epoch at
             which the network diverged for good, if it does.
@@ -89,6 +104,7 @@ def train(
     """
     check_task_and_space(task, space)
     epochs = whole_number(epochs, "epochs", 1, TrainingError)
+    schedule_epochs = check_schedule_epochs(schedule_epochs, epochs)
     seed = check_seed(seed, TrainingError)
     threads = whole_number(threads, "threads", 1, TrainingError)
     if report is not None and not callable(report):
@@ -96,15 +112,16 @@ def train(
     settings = training_settings(space, params)
     with use_threads(threads), progress_line("training", epochs, show=progress) as stage:
         data = TaskTensors(task)
-        network = build_network(space, params, task, seed, data.x)
+        network = NetworkBuilder(space, task, data)(params, seed)
         curve = train_single(
             network,
             data,
             settings,
             seed=seed,
             epochs=epochs,
+            schedule_epochs=schedule_epochs,
             record=range(1, epochs + 1),
-            compiled=settings.cross_entropy_only and compilable(network),
+            compiled=settings.compilable and compilable(network),
             report=report,
             stage=stage,
         )

@@ -19,8 +19,9 @@ generator = torch.Generator().manual_seed(0)
 x, y = torch.randn(90, 7, generator=generator), torch.randint(0, 4, (90,), generator=generator)
 digest = hashlib.sha256()
 kinds = sorted(ACTIVATIONS), sorted(NORMALIZATIONS), (0.0, 0.3), (False, True)
-for kind in itertools.product(*kinds):
-    network = CompiledMLP(MLP(7, 4, (24, 24, 9), *kind, 3), 0.01, 0.1, 32)
+for *kind, scale, smoothing in itertools.product(*kinds, (False, True), (0.0, 0.1)):
+    network = MLP(7, 4, (24, 24, 9), *kind, 3, feature_scale=scale)
+    network = CompiledMLP(network, 0.01, 0.1, 32, smoothing)
     if sys.argv[1] == "looks first":
         network.logits(x)
     network.epoch(x, y, [(0, 32), (32, 64), (64, 90)])

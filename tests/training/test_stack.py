@@ -59,7 +59,7 @@ def test_every_network_steps_as_by_itself(which):
             network.train()
             for start, stop in bounds:
                 flat.write_gradients(x[i, start:stop], y[i, start:stop])
-                flat.optimizer.step()
+                flat.step()
         assert torch.allclose(parameters(network), parameters(stacked[i]), rtol=1e-8, atol=1e-9)
         for name, buffer in network.named_buffers():
             if buffer.is_floating_point():

@@ -147,6 +147,11 @@ def read_chain(network: nn.Module) -> Chain:
 def _steps(network: nn.Module) -> Iterator[tuple[str, str, bool]]:
     """(name of the layer, path of the module, whether a layer's block adds its input), in order."""
     if type(network) is MLP:
+        if network.scale is not None:
+            raise EvolutionError(
+                "The network learns a scale of its inputs, which surgery does not know; build it "
+                "without feature_scale."
+            )
         for name in network.layer_names:
             block = network.get_submodule(name)
             for part in ("linear", "normalization", "activation", "dropout"):

@@ -154,6 +154,11 @@ def evolve(
     else:
         instance_of(space, SearchSpace, "space", "give that of the point", EvolutionError)
         assert space is not None
+        if space.encodes_inputs:
+            raise EvolutionError(
+                f"Networks of the space {space.name!r} begin with an encoder of their inputs, "
+                "which surgery does not know; give a point of another space, such as 'mlp'."
+            )
         training = training_settings(space, network)
         first = space.build(network, task.shape, task.n_classes, seed=seed)
     read_chain(first)

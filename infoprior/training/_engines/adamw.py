@@ -18,7 +18,7 @@ class FlatAdamW:
     Args:
         parameters: shape (n,); updated in place.
         gradients: shape (n,); read at every step.
-        learning_rate: constant.
+        learning_rate: until the attribute of that name is set to another.
         weight_decay: decoupled.
     """
 
@@ -27,6 +27,7 @@ class FlatAdamW:
     ) -> None:
         exp_avg, exp_avg_sq = torch.zeros_like(parameters), torch.zeros_like(parameters)
         self.steps = torch.zeros((), device=parameters.device)
+        self.learning_rate = learning_rate
         self.lists = (
             [parameters],
             [gradients],
@@ -36,14 +37,14 @@ class FlatAdamW:
             [self.steps],
         )
         self.options = {
-            "lr": learning_rate, "beta1": BETAS[0], "beta2": BETAS[1], "eps": EPSILON,
+            "beta1": BETAS[0], "beta2": BETAS[1], "eps": EPSILON,
             "weight_decay": weight_decay, "amsgrad": False, "maximize": False,
         }  # fmt: skip
 
     def step(self) -> None:
         """One update by the current gradients."""
         self.steps.add_(1.0)
-        torch._fused_adamw_(*self.lists, **self.options)  # type: ignore[call-overload]
+        torch._fused_adamw_(*self.lists, lr=self.learning_rate, **self.options)  # type: ignore[call-overload]
 
 
 class StackedAdamW:

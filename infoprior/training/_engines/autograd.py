@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from infoprior.spaces._cnn import ConvBlock
-from infoprior.spaces._mlp import Block
+from infoprior.spaces._mlp import Block, FeatureScale
 from infoprior.training._engines.adamw import FlatAdamW
 
 
@@ -19,9 +19,10 @@ class FlatAutograd:
 
     Args:
         network: any module that gives logits; its parameters move into the flat vector.
-        learning_rate: of AdamW.
+        learning_rate: of AdamW, until the attribute of that name is set to another.
         weight_decay: of AdamW.
         entropy_weight: of the entropy of the predicted classes in the loss.
+        label_smoothing: share of each label that all classes have alike.
 
     Attributes:
         parameters: shape (n_parameters,), of the network's dtype.
@@ -34,9 +35,10 @@ class FlatAutograd:
         learning_rate: float,
         weight_decay: float,
         entropy_weight: float = 0.0,
+        label_smoothing: float = 0.0,
     ) -> None:
-        self.network = network
-        self.entropy_weight = entropy_weight
+        self.network, self.learning_rate = network, learning_rate
+        self.entropy_weight, self.label_smoothing = entropy_weight, label_smoothing
         parameters = list(network.parameters())
         self.parameters = torch.cat([p.detach().reshape(-1) for p in parameters])
         self.gradients = torch.zeros_like(self.parameters)
@@ -47,7 +49,11 @@ class FlatAutograd:
             parameter.grad = self.gradients[part].view_as(parameter)
             start += parameter.numel()
         self.idle = idle_biases(network)
-        self.optimizer = FlatAdamW(self.parameters, self.gradients, learning_rate, weight_decay)
+        # (optimiser of a run of the flat vectors, how many times the learning rate it takes)
+        self.optimizers = [
+            (FlatAdamW(self.parameters[run], self.gradients[run], learning_rate, decay), times)
+            for run, times, decay in _runs(network, weight_decay)
+        ]
 
     def epoch(self, x: Tensor, y: Tensor, bounds: Sequence[tuple[int, int]]) -> None:
         """A step for each batch.
@@ -60,7 +66,13 @@ class FlatAutograd:
         self.network.train()
         for start, stop in bounds:
             self.write_gradients(x[start:stop], y[start:stop])
-            self.optimizer.step()
+            self.step()
+
+    def step(self) -> None:
+        """One update by the current gradients."""
+        for optimizer, times in self.optimizers:
+            optimizer.learning_rate = self.learning_rate * times
+            optimizer.step()
 
     def write_gradients(self, x: Tensor, y: Tensor) -> None:
         """Write the gradient of the loss of one batch into `gradients`.
@@ -81,7 +93,7 @@ class FlatAutograd:
             logits: shape (n, n_classes).
             y: classes, shape (n,), int64.
         """
-        loss = functional.cross_entropy(logits, y)
+        loss = functional.cross_entropy(logits, y, label_smoothing=self.label_smoothing)
         if self.entropy_weight:
             loss = loss + self.entropy_weight * predictive_entropy(logits).mean()
         return loss
@@ -106,6 +118,23 @@ def predictive_entropy(logits: Tensor) -> Tensor:
     """
     log_p = functional.log_softmax(logits, 1)
     return -(log_p.exp() * log_p).sum(1) / math.log(2.0)
+
+
+def _runs(network: nn.Module, weight_decay: float) -> list[tuple[slice, float, float]]:
+    """Runs of a network's flat parameters, the learning rate of each as a multiple, its decay."""
+    scales = {id(m.factor) for m in network.modules() if type(m) is FeatureScale}
+    runs: list[tuple[slice, float, float]] = []
+    start = 0
+    for parameter in network.parameters():
+        scale = id(parameter) in scales
+        kind = (FeatureScale.RATE, 0.0) if scale else (1.0, weight_decay)
+        stop = start + parameter.numel()
+        if runs and runs[-1][1:] == kind:
+            runs[-1] = (slice(runs[-1][0].start, stop), *kind)
+        else:
+            runs.append((slice(start, stop), *kind))
+        start = stop
+    return runs
 
 
 def idle_biases(network: nn.Module) -> list[nn.Parameter]:

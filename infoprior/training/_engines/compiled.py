@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from infoprior._progress import notice
 from infoprior.spaces import _dropout
+from infoprior.spaces._mlp import FeatureScale
 from infoprior.training._engines import kernels, layout
 
 if TYPE_CHECKING:
@@ -42,9 +43,10 @@ class CompiledMLP:
 
     Args:
         network: an `MLP` of float32; its parameters move into the flat vector.
-        learning_rate: of AdamW.
+        learning_rate: of AdamW, until the attribute of that name is set to another.
         weight_decay: of AdamW.
         batch_size: rows of a batch; one batch may have one more.
+        label_smoothing: share of each label that all classes have alike.
 
     Attributes:
         parameters: shape (n_parameters,), float32.
@@ -53,7 +55,12 @@ class CompiledMLP:
     """
 
     def __init__(
-        self, network: MLP, learning_rate: float, weight_decay: float, batch_size: int
+        self,
+        network: MLP,
+        learning_rate: float,
+        weight_decay: float,
+        batch_size: int,
+        label_smoothing: float = 0.0,
     ) -> None:
         self.learning_rate, self.weight_decay = float(learning_rate), float(weight_decay)
         blocks: list[Block] = [network._modules[name] for name in network.layer_names]  # type: ignore[misc]
@@ -89,6 +96,15 @@ class CompiledMLP:
             np.zeros(self.parameters.numel(), np.float32) for _ in range(2)
         )
         self.steps = 0
+        self.front: kernels.Front | None = None
+        if network.scale is not None or label_smoothing:
+            n_scaled = 0 if network.scale is None else network.scale.factor.numel()
+            self.front = kernels.Front(
+                smoothing=np.float32(label_smoothing),
+                n_scaled=n_scaled,
+                scale_rate=FeatureScale.RATE,
+                unscaled=np.empty(n_scaled * self.widths[0], np.float32),
+            )
 
     def _flatten(self, parameters: Sequence[nn.Parameter]) -> dict[int, int]:
         """Move the parameters into `self.parameters`; the offset of each, by its id."""
@@ -121,15 +137,16 @@ class CompiledMLP:
     def write_gradients(self, x: Tensor, y: Tensor) -> None:
         """Write the gradient of the mean cross-entropy of one batch into `gradients`.
 
+        By a step of no length: parameters and moments stay.
+
         Args:
             x: shape (n, n_features), float32.
             y: shape (n,), int64.
         """
         self._start([(0, len(y))])
-        _run(
-            kernels.write_gradients, network=self.arrays, gradients=self._gradients,
-            x=x.contiguous().numpy(), y=y.contiguous().numpy(),
-        )  # fmt: skip
+        self._train(x, y, [(0, len(y))], learning_rate=0.0, moments=(
+            np.zeros_like(self.exp_avg), np.zeros_like(self.exp_avg_sq),
+        ))  # fmt: skip
 
     def epoch(self, x: Tensor, y: Tensor, bounds: Sequence[tuple[int, int]]) -> None:
         """A step for each batch.
@@ -143,15 +160,30 @@ class CompiledMLP:
             ValueError: a batch has more rows than there is room for.
         """
         self._start(bounds)
-        _run(
-            kernels.train_epoch, network=self.arrays, gradients=self._gradients,
-            exp_avg=self.exp_avg, exp_avg_sq=self.exp_avg_sq, steps=self.steps,
-            learning_rate=self.learning_rate, weight_decay=self.weight_decay,
-            x=x.contiguous().numpy(), y=y.contiguous().numpy(), bounds=np.array(bounds, np.int64),
-        )  # fmt: skip
+        self._train(
+            x, y, bounds, learning_rate=self.learning_rate, moments=(self.exp_avg, self.exp_avg_sq)
+        )
         self.steps += len(bounds)
         for norm in self.norms:
             norm.num_batches_tracked += len(bounds)  # type: ignore[operator,assignment]
+
+    def _train(
+        self,
+        x: Tensor,
+        y: Tensor,
+        bounds: Sequence[tuple[int, int]],
+        *,
+        learning_rate: float,
+        moments: tuple[np.ndarray, np.ndarray],
+    ) -> None:
+        """Gradients and a step for each batch, with Adam's moments."""
+        _run(
+            kernels.train_epoch, network=self.arrays, gradients=self._gradients,
+            exp_avg=moments[0], exp_avg_sq=moments[1], steps=self.steps,
+            learning_rate=learning_rate, weight_decay=self.weight_decay,
+            x=x.contiguous().numpy(), y=y.contiguous().numpy(), bounds=np.array(bounds, np.int64),
+            front=self.front,
+        )  # fmt: skip
 
     def _start(self, bounds: Sequence[tuple[int, int]]) -> None:
         """Take the draws of an epoch's dropout masks, once its batches are known to have room."""
@@ -164,7 +196,14 @@ class CompiledMLP:
     def logits(self, x: Tensor) -> Tensor:
         """Logits in evaluation mode, shape (n, n_classes), of x, shape (n, n_features), float32."""
         out = np.empty((len(x), self.n_classes), np.float32)
-        _run(kernels.logits, network=self.arrays, x=x.contiguous().numpy(), out=out)
+        network = self.arrays
+        if self.front is not None and (n := self.front.n_scaled):
+            scaled = network.parameters.copy()
+            first = int(self.layers[0]["weight_at"])
+            weight = scaled[first : first + n * self.widths[0]].reshape(-1, n)
+            weight *= scaled[:n]
+            network = network._replace(parameters=scaled)
+        _run(kernels.logits, network=network, x=x.contiguous().numpy(), out=out)
         return torch.from_numpy(out)
 
 
@@ -187,13 +226,19 @@ def _describe_dropout(row: np.void, dropout: SeededDropout) -> None:
     row["mix_1"], row["mix_2"] = _dropout.MIX_1, _dropout.MIX_2
 
 
+_LOADED: set[tuple[Any, bool]] = set()
+"""Kernels, with and without a front, that are compiled, or loaded from disk."""
+
+
 def _run(kernel: Any, **arguments: object) -> None:
     """Call a kernel; if it has to be compiled first, the terminal says so before."""
-    if kernel.signatures:  # compiled, or loaded from disk
+    variant = kernel, arguments.get("front") is None
+    if variant in _LOADED:
         kernel(**arguments)
         return
     with install_listener("numba:compile", _Compiling()):
         kernel(**arguments)
+    _LOADED.add(variant)
 
 
 class _Compiling(Listener):

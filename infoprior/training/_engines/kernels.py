@@ -54,6 +54,15 @@ from infoprior.training._engines.normalization import (
 BETA_1, BETA_2, ADAM_EPS = f32(0.9), f32(0.999), f32(1e-8)
 
 
+class Front(NamedTuple):
+    """What is beside a network of linear layers trained on hard labels."""
+
+    smoothing: np.float32  # of the labels
+    n_scaled: int  # columns that a `FeatureScale` has a factor for, the first parameters; 0: none
+    scale_rate: float  # their learning rate, as a multiple
+    unscaled: Vector  # (n_out n_in,): room for the first layer's weight while it is scaled
+
+
 class Network(NamedTuple):
     """A network's arrays, as drawn in `layout`."""
 
@@ -145,7 +154,7 @@ def logits(network: Network, x: Matrix, out: Matrix) -> None:
 
 
 @part
-def cross_entropy_gradient(grad: Matrix, y: Labels) -> None:
+def cross_entropy_gradient(grad: Matrix, y: Labels, front: Front | None) -> None:
     """Logits, (n, n_classes), become the gradient of the mean cross-entropy in them."""
     n, k = grad.shape
     for i in range(n):
@@ -159,7 +168,13 @@ def cross_entropy_gradient(grad: Matrix, y: Labels) -> None:
         factor = ONE / (total * f32(n))
         for j in range(k):
             grad[i, j] *= factor
-        grad[i, y[i]] -= ONE / f32(n)
+        if front is None:
+            grad[i, y[i]] -= ONE / f32(n)
+        else:
+            everywhere = front.smoothing / f32(k * n)
+            for j in range(k):
+                grad[i, j] -= everywhere
+            grad[i, y[i]] -= (ONE - front.smoothing) / f32(n)
 
 
 @part
@@ -175,8 +190,9 @@ def linear_gradients(
 
 @part
 def gradients_of(
-    network: Network, gradients: Vector, x: Matrix, y: Labels, start: int, stop: int
-) -> None:
+    network: Network, gradients: Vector, x: Matrix, y: Labels, start: int, stop: int,
+    front: Front | None,
+) -> None:  # fmt: skip
     """Gradients of the mean cross-entropy of rows start:stop of an epoch's x and y."""
     parameters, layers = network.parameters, network.layers
     work, capacity = network.workspace, network.capacity
@@ -188,7 +204,7 @@ def gradients_of(
     at, size = last.workspace_at, capacity * layers.n_out.max()
     grad = matrix(work, at, n, last.n_out)
     output(network, last, h, grad)
-    cross_entropy_gradient(grad, y[start:stop])
+    cross_entropy_gradient(grad, y[start:stop], front)
     linear_gradients(grad, h, gradients, last, True)
     spare = 1  # of the three arrays, used in turn
     grad_out = matrix(work, at + size, n, last.n_in)
@@ -224,10 +240,41 @@ def gradients_of(
         grad_out = grad_in
 
 
-@entry
-def write_gradients(network: Network, gradients: Vector, x: Matrix, y: Labels) -> None:
-    """What a step begins with, alone: gradients of one batch's mean cross-entropy."""
-    gradients_of(network, gradients, x, y, 0, len(y))
+@part
+def scale_weight(weight: Matrix, factor: Vector, unscaled: Matrix) -> None:
+    """weight, (n_out, n_in), times its columns' factors, (n_in,): then x need not be scaled."""
+    for i in range(weight.shape[0]):
+        for j in range(weight.shape[1]):
+            unscaled[i, j] = weight[i, j]
+            weight[i, j] *= factor[j]
+
+
+@part
+def unscale_weight(
+    weight: Matrix, factor: Vector, unscaled: Matrix, d_weight: Matrix, d_factor: Vector
+) -> None:
+    """The weight as it was; gradients in what was multiplied become those in weight and factors."""
+    d_factor[:] = ZERO
+    for i in range(weight.shape[0]):
+        for j in range(weight.shape[1]):
+            weight[i, j] = unscaled[i, j]
+            d_factor[j] += d_weight[i, j] * unscaled[i, j]
+            d_weight[i, j] *= factor[j]
+
+
+@part
+def gradients_behind(
+    network: Network, gradients: Vector, x: Matrix, y: Labels, start: int, stop: int, front: Front
+) -> None:
+    """`gradients_of` with what is in front."""
+    layer, n = network.layers[0], front.n_scaled  # without a scale, n = 0: nothing to multiply
+    factor, d_factor = network.parameters[:n], gradients[:n]
+    weight = matrix(network.parameters, layer.weight_at, layer.n_out, n)
+    unscaled = matrix(front.unscaled, 0, layer.n_out, n)
+    scale_weight(weight, factor, unscaled)
+    gradients_of(network, gradients, x, y, start, stop, front)
+    d_weight = matrix(gradients, layer.weight_at, layer.n_out, n)
+    unscale_weight(weight, factor, unscaled, d_weight, d_factor)
 
 
 @part
@@ -251,6 +298,7 @@ def adamw(
 def train_epoch(
     network: Network, gradients: Vector, exp_avg: Vector, exp_avg_sq: Vector, steps: int,
     learning_rate: float, weight_decay: float, x: Matrix, y: Labels, bounds: NDArray[np.int64],
+    front: Front | None,
 ) -> None:  # fmt: skip
     """One pass over x, (n, n_features), and y, (n,): a step of AdamW for each batch.
 
@@ -259,8 +307,20 @@ def train_epoch(
         bounds: (n_batches, 2): first and last (exclusive) row of each batch.
     """
     for b in range(len(bounds)):
-        gradients_of(network, gradients, x, y, bounds[b, 0], bounds[b, 1])
-        adamw(
-            network.parameters, gradients, exp_avg, exp_avg_sq, steps + b + 1, learning_rate,
-            weight_decay,
-        )  # fmt: skip
+        if front is None:
+            gradients_of(network, gradients, x, y, bounds[b, 0], bounds[b, 1], None)
+            adamw(
+                network.parameters, gradients, exp_avg, exp_avg_sq, steps + b + 1, learning_rate,
+                weight_decay,
+            )  # fmt: skip
+        else:
+            gradients_behind(network, gradients, x, y, bounds[b, 0], bounds[b, 1], front)
+            n = front.n_scaled
+            adamw(
+                network.parameters[:n], gradients[:n], exp_avg[:n], exp_avg_sq[:n], steps + b + 1,
+                front.scale_rate * learning_rate, 0.0,
+            )  # fmt: skip
+            adamw(
+                network.parameters[n:], gradients[n:], exp_avg[n:], exp_avg_sq[n:], steps + b + 1,
+                learning_rate, weight_decay,
+            )  # fmt: skip
