@@ -13,11 +13,14 @@ from infoprior._ambient import default_settings
 from infoprior._arguments import check_seed, whole_number
 from infoprior._threads import use_threads
 from infoprior.information._inputs import InformationError, choose_rows, positive
-from infoprior.information._neural.flexible import Dealt, Parts, measure
+from infoprior.information._neural.flexible import Dealt, Parts, measure, products
 from infoprior.information._noisy import as_estimate, capped, sampled
 from infoprior.information._result import Estimate, constant_estimate
 from infoprior.information._samples import ROUNDINGS, as_classes, as_tensor, check_lengths
 from infoprior.information._statistics import activation_entropy, dead_share
+
+ROUNDING = 1e-6
+"""Eigenvalues below this share of the largest may be rounding."""
 
 
 @dataclass(frozen=True)
@@ -145,28 +148,38 @@ def _measure(
             constant_estimate(n, "flexible-lda"), (0.0,) * n_parts, constant_estimate(n, "noisy"),
             0.0, dead_share(low, high), shown,
         )  # fmt: skip
-    centred = t.double() / largest  # so that squares of huge values stay finite
-    centred -= centred.mean(dim=0)
-    if not bool(varies.all()):
-        centred *= varies
-    products = centred.T @ centred if d <= n else centred @ centred.T
-    spectrum = torch.linalg.eigvalsh(products).clamp(min=0.0)
+    z, spread = _standardised(t, varies, largest)
+    if dealt is None:
+        ty, correlation = Parts(constant_estimate(n, "flexible-lda"), (0.0,) * n_parts), z.T @ z
+    else:
+        dealt_z = z[dealt.order]
+        by_fold = products(dealt_z, dealt)
+        ty = measure(dealt_z, by_fold, dealt)
+        rest = z[dealt.left]
+        correlation = by_fold.sum(dim=0).addmm_(rest.T, rest)
+
+    # From here on in units of the noise. Eigenvalues below the rounding of float32 sums are none.
+    mean_square = spread.square().mean()
+    spread = spread / (relative * mean_square.sqrt())
+    covariance = correlation.double() * (spread * spread[:, None])
+    spectrum = torch.linalg.eigvalsh(covariance)
+    spectrum = torch.where(spectrum > ROUNDING * spectrum[-1], spectrum, 0.0)
     singular = spectrum.sqrt()
     rank = torch.special.entr(singular / singular.sum()).sum().exp()
-
-    if dealt is None:
-        ty = Parts(constant_estimate(n, "flexible-lda"), (0.0,) * n_parts)
-    else:
-        squares = products.diagonal() if d <= n else centred.square().sum(dim=0)
-        scale = torch.where(varies, (squares / n).rsqrt(), 0.0)
-        z = (centred * scale).float()
-        correlation = products * (scale * scale[:, None] / n) if d <= n else z.T @ z / n
-        ty = measure(z, correlation.float(), dealt)
-
-    sigma = relative * (spectrum.sum() / (n * d)).sqrt()
-    centred /= sigma
-    lower, upper = sampled(centred[None], products[None] / sigma**2, seed, 1, queries)
-    covariance = spectrum[None] / (sigma**2 * (n - 1))
-    (values,) = capped(lower, upper, covariance, n).tolist()
-    xt = as_estimate(*values, float(sigma) * largest, n)
+    z *= spread.float()
+    lower, upper = sampled(z[None], covariance[None], seed, 1, queries)
+    (values,) = capped(lower, upper, spectrum[None] / (n - 1), n).tolist()
+    xt = as_estimate(*values, float(relative * mean_square.sqrt()) * largest, n)
     return LayerMeasures(ty.whole, ty.nats, xt, float(rank), dead_share(low, high), shown)
+
+
+def _standardised(t: Tensor, varies: Tensor, largest: float) -> tuple[Tensor, Tensor]:
+    """Columns of mean 0 and variance 1, float32, or zeros; and their standard deviations over
+    `largest`, float64."""
+    z = t / largest  # so that squares of huge values stay finite
+    z -= z.mean(dim=0)
+    z -= z.mean(dim=0)  # what the rounding of a mean far from zero leaves
+    spread = torch.linalg.vector_norm(z, dim=0) / len(z) ** 0.5
+    spread = torch.where(varies, spread, 0.0)
+    z /= torch.where(spread > 0.0, spread, torch.inf)
+    return z.float(), spread.double()

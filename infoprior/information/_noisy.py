@@ -144,11 +144,11 @@ def root_mean_square(centred: Tensor) -> Tensor:
 def sampled(
     t: Tensor, products: Tensor, seed: int, draws: int, queries: int | None
 ) -> tuple[Tensor, Tensor]:
-    """Values with and without a row's own centre, (K,) each.
+    """Values with and without a row's own centre, (K,) each, float64.
 
     Args:
         t: centred, shape (K, n, d), noise of variance 1.
-        products: t' t, or t t' where d > n.
+        products: t' t, or t t' where d > n, float64.
         seed, draws, queries: as of `noisy`.
     """
     k, n, d = t.shape
@@ -158,20 +158,20 @@ def sampled(
     rows = None
     if queries is not None and queries < n:
         rows = torch.from_numpy(choose_rows(n, queries, seed)).to(t.device)
-    asked = t if rows is None else t[:, rows]
+    asked = (t if rows is None else t[:, rows]).double()
     for _ in range(draws):
         # The same noise for every layer of a shape: differences between layers are less noisy.
-        z = torch.from_numpy(draw.normal(size=asked.shape[1:])).to(t)
+        z = torch.from_numpy(draw.normal(size=asked.shape[1:])).to(asked)
         own = -0.5 * z.square().sum(-1)
         others = _log_sum_of_others(asked + z, t, 0.5, rows)
         values = own - torch.logaddexp(others, own) + math.log(n), own - others + math.log(n - 1)
-        controls = []
-        if whitening is not None:
-            controls = [_control(asked, z, own, whitening)]
-            if rows is not None:
-                controls.append(_place(asked, products / n, whitening))
-        lower += _mean(values[0], controls) / draws
-        upper += _mean(values[1], controls) / draws
+        if whitening is not None and rows is not None:
+            means = _mean_of_some(values, asked, z, own, whitening, products / n)
+        else:
+            control = None if whitening is None else _control(asked, z, own, whitening)
+            means = _mean(values[0], control), _mean(values[1], control)
+        lower += means[0] / draws
+        upper += means[1] / draws
     return lower, upper
 
 
@@ -192,29 +192,34 @@ def _control(t: Tensor, z: Tensor, own: Tensor, whitening: Tensor) -> Tensor:
     return own + d / 2.0 + (past - whitening.square().sum((-2, -1))[:, None]) / 2.0
 
 
-def _place(t: Tensor, covariance: Tensor, whitening: Tensor) -> Tensor:
-    """Squared length of some whitened rows less its mean over all rows, (K, m).
-
-    It follows which rows were drawn, as the mixture's log-density does: far ones say more.
-    """
-    mean = (whitening * (covariance @ whitening)).sum((-2, -1))
-    return (t @ whitening).square().sum(-1) - mean[:, None]
-
-
-def _mean(values: Tensor, controls: list[Tensor]) -> Tensor:
-    """The mean over rows, less what a regression on the control variates explains of it."""
-    if not controls:
+def _mean(values: Tensor, control: Tensor | None) -> Tensor:
+    """The mean over rows, less what a regression on the control variate explains of it."""
+    if control is None:
         return values.mean(-1)
-    if len(controls) == 1:
-        (control,) = controls
-        centred = control - control.mean(-1, keepdim=True)
-        slope = (values * centred).sum(-1) / centred.square().sum(-1)
-        return values.mean(-1) - slope * control.mean(-1)
-    control = torch.stack(controls, dim=-1)  # (K, m, 2)
-    means = control.mean(dim=1)
-    centred = control - means[:, None]
-    slopes = torch.linalg.pinv(centred.mT @ centred) @ (centred.mT @ values[..., None])
-    return values.mean(-1) - (means * slopes[..., 0]).sum(-1)
+    centred = control - control.mean(-1, keepdim=True)
+    slope = (values * centred).sum(-1) / centred.square().sum(-1)
+    return values.mean(-1) - slope * control.mean(-1)
+
+
+def _mean_of_some(
+    values: tuple[Tensor, Tensor], t: Tensor, z: Tensor, own: Tensor, whitening: Tensor,
+    covariance: Tensor,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """`_mean` of the values of some rows t, (K, m, d), with a second control variate: the squared
+    length of whitened rows less its mean over all rows. It follows which rows were drawn, as the
+    mixture's log-density does.
+    """
+    length = (t @ whitening).square().sum(-1)
+    noise = own + t.shape[-1] / 2.0
+    past = ((t + z) @ whitening).square().sum(-1) - length
+    noise = noise + (past - whitening.square().sum((-2, -1))[:, None]) / 2.0  # as `_control`
+    place = length - (whitening * (covariance @ whitening)).sum((-2, -1))[:, None]
+    controls = torch.stack([noise, place], dim=-1)  # (K, m, 2)
+    means = controls.mean(dim=1)
+    centred = controls - means[:, None]
+    slopes = torch.linalg.pinv(centred.mT @ centred) @ (centred.mT @ torch.stack(values, dim=-1))
+    lower, upper = (torch.stack(values, dim=-1).mean(dim=1) - (means[:, None] @ slopes)[:, 0]).T
+    return lower, upper
 
 
 def _pairwise(t: Tensor) -> tuple[Tensor, Tensor]:

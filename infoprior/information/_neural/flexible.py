@@ -68,12 +68,13 @@ class Dealt:
         self.folds = deal(len(y), folds, seed, (y * n_parts + part).cpu().numpy()).test.to(y.device)
         self.order = self.folds.flatten()
         self.n, self.n_classes = len(self.order), n_classes
+        left = torch.ones(len(y), dtype=torch.bool, device=y.device)
+        left[self.order] = False
+        self.left = left.nonzero()[:, 0]  # the few rows that no fold has
         self.y = y[self.order]
         self.members = one_hot(self.y, n_classes).float().view(*self.folds.shape, -1)  # (F, m, C)
-        by_fold = self.members.sum(dim=1)
-        every = by_fold.sum(dim=0, keepdim=True)
-        self.count = torch.cat([every - by_fold, every])  # rows of each class in each fit, (G, C)
-        self.shares = every[0] / self.n
+        self.count = _leave_out(self.members.sum(dim=1))  # rows of each class in each fit, (G, C)
+        self.shares = self.count[-1] / self.n
         belongs = one_hot(part[self.order], n_parts).float()
         belongs = torch.cat([torch.ones_like(belongs[:, :1]), belongs], dim=1)
         self.weights = belongs / belongs.sum(dim=0).clamp(min=1.0)  # (n, 1 + P)
@@ -111,25 +112,34 @@ def flexible_lda(
     dealt = Dealt(y, torch.zeros_like(y), folds, seed)
     answers = []
     for t in x:
-        z = standardize(t).float()
-        answers.append(measure(z, z.T @ z / len(z), dealt).whole)
+        z = standardize(t[dealt.order]).float()
+        answers.append(measure(z, products(z, dealt), dealt).whole)
     return answers
 
 
-def measure(z: Tensor, correlation: Tensor, dealt: Dealt) -> Parts:
+def products(z: Tensor, dealt: Dealt) -> Tensor:
+    """z' z of each fold's rows, (F, d, d), for z in the order of `dealt`, (n, d)."""
+    blocks = z.view(*dealt.folds.shape, -1)
+    return blocks.mT @ blocks
+
+
+def measure(z: Tensor, by_fold: Tensor, dealt: Dealt) -> Parts:
     """I(T; Y) of one layer. Layers of a stack are measured one by one: their covariances would not
     fit into a processor's caches together.
 
     Args:
-        z: standardised columns, or zeros, float32, shape (n, d).
-        correlation: of z, shape (d, d).
+        z: standardised columns, or zeros, float32, shape (n, d), rows in the order of `dealt`.
+        by_fold: its `products`.
         dealt: the rows' labels, parts and folds.
     """
-    t = _with_functions(z, correlation)[dealt.order]
-    product, sums = _sums(t, dealt)
+    d = z.shape[1]
+    t = torch.cat([z, _functions(z, by_fold.sum(dim=0) / dealt.n)], dim=1)
+    product, sums = _sums(t, by_fold, dealt)
     wide = t.shape[1] * (dealt.n_classes - 1) > MANY * dealt.n
-    return _answer([_fit(t[:, :d], product[:, :d, :d], sums[:, :, :d], dealt)
-                    for d in ((z.shape[1], t.shape[1]) if wide else (t.shape[1],))], dealt)
+    fits = [_fit(t, product, sums, dealt)]
+    if wide:
+        fits.append(_fit(z, product[:, :d, :d], sums[:, :, :d], dealt))
+    return _answer(fits, dealt)
 
 
 @dataclass
@@ -147,18 +157,30 @@ class _Fit:
     values: Tensor
 
 
-def _sums(t: Tensor, dealt: Dealt) -> tuple[Tensor, Tensor]:
+def _sums(t: Tensor, by_fold: Tensor, dealt: Dealt) -> tuple[Tensor, Tensor]:
     """Sums of products (G, D, D) and by class (G, C, D) of the rows of each fit, float32.
 
-    The first F fits leave out a fold each, the last takes all.
+    The first F fits leave out a fold each, the last takes all. `by_fold` are the products of the
+    first columns, (F, d, d).
     """
+    d = by_fold.shape[1]
     blocks = t.view(*dealt.folds.shape, -1)  # (F, m, D)
-    answers = []
-    for left in (blocks, dealt.members):
-        by_fold = left.mT @ blocks
-        every = by_fold.sum(dim=0, keepdim=True)
-        answers.append(torch.cat([every - by_fold, every]))
-    return answers[0], answers[1]
+    right = blocks[:, :, d:].mT @ blocks  # (F, D - d, D)
+    product = t.new_empty(len(blocks) + 1, t.shape[1], t.shape[1])
+    _leave_out(by_fold, product[:, :d, :d])
+    _leave_out(right, product[:, d:])
+    product[:, :d, d:] = product[:, d:, :d].mT
+    return product, _leave_out(dealt.members.mT @ blocks)
+
+
+def _leave_out(by_fold: Tensor, out: Tensor | None = None) -> Tensor:
+    """Sums over all folds but one each, and over all; (F, ...) -> (F + 1, ...)."""
+    if out is None:
+        out = by_fold.new_empty(len(by_fold) + 1, *by_fold.shape[1:])
+    every = by_fold.sum(dim=0)
+    torch.sub(every, by_fold, out=out[:-1])
+    out[-1] = every
+    return out
 
 
 def _fit(t: Tensor, product: Tensor, sums: Tensor, dealt: Dealt) -> _Fit:
@@ -179,8 +201,8 @@ def _projections(components: int, many: int) -> tuple[np.ndarray, np.ndarray]:
     return directions.astype(np.float32), draw.normal(size=many).astype(np.float32)
 
 
-def _with_functions(z: Tensor, correlation: Tensor) -> Tensor:
-    """The layer z, (n, d), and to its right functions of its principal components."""
+def _functions(z: Tensor, correlation: Tensor) -> Tensor:
+    """Standardised functions of the principal components of a layer z, (n, d)."""
     d = z.shape[1]
     components = min(3 if d > 64 else 4 if d > 24 else 6, d)
     first, second = torch.triu_indices(components, components, device=z.device)
@@ -191,17 +213,15 @@ def _with_functions(z: Tensor, correlation: Tensor) -> Tensor:
     largest = directions.abs().argmax(dim=0, keepdim=True)
     directions = directions * directions.gather(0, largest).sign()
     scale = torch.where(variances > NEGLIGIBLE * variances[0], variances.rsqrt(), 0.0)
-    whitened = z @ (directions * scale).to(z)
+    whitened = z @ (directions * scale)
     towards, offset = (torch.from_numpy(a).to(z) for a in _projections(components, many))
-    t = z.new_empty(len(z), d + len(first) + many)
-    t[:, :d] = z
-    functions = t[:, d:]
+    functions = z.new_empty(len(z), len(first) + many)
     torch.mul(whitened[:, first], whitened[:, second], out=functions[:, : len(first)])
     torch.addmm(offset, whitened, towards, out=functions[:, len(first) :]).relu_()
     functions -= functions.mean(dim=0)
-    spread = functions.square().mean(dim=0).sqrt()
+    spread = torch.linalg.vector_norm(functions, dim=0) / len(z) ** 0.5
     functions /= torch.where(spread > 1e-6, spread, torch.inf)
-    return t
+    return functions
 
 
 def _smoothings(n: int) -> list[float]:
