@@ -134,7 +134,7 @@ def _measure(
 ) -> LayerMeasures:
     """One layer t, (n, d); `dealt` is None where the labels do not vary."""
     relative, queries, seed = noise
-    n, d = t.shape
+    n = len(t)
     low, high = t.amin(dim=0), t.amax(dim=0)
     size = torch.maximum(low.abs(), high.abs())
     if not bool(size.isfinite().all()):
@@ -168,8 +168,8 @@ def _measure(
     rank = torch.special.entr(singular / singular.sum()).sum().exp()
     z *= spread.float()
     lower, upper = sampled(z[None], covariance[None], seed, 1, queries)
-    (values,) = capped(lower, upper, spectrum[None] / (n - 1), n).tolist()
-    xt = as_estimate(*values, float(relative * mean_square.sqrt()) * largest, n)
+    nats, low_xt, high_xt = capped(lower, upper, spectrum[None] / (n - 1), n)[0].tolist()
+    xt = as_estimate(nats, low_xt, high_xt, float(relative * mean_square.sqrt()) * largest, n)
     return LayerMeasures(ty.whole, ty.nats, xt, float(rank), dead_share(low, high), shown)
 
 

@@ -100,8 +100,10 @@ def noisy(
                 lower, upper = _pairwise(t)
             spectrum = torch.linalg.eigvalsh(products / (n - 1))
             values = capped(lower, upper, spectrum, n)
-            for k, value, noise in zip(part, values.tolist(), scale.tolist(), strict=True):
-                answers[k] = as_estimate(*value, noise, n)
+            for k, (value, low, high), noise in zip(
+                part, values.tolist(), scale.tolist(), strict=True
+            ):
+                answers[k] = as_estimate(value, low, high, noise, n)
     return [answers[k] for k in range(len(y))]
 
 
@@ -128,9 +130,9 @@ def _check(
     for name, value in (("sigma", sigma), ("relative", relative)):
         if value is not None or name == "relative":
             positive(value, name, "a standard deviation")
-    for name, value in (("draws", draws), ("queries", queries)):
-        if (value is not None or name == "draws") and (not is_whole(value) or value < 1):
-            raise InformationError(f"{name} is {value}; give a whole number from 1 up.")
+    for name, number in (("draws", draws), ("queries", 1 if queries is None else queries)):
+        if not is_whole(number) or number < 1:
+            raise InformationError(f"{name} is {number}; give a whole number from 1 up.")
     if bounds not in ("sample", "pairwise"):
         raise InformationError(f"bounds is {bounds!r}; give 'sample' or 'pairwise'.")
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from infoprior.profiles._network import profile_network, profile_networks
     from infoprior.profiles._recipe import RECIPES, Recipe, get_recipe, recipe_for
     from infoprior.profiles._schema import (
+        PART_COLUMNS,
         PROBE_CURVE_COLUMNS,
         PROFILE_COLUMNS,
         PROFILE_FLAGS,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "IMAGE_PROBES",
+    "PART_COLUMNS",
     "PROBES",
     "PROBE_CURVE_COLUMNS",
     "PROFILE_COLUMNS",
