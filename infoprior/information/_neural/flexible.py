@@ -82,7 +82,7 @@ class Dealt:
 
 
 def flexible_lda(
-    x: Sequence[Tensor], y: Tensor, *, seed: int = 0, folds: int = 5
+    x: Sequence[Tensor], y: Tensor, *, seed: int = 0, folds: int = 5, functions: bool = True
 ) -> list[Estimate]:
     """I(T; Y) by flexible discriminant analysis, at a small part of the cost of "hybrid-labels".
 
@@ -102,6 +102,8 @@ def flexible_lda(
         y: classes 0 .. C-1, int64, shape (n,).
         seed: deals the rows to folds.
         folds: number of folds.
+        functions: False fits the layer's own columns alone: what a linear layer sees of Y in them,
+            as "lda" does, with temperature and smoothing.
 
     Returns:
         K estimates in nats. `never_rose`: no posterior tells more than the labels' shares do, 0.0.
@@ -113,7 +115,7 @@ def flexible_lda(
     answers = []
     for t in x:
         z = standardize(t[dealt.order]).float()
-        answers.append(measure(z, products(z, dealt), dealt).whole)
+        answers.append(measure(z, products(z, dealt), dealt, functions=functions).whole)
     return answers
 
 
@@ -123,7 +125,7 @@ def products(z: Tensor, dealt: Dealt) -> Tensor:
     return blocks.mT @ blocks
 
 
-def measure(z: Tensor, by_fold: Tensor, dealt: Dealt) -> Parts:
+def measure(z: Tensor, by_fold: Tensor, dealt: Dealt, *, functions: bool = True) -> Parts:
     """I(T; Y) of one layer. Layers of a stack are measured one by one: their covariances would not
     fit into a processor's caches together.
 
@@ -131,8 +133,11 @@ def measure(z: Tensor, by_fold: Tensor, dealt: Dealt) -> Parts:
         z: standardised columns, or zeros, float32, shape (n, d), rows in the order of `dealt`.
         by_fold: its `products`.
         dealt: the rows' labels, parts and folds.
+        functions: whether the discriminants of the layer with functions beside it are tried.
     """
     d = z.shape[1]
+    if not functions:
+        return _answer([_fit(z, _leave_out(by_fold), _class_sums(z, dealt), dealt)], dealt)
     t = torch.cat([z, _functions(z, by_fold.sum(dim=0) / dealt.n)], dim=1)
     product, sums = _sums(t, by_fold, dealt)
     wide = t.shape[1] * (dealt.n_classes - 1) > MANY * dealt.n
@@ -170,7 +175,12 @@ def _sums(t: Tensor, by_fold: Tensor, dealt: Dealt) -> tuple[Tensor, Tensor]:
     _leave_out(by_fold, product[:, :d, :d])
     _leave_out(right, product[:, d:])
     product[:, :d, d:] = product[:, d:, :d].mT
-    return product, _leave_out(dealt.members.mT @ blocks)
+    return product, _class_sums(t, dealt)
+
+
+def _class_sums(t: Tensor, dealt: Dealt) -> Tensor:
+    """Sums by class of the rows of each fit, (G, C, D), float32."""
+    return _leave_out(dealt.members.mT @ t.view(*dealt.folds.shape, -1))
 
 
 def _leave_out(by_fold: Tensor, out: Tensor | None = None) -> Tensor:
