@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from infoprior.information._api import METHODS, Method, estimate
     from infoprior.information._entropy import entropy
     from infoprior.information._inputs import InformationError, choose_rows
+    from infoprior.information._layers import LayerMeasures, measure_layers
     from infoprior.information._result import FLAGS, Estimate, Estimates
     from infoprior.information._samples import without_rounding_noise
     from infoprior.information._statistics import (
@@ -39,6 +40,7 @@ __all__ = [
     "Estimate",
     "Estimates",
     "InformationError",
+    "LayerMeasures",
     "Method",
     "activation_entropy",
     "choose_rows",
@@ -47,6 +49,7 @@ __all__ = [
     "entropy",
     "entropy_functional",
     "estimate",
+    "measure_layers",
     "without_rounding_noise",
 ]
 

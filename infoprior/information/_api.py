@@ -18,7 +18,7 @@ from infoprior._progress import progress_line
 from infoprior._threads import use_threads
 from infoprior.information import _binning, _copula, _corrected, _neighbors, _noisy
 from infoprior.information._inputs import InformationError
-from infoprior.information._neural import labels, lda, pairs
+from infoprior.information._neural import flexible, labels, lda, pairs
 from infoprior.information._neural.crossfit import CriticSettings
 from infoprior.information._result import FLAGS, Estimate, Estimates, constant_estimate
 from infoprior.information._samples import (
@@ -75,6 +75,7 @@ METHODS: dict[str, Method] = {
     "conv-probe": Method(labels.conv_probe, "labels", maps=True),
     "mlp-probe": Method(labels.mlp_probe, "labels"),
     "linear-probe": Method(labels.linear_probe, "labels"),
+    "flexible-lda": Method(flexible.flexible_lda, "labels"),
     "lda": Method(lda.lda, "labels"),
     "ross": Method(_neighbors.ross, "labels"),
     "binning": Method(_binning.binning, "any"),

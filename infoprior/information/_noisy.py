@@ -10,7 +10,12 @@ import torch
 from torch import Tensor
 
 from infoprior._arguments import is_whole
-from infoprior.information._inputs import InformationError, generator, positive
+from infoprior.information._inputs import (
+    InformationError,
+    choose_rows,
+    generator,
+    positive,
+)
 from infoprior.information._result import Estimate
 
 RELATIVE = 0.5
@@ -34,6 +39,7 @@ def noisy(
     relative: float = RELATIVE,
     draws: int = 1,
     bounds: str = "sample",
+    queries: int | None = None,
 ) -> list[Estimate]:
     """I(X; T + sigma Z) with Z standard normal, for a layer T = y that is a function of X = x.
 
@@ -62,15 +68,18 @@ def noisy(
             layer by layer.
         draws: draws of noise per row, averaged.
         bounds: "sample" or "pairwise".
+        queries: of "sample": rows that noise is added to, at most, drawn by the seed; all rows stay
+            centres of the mixture. None: every row. 256 of 1,500 cost a third and err by half as
+            much again (benchmarks/results/information/fast_recipe.md).
 
     Returns:
         K estimates in nats with `lower`, `upper` and `sigma`. `saturated`: `lower` is near log n,
         and more rows would raise it. `bounds_disagree`: trust neither.
 
     Raises:
-        InformationError: sigma or relative not above 0, draws below 1, unknown bounds.
+        InformationError: sigma or relative not above 0, draws or queries below 1, unknown bounds.
     """
-    _check(sigma, relative, draws, bounds)
+    _check(sigma, relative, draws, bounds, queries)
     answers: dict[int, Estimate] = {}
     groups: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for k, layer in enumerate(y):
@@ -81,59 +90,97 @@ def noisy(
             part = members[first : first + at_once]
             t = torch.stack([y[k] for k in part])
             t = t - t.mean(dim=1, keepdim=True)
-            rms = _root_mean_square(t)
+            rms = root_mean_square(t)
             scale = torch.full_like(rms, sigma) if sigma is not None else relative * rms
             t = t / scale[:, None, None]  # noise of unit variance from here on
-            lower, upper = _sampled(t, seed, draws) if bounds == "sample" else _pairwise(t)
-            channel = torch.maximum(_gaussian_channel(t), lower)
-            nats = torch.minimum((lower + upper) / 2.0, channel)
-            upper = torch.minimum(upper, channel)
-            for k, (value, low, high, noise) in zip(
-                part, torch.stack([nats, lower, upper, scale], dim=1).tolist(), strict=True
+            products = t.mT @ t if d <= n else t @ t.mT
+            if bounds == "sample":
+                lower, upper = sampled(t, products, seed, draws, queries)
+            else:
+                lower, upper = _pairwise(t)
+            spectrum = torch.linalg.eigvalsh(products / (n - 1))
+            values = capped(lower, upper, spectrum, n)
+            for k, (value, low, high), noise in zip(
+                part, values.tolist(), scale.tolist(), strict=True
             ):
-                answers[k] = _estimate(value, low, high, noise, n)
+                answers[k] = as_estimate(value, low, high, noise, n)
     return [answers[k] for k in range(len(y))]
 
 
-def _check(sigma: float | None, relative: float, draws: int, bounds: str) -> None:
+def capped(lower: Tensor, upper: Tensor, spectrum: Tensor, n: int) -> Tensor:
+    """Nats, lower and upper value of layers, none but `lower` above the Gaussian channel.
+
+    Args:
+        lower, upper: shape (K,).
+        spectrum: eigenvalues of the layers' covariances over the noise's variance, (K, min(n, d)).
+        n: rows.
+
+    Returns:
+        shape (K, 3).
+    """
+    channel = torch.maximum(_gaussian_channel(spectrum, n), lower)
+    nats = torch.minimum((lower + upper) / 2.0, channel)
+    return torch.stack([nats, lower, torch.minimum(upper, channel)], dim=1)
+
+
+def _check(
+    sigma: float | None, relative: float, draws: int, bounds: str, queries: int | None
+) -> None:
     """Refuse options out of range."""
     for name, value in (("sigma", sigma), ("relative", relative)):
         if value is not None or name == "relative":
             positive(value, name, "a standard deviation")
-    if not is_whole(draws) or draws < 1:
-        raise InformationError(f"draws is {draws}; give a whole number from 1 up.")
+    for name, number in (("draws", draws), ("queries", 1 if queries is None else queries)):
+        if not is_whole(number) or number < 1:
+            raise InformationError(f"{name} is {number}; give a whole number from 1 up.")
     if bounds not in ("sample", "pairwise"):
         raise InformationError(f"bounds is {bounds!r}; give 'sample' or 'pairwise'.")
 
 
-def _root_mean_square(centred: Tensor) -> Tensor:
+def root_mean_square(centred: Tensor) -> Tensor:
     """Of the units' standard deviations, layer by layer: (K, n, d) -> (K,)."""
     largest = centred.abs().amax(dim=(1, 2))  # so that squares of huge values stay finite
     return largest * (centred / largest[:, None, None]).square().mean(dim=(1, 2)).sqrt()
 
 
-def _sampled(t: Tensor, seed: int, draws: int) -> tuple[Tensor, Tensor]:
-    """Values with and without a row's own centre, (K,) each; t: (K, n, d), noise of variance 1."""
+def sampled(
+    t: Tensor, products: Tensor, seed: int, draws: int, queries: int | None
+) -> tuple[Tensor, Tensor]:
+    """Values with and without a row's own centre, (K,) each, float64.
+
+    Args:
+        t: centred, shape (K, n, d), noise of variance 1.
+        products: t' t, or t t' where d > n, float64.
+        seed, draws, queries: as of `noisy`.
+    """
     k, n, d = t.shape
     draw = generator(seed, "noise")
     lower, upper = torch.zeros(2, k, dtype=torch.float64, device=t.device)
-    whitening = _whitening(t) if d < n else None
+    whitening = _whitening(products / n) if d < n else None
+    rows = None
+    if queries is not None and queries < n:
+        rows = torch.from_numpy(choose_rows(n, queries, seed)).to(t.device)
+    asked = (t if rows is None else t[:, rows]).double()
     for _ in range(draws):
         # The same noise for every layer of a shape: differences between layers are less noisy.
-        z = torch.from_numpy(draw.normal(size=(n, d))).to(t)
+        z = torch.from_numpy(draw.normal(size=asked.shape[1:])).to(asked)
         own = -0.5 * z.square().sum(-1)
-        others = _log_sum_of_others(t + z, t, 0.5)
+        others = _log_sum_of_others(asked + z, t, 0.5, rows)
         values = own - torch.logaddexp(others, own) + math.log(n), own - others + math.log(n - 1)
-        control = None if whitening is None else _control(t, z, own, whitening)
-        lower += _mean(values[0], control) / draws
-        upper += _mean(values[1], control) / draws
+        if whitening is not None and rows is not None:
+            means = _mean_of_some(values, asked, z, own, whitening, products / n)
+        else:
+            control = None if whitening is None else _control(asked, z, own, whitening)
+            means = _mean(values[0], control), _mean(values[1], control)
+        lower += means[0] / draws
+        upper += means[1] / draws
     return lower, upper
 
 
-def _whitening(t: Tensor) -> Tensor:
+def _whitening(covariance: Tensor) -> Tensor:
     """L^-T with L L' = I + C: what whitens t plus noise; (K, d, d)."""
-    identity = torch.eye(t.shape[-1], dtype=t.dtype, device=t.device)
-    factor = torch.linalg.cholesky(t.mT @ t / t.shape[1] + identity)
+    identity = torch.eye(covariance.shape[-1], dtype=covariance.dtype, device=covariance.device)
+    factor = torch.linalg.cholesky(covariance + identity)
     return torch.linalg.solve_triangular(factor, identity, upper=False).mT
 
 
@@ -156,6 +203,27 @@ def _mean(values: Tensor, control: Tensor | None) -> Tensor:
     return values.mean(-1) - slope * control.mean(-1)
 
 
+def _mean_of_some(
+    values: tuple[Tensor, Tensor], t: Tensor, z: Tensor, own: Tensor, whitening: Tensor,
+    covariance: Tensor,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """`_mean` of the values of some rows t, (K, m, d), with a second control variate: the squared
+    length of whitened rows less its mean over all rows. It follows which rows were drawn, as the
+    mixture's log-density does.
+    """
+    length = (t @ whitening).square().sum(-1)
+    noise = own + t.shape[-1] / 2.0
+    past = ((t + z) @ whitening).square().sum(-1) - length
+    noise = noise + (past - whitening.square().sum((-2, -1))[:, None]) / 2.0  # as `_control`
+    place = length - (whitening * (covariance @ whitening)).sum((-2, -1))[:, None]
+    controls = torch.stack([noise, place], dim=-1)  # (K, m, 2)
+    means = controls.mean(dim=1)
+    centred = controls - means[:, None]
+    slopes = torch.linalg.pinv(centred.mT @ centred) @ (centred.mT @ torch.stack(values, dim=-1))
+    lower, upper = (torch.stack(values, dim=-1).mean(dim=1) - (means[:, None] @ slopes)[:, 0]).T
+    return lower, upper
+
+
 def _pairwise(t: Tensor) -> tuple[Tensor, Tensor]:
     """The bounds of Kolchinsky & Tracey, (K,) each; t: (K, n, d), noise of variance 1."""
     n = t.shape[1]
@@ -166,9 +234,18 @@ def _pairwise(t: Tensor) -> tuple[Tensor, Tensor]:
     return values[0], values[1]
 
 
-def _log_sum_of_others(points: Tensor, centres: Tensor, factor: float) -> Tensor:
-    """log sum over j != i of exp(-factor |p_i - c_j|^2), shape (K, n), float64."""
-    k, n, _ = points.shape
+def _log_sum_of_others(
+    points: Tensor, centres: Tensor, factor: float, own: Tensor | None = None
+) -> Tensor:
+    """log sum over j != own_i of exp(-factor |p_i - c_j|^2), shape (K, m), float64.
+
+    Args:
+        points: shape (K, m, d).
+        centres: shape (K, n, d).
+        factor: above 0.
+        own: row number of each point's own centre, shape (m,); None: the point's number.
+    """
+    k, n, _ = centres.shape
     factor = factor / math.log(2.0)  # powers of two, the cheaper exponentials
     squares = factor * centres.square().sum(-1)
     dtype = torch.float64 if bool(squares.max() > EXACT) else torch.float32
@@ -176,11 +253,11 @@ def _log_sum_of_others(points: Tensor, centres: Tensor, factor: float) -> Tensor
     offset = -squares[:, None, :].to(dtype)
     left_squares = factor * points.square().sum(-1, keepdim=True)
     sums = []
-    numbers = torch.arange(n, device=points.device)
+    numbers = torch.arange(points.shape[1], device=points.device)
     for rows in numbers.split(max(1, BLOCK[points.device.type] // (k * n))):
         left = points[:, rows].to(dtype)
         scores = torch.baddbmm(offset, left, right, alpha=2.0 * factor)
-        scores[:, numbers[: len(rows)], rows] = -torch.inf
+        scores[:, numbers[: len(rows)], rows if own is None else own[rows]] = -torch.inf
         top = scores.amax(-1, keepdim=True)
         # Denormal powers would cost many times the others and add nothing.
         powers = scores.sub_(top).clamp_(min=-100.0).exp2_()
@@ -189,21 +266,19 @@ def _log_sum_of_others(points: Tensor, centres: Tensor, factor: float) -> Tensor
     return torch.cat(sums, dim=1)[..., 0] * math.log(2.0)
 
 
-def _gaussian_channel(t: Tensor) -> Tensor:
+def _gaussian_channel(spectrum: Tensor, n: int) -> Tensor:
     """1/2 log |I + C|, (K,): the most that a layer of covariance C can carry past unit noise.
 
     The log-determinant is concave, so that of a sample's covariance is too low: to first order by
     ((sum w)^2 + sum w^2) / 2n, with w = c / (1 + c) over the eigenvalues c. That is added.
     """
-    n, d = t.shape[1:]
-    gram = t.mT @ t if d <= n else t @ t.mT
-    c = torch.linalg.eigvalsh(gram / (n - 1)).clamp(min=0.0)
+    c = spectrum.clamp(min=0.0)
     w = c / (1.0 + c)
     bias = (w.sum(-1).square() + w.square().sum(-1)) / (2.0 * n)
     return 0.5 * (torch.log1p(c).sum(-1) + bias)
 
 
-def _estimate(nats: float, lower: float, upper: float, sigma: float, n: int) -> Estimate:
+def as_estimate(nats: float, lower: float, upper: float, sigma: float, n: int) -> Estimate:
     """An estimate with its flags."""
     raised = {
         "saturated": lower > SATURATED * math.log(n),

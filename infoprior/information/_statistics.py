@@ -125,15 +125,26 @@ def _matrix(values: Any) -> Tensor:
     return tensor
 
 
+def dead_share(low: Tensor, high: Tensor) -> float:
+    """Share of units of these least and largest activations, (d,), that do not vary."""
+    return _dead(low, high).double().mean().item()
+
+
+def _dead(low: Tensor, high: Tensor) -> Tensor:
+    """Which units of these least and largest activations do not vary, (d,)."""
+    share = 0.0
+    if low.dtype in (torch.float32, torch.float64):
+        share = CONSTANT / torch.finfo(torch.float32).eps * torch.finfo(low.dtype).eps
+    low, high = low.double(), high.double()
+    return high - low <= share * torch.maximum(low.abs(), high.abs())
+
+
 def _layer(values: Any) -> tuple[Tensor, Tensor]:
     """(rows, units) in float64, those far from zero shifted; and which units don't vary."""
     tensor = _matrix(values)
-    share = 0.0
-    if tensor.dtype in (torch.float32, torch.float64):
-        share = CONSTANT / torch.finfo(torch.float32).eps * torch.finfo(tensor.dtype).eps
-    plain = _as_tensor(tensor).double()
-    dead = plain.amax(dim=0) - plain.amin(dim=0) <= share * plain.abs().amax(dim=0)
+    _as_tensor(tensor)  # refuses what is not finite
     numbers = float64(tensor)[0]
-    if not tensor.is_floating_point():  # of whole numbers float64 may not tell the largest apart
-        dead = (numbers == numbers[:1]).all(dim=0)
-    return numbers, dead
+    if tensor.is_floating_point():
+        return numbers, _dead(tensor.amin(dim=0), tensor.amax(dim=0))
+    # Of whole numbers float64 may not tell the largest apart.
+    return numbers, (numbers == numbers[:1]).all(dim=0)

@@ -2,8 +2,9 @@
 
 `profile_network` reads one network, `profile_networks` many of them at once; `profile_task` trains
 four different probe networks (`PROBES`) on a task and reads them, `profile_images` four
-convolutional ones (`IMAGE_PROBES`) on a task of images. `RECIPES` says with which estimators. What
-comes out is what predictors of priors are fed.
+convolutional ones (`IMAGE_PROBES`) on a task of images. `RECIPES` says with which estimators.
+`input_profile` reads a task's inputs without any network. What comes out is what predictors of
+priors are fed.
 """
 
 from __future__ import annotations
@@ -15,9 +16,16 @@ from infoprior._lazy import lazy
 if TYPE_CHECKING:
     from infoprior.profiles._diagnostics import data_processing
     from infoprior.profiles._images import IMAGE_PROBES, profile_images
+    from infoprior.profiles._input_features import (
+        BASIC_INPUT_FEATURES,
+        ENCODINGS,
+        INPUT_FEATURES,
+    )
+    from infoprior.profiles._inputs import InputProfile, input_profile, numeric_columns
     from infoprior.profiles._network import profile_network, profile_networks
     from infoprior.profiles._recipe import RECIPES, Recipe, get_recipe, recipe_for
     from infoprior.profiles._schema import (
+        PART_COLUMNS,
         PROBE_CURVE_COLUMNS,
         PROFILE_COLUMNS,
         PROFILE_FLAGS,
@@ -28,17 +36,24 @@ if TYPE_CHECKING:
     from infoprior.profiles._task import PROBES, TaskProfile, profile_task
 
 __all__ = [
+    "BASIC_INPUT_FEATURES",
+    "ENCODINGS",
     "IMAGE_PROBES",
+    "INPUT_FEATURES",
+    "PART_COLUMNS",
     "PROBES",
     "PROBE_CURVE_COLUMNS",
     "PROFILE_COLUMNS",
     "PROFILE_FLAGS",
     "RECIPES",
+    "InputProfile",
     "ProfileError",
     "Recipe",
     "TaskProfile",
     "data_processing",
     "get_recipe",
+    "input_profile",
+    "numeric_columns",
     "profile_images",
     "profile_network",
     "profile_networks",

@@ -21,6 +21,7 @@ from infoprior.information import (
     effective_rank,
     entropy,
     estimate,
+    measure_layers,
     without_rounding_noise,
 )
 from infoprior.profiles._reading import Readable, read_activations
@@ -146,7 +147,8 @@ def profile_networks(
     known = np.concatenate([task.train, task.validation])
     with use_threads(threads), progress_line("reading activations", show=progress) as stage:
         most = (check_recipe(recipe) if recipe else RECIPES["tabular"]).max_rows
-        rows = known[choose_rows(len(known), most, seed)]
+        chosen = choose_rows(len(known), most, seed)
+        rows, unseen = known[chosen], chosen >= len(task.train)
         x, y = task.X[rows], task.y[rows]
         layers = [
             _Layer(architecture, epoch, name, index, t)
@@ -156,16 +158,16 @@ def profile_networks(
         stage.description = f"measuring {len(layers)} layers"
         # A layer's recipe follows from its own shape, not from what else is in the stack.
         recipes = [recipe or recipe_for([layer.t]) for layer in layers]
-        values: dict[int, tuple[Estimate, Estimate]] = {}
+        values: dict[int, dict[str, Any]] = {}
         for one in dict.fromkeys(recipes):
             read = [
                 k for k, layer in enumerate(layers)
                 if recipes[k] == one and np.isfinite(layer.t).all()
             ]  # fmt: skip
-            measured = (
-                _measure(x, y, [layers[k].t for k in read], seed, one, threads) if read else []
-            )
-            values |= dict(zip(read, measured, strict=True))
+            if read:
+                measure = _measure_at_once if one.one_pass else _measure
+                measured = measure(x, y, unseen, [layers[k].t for k in read], seed, one, threads)
+                values |= dict(zip(read, measured, strict=True))
         h_y = entropy(y)
         table = [
             {
@@ -179,7 +181,8 @@ def profile_networks(
                 "width": int(np.prod(layer.t.shape[1:])),
                 "n": len(rows),
                 "h_y": h_y,
-                **(_values(layer.t, *values[k]) if k in values else NON_FINITE_LAYER),
+                **values.get(k, NON_FINITE_LAYER),
+                **_parts(values.get(k), unseen, recipes[k]),
             }
             for k, layer in enumerate(layers)
         ]
@@ -212,15 +215,16 @@ def _check_networks(
 def _measure(
     x: np.ndarray,
     y: np.ndarray,
+    unseen: np.ndarray,
     layers: list[np.ndarray],
     seed: int,
     recipe: Recipe,
     threads: int,
-) -> list[tuple[Estimate, Estimate]]:
-    """I(T; Y) and I(X; T + sigma Z) of each layer; all layers are one stack."""
-    layers = [without_rounding_noise(t) for t in layers]
+) -> list[dict[str, Any]]:
+    """The measured columns of each layer; all layers are one stack."""
+    quiet = [without_rounding_noise(t) for t in layers]
     ty = estimate(
-        layers,
+        quiet,
         y,
         method=recipe.ty_method,
         discrete_y=True,
@@ -230,7 +234,7 @@ def _measure(
     )
     xt = estimate(
         x,
-        layers,
+        quiet,
         method=recipe.xt_method,
         discrete_y=False,
         seed=seed,
@@ -239,7 +243,38 @@ def _measure(
     )
     assert not isinstance(ty, Estimate)
     assert not isinstance(xt, Estimate)
-    return list(zip(ty, xt, strict=True))
+    values = []
+    for t, ty_one, xt_one in zip(layers, ty, xt, strict=True):
+        flat = t.reshape(len(t), -1)
+        statistics = {
+            "effective_rank": effective_rank(flat),
+            "dead_units": dead_units(flat),
+            "activation_entropy": activation_entropy(flat),
+        }
+        values.append(_values(ty_one, xt_one, statistics))
+    return values
+
+
+def _measure_at_once(
+    x: np.ndarray,
+    y: np.ndarray,
+    unseen: np.ndarray,
+    layers: list[np.ndarray],
+    seed: int,
+    recipe: Recipe,
+    threads: int,
+) -> list[dict[str, Any]]:
+    """`_measure` by a recipe of `one_pass`, with the information of its parts."""
+    options = {**recipe.ty_options, **recipe.xt_options}
+    measured = measure_layers(
+        layers, y, unseen.astype(np.int64), seed=seed, threads=threads, **options
+    )
+    values = []
+    for one in measured:
+        statistics = {name: getattr(one, name) for name in _STATISTICS}
+        parts = (*one.ty_parts, 0.0)[:2]  # no validation row may have been drawn
+        values.append(_values(one.ty, one.xt, statistics) | dict(zip(_PARTS, parts, strict=True)))
+    return values
 
 
 _TY = {
@@ -251,6 +286,7 @@ _TY = {
 }
 _XT = {"mi_xt_lower": "lower", "mi_xt_upper": "upper", "sigma": "sigma"}
 _STATISTICS = ("effective_rank", "dead_units", "activation_entropy")
+_PARTS = ("mi_ty_training_rows", "mi_ty_validation_rows")
 
 NON_FINITE_LAYER = {
     **dict.fromkeys(("mi_xt", "mi_ty", *_TY, *_XT, *_STATISTICS), 0.0),
@@ -259,22 +295,27 @@ NON_FINITE_LAYER = {
 """The values of a layer whose activations are not finite."""
 
 
-def _values(t: np.ndarray, ty: Estimate, xt: Estimate) -> dict[str, Any]:
+def _values(ty: Estimate, xt: Estimate, statistics: dict[str, float]) -> dict[str, Any]:
     """The columns that are measured of one layer."""
     flags = {f"ty:{flag}" for flag in ty.flags} | {f"xt:{flag}" for flag in xt.flags}
     if "xt:constant" in flags:  # then the layer is, and so I(T;Y) is 0 as well
         flags = flags - {"ty:constant", "xt:constant"} | {CONSTANT}
-    flat = t.reshape(len(t), -1)
     return {
         "mi_xt": xt.nats,
         **{column: _number(xt, attribute) for column, attribute in _XT.items()},
         "mi_ty": ty.nats,
         **{column: _number(ty, attribute) for column, attribute in _TY.items()},
-        "effective_rank": effective_rank(flat),
-        "dead_units": dead_units(flat),
-        "activation_entropy": activation_entropy(flat),
+        **statistics,
         "flags": ",".join(flag for flag in PROFILE_FLAGS if flag in flags),
     }
+
+
+def _parts(values: dict[str, Any] | None, unseen: np.ndarray, recipe: Recipe) -> dict[str, Any]:
+    """The columns of `PART_COLUMNS`, none of other recipes."""
+    if not recipe.one_pass:
+        return {}
+    return {"n_validation": int(unseen.sum()), **{name: (values or {}).get(name, 0.0)
+                                                  for name in _PARTS}}  # fmt: skip
 
 
 def _number(estimate: Estimate, attribute: str) -> float:

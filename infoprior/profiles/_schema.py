@@ -68,6 +68,16 @@ PROFILE_COLUMNS: Mapping[str, str] = {
 A layer that does not vary, or is not finite, has zeros. NaN stands in `DIAGNOSTICS` alone, where a
 recipe's method does not have the value."""
 
+PART_COLUMNS: Mapping[str, str] = {
+    "n_validation": "int64",
+    "mi_ty_training_rows": "float64",
+    "mi_ty_validation_rows": "float64",
+}
+"""Further columns of profiles by a recipe of `one_pass`: how many of the `n` rows are validation
+rows, and I(T;Y) in nats of the task's training and of its validation rows. Their difference is what
+the layer memorised of the labels that its network was trained on. Not to be confused with
+`mi_ty_train` and `mi_ty_validation`, which are about the rows of the estimator's own folds."""
+
 DIAGNOSTICS = (
     "mi_xt_lower",
     "mi_xt_upper",
@@ -101,7 +111,8 @@ class ProfileError(ValueError):
 
 
 def validate_profile(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with exactly the columns and dtypes of `PROFILE_COLUMNS`.
+    """The table with exactly the columns and dtypes of `PROFILE_COLUMNS`, and `PART_COLUMNS` too
+    where it has any of those.
 
     Args:
         table: any.
@@ -110,8 +121,11 @@ def validate_profile(table: pd.DataFrame) -> pd.DataFrame:
         ProfileError: a column is missing, unknown or of another type, an estimate is not finite, a
             layer occurs twice, or a flag is unknown.
     """
-    table = _typed(table, PROFILE_COLUMNS, "profile")
-    for name, dtype in PROFILE_COLUMNS.items():
+    columns = PROFILE_COLUMNS
+    if isinstance(table, pd.DataFrame) and any(name in table for name in PART_COLUMNS):
+        columns = {**PROFILE_COLUMNS, **PART_COLUMNS}
+    table = _typed(table, columns, "profile")
+    for name, dtype in columns.items():
         if dtype != "float64":
             continue
         bad = np.isinf(table[name]) if name in DIAGNOSTICS else ~np.isfinite(table[name])

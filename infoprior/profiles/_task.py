@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -12,6 +12,7 @@ from infoprior._ambient import default_settings
 from infoprior._arguments import check_seed, epochs_within, instance_of, whole_number
 from infoprior._progress import progress_line
 from infoprior._threads import use_threads
+from infoprior.profiles._inputs import Encoder, InputProfile, input_profile
 from infoprior.profiles._network import profile_networks
 from infoprior.profiles._reading import Readable
 from infoprior.profiles._recipe import Recipe, check_recipe
@@ -84,16 +85,21 @@ class TaskProfile:
         metafeatures: cheap descriptions of the data, by name.
         layers: columns of `PROFILE_COLUMNS`, one row per probe and hidden layer; nats.
         curves: columns of `PROBE_CURVE_COLUMNS`, one row per probe and epoch.
+        inputs: what the inputs say by themselves, without any network; None where nobody asked.
     """
 
     task: str
     metafeatures: Mapping[str, float]
     layers: pd.DataFrame
     curves: pd.DataFrame
+    inputs: InputProfile | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", validate_profile(self.layers))
         object.__setattr__(self, "curves", validate_curves(self.curves))
+        if self.inputs is not None:
+            remedy = "give an InputProfile, as input_profile returns it, or None"
+            instance_of(self.inputs, InputProfile, "inputs", remedy, ProfileError)
 
 
 def profile_task(
@@ -104,6 +110,7 @@ def profile_task(
     at: Collection[int] | None = None,
     record: Collection[int] | None = None,
     recipe: Recipe | None = None,
+    encoders: Mapping[str, Encoder] | None = None,
     threads: int = 1,
     progress: bool = True,
 ) -> TaskProfile:
@@ -120,6 +127,8 @@ def profile_task(
         at: the epochs after which the probes are read; None: the last one.
         record: the epochs that their curves hold; None: every one.
         recipe: how to measure; None takes `recipe_for` the probes' layers.
+        encoders: encodings of the numeric columns for an `input_profile`, {} for one without any;
+            None: the profile has no `inputs`.
         threads: of PyTorch and of matrix products during the call; results are the same only
             for the same number.
         progress: show on the terminal what is done, if it takes more than two seconds.
@@ -128,10 +137,14 @@ def profile_task(
         InformationError: fewer than 50 training and validation rows together.
         ProfileError: an epoch lies outside 1..epochs, or another argument is invalid.
     """
-    return read_probes(
+    profile = read_probes(
         task, PROBES, "mlp", seed=seed, epochs=epochs, at=at, record=record, recipe=recipe,
         threads=threads, progress=progress,
     )  # fmt: skip
+    if encoders is None:
+        return profile
+    inputs = input_profile(task, encoders, seed=seed, threads=threads, progress=progress)
+    return replace(profile, inputs=inputs)
 
 
 @default_settings()

@@ -42,6 +42,22 @@ def fit_discriminants(
         (K, G, d, C) and (K, G, 1, C), dtype of t: t @ weights + offsets is log p(t | c) up to a
         term without c.
     """
+    product, sums, count = class_sums(t, y, parts, used, n_classes)
+    weights, offsets = discriminants(product, sums, count)
+    return weights.to(t), offsets.to(t)
+
+
+def class_sums(
+    t: Tensor, y: Tensor, parts: Tensor, used: Tensor, n_classes: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Sums of products, sums by class and rows by class of each of G fits; float64.
+
+    Args:
+        t, y, parts, used, n_classes: as of `fit_discriminants`.
+
+    Returns:
+        (K, G, d, d), (K, G, C, d) and (G, C).
+    """
     n_parts, size = parts.shape
     rows = parts.flatten()
     taken = t[:, rows].view(len(t), n_parts, size, -1)
@@ -53,38 +69,50 @@ def fit_discriminants(
         flat = by_part.flatten(2).double()
         return (take @ flat).view(len(t), len(used), *by_part.shape[2:])
 
-    product = add_up(taken.mT @ taken)
-    sums = add_up(member.mT @ taken)  # (K, G, C, d)
-    count = take @ member.sum(dim=1).double()  # (G, C)
+    return add_up(taken.mT @ taken), add_up(member.mT @ taken), take @ member.sum(dim=1).double()
+
+
+def discriminants(product: Tensor, sums: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights and offsets of `fit_discriminants` from the sums of `class_sums`.
+
+    Returns:
+        (K, G, d, C) and (K, G, 1, C), float64.
+    """
     m = count.sum(dim=1)[:, None, None]
     means = sums / count.clamp(min=1.0)[..., None]
     centre = sums.sum(dim=2, keepdim=True) / m
     spread = (product.diagonal(dim1=2, dim2=3) / m[..., 0] - centre[:, :, 0].square()).clamp(min=0)
     freedom = (m - (count > 0).sum(dim=1)[:, None, None]).clamp(min=1.0)
-    within = (product - sums.mT @ means) / freedom
+    # In place from here on: these matrices do not fit into a processor's caches.
+    covariance = torch.sub(product, sums.mT @ means).div_(freedom)
     # Padding must not change a fit: the shrinkage target lives on the columns that vary, be it
     # between classes only.
-    varies = (spread > JITTER).double()
+    varies = (spread > JITTER).to(spread)
     width = varies.sum(dim=2).clamp(min=1.0)
-    scale = (within.diagonal(dim1=2, dim2=3) * varies).sum(dim=2).clamp(min=0.0) / width
-    share = _shrinkage(within.square().sum((2, 3)), scale * width, width, freedom[..., 0, 0])
+    scale = (covariance.diagonal(dim1=2, dim2=3) * varies).sum(dim=2).clamp(min=0.0) / width
+    squares = covariance.square().sum((2, 3))
+    share = _shrinkage(squares, scale * width, width, freedom[..., 0, 0])
     diagonal = torch.where(varies > 0.0, (share * scale)[..., None], 1.0)
-    covariance = (1.0 - share)[..., None, None] * within + torch.diag_embed(diagonal)
+    covariance.mul_((1.0 - share)[..., None, None]).diagonal(dim1=2, dim2=3).add_(diagonal)
     factor = _cholesky(covariance, varies * spread)
     means = torch.where(count[..., None] > 0.0, means, centre) - centre
     white = torch.linalg.solve_triangular(factor, (means * varies[:, :, None]).mT, upper=False)
     weights = torch.linalg.solve_triangular(factor.mT, white, upper=True)
     offsets = -0.5 * white.square().sum(dim=2, keepdim=True) - centre @ weights
-    return weights.to(t), offsets.to(t)
+    return weights, offsets
 
 
 def _cholesky(covariance: Tensor, spread: Tensor) -> Tensor:
     """Of covariance + jitter * diag(spread), with as little jitter, matrix by matrix, as leaves no
     negative eigenvalue: rounding alone makes some of columns that copy each other or the classes.
+    The covariance's diagonal is overwritten.
     """
     jitter = torch.full_like(spread[..., :1], JITTER)
+    diagonal = covariance.diagonal(dim1=2, dim2=3)
+    plain = diagonal.clone()
     while True:
-        factor, failed = torch.linalg.cholesky_ex(covariance + torch.diag_embed(jitter * spread))
+        diagonal.copy_(plain + jitter * spread)
+        factor, failed = torch.linalg.cholesky_ex(covariance)
         if not bool(failed.any()) or float(jitter.max()) > 1.0:
             return factor
         jitter = torch.where(failed[..., None] > 0, 10.0 * jitter, jitter)
