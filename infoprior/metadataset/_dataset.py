@@ -1,10 +1,10 @@
-"""`MetaDataset`: five tables that agree with each other, and the views that predictors read."""
+"""`MetaDataset`: six tables that agree with each other, and the views that predictors read."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,17 @@ import pandas as pd
 
 from infoprior._arguments import check_seed, file_path, instance_of, name_list
 from infoprior.metadataset import _storage
-from infoprior.metadataset._schema import SCHEMAS, TABLES, MetaDatasetError, check_known
+from infoprior.metadataset._networks import networks_of
+from infoprior.metadataset._schema import (
+    SCHEMAS,
+    TABLES,
+    MetaDatasetError,
+    check_known,
+    empty_table,
+)
 from infoprior.metadataset._shuffle import profile_receivers
 from infoprior.metadataset._tables import (
+    INPUT_FEATURE,
     METAFEATURE,
     check_tables,
     measured_layers,
@@ -38,7 +46,8 @@ class MetaDataset:
     Attributes:
         space: the search space that the architectures are points of.
         tasks: one row per task: task, family, source, kind, n_train, n_validation, n_test,
-            n_features, n_classes, and one float column `mf_<name>` per metafeature.
+            n_features, n_classes, one float column `mf_<name>` per metafeature, and, where it was
+            measured, `in_<name>` per statistic of its inputs (`infoprior.profiles.INPUT_FEATURES`).
         architectures: one row per architecture: architecture (its id), one column per parameter.
         curves: one row per (task, architecture, seed, epoch): train_loss, validation_loss,
             test_loss (nats), train_accuracy, validation_accuracy, test_accuracy, diverged.
@@ -46,6 +55,9 @@ class MetaDataset:
             their diagnostics (`infoprior.profiles.PROFILE_COLUMNS`).
         probe_curves: the learning curves of the probes, columns as in `curves`; `architecture` is
             the probe's name.
+        layers: the networks' own profiles: one row per (task, architecture, seed, epoch, layer,
+            recipe), columns as in `profiles` and `infoprior.profiles.PART_COLUMNS`; empty where
+            none were measured.
 
     Raises:
         MetaDatasetError: a table lacks a column, has one of the wrong type, holds a value that is
@@ -58,6 +70,7 @@ class MetaDataset:
     curves: pd.DataFrame
     profiles: pd.DataFrame
     probe_curves: pd.DataFrame
+    layers: pd.DataFrame = field(default_factory=lambda: empty_table("layers"))
 
     def __post_init__(self) -> None:
         for name, frame in check_tables(self.space, self._tables()).items():
@@ -117,6 +130,12 @@ class MetaDataset:
         table = self.tasks.set_index("task")[columns].astype(np.float64)
         return table.rename(columns=lambda c: c.removeprefix(METAFEATURE))
 
+    def input_features(self) -> pd.DataFrame:
+        """What inputs say, one row per task (the index), the prefix taken off the column names."""
+        columns = [c for c in self.tasks.columns if c.startswith(INPUT_FEATURE)]
+        table = self.tasks.set_index("task")[columns].astype(np.float64)
+        return table.rename(columns=lambda c: c.removeprefix(INPUT_FEATURE))
+
     def profile(self, task: str) -> TaskProfile:
         """What is known of a task before any architecture is searched on it.
 
@@ -138,11 +157,13 @@ class MetaDataset:
                 f"{len(curves)} curve rows); profile it with infoprior.profiles.profile_task."
             )
         values = self.metafeatures().loc[[task]].iloc[0].to_dict()
+        inputs = self.input_features().loc[[task]].iloc[0].dropna().to_dict()
         return TaskProfile(
             task=task,
             metafeatures={str(name): float(value) for name, value in values.items()},
             layers=layers[list(SCHEMAS["profiles"])],
             curves=curves[list(SCHEMAS["probe_curves"])],
+            inputs={str(name): float(value) for name, value in inputs.items()},
         )
 
     def rows(self) -> pd.DataFrame:
@@ -177,6 +198,24 @@ class MetaDataset:
         rest = [c for c in joined.columns if c not in order]
         return pd.concat([joined[order + rest], scores], axis=1)
 
+    def networks(self, epoch: int | None = None) -> pd.DataFrame:
+        """Every network with its own profile: (architecture, its MI profile, accuracy).
+
+        Args:
+            epoch: at which layers were read; None: the last one.
+
+        Returns:
+            one row per (task, architecture, seed) whose layers were read: task, family, kind,
+            architecture, seed, its parameters (as in `rows`), `layer<k>_<column>` for the numbers
+            of its k-th layer (k from 1; NaN where it has fewer layers, or diverged), h_y;
+            validation_accuracy_at and train_loss_at of that epoch, and validation_accuracy,
+            test_accuracy, diverged of its last one. Information in nats.
+
+        Raises:
+            MetaDatasetError: no layer was read at that epoch.
+        """
+        return networks_of(self, epoch)
+
     # Other meta-datasets ---------------------------------------------------------------------
 
     def subset(self, tasks: Sequence[str]) -> MetaDataset:
@@ -206,7 +245,7 @@ class MetaDataset:
             raise MetaDatasetError(f"No architecture was run on every task of {self!r}.")
         kept = {
             name: (frame := getattr(self, name))[frame["architecture"].isin(everywhere)]
-            for name in ("architectures", "curves")
+            for name in ("architectures", "curves", "layers")
         }
         return self._with(kept)
 
@@ -291,7 +330,7 @@ class MetaDataset:
         return _storage.digest(self.space, self._tables())
 
     def save(self, directory: str | os.PathLike[str]) -> None:
-        """Write tasks, architectures, curves, profiles, probe_curves and rows as parquet.
+        """Write tasks, architectures, curves, profiles, probe_curves, layers and rows as parquet.
 
         Each file is replaced as a whole, `schema.json` (space, version, digest) last; the bytes
         depend on contents and on pyarrow's version alone.

@@ -17,15 +17,20 @@ from typing import TYPE_CHECKING, Any
 
 from infoprior._arguments import check_seed
 from infoprior.fingerprints import source_fingerprint
+from infoprior.spaces._space import INPUTS
 from infoprior.training import RUNGS
 
 if TYPE_CHECKING:
     from infoprior.spaces import SearchSpace
     from infoprior.tasks import Task
+    from infoprior.training import TrainedNetwork
 
 VERSION = 2
 """Raised when the same job would give other rows: it is part of every job's key. A test repeats
 published jobs and compares; beside each job stands which sources made its rows (`code`)."""
+
+OWN_PROFILES = ("tabular",)
+"""Spaces whose networks are profiled themselves, in the first draw."""
 
 CAPS = {"max_train": 2000, "max_validation": 1000, "max_test": 5000}
 """The most rows of a real task's parts."""
@@ -35,6 +40,7 @@ IMAGE_CAPS = {"max_train": 1000, "max_validation": 400, "max_test": 2000}
 
 PROFILED = (3, 27)  # epochs
 LOSS_DIGITS = 5  # of nats: rounding below what any seed repeats
+PROFILE_DIGITS = 5  # of nats and of the other numbers of a layer
 
 
 def published_task(name: str, draw: int = 0) -> Task:
@@ -130,21 +136,79 @@ def train_job(
     task, where = published_task(name, draw), get_space(space)
     points = design(where, name, shared, own)
     record = [epoch for epoch in RUNGS if epoch <= epochs]
+    profiled = draw == 0 and space in OWN_PROFILES
     trainings = train_many(
         task,
         [(point, draw) for point in points.values()],
         space=where,
         epochs=epochs,
         record=record,
+        snapshots=[epoch for epoch in PROFILED if epoch <= epochs] if profiled else (),
     )
     rows = [
         {"architecture": architecture, **_rounded(row)}
         for architecture, training in zip(points, trainings, strict=True)
         for row in training.curve
     ]
+    result: dict[str, Any] = {"curves": {c: [row[c] for row in rows] for c in rows[0]}}
+    rooms = ["infoprior.training", "infoprior.spaces"]
+    if profiled:
+        result["layers"] = _own_layers(task, dict(zip(points, trainings, strict=True)))
+        rooms += ["infoprior.information", "infoprior.profiles"]
+    return result | {
+        "code": code(*rooms),
+        "cpu": time.process_time() - started[0],
+        "seconds": time.perf_counter() - started[1],
+    }
+
+
+class _HiddenLayers:
+    """A network's layers without its encoded inputs: those are the same for many networks."""
+
+    def __init__(self, network: Any) -> None:
+        self.network = network
+        self.layer_names = tuple(name for name in network.layer_names if name != INPUTS)
+
+    def activations(self, x: Any) -> dict[str, Any]:
+        """Layer name -> activations, see `infoprior.profiles.profile_networks`."""
+        layers = self.network.activations(x)
+        return {name: layers[name] for name in self.layer_names}
+
+
+def _own_layers(task: Task, trainings: Mapping[str, TrainedNetwork]) -> dict[str, list[Any]]:
+    """The layers of every network at the epochs of `PROFILED`, columns as lists."""
+    from infoprior.profiles import get_recipe, profile_networks
+
+    networks = [
+        (_HiddenLayers(network), architecture, epoch)
+        for architecture, training in trainings.items()
+        for epoch, network in training.snapshots.items()
+    ]
+    layers = profile_networks(networks, task, recipe=get_recipe("fast"), progress=False)
+    layers = layers.drop(columns=["task", "seed"])
+    digits = {str(c): PROFILE_DIGITS for c in layers if layers[c].dtype.kind == "f"}
+    layers = layers.round(digits)
+    return {str(c): layers[c].tolist() for c in layers}
+
+
+def inputs_job(name: str) -> dict[str, Any]:
+    """What the inputs of a task say, and what a linear layer sees of it under each encoding.
+
+    Args:
+        name: of the task.
+
+    Returns:
+        `features` of `infoprior.profiles.input_profile`, its `recipe`; `cpu`, `seconds` and `code`
+        as of `train_job`.
+    """
+    from infoprior.profiles import input_encoders, input_profile
+
+    started = time.process_time(), time.perf_counter()
+    profile = input_profile(published_task(name), input_encoders(), progress=False)
     return {
-        "curves": {c: [row[c] for row in rows] for c in rows[0]},
-        "code": code("infoprior.training", "infoprior.spaces"),
+        "features": profile.features(),
+        "recipe": profile.recipe,
+        "code": code("infoprior.information", "infoprior.profiles"),
         "cpu": time.process_time() - started[0],
         "seconds": time.perf_counter() - started[1],
     }

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-TABLES = ("tasks", "architectures", "curves", "profiles", "probe_curves")
+from infoprior.profiles._schema import PART_COLUMNS
+
+TABLES = ("tasks", "architectures", "curves", "profiles", "probe_curves", "layers")
 
 
 class MetaDatasetError(ValueError):
@@ -40,6 +42,33 @@ _LOSS = Column("number", missing=True)  # NaN from the epoch at which a network 
 _NATS = Column("number")
 _MAYBE = Column("number", missing=True)  # NaN where a recipe's method does not have the value
 _SHARE = Column("number", low=0.0, high=1.0)
+
+_LAYERS = {
+    "task": _TEXT,
+    "architecture": _TEXT,
+    "seed": _COUNT,
+    "epoch": _COUNT,
+    "layer": _TEXT,
+    "layer_index": _COUNT,
+    "recipe": _TEXT,
+    "width": _COUNT,
+    "n": _COUNT,
+    "mi_xt": _NATS,
+    "mi_xt_lower": _MAYBE,
+    "mi_xt_upper": _MAYBE,
+    "sigma": Column("number", missing=True, low=0.0),
+    "mi_ty": _NATS,
+    "h_y": _NATS,
+    "mi_ty_train": _MAYBE,
+    "mi_ty_validation": _MAYBE,
+    "mi_ty_test": _MAYBE,
+    "mi_ty_fold_spread": _MAYBE,
+    "step_ty": _MAYBE,
+    "effective_rank": Column("number", low=0.0),
+    "dead_units": _SHARE,
+    "activation_entropy": _SHARE,  # bits a unit
+    "flags": _TEXT,
+}
 
 _CURVES = {
     "task": _TEXT,
@@ -70,33 +99,9 @@ SCHEMAS: dict[str, dict[str, Column]] = {
     },
     "architectures": {"architecture": _TEXT},
     "curves": _CURVES,
-    "profiles": {
-        "task": _TEXT,
-        "architecture": _TEXT,
-        "seed": _COUNT,
-        "epoch": _COUNT,
-        "layer": _TEXT,
-        "layer_index": _COUNT,
-        "recipe": _TEXT,
-        "width": _COUNT,
-        "n": _COUNT,
-        "mi_xt": _NATS,
-        "mi_xt_lower": _MAYBE,
-        "mi_xt_upper": _MAYBE,
-        "sigma": Column("number", missing=True, low=0.0),
-        "mi_ty": _NATS,
-        "h_y": _NATS,
-        "mi_ty_train": _MAYBE,
-        "mi_ty_validation": _MAYBE,
-        "mi_ty_test": _MAYBE,
-        "mi_ty_fold_spread": _MAYBE,
-        "step_ty": _MAYBE,
-        "effective_rank": Column("number", low=0.0),
-        "dead_units": _SHARE,
-        "activation_entropy": _SHARE,  # bits a unit
-        "flags": _TEXT,
-    },
+    "profiles": _LAYERS,
     "probe_curves": _CURVES,
+    "layers": _LAYERS | dict.fromkeys(PART_COLUMNS, _MAYBE),
 }
 
 KEYS: dict[str, tuple[str, ...]] = {
@@ -105,7 +110,14 @@ KEYS: dict[str, tuple[str, ...]] = {
     "curves": ("task", "architecture", "seed", "epoch"),
     "profiles": ("task", "architecture", "seed", "epoch", "layer_index", "recipe"),
     "probe_curves": ("task", "architecture", "seed", "epoch"),
+    "layers": ("task", "architecture", "seed", "epoch", "layer_index", "recipe"),
 }
+
+
+def empty_table(name: str) -> pd.DataFrame:
+    """The table without rows."""
+    kinds = {"text": str, "integer": np.int64, "number": np.float64, "boolean": bool}
+    return pd.DataFrame({c: pd.Series(dtype=kinds[rule.kind]) for c, rule in SCHEMAS[name].items()})
 
 
 def check_table(

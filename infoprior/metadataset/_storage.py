@@ -22,7 +22,7 @@ from infoprior.metadataset._space_json import space_from_dict, space_to_dict
 from infoprior.metadataset._tables import check_tables
 from infoprior.spaces import SearchSpace
 
-VERSION = 3
+VERSION = 4
 SCHEMA_FILE = "schema.json"
 
 

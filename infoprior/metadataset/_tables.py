@@ -27,6 +27,7 @@ from infoprior.profiles._schema import NON_FINITE
 from infoprior.spaces import SearchSpace
 
 METAFEATURE = "mf_"  # prefix of the metafeature columns of the tasks table
+INPUT_FEATURE = "in_"  # prefix of its columns of what the inputs say
 
 
 def check_tables(
@@ -58,16 +59,19 @@ def check_tables(
         frame = frames[name]
         if name == "tasks" and isinstance(frame, pd.DataFrame):
             columns |= {c: Column("number") for c in frame.columns if c.startswith(METAFEATURE)}
+            measured = [c for c in frame.columns if c.startswith(INPUT_FEATURE)]
+            columns |= dict.fromkeys(measured, Column("number", missing=True))
         elif name == "architectures":
             columns |= {parameter: Column("any") for parameter in space}
         checked[name] = check_table(name, frame, columns, files.get(name, ""))
     known = checked["tasks"]["task"]
-    for name in ("curves", "profiles", "probe_curves"):
+    for name in ("curves", "profiles", "probe_curves", "layers"):
         check_known(name, "task", checked[name]["task"], known, files.get(name, ""))
-    check_known(
-        "curves", "architecture", checked["curves"]["architecture"],
-        checked["architectures"]["architecture"], files.get("curves", ""),
-    )  # fmt: skip
+    for name in ("curves", "layers"):
+        check_known(
+            name, "architecture", checked[name]["architecture"],
+            checked["architectures"]["architecture"], files.get(name, ""),
+        )  # fmt: skip
     points_of(space, checked["architectures"], files.get("architectures", ""))
     return checked
 

@@ -15,6 +15,7 @@ from infoprior._lazy import lazy
 
 if TYPE_CHECKING:
     from infoprior.profiles._diagnostics import data_processing
+    from infoprior.profiles._encoders import input_encoders
     from infoprior.profiles._images import IMAGE_PROBES, profile_images
     from infoprior.profiles._input_features import (
         BASIC_INPUT_FEATURES,
@@ -52,6 +53,7 @@ __all__ = [
     "TaskProfile",
     "data_processing",
     "get_recipe",
+    "input_encoders",
     "input_profile",
     "numeric_columns",
     "profile_images",

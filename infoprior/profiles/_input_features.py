@@ -7,11 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-ENCODINGS = (
-    "standard", "robust", "quantile", "piecewise-8", "piecewise-24", "periodic-low",
-    "periodic-high",
-)  # fmt: skip
-"""Encodings of numeric columns that input profiles know, by name."""
+from infoprior.spaces._tabular import INPUT_ENCODINGS
+
+ENCODINGS = INPUT_ENCODINGS
+"""Encodings of numeric columns that input profiles know, by name: those of the space `tabular`."""
 
 BASIC_INPUT_FEATURES = (
     "mi_mean", "mi_max", "linear_mean", "linear_max", "gap_mean", "gap_max", "all_linear",

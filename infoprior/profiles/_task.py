@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -12,7 +12,7 @@ from infoprior._ambient import default_settings
 from infoprior._arguments import check_seed, epochs_within, instance_of, whole_number
 from infoprior._progress import progress_line
 from infoprior._threads import use_threads
-from infoprior.profiles._inputs import Encoder, InputProfile, input_profile
+from infoprior.profiles._inputs import Encoder, input_profile
 from infoprior.profiles._network import profile_networks
 from infoprior.profiles._reading import Readable
 from infoprior.profiles._recipe import Recipe, check_recipe
@@ -85,21 +85,21 @@ class TaskProfile:
         metafeatures: cheap descriptions of the data, by name.
         layers: columns of `PROFILE_COLUMNS`, one row per probe and hidden layer; nats.
         curves: columns of `PROBE_CURVE_COLUMNS`, one row per probe and epoch.
-        inputs: what the inputs say by themselves, without any network; None where nobody asked.
+        inputs: what the inputs say by themselves, without any network: `InputProfile.features`,
+            by name; empty where nobody asked.
     """
 
     task: str
     metafeatures: Mapping[str, float]
     layers: pd.DataFrame
     curves: pd.DataFrame
-    inputs: InputProfile | None = None
+    inputs: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", validate_profile(self.layers))
         object.__setattr__(self, "curves", validate_curves(self.curves))
-        if self.inputs is not None:
-            remedy = "give an InputProfile, as input_profile returns it, or None"
-            instance_of(self.inputs, InputProfile, "inputs", remedy, ProfileError)
+        remedy = "give what InputProfile.features returns"
+        instance_of(self.inputs, Mapping, "inputs", remedy, ProfileError)
 
 
 def profile_task(
@@ -128,7 +128,7 @@ def profile_task(
         record: the epochs that their curves hold; None: every one.
         recipe: how to measure; None takes `recipe_for` the probes' layers.
         encoders: encodings of the numeric columns for an `input_profile`, {} for one without any;
-            None: the profile has no `inputs`.
+            None: the profile's `inputs` are empty.
         threads: of PyTorch and of matrix products during the call; results are the same only
             for the same number.
         progress: show on the terminal what is done, if it takes more than two seconds.
@@ -144,7 +144,7 @@ def profile_task(
     if encoders is None:
         return profile
     inputs = input_profile(task, encoders, seed=seed, threads=threads, progress=progress)
-    return replace(profile, inputs=inputs)
+    return replace(profile, inputs=inputs.features())
 
 
 @default_settings()

@@ -18,7 +18,7 @@ from infoprior.metadataset import MetaDataset, MetaDatasetError, data_card, scor
 from infoprior.spaces import SearchSpace, get_space
 from tests.factories import make_metadataset
 
-TABLES = ("tasks", "architectures", "curves", "profiles", "probe_curves")
+TABLES = ("tasks", "architectures", "curves", "profiles", "probe_curves", "layers")
 
 
 @pytest.fixture(scope="module")
