@@ -82,7 +82,9 @@ def best_share(accuracies: np.ndarray) -> np.ndarray:
 
 def chosen_over_median(halves: np.ndarray) -> np.ndarray:
     """What the best on one half gains over the median encoding on the other, shape (tasks,)."""
-    chosen = [(best_share(a) * b).sum(-1) - np.median(b, axis=-1) for a, b in (halves, halves[::-1])]
+    chosen = [
+        (best_share(a) * b).sum(-1) - np.median(b, axis=-1) for a, b in (halves, halves[::-1])
+    ]
     return np.clip(np.mean(chosen, axis=0), -CLIPPED, CLIPPED)
 
 
@@ -102,7 +104,9 @@ def features(group: Measured) -> tuple[np.ndarray, list[str]]:
     return x, names
 
 
-def static_agreement(group: Measured, weights: np.ndarray, static: np.ndarray | None = None) -> float:
+def static_agreement(
+    group: Measured, weights: np.ndarray, static: np.ndarray | None = None
+) -> float:
     """Spearman of a task's encodings with the mean ranking of the other families' tasks.
 
     static: mean ranks of another group instead
@@ -193,7 +197,9 @@ def fit_odds(
         return len(target) * distance(x, weights, target, errors) / 2 + timid * divergence
 
     start = np.zeros(sum(sizes))
-    tilt = minimize(objective, start, method="L-BFGS-B", options={"maxiter": 400, "maxfun": 10**6}).x
+    tilt = minimize(
+        objective, start, method="L-BFGS-B", options={"maxiter": 400, "maxfun": 10**6}
+    ).x
     return {
         name: {
             v: max(round(float(p), 3), LEAST) for v, p in zip(picks.values[name], part, strict=True)

@@ -13,6 +13,7 @@ its own tasks, drawn by the fitted odds, are measured afterwards and were not fi
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -85,9 +86,15 @@ def compare(every: dict[str, Measured], fitted: np.ndarray) -> dict[str, list[di
         gain = weights @ gains(group.repeats).mean(0)
         variance = [mean[f"square {k}"] - g**2 for k, g in zip(rows.ENCODINGS, gain, strict=True)
                     if k != rows.ENCODINGS[0]]  # fmt: skip
-        tables["gain"].append(head | {k: f"{g:+.2f}" for k, g in zip(rows.ENCODINGS, gain, strict=True)})
+        tables["gain"].append(
+            head | {k: f"{g:+.2f}" for k, g in zip(rows.ENCODINGS, gain, strict=True)}
+        )
         tables["spread"].append(
-            head | {k: f"{np.sqrt(max(v, 0)):.2f}" for k, v in zip(rows.ENCODINGS[1:], variance, strict=True)}
+            head
+            | {
+                k: f"{np.sqrt(max(v, 0)):.2f}"
+                for k, v in zip(rows.ENCODINGS[1:], variance, strict=True)
+            }
         )
         tables["best"].append(head | {k: f"{100 * mean[f'best {k}']:.0f}" for k in rows.ENCODINGS})
         static = mean_ranks(group, weights)
@@ -105,7 +112,9 @@ def compare(every: dict[str, Measured], fitted: np.ndarray) -> dict[str, list[di
     tables["gain"].insert(1, error | {
         k: f"{errors[f'gain {k}']:.2f}" if k != rows.ENCODINGS[0] else "" for k in rows.ENCODINGS
     })  # fmt: skip
-    tables["best"].insert(1, error | {k: f"{100 * errors[f'best {k}']:.0f}" for k in rows.ENCODINGS})
+    tables["best"].insert(
+        1, error | {k: f"{100 * errors[f'best {k}']:.0f}" for k in rows.ENCODINGS}
+    )
     return tables
 
 
@@ -139,12 +148,25 @@ def on_folds(every: dict[str, Measured], picks: Picks) -> list[dict[str, Any]]:
 
 def write_odds(odds: Odds) -> None:
     """Into the package."""
-    lines = [f'    "{name}": {odds[name]!r},'.replace("'", '"') for name in FITTED]
-    write(ODDS_FILE, '"""Odds of the second generator\'s settings.\n\n'
-        "`python benchmarks/metadataset/encodings.py --fit` wrote them, from the families of\n"
-        '`infoprior.metadataset.FITTED_FAMILIES` only.\n"""\n\nfrom typing import Any\n\n'
-        "ODDS: dict[str, dict[Any, float]] = {\n" + "\n".join(lines) + "\n}  # fmt: skip\n")  # fmt: skip
+    lines = []
+    for name in FITTED:
+        values = (f"        {json.dumps(v)}: {p}," for v, p in odds[name].items())
+        lines += [f'    "{name}": {{', *values, "    },"]
+    write(ODDS_FILE, ODDS_PAGE.format("\n".join(lines)))
 
+
+ODDS_PAGE = '''"""Odds of the second generator's settings.
+
+`python benchmarks/metadataset/encodings.py --fit` wrote them, from the families of
+`infoprior.metadataset.FITTED_FAMILIES` only. A change makes other tasks of all its indices.
+"""
+
+from typing import Any
+
+ODDS: dict[str, dict[Any, float]] = {{
+{}
+}}
+'''
 
 PAGE = """# What encodings of inputs gain, on real tasks and on synthetic ones
 

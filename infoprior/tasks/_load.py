@@ -26,8 +26,9 @@ def load_task(
 
     Args:
         name: one of `catalogue()` or `image_catalogue()`, "synthetic/<index>",
-            "synthetic2/<index>", "openml/<data set id>", or images: "mnist/<classes>/<side>", "digits-image/<classes>/<side>" (such as
-            "mnist/49/14"), "torchvision/<data set>" and "torchvision/<data set>/<side>".
+            "synthetic2/<index>", "openml/<data set id>", or images: "mnist/<classes>/<side>",
+            "digits-image/<classes>/<side>" (such as "mnist/49/14"), "torchvision/<data set>" and
+            "torchvision/<data set>/<side>".
         seed: of the split; of a synthetic task also of its rows.
         max_train: training rows, at most: a subsample stratified by class.
         max_validation: validation rows, at most.

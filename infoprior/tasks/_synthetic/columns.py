@@ -144,4 +144,3 @@ class Measurement:
                 values = named
             columns.append(Column(f"x{k}", values))
         return columns
-

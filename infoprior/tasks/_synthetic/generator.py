@@ -75,15 +75,15 @@ def synthetic_task(
         n_validation: validation rows; None is the concept's own number, 100 to 1,000.
         n_test: test rows.
         generator: "synthetic", or "synthetic2", whose classes mostly arise from the columns as
-            they are measured: linearly, by steps, curves, waves or pairs, where columns have
-            outliers, codes, gaps and clumps, so that encodings of inputs differ as on real tables.
+            they are measured, linearly, by steps, curves, waves or pairs, where columns have
+            outliers, codes, gaps and clumps: encodings of inputs differ as on real tables.
 
     Returns:
         the task.
 
     Raises:
-        TaskError: (a ValueError) an index, a generator, a seed, a draw or a size is no whole number or too
-            small: every class has to occur among the training rows.
+        TaskError: (a ValueError) there is no such generator, or an index, a seed, a draw or a size
+            is no whole number or too small: every class has to occur among the training rows.
     """
     concept = concept_from(recipe(index, generator))
     return task_of(
