@@ -21,7 +21,7 @@ from infoprior import MetaDataset
 from infoprior.metadataset import _jobs
 from infoprior.metadataset._publication import PUBLISHED, read_publication
 from infoprior.parallel import run_jobs
-from infoprior.tasks._synthetic.concept import recipe
+from infoprior.tasks._synthetic.generator import recipe
 from infoprior.tasks._synthetic.mix import DISCRETE_KINDS, MIX, NUMERIC_KINDS
 from pipeline.common import fan_out, read_params
 

@@ -25,9 +25,10 @@ def load_task(
     """The task of that name, split 60/20/20 and stratified by class; equal rows stay in one part.
 
     Args:
-        name: one of `catalogue()` or `image_catalogue()`, "synthetic/<index>", "openml/<data set
-            id>", or images: "mnist/<classes>/<side>", "digits-image/<classes>/<side>" (such as
-            "mnist/49/14"), "torchvision/<data set>" and "torchvision/<data set>/<side>".
+        name: one of `catalogue()` or `image_catalogue()`, "synthetic/<index>",
+            "synthetic2/<index>", "openml/<data set id>", or images: "mnist/<classes>/<side>",
+            "digits-image/<classes>/<side>" (such as "mnist/49/14"), "torchvision/<data set>" and
+            "torchvision/<data set>/<side>".
         seed: of the split; of a synthetic task also of its rows.
         max_train: training rows, at most: a subsample stratified by class.
         max_validation: validation rows, at most.
@@ -45,17 +46,18 @@ def load_task(
     check_seed(seed)
     caps = Caps(max_train, max_validation, max_test)
     prefix, _, rest = name.partition("/")
-    if prefix == "synthetic":
-        from infoprior.tasks._synthetic.concept import TEST_ROWS, recipe, synthetic_task
+    if prefix in ("synthetic", "synthetic2"):
+        from infoprior.tasks._synthetic.generator import TEST_ROWS, recipe, synthetic_task
 
         index = _number(name, rest)
-        own = recipe(index)
+        own = recipe(index, prefix)
         return synthetic_task(
             index,
             seed=seed,
             n_train=min(own.n_train, max_train or own.n_train),
             n_validation=min(own.n_validation, max_validation or own.n_validation),
             n_test=min(TEST_ROWS, max_test or TEST_ROWS),
+            generator=prefix,
         )
     if prefix == "openml":
         from infoprior.tasks._openml import load_openml

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from infoprior.tasks import TaskError, load_task, synthetic_task
-from infoprior.tasks._synthetic.concept import TEST_ROWS, Concept, recipe
+from infoprior.tasks._synthetic.concept import Concept
+from infoprior.tasks._synthetic.generator import TEST_ROWS, recipe
 from infoprior.tasks._synthetic.mix import MIX, draw_recipe
 from infoprior.tasks._synthetic.scores import SCORES
 from infoprior.tasks._task import PARTS
@@ -288,7 +289,7 @@ def test_refusals():
 def test_rows_that_do_not_exist_are_refused():
     """Two binary columns have four rows: all of them are in training."""
     c = concept(n_latent=2, kinds=("binary", "binary"), missing=(0.0, 0.0))
-    from infoprior.tasks._synthetic.concept import _fresh_rows
+    from infoprior.tasks._synthetic.generator import _fresh_rows
 
     cells, _ = c.rows(200, np.random.default_rng(0))
     with pytest.raises(TaskError, match="do not exist"):

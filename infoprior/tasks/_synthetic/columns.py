@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from infoprior.tasks._encode import Column
-from infoprior.tasks._synthetic.mix import Recipe
+from infoprior.tasks._synthetic.mix import Recipe, n_levels
 
 WARPS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "plain": lambda x: x,
@@ -21,7 +21,20 @@ WARPS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "integer": lambda x: np.round(np.clip(12 * x, -60, 60)),
     "count": lambda x: np.floor(np.exp(np.clip(0.9 * x, -5, 4))),
     "levels": lambda x: np.round(np.clip(1.5 * x, -4, 4)),
+    "tails": lambda x: np.sign(x) * np.expm1(np.clip(1.5 * np.abs(x), 0, 10)),
+    "modes": lambda x: 0.4 * x + 2 * np.sign(x),
+    "clumps": lambda x: 0.3 * x + 2 * np.round(np.clip(x, -9, 9)),
+    "heaped": lambda x: np.where(np.abs(x % 1 - 0.5) > 0.2, np.round(x), x),
 }
+
+SPOILED: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "outliers": lambda x, u: np.where(u < 0.02, x * 1000.0 ** (50 * u), x),
+    "units": lambda x, u: np.where(u < 0.15, 10, 1) * (x + 3),
+    "code for unknown": lambda x, u: np.where(u < 0.12, -9.0, x),
+    "absent": lambda x, u: np.where(u < 0.5, 0.0, np.exp(np.clip(x, -20, 20))),
+}
+"""Kinds of columns in which some rows, drawn at random, hold something else than the others do:
+functions of the values and of numbers that are uniform in [0, 1)."""
 
 
 class Measurement:
@@ -48,8 +61,9 @@ class Measurement:
         self.order = rng.permutation(r.n_informative + r.n_redundant + r.n_irrelevant)
         # Where a column is cut into two or more, and which name each piece has.
         self.thresholds = rng.uniform(-1.0, 1.7, size=r.n_columns)
-        self.cuts = [np.sort(rng.normal(size=_levels(kind) - 1)) for kind in r.kinds]
-        self.labels = [rng.permutation(_levels(kind)) for kind in r.kinds]
+        self.cuts = [np.sort(rng.normal(size=n_levels(kind) - 1)) for kind in r.kinds]
+        self.labels = [rng.permutation(n_levels(kind)) for kind in r.kinds]
+        self.relevant = np.flatnonzero(self.order < r.n_informative + r.n_redundant)
 
     def values(self, z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Numbers before any warp.
@@ -81,18 +95,39 @@ class Measurement:
         Returns:
             shape (n, n_columns), float64.
         """
-        r = self.recipe
-        values = self.values(z, rng)
-        for k, kind in enumerate(r.kinds):
-            if kind == "binary":
+        return self.with_gaps(self.warped(self.values(z, rng), rng), rng)
+
+    def warped(self, values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Numbers as measured, none missing.
+
+        Args:
+            values: before any warp, shape (n, n_columns); they are overwritten.
+            rng: draws what is spoiled.
+        """
+        for k, kind in enumerate(self.recipe.kinds):
+            name = kind.partition(":")[0]
+            if name == "binary":
                 values[:, k] = values[:, k] > self.thresholds[k]
-            elif kind.startswith("category"):
+            elif name == "ordered":
+                values[:, k] = np.searchsorted(self.cuts[k], values[:, k])
+            elif name in ("category", "shuffled"):
                 values[:, k] = self.labels[k][np.searchsorted(self.cuts[k], values[:, k])]
+            elif name in SPOILED:
+                values[:, k] = SPOILED[name](values[:, k], rng.random(len(values)))
             else:
-                values[:, k] = WARPS[kind](values[:, k])
-        if any(r.missing):
-            values[rng.random(values.shape) < np.array(r.missing)] = np.nan
+                values[:, k] = WARPS[name](values[:, k])
         return values
+
+    def with_gaps(self, cells: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """NaN where a value is missing, at random.
+
+        Args:
+            cells: shape (n, n_columns); they are overwritten.
+            rng: draws where.
+        """
+        if any(self.recipe.missing):
+            cells[rng.random(cells.shape) < np.array(self.recipe.missing)] = np.nan
+        return cells
 
     def columns(self, cells: np.ndarray) -> list[Column]:
         """The columns of the table, for `encode`.
@@ -109,8 +144,3 @@ class Measurement:
                 values = named
             columns.append(Column(f"x{k}", values))
         return columns
-
-
-def _levels(kind: str) -> int:
-    """Number of categories of a kind: 5 of "category:5", 2 of others."""
-    return int(kind.partition(":")[2] or 2)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from infoprior.tasks._synthetic.odds import ODDS
 
 MOST_FEATURES = 60
 MOST_CLASSES = 20
@@ -48,6 +51,40 @@ NUMERIC_KINDS = (
     "sparse", "integer",
 )  # fmt: skip
 DISCRETE_KINDS = ("integer", "count", "levels", "binary", "category", "category")
+CODED_KINDS = ("ordered", "ordered", "shuffled", "binary", "category", "count")
+IRREGULAR_KINDS = (
+    "outliers", "units", "code for unknown", "absent", "tails", "modes", "clumps", "heaped",
+    "explosive", "sparse", "plain",
+)  # fmt: skip
+CONTINUOUS_KINDS = (*NUMERIC_KINDS[:-1], "outliers", "units", "code for unknown", "tails", "modes",
+                    "clumps")  # fmt: skip
+
+# What the second generator's concepts are drawn from: those of the first, and labels that arise
+# from the columns as they are measured, by one to three mechanisms (`Term`). The odds of what
+# decides which encoding of inputs is good are fitted (benchmarks/metadataset/encodings.py).
+COLUMN_MIX: dict[str, dict[Any, float]] = {**MIX, **ODDS}
+ROWS_OF = {"few": (150, 400), "some": (400, 1000), "many": (1000, 2500)}
+READS = {"few": (0.1, 0.3), "half": (0.3, 0.7), "all": (1.0, 1.0)}
+
+
+@dataclass(frozen=True)
+class Term:
+    """One of the mechanisms by which columns give the classes their scores.
+
+    Attributes:
+        mechanism: a key of `column_scores.COLUMN_SCORES`.
+        view: what it reads: columns "measured", which is standardised, or "before the warp" that
+            makes their marginal distribution (and before some rows are spoiled).
+        strength: standard deviation of what it adds to the scores; that of the first term is 1.
+        share: of the relevant columns that it reads.
+        complexity: 1 to 4.
+    """
+
+    mechanism: str
+    view: str
+    strength: float
+    share: float
+    complexity: int
 
 
 @dataclass(frozen=True)
@@ -56,7 +93,8 @@ class Recipe:
 
     Attributes:
         concept: number of the draw from `MIX`.
-        mechanism: how latent variables give scores: a key of `scores.SCORES`, or "mixture".
+        mechanism: how latent variables give scores: a key of `scores.SCORES`, or "mixture"; or
+            "columns": columns give them, by the `terms`.
         complexity: 1 to 4; layers, trees, prototypes, terms: what it counts depends on the
             mechanism.
         n_classes: number of classes.
@@ -76,8 +114,10 @@ class Recipe:
         measurement_noise: its standard deviation.
         n_informative, n_redundant, n_irrelevant: columns that measure latent variables, that are
             combinations of all of them, and that have nothing to do with them.
-        kinds: of each raw column, in the table's order; "category:5" has five categories.
+        kinds: of each raw column, in the table's order; "category:5" has five categories, and
+            "ordered:5" and "shuffled:5" are numbers 0 to 4 whose order says something or nothing.
         missing: share of missing values of each raw column.
+        terms: of the mechanism "columns".
     """
 
     concept: int
@@ -99,6 +139,7 @@ class Recipe:
     n_irrelevant: int
     kinds: tuple[str, ...]
     missing: tuple[float, ...]
+    terms: tuple[Term, ...] = ()
 
     @property
     def n_columns(self) -> int:
@@ -111,15 +152,24 @@ class Recipe:
         return int(np.clip(round(self.n_train / 3), *VALIDATION_ROWS))
 
 
-def draw_recipe(concept: int) -> Recipe:
-    """The settings of a concept: the same number, the same settings."""
-    rng = np.random.default_rng([concept, 0])
-    chosen = {name: _pick(odds, rng) for name, odds in MIX.items()}
+def draw_recipe(concept: int, mix: Mapping[str, Mapping[Any, float]] = MIX) -> Recipe:
+    """The settings of a concept: the same number, the same settings.
+
+    Args:
+        concept: seeds the draw.
+        mix: values and their odds, `MIX` or `COLUMN_MIX`.
+    """
+    chosen, rng = draw_choices(concept, mix)
     u = float(rng.uniform())
-    # Classes are as many as among log-uniform sizes, so that small tasks have many, too.
-    even = ROWS[0] * (ROWS[1] / ROWS[0]) ** u
-    n_classes = min(chosen["n_classes"], int(even) // 12)
-    n_train = max(_rows(u), 12 * n_classes)
+    if "rows" in chosen:
+        low, high = ROWS_OF[chosen["rows"]]
+        n_train = round(low * (high / low) ** u)
+        n_classes = min(chosen["n_classes"], n_train // 12)
+    else:
+        # Classes are as many as among log-uniform sizes, so that small tasks have many, too.
+        even = ROWS[0] * (ROWS[1] / ROWS[0]) ** u
+        n_classes = min(chosen["n_classes"], int(even) // 12)
+        n_train = max(_rows(u), 12 * n_classes)
     if chosen["mechanism"] == "radial":
         n_classes = min(n_classes, 4)  # more rings than that are beyond any learner's reach
     generative = chosen["mechanism"] == "mixture"
@@ -146,10 +196,50 @@ def draw_recipe(concept: int) -> Recipe:
         **sizes,
         kinds=kinds,
         missing=_missing(kinds, chosen["missing"], rng),
+        terms=_terms(chosen, mix, rng) if chosen["mechanism"] == "columns" else (),
     )
 
 
-def _pick(odds: dict[Any, float], rng: np.random.Generator) -> Any:
+def draw_choices(
+    concept: int, mix: Mapping[str, Mapping[Any, float]]
+) -> tuple[dict[str, Any], np.random.Generator]:
+    """A value of each setting of a mix, and the stream that draws the rest."""
+    rng = np.random.default_rng([concept, 0])
+    return {name: _pick(odds, rng) for name, odds in mix.items()}, rng
+
+
+def _terms(
+    chosen: dict[str, Any], mix: Mapping[str, Mapping[Any, float]], rng: np.random.Generator
+) -> tuple[Term, ...]:
+    """The first term as chosen, others drawn by the same odds and weaker."""
+    terms = []
+    for number in range(chosen["terms"]):
+        mechanism, view, reads = (
+            _pick(mix[name], rng) if number else chosen[name] for name in ("term", "view", "reads")
+        )
+        terms.append(
+            Term(
+                mechanism=mechanism,
+                view=view,
+                strength=_between(0.2, 1.0, rng) if number else 1.0,
+                share=float(rng.uniform(*READS[reads])),
+                complexity=_pick(mix["complexity"], rng) if number else chosen["complexity"],
+            )
+        )
+    return tuple(terms)
+
+
+def n_levels(kind: str) -> int:
+    """Number of levels of a kind of column: 5 of "category:5", 2 of others."""
+    return int(kind.partition(":")[2] or 2)
+
+
+def n_encoded(kind: str) -> int:
+    """Columns that one of this kind becomes, none missing: 5 of "category:5", 1 of others."""
+    return n_levels(kind) if kind.startswith("category") else 1
+
+
+def _pick(odds: Mapping[Any, float], rng: np.random.Generator) -> Any:
     """One of the values, drawn by their odds."""
     values, weights = list(odds), np.array(list(odds.values()), dtype=np.float64)
     return values[rng.choice(len(values), p=weights / weights.sum())]
@@ -214,6 +304,13 @@ def _kinds(total: int, style: str, rng: np.random.Generator) -> tuple[str, ...]:
         kinds = [str(rng.choice([*NUMERIC_KINDS[2:], "count"]))] * total
     elif style == "warped":
         kinds = [str(kind) for kind in rng.choice(NUMERIC_KINDS, size=total)]
+    elif style in ("irregular", "coded"):
+        odd = IRREGULAR_KINDS if style == "irregular" else CODED_KINDS
+        share = rng.uniform(0.3, 1.0)
+        drawn = [str(rng.choice(odd if rng.random() < share else NUMERIC_KINDS))
+                 for _ in range(total)]  # fmt: skip
+        coded = ("ordered", "shuffled")
+        kinds = [f"{k}:{int(rng.integers(3, 12))}" if k in coded else k for k in drawn]
     else:
         share = rng.uniform(0.1, 0.6) if style == "mixed" else rng.uniform(0.7, 1.0)
         discrete = rng.random(total) < share
@@ -225,8 +322,8 @@ def _kinds(total: int, style: str, rng: np.random.Generator) -> tuple[str, ...]:
             kinds[k] = f"category:{levels}" if levels - 1 <= room else "levels"
             room -= levels - 1 if levels - 1 <= room else 0
     # Something continuous in every table that is not wide: few rows are equal then.
-    if total < 10 or style != "discrete":
-        kinds[0] = kinds[0] if kinds[0] in NUMERIC_KINDS[:-1] else "plain"
+    if total < 10 or style not in ("discrete", "coded"):
+        kinds[0] = kinds[0] if kinds[0] in CONTINUOUS_KINDS else "plain"
     return tuple(kinds)
 
 
@@ -236,7 +333,7 @@ def _missing(kinds: tuple[str, ...], missing: str, rng: np.random.Generator) -> 
         return (0.0,) * len(kinds)
     has = rng.random(len(kinds)) < rng.uniform(0.1, 0.8)
     rates = np.where(has, rng.uniform(0.01, 0.3, size=len(kinds)), 0.0)
-    room = MOST_FEATURES - sum(int(kind.partition(":")[2] or 1) for kind in kinds)
+    room = MOST_FEATURES - sum(map(n_encoded, kinds))
     for k, kind in enumerate(kinds):
         if rates[k] and kind.startswith("category"):  # "missing" is a category more
             rates[k] *= room > 0
