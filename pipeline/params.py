@@ -245,6 +245,8 @@ SECTIONS: dict[str, dict[str, Rule]] = {
         "own": _COUNT,
         "thesis": _COUNT,
         "cnn": _COUNT,
+        "tabular": _SOME,
+        "tabular_synthetic": _COUNT,
         "draws": _SOME,
         "epochs": _SOME,
         "max_rows": _SOME,

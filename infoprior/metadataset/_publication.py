@@ -27,14 +27,16 @@ from infoprior._progress import shows_progress
 from infoprior.files import remove_leftovers, write_atomically
 from infoprior.metadataset._dataset import MetaDataset
 from infoprior.metadataset._json import read_json
-from infoprior.metadataset._schema import MetaDatasetError
+from infoprior.metadataset._schema import SCHEMAS, MetaDatasetError
 from infoprior.metadataset._space_json import space_from_dict, space_to_dict
+from infoprior.spaces import SearchSpace
 
 PUBLISHED = Path(__file__).parent / "published"
 FORMAT, VERSION = "infoprior atlas", 1  # as the published index has it
 INDEX = "index.json"
 _FILE = re.compile(
-    r"(tasks|profiles|probe_curves|jobs|\w+-(curves|architectures))\.[0-9a-f]{8}\.parquet"
+    r"(tasks|profiles|probe_curves|jobs|\w+-(curves|architectures|layers|tasks))"
+    r"\.[0-9a-f]{8}\.parquet"
 )
 _KEYS = {
     "tasks": ["task"],
@@ -43,7 +45,10 @@ _KEYS = {
     "jobs": ["kind", "task", "draw"],
     "architectures": ["architecture"],
     "curves": ["task", "architecture", "seed", "epoch"],
+    "layers": ["task", "architecture", "seed", "epoch", "layer_index"],
 }
+PROBES = {"tabular": ("a000", "a001", "a002", "a003")}
+"""Space whose networks are profiled themselves -> those of them that a new task is read by."""
 
 
 @dataclass
@@ -52,7 +57,8 @@ class Publication:
 
     Attributes:
         tables: "tasks", "profiles", "probe_curves", "jobs", and "<space>/architectures",
-            "<space>/curves" of every space.
+            "<space>/curves" of every space; "<space>/layers" and "<space>/tasks" of spaces whose
+            networks are profiled themselves.
         spaces: name -> space.
         about: versions of packages and the settings of the build.
     """
@@ -175,9 +181,13 @@ def load_metadataset(
                 f"{folder} has no networks of the space {space!r}, only of {known}."
             )
         of_space = [f"{space}/curves", f"{space}/architectures"]
+        if space in PROBES:
+            return [*of_space, f"{space}/layers", f"{space}/tasks"]
         return [*of_space, "tasks", "profiles", "probe_curves"]
 
     index, read = _tables(folder, wanted)
+    if space in PROBES:
+        return _with_own_profiles(space_from_dict(index["spaces"][space], str(folder)), read)
     curves, tasks = read[f"{space}/curves"], read["tasks"]
     profiles, probes = read["profiles"], read["probe_curves"]
     here = set(curves["task"].unique())
@@ -192,6 +202,23 @@ def load_metadataset(
         curves=curves,
         profiles=profiles,
         probe_curves=probes,
+    )
+
+
+def _with_own_profiles(space: SearchSpace, read: Mapping[str, pd.DataFrame]) -> MetaDataset:
+    """The meta-dataset of a space some of whose networks are its probes."""
+    curves, layers = read[f"{space.name}/curves"], read[f"{space.name}/layers"]
+    probes = PROBES[space.name]
+    read_by = layers[layers["architecture"].isin(probes)].reset_index(drop=True)
+    first = curves[curves["architecture"].isin(probes) & (curves["seed"] == 0)]
+    return MetaDataset(
+        space,
+        tasks=read[f"{space.name}/tasks"],
+        architectures=read[f"{space.name}/architectures"],
+        curves=curves,
+        profiles=read_by[list(SCHEMAS["profiles"])],
+        probe_curves=first.reset_index(drop=True),
+        layers=layers,
     )
 
 

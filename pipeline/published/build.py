@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from infoprior.metadataset import _jobs
 from infoprior.parallel import run_jobs
 from pipeline.common import fan_out
 from pipeline.published.jobs import FOLDER, Job
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "profiles": _jobs.profile_job,
+    "inputs": _jobs.inputs_job,
+}
+"""Kind of a job -> what it calls; all others train networks."""
 
 
 def build(jobs: list[Job], kinds: list[str], done: set[str], folder: Path = FOLDER) -> None:
@@ -20,7 +28,7 @@ def build(jobs: list[Job], kinds: list[str], done: set[str], folder: Path = FOLD
                 if job.kind == kind and job.draw == draw and job.key not in done
             }
             if todo:
-                function = _jobs.profile_job if kind == "profiles" else _jobs.train_job
+                function = FUNCTIONS.get(kind, _jobs.train_job)
                 run_jobs(
                     function, todo, directory=folder / kind, description=f"{kind}, draw {draw}",
                     **fan_out(),

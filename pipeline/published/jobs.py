@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,13 @@ from infoprior.metadataset import _jobs, chosen_tasks
 from infoprior.metadataset._publication import Publication
 from infoprior.parallel import run_jobs
 from infoprior.tasks import catalogue, image_catalogue
+from infoprior.tasks._synthetic.generator import GENERATORS
 from pipeline.common import SHARDS, fan_out, file_name
 
 FOLDER = SHARDS / "published"
-KINDS = ("mlp", "profiles", "thesis", "cnn")  # of jobs; all but profiles are spaces of networks
+KINDS = ("mlp", "profiles", "thesis", "cnn", "tabular", "inputs")
+"""Of jobs: spaces of networks, probes' profiles, and what inputs say."""
+SPACES = tuple(kind for kind in KINDS if kind not in ("profiles", "inputs"))
 DRAWS = {"synthetic": ((300, 6), (1000, 4)), "real": ((1500, 6), (math.inf, 4))}
 """By kind: of fewer training rows than the first number, so many draws of labels; `draws` of
 what is not named, and of images. Single draws of real tables agree less (few test rows, other
@@ -28,7 +32,7 @@ class Job:
     """One job of the build: its key, what it is of, and what it is called with."""
 
     key: str
-    kind: str  # "profiles", or the space of the networks
+    kind: str  # one of KINDS
     task: str
     draw: int
     arguments: tuple[Any, ...]
@@ -39,6 +43,7 @@ def task_names(params: dict[str, Any], fraction: float = 1.0) -> list[str]:
     packaged = [*(info.name for info in catalogue()), *(info.name for info in image_catalogue())]
     names = sorted(name for name in packaged if name not in params["exclude"])
     names += chosen_tasks(params["synthetic"])
+    names += [f"{GENERATORS[1]}/{i}" for i in range(params["tabular_synthetic"])]
     return [n for n in names if zlib.crc32(n.encode()) % 10_000 < round(fraction * 10_000)]
 
 
@@ -59,6 +64,16 @@ def describe(names: list[str], params: dict[str, Any], draw: int) -> dict[str, d
     return {n: row for n, row in rows.items() if row["rows"] >= params["min_rows"]}
 
 
+def spaces_of(name: str, images: Collection[str]) -> tuple[str, ...]:
+    """Spaces whose networks are trained on a task, but for `thesis`."""
+    if name in images:
+        return ("cnn",)
+    generator = name.partition("/")[0]
+    if generator in GENERATORS:
+        return ("mlp",) if generator == GENERATORS[0] else ("tabular",)
+    return ("mlp", "tabular")
+
+
 def draws_of(kind: str, n_train: int, least: int) -> int:
     """How many independent draws of labels a table gets."""
     return max([least, *(draws for below, draws in DRAWS.get(kind, ()) if n_train < below)])
@@ -68,9 +83,10 @@ def plan(params: dict[str, Any], names: list[str]) -> tuple[dict[str, dict[str, 
     """The first draws' rows by task, and all jobs: first draws and profiles first."""
     first = describe(names, params, 0)
     images = {info.name for info in image_catalogue()}
+    trained = {name: spaces_of(name, images) for name in first}
     draws = {
         n: draws_of(
-            r["columns"]["kind"] if n not in images else "images", r["columns"]["n_train"],
+            r["columns"]["kind"] if "mlp" in trained[n] else "", r["columns"]["n_train"],
             params["draws"],
         )
         for n, r in first.items()
@@ -82,13 +98,15 @@ def plan(params: dict[str, Any], names: list[str]) -> tuple[dict[str, dict[str, 
 
     for draw, described in rows.items():
         for name, row in described.items():
-            space = "cnn" if name in images else "mlp"
-            jobs.append(network_job(params, space, name, draw, row["digest"]))
+            for space in trained[name]:
+                jobs.append(network_job(params, space, name, draw, row["digest"]))
         if draw == 0:
             probed = (params["epochs"], params["max_rows"])
-            jobs += [
-                _job("profiles", n, 0, row["digest"], n, *probed) for n, row in described.items()
-            ]
+            for name, row in described.items():
+                if trained[name] != ("tabular",):
+                    jobs.append(_job("profiles", name, 0, row["digest"], name, *probed))
+                if "tabular" in trained[name]:
+                    jobs.append(_job("inputs", name, 0, row["digest"], name))
         for name, row in described.items():
             real = name not in images and first[name]["columns"]["kind"] == "real"
             if real and draw < params["draws"]:

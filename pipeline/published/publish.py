@@ -11,13 +11,16 @@ import pandas as pd
 
 from infoprior.metadataset import _assemble, _jobs
 from infoprior.metadataset._publication import Publication, read_publication, write_publication
+from infoprior.metadataset._tables import INPUT_FEATURE
 from infoprior.spaces import get_space
 from infoprior.tasks import catalogue, image_catalogue
 from pipeline.metadataset import versions
-from pipeline.published.jobs import KINDS, Job, sizes
+from pipeline.published.jobs import KINDS, SPACES, Job, sizes
 
 OWN_LICENCE = "MIT"  # of synthetic tasks, which this project's code draws
 TIMES = ["cpu", "seconds"]
+PROBED = ("mlp", "cnn")
+"""Spaces on whose tasks probes are read; each of these tasks has networks of one of them."""
 
 
 def publish(
@@ -32,13 +35,12 @@ def publish(
     """Publish every task whose networks and profile are finished."""
     there = set(published.tables["jobs"]["key"]) if published else set()
     done = {job.key for job in jobs} & (there | in_shards)
-    spaces = [
-        s for s in KINDS if s != "profiles" and any(j.kind == s and j.key in done for j in jobs)
-    ]
-    main = [space for space in spaces if space != "thesis"]  # of which each task has one
-    complete = {j.task for j in jobs if j.kind in main and j.draw == 0 and j.key in done}
-    complete &= {j.task for j in jobs if j.kind == "profiles" and j.key in done}
-    jobs = [job for job in jobs if job.key in done and job.task in complete]
+    spaces = [s for s in SPACES if any(j.kind == s and j.key in done for j in jobs)]
+    complete = _complete(jobs, done, PROBED, "profiles")
+    of_tabular = _complete(jobs, done, ("tabular",), "inputs")
+    wanted = {kind: of_tabular if kind in ("tabular", "inputs") else complete for kind in KINDS}
+    jobs = [job for job in jobs if job.key in done and job.task in wanted[job.kind]]
+    spaces = [space for space in spaces if any(job.kind == space for job in jobs)]
     before = set(published.tables["tasks"]["task"]) if published else set()
     # Of the generator's tasks others can be asked for, or fewer; none of these disappears.
     left_out = {name for name in before - set(first) if name.startswith("synthetic/")}
@@ -77,11 +79,22 @@ def publish(
         tables[f"{space}/architectures"] = _assemble.architecture_table(
             get_space(space), here, *sizes(params, space)
         )
+        if space in _jobs.OWN_PROFILES:
+            own = _assemble.layer_table(
+                (j.task, {"seed": [j.draw] * len(c["layer"]), **c})
+                for j, c in new(space, "layers") if j.draw == 0
+            )  # fmt: skip
+            tables[f"{space}/layers"] = _joined(old(f"{space}/layers", space), own)
+            labels = tables[f"{space}/curves"]
+            features = _features(new("inputs", "features"), published)
+            tables[f"{space}/tasks"] = _tasks(sorted(of_tabular), first, labels, features)
     layers = _assemble.layer_table((j.task, c) for j, c in new("profiles", "layers"))
     tables["profiles"] = _joined(old("profiles", "profiles"), layers)
     probes = _assemble.curve_table((j.task, 0, c) for j, c in new("profiles", "curves"))
     tables["probe_curves"] = _joined(old("probe_curves", "profiles"), probes)
-    labels = pd.concat([tables[f"{space}/curves"] for space in main], ignore_index=True)
+    labels = pd.concat(
+        [tables[f"{s}/curves"] for s in PROBED if f"{s}/curves" in tables], ignore_index=True
+    )
     tables["tasks"] = _tasks(names, first, labels)
     tables["jobs"] = _jobs_table(jobs, results, published)
     about = {
@@ -122,8 +135,30 @@ def _joined(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else after
 
 
+def _complete(jobs: list[Job], done: set[str], spaces: tuple[str, ...], beside: str) -> set[str]:
+    """Tasks whose networks of one of the spaces are trained on the first draw, and read."""
+    trained = {j.task for j in jobs if j.kind in spaces and j.draw == 0 and j.key in done}
+    return trained & {j.task for j in jobs if j.kind == beside and j.key in done}
+
+
+def _features(
+    measured: Iterator[tuple[Job, dict[str, Any]]], published: Publication | None
+) -> pd.DataFrame:
+    """What inputs say, one row a task (the index): as published, and as measured since."""
+    rows = pd.DataFrame()
+    if published is not None and "tabular/tasks" in published.tables:
+        tasks = published.tables["tabular/tasks"].set_index("task")
+        rows = tasks[[c for c in tasks if str(c).startswith(INPUT_FEATURE)]]
+    new = {job.task: features for job, features in measured}
+    fresh = pd.DataFrame.from_dict(new, orient="index").add_prefix(INPUT_FEATURE)
+    return pd.concat([rows[~rows.index.isin(fresh.index)], fresh])
+
+
 def _tasks(
-    names: list[str], first: dict[str, dict[str, Any]], curves: pd.DataFrame
+    names: list[str],
+    first: dict[str, dict[str, Any]],
+    curves: pd.DataFrame,
+    features: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     licences = {info.name: info.licence for info in catalogue()}
     licences |= {info.name: info.licence for info in image_catalogue()}
@@ -133,6 +168,8 @@ def _tasks(
     at = list(rows.columns).index("n_classes") + 1
     for offset, (name, values) in enumerate(quality.items()):
         rows.insert(at + offset, str(name), values)
+    if features is not None:
+        rows = pd.concat([rows, features.loc[names].reset_index(drop=True)], axis=1)
     return _assemble.compact(rows)
 
 
