@@ -207,7 +207,7 @@ def test_loading_names_the_file_that_is_wrong(meta: MetaDataset, tmp_path: Path)
     curves.write_bytes(kept)
     schema = json.loads((tmp_path / "schema.json").read_text())
     (tmp_path / "schema.json").write_text(json.dumps({**schema, "version": 99}))
-    with pytest.raises(MetaDatasetError, match="version 99; this infoprior reads version 3"):
+    with pytest.raises(MetaDatasetError, match="version 99; this infoprior reads version 4"):
         MetaDataset.load(tmp_path)
 
 

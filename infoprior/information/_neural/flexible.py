@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from scipy.linalg import eigh
 from torch import Tensor
 from torch.nn.functional import one_hot
 
@@ -211,14 +212,25 @@ def _projections(components: int, many: int) -> tuple[np.ndarray, np.ndarray]:
     return directions.astype(np.float32), draw.normal(size=many).astype(np.float32)
 
 
+def _leading(matrix: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k largest eigenvalues, (k,), and their vectors, (d, k), of a symmetric matrix (d, d).
+
+    In float64: of matrices of low rank, as of units that are dead or copies, PyTorch's solver does
+    not always converge in float32.
+    """
+    d = len(matrix)
+    values, vectors = eigh(matrix.double().cpu().numpy(), subset_by_index=(d - k, d - 1))
+    ordered = (values[::-1].copy(), vectors[:, ::-1].copy())
+    return torch.from_numpy(ordered[0]).to(matrix), torch.from_numpy(ordered[1]).to(matrix)
+
+
 def _functions(z: Tensor, correlation: Tensor) -> Tensor:
     """Standardised functions of the principal components of a layer z, (n, d)."""
     d = z.shape[1]
     components = min(3 if d > 64 else 4 if d > 24 else 6, d)
     first, second = torch.triu_indices(components, components, device=z.device)
     many = max(FEWEST, COLUMNS - d - len(first))
-    variances, directions = torch.linalg.eigh(correlation)
-    variances, directions = (v[..., -components:].flip(-1) for v in (variances, directions))
+    variances, directions = _leading(correlation, components)
     # An eigenvector's sign is arbitrary: its largest entry is made positive.
     largest = directions.abs().argmax(dim=0, keepdim=True)
     directions = directions * directions.gather(0, largest).sign()
