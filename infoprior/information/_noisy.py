@@ -216,12 +216,26 @@ def _mean_of_some(
     past = ((t + z) @ whitening).square().sum(-1) - length
     noise = noise + (past - whitening.square().sum((-2, -1))[:, None]) / 2.0  # as `_control`
     place = length - (whitening * (covariance @ whitening)).sum((-2, -1))[:, None]
-    controls = torch.stack([noise, place], dim=-1)  # (K, m, 2)
-    means = controls.mean(dim=1)
-    centred = controls - means[:, None]
-    slopes = torch.linalg.pinv(centred.mT @ centred) @ (centred.mT @ torch.stack(values, dim=-1))
-    lower, upper = (torch.stack(values, dim=-1).mean(dim=1) - (means[:, None] @ slopes)[:, 0]).T
+    controls = torch.stack([noise, place], dim=1)  # (K, 2, m)
+    means = controls.mean(dim=-1)
+    centred = controls - means[..., None]
+    # The regression on two variates, one after the other (Gram-Schmidt).
+    first, second = centred.unbind(dim=1)
+    slope = _ratio((first * second).sum(-1), first.square().sum(-1))
+    second = second - slope[:, None] * first
+    mean_second = means[:, 1] - slope * means[:, 0]
+    lower, upper = (
+        value.mean(-1)
+        - _ratio((value * first).sum(-1), first.square().sum(-1)) * means[:, 0]
+        - _ratio((value * second).sum(-1), second.square().sum(-1)) * mean_second
+        for value in values
+    )
     return lower, upper
+
+
+def _ratio(part: Tensor, whole: Tensor) -> Tensor:
+    """part / whole, 0 of a variate that does not vary."""
+    return torch.where(whole > 0.0, part / whole.clamp(min=1e-300), 0.0)
 
 
 def _pairwise(t: Tensor) -> tuple[Tensor, Tensor]:

@@ -20,10 +20,10 @@ from infoprior.information._neural.lda import JITTER, discriminants
 from infoprior.information._ranks import standardize
 from infoprior.information._result import Estimate
 
-COLUMNS = 128
+COLUMNS = 112
 """Columns of layer and functions together, where the layer leaves room for them. This and the other
 numbers here were chosen by benchmarks/information/fast_recipe.py."""
-FEWEST = 48
+FEWEST = 32
 """Rectified projections beside a layer that leaves none."""
 NEGLIGIBLE = 1e-4
 """Principal components of less variance than this share of the first are left out: in float32 they
@@ -36,7 +36,7 @@ SMOOTHINGS = (0.0, 0.03, 0.1, 0.3, 0.5, 0.7, 0.85, 0.95)
 """Shares of the labels' marginal in the posterior; the first becomes one in as many rows."""
 MANY = 0.2
 """With so many parameters of the larger fit a row, and more, linear discriminants alone may be
-better, and are tried; with fewer they never were by more than 0.01 nat."""
+better, and are tried."""
 
 
 @dataclass(frozen=True)
@@ -142,10 +142,10 @@ def measure(z: Tensor, by_fold: Tensor, dealt: Dealt, *, functions: bool = True)
         return _answer([_fit(z, _leave_out(by_fold), _class_sums(z, dealt), dealt)], dealt)
     t = torch.cat([z, _functions(z, by_fold.sum(dim=0) / dealt.n)], dim=1)
     product, sums = _sums(t, by_fold, dealt)
-    wide = t.shape[1] * (dealt.n_classes - 1) > MANY * dealt.n
-    fits = [_fit(t, product, sums, dealt)]
-    if wide:
-        fits.append(_fit(z, product[:, :d, :d], sums[:, :, :d], dealt))
+    fits = []
+    if t.shape[1] * (dealt.n_classes - 1) > MANY * dealt.n:
+        fits.append(_fit(z, product[:, :d, :d].clone(), sums[:, :, :d], dealt))
+    fits.append(_fit(t, product, sums, dealt))
     return _answer(fits, dealt)
 
 
@@ -196,9 +196,9 @@ def _leave_out(by_fold: Tensor, out: Tensor | None = None) -> Tensor:
 
 
 def _fit(t: Tensor, product: Tensor, sums: Tensor, dealt: Dealt) -> _Fit:
-    """Discriminants of columns t, (n, D), from the sums of their products."""
+    """Discriminants of columns t, (n, D), from the sums of products, which are overwritten."""
     scale = _within(product, sums, dealt.count)
-    product = product * (scale[:, :, None] * scale[:, None, :])
+    product.mul_(scale[:, :, None]).mul_(scale[:, None, :])
     weights, offsets = discriminants(product[None], (sums * scale[:, None])[None], dealt.count)
     weights, offsets = weights[0] * scale[..., None], offsets[0]
     blocks = t.unflatten(0, dealt.folds.shape)
