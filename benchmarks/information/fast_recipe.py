@@ -1,18 +1,18 @@
 """The recipe "fast": its errors against seconds, beside other quick estimates and "tabular".
 
-    python benchmarks/information/fast_recipe.py [--tasks 10] [--networks 6]
+    python benchmarks/information/fast_recipe.py [--tasks 8] [--networks 4]
 
-1. I(T; Y) of the 49 layers of `infoprior.information.known.known_layers` at 1,500 rows, two seeds:
-   mean absolute error (bias) of the development and the confirmation group, CPU milliseconds a
-   layer, each in a call of its own. "fast" is `measure_layers` with everything else that it measures
-   and with a random quarter of the rows as a part of its own, as validation rows are.
+1. I(T; Y) of the 49 layers of `infoprior.information.known.known_layers` at 1,500 rows, two
+   seeds: mean absolute error (bias) of the development and the confirmation group, CPU
+   milliseconds a layer, each in a call of its own. "fast" is `measure_layers` with everything else
+   that it measures, a random quarter of the rows a part of its own, as validation rows are.
 2. Milliseconds a layer by width and classes, four layers a call, everything measured: the least of
    several tries, since other programs on a machine disturb times upwards.
 3. Trained networks of the space "mlp", of three hidden layers and more, on packaged tasks after 3
-   and 27 epochs: Spearman's correlation of "fast" and "tabular" over the layers of a network, by how
-   far the network's layers differ by "tabular"; beside it "tabular" with another seed, which is
+   and 27 epochs: Spearman's correlation of "fast" and "tabular" over the layers of a network, by
+   how far the network's layers differ by "tabular"; beside it "tabular" with another seed, which is
    what "tabular" knows of the order itself. The reference is the mean of two seeds.
-4. I(X; T + sigma Z) of those layers with fewer queries: error against the mean of four draws of all.
+4. I(X; T + sigma Z) of those layers with fewer queries: error against four draws of all rows.
 5. What is memorised: networks after 27 epochs on few rows of generated tasks; the reference is
    "hybrid-labels" on the training rows, and on 4,000 rows that nothing was fitted to.
 
@@ -321,8 +321,8 @@ def memorised() -> list[dict[str, Any]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--tasks", type=int, default=len(TASKS))
-    parser.add_argument("--networks", type=int, default=6)
+    parser.add_argument("--tasks", type=int, default=8)
+    parser.add_argument("--networks", type=int, default=4)
     options = parser.parse_args()
     threads(1)
     import torch

@@ -20,8 +20,8 @@ from infoprior.information._samples import ROUNDINGS, as_classes, as_tensor, che
 from infoprior.information._statistics import activation_entropy, dead_share
 
 ROUNDING = 1e-7
-"""Eigenvalues below this share of the largest may be rounding: what is left out changes effective ranks by
-less than a hundredth."""
+"""Eigenvalues below this share of the largest may be rounding: what is left out changes effective
+ranks by less than a hundredth."""
 
 
 @dataclass(frozen=True)
