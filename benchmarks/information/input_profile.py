@@ -6,7 +6,7 @@
    (simple ones of this script, with as many columns as those of the space "tabular"), by number of
    columns; beside it the recipe "tabular" on the four probes' layers of the same task, and the
    ratio of the two: the least of three tries each.
-2. I(X; Y) as a linear layer sees it in an encoding, against a multinomial logistic regression, cross
+2. I(X; Y) as a linear layer sees it in an encoding, against a cross-fitted multinomial logistic
    -fitted with its penalty chosen, on packaged tasks: mean absolute difference, and Spearman's
    correlation over the seven encodings of a task of the one and the other; the same for "lda", the
    plain discriminants. A logistic regression's cross-entropy is a lower bound.

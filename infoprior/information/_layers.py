@@ -107,7 +107,7 @@ def measure_layers(
 
 
 def _flat(layer: Any, name: str) -> Tensor:
-    """A layer as (n, d) on the CPU, units that vary by rounding alone made zero."""
+    """A layer as (n, d) on the CPU, float32 or float64."""
     t = as_tensor(layer, name).cpu()
     if t.ndim not in (2, 4) or 0 in t.shape:
         raise InformationError(

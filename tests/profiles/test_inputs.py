@@ -15,6 +15,7 @@ from infoprior.profiles import (
     InputProfile,
     ProfileError,
     TaskProfile,
+    _inputs,
     input_profile,
     numeric_columns,
 )
@@ -186,6 +187,17 @@ def test_a_task_without_numbers_has_a_profile() -> None:
     assert tuple(features) == INPUT_FEATURES
     assert features["n_numeric"] == features["mi_mean"] == features["pair_max"] == 0.0
     assert features["all_linear/standard"] == pytest.approx(features["all_linear"], abs=0.05)
+
+
+def test_too_many_columns_leave_those_of_the_inputs_that_say_most(
+    gaussian_classes: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_inputs, "MOST_COLUMNS", 2)
+    profile = input_profile(gaussian_classes, {"robust": squares}, progress=False)
+    assert {"mi:capped", "linear:capped", "linear/robust:capped"} <= set(profile.flags)
+    truth = _binary_channel()
+    for key in ("mi", "linear", "linear/robust"):
+        assert profile.whole[key] == pytest.approx(truth, abs=0.04)
 
 
 def test_the_same_seed_gives_the_same_numbers(gaussian_classes: Task) -> None:
