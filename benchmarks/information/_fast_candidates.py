@@ -49,13 +49,13 @@ def _ratios(model: Any, t: np.ndarray, y: np.ndarray, shares: np.ndarray) -> np.
 def qda(t: np.ndarray, y: np.ndarray) -> Any:
     from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 
-    return QuadraticDiscriminantAnalysis(reg_param=0.3).fit(t, y)
+    return QuadraticDiscriminantAnalysis(solver="eigen", shrinkage=0.3).fit(t, y)
 
 
 def logistic(t: np.ndarray, y: np.ndarray) -> Any:
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(C=0.1, max_iter=50).fit(t, y)
+    return LogisticRegression(C=0.1, max_iter=30).fit(t, y)
 
 
 class NeighboursOfScores:

@@ -150,6 +150,8 @@ def input_profile(
     names = [task.feature_names[j] for j in np.flatnonzero(numeric)]
     with use_threads(threads), progress_line("reading the inputs", show=progress):
         table = _Table(X[:, numeric], X[:, ~numeric], y, seed, threads)
+        for name, encode in encoders.items():  # what is wrong is said before much is computed
+            _encode(name, encode, table.x[:, :1])
         inputs = _single_inputs(table, names)
         order = np.argsort(-inputs["mi"].to_numpy(), kind="stable")
         strongest = order[:MOST_INPUTS]
