@@ -19,11 +19,18 @@ import torch
 
 from infoprior import Prior, PriorSampler, get_space, load_predictor, profile, read_table, suggest
 from infoprior._ambient import default_settings
-from infoprior.information import dead_units, effective_rank, entropy, estimate
+from infoprior.information import dead_units, effective_rank, entropy, estimate, measure_layers
 from infoprior.information.known import known_pairs
 from infoprior.metadataset import MetaDataset
 from infoprior.predictors import make_predictor
-from infoprior.profiles import PROBES, Recipe, data_processing, profile_network, profile_task
+from infoprior.profiles import (
+    PROBES,
+    Recipe,
+    data_processing,
+    input_profile,
+    profile_network,
+    profile_task,
+)
 from infoprior.search.darts import retrain, search_cost, search_darts
 from infoprior.search.entropy_gradient import EntropyLinear, train_locally
 from infoprior.search.evolution import EvolutionSettings, assess, evolve, prune, widen
@@ -221,6 +228,10 @@ CALLS: dict[str, Callable[[Inputs], Any]] = {
     "estimate by neighbours": lambda i: estimate(i.x[:, :1], i.y[:, :1]).nats,
     "estimate of maps": lambda i: estimate(i.maps, i.labels[:60], steps=5).nats,
     "estimate of noisy layers": lambda i: estimate(i.x, i.y, "noisy").nats,
+    "measure_layers": lambda i: repr(measure_layers([i.x, i.y], i.labels)),
+    "input_profile": lambda i: repr(
+        input_profile(i.task, {"robust": np.tanh}, max_rows=80, progress=False).features()
+    ),
     "statistics": lambda i: [entropy(i.labels), dead_units(i.x), effective_rank(i.x.tolist())],
     "known samples": lambda i: [k.sample(60, 0)[0].sum() for k in known_pairs()[:9]],
     "profile": lambda i: profile_network(i.network, i.task, recipe=QUICK).to_csv(),

@@ -168,7 +168,7 @@ def sampled(
         others = _log_sum_of_others(asked + z, t, 0.5, rows)
         values = own - torch.logaddexp(others, own) + math.log(n), own - others + math.log(n - 1)
         if whitening is not None and rows is not None:
-            means = _mean_of_some(values, asked, z, own, whitening, products / n)
+            means = _mean_of_some(values, asked, z, own, whitening)
         else:
             control = None if whitening is None else _control(asked, z, own, whitening)
             means = _mean(values[0], control), _mean(values[1], control)
@@ -204,24 +204,38 @@ def _mean(values: Tensor, control: Tensor | None) -> Tensor:
 
 
 def _mean_of_some(
-    values: tuple[Tensor, Tensor], t: Tensor, z: Tensor, own: Tensor, whitening: Tensor,
-    covariance: Tensor,
+    values: tuple[Tensor, Tensor], t: Tensor, z: Tensor, own: Tensor, whitening: Tensor
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """`_mean` of the values of some rows t, (K, m, d), with a second control variate: the squared
     length of whitened rows less its mean over all rows. It follows which rows were drawn, as the
     mixture's log-density does.
     """
-    length = (t @ whitening).square().sum(-1)
-    noise = own + t.shape[-1] / 2.0
-    past = ((t + z) @ whitening).square().sum(-1) - length
-    noise = noise + (past - whitening.square().sum((-2, -1))[:, None]) / 2.0  # as `_control`
-    place = length - (whitening * (covariance @ whitening)).sum((-2, -1))[:, None]
-    controls = torch.stack([noise, place], dim=-1)  # (K, m, 2)
-    means = controls.mean(dim=1)
-    centred = controls - means[:, None]
-    slopes = torch.linalg.pinv(centred.mT @ centred) @ (centred.mT @ torch.stack(values, dim=-1))
-    lower, upper = (torch.stack(values, dim=-1).mean(dim=1) - (means[:, None] @ slopes)[:, 0]).T
+    d, size = t.shape[-1], whitening.square().sum((-2, -1))[:, None]
+    w = whitening.float()  # rounding of a control variate changes its use, not the mean
+    length = (t.float() @ w).double().square().sum(-1)
+    past = ((t + z).float() @ w).double().square().sum(-1) - length
+    noise = own + d / 2.0 + (past - size) / 2.0  # as `_control`
+    place = length - (d - size)  # W' C W = I - W' W, since W whitens I + C
+    controls = torch.stack([noise, place], dim=1)  # (K, 2, m)
+    means = controls.mean(dim=-1)
+    centred = controls - means[..., None]
+    # The regression on two variates, one after the other (Gram-Schmidt).
+    first, second = centred.unbind(dim=1)
+    slope = _ratio((first * second).sum(-1), first.square().sum(-1))
+    second = second - slope[:, None] * first
+    mean_second = means[:, 1] - slope * means[:, 0]
+    lower, upper = (
+        value.mean(-1)
+        - _ratio((value * first).sum(-1), first.square().sum(-1)) * means[:, 0]
+        - _ratio((value * second).sum(-1), second.square().sum(-1)) * mean_second
+        for value in values
+    )
     return lower, upper
+
+
+def _ratio(part: Tensor, whole: Tensor) -> Tensor:
+    """part / whole, 0 of a variate that does not vary."""
+    return torch.where(whole > 0.0, part / whole.clamp(min=1e-300), 0.0)
 
 
 def _pairwise(t: Tensor) -> tuple[Tensor, Tensor]:

@@ -34,7 +34,7 @@ INPUT_FEATURES = (
 """Names of `InputProfile.features`; information is over H(Y), so that tasks compare.
 
 - `<value>_median`, `_high` (nine tenths of the inputs have less), `_top_share` (of the strongest
-  input, in the sum over inputs), `_even` (entropy of those shares over the log of their number: 1
+  input, in the sum over inputs), `_even` (exp of the entropy of those shares over their number: 1
   where all inputs say as much): of what is positive of mi, linear and gap.
 - `pair_max`, `pair_mean`, `pair_high` (nine tenths of the pairs have less), `pair_share` (of the
   pairs above 0.01): of the interaction of pairs; `redundancy`: sum over inputs of mi less `all_mi`.
@@ -103,7 +103,7 @@ def _spread(values: np.ndarray) -> dict[str, float]:
         return {"median": 0.0, "high": 0.0, "top_share": 0.0, "even": 0.0}
     shares = positive / total
     some = shares[shares > 0.0]
-    evenness = -(some * np.log(some)).sum() / np.log(len(values)) if len(values) > 1 else 1.0
+    evenness = np.exp(-(some * np.log(some)).sum()) / len(values)
     return {
         "median": float(np.median(positive)),
         "high": _high(positive),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -36,6 +36,9 @@ MOST_INPUTS = 20
 """Of more numeric columns, pairs and encodings of one input look at those that say most."""
 MOST_CRITIC_INPUTS = 256
 """Of more columns, all of them together are read by "flexible-lda" instead of "auto"."""
+MOST_COLUMNS = 1024
+"""Columns read together, at most: of the numeric ones, encoded or not, those of the inputs that say
+most, of others those that vary most. What was left out is flagged `capped`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +59,8 @@ class InputProfile:
             20 numeric columns that say most.
         whole: of all columns together, categorical ones too: mi ("auto"), linear (linear
             discriminants), and `linear/<encoding>` with the numeric columns encoded.
-        flags: what the estimates of `whole` warn of, as "<key>:<flag>".
+        flags: what the estimates of `whole` warn of (`infoprior.information.FLAGS`), and `capped`
+            where there were more than 1,024 columns, as "<key>:<flag>".
     """
 
     task: str
@@ -66,7 +70,7 @@ class InputProfile:
     inputs: pd.DataFrame
     pairs: pd.DataFrame
     whole: Mapping[str, float]
-    flags: tuple[str, ...] = field(default=())
+    flags: tuple[str, ...] = ()
 
     def features(self) -> dict[str, float]:
         """Statistics over inputs, by name, the same names for every task.
@@ -146,14 +150,26 @@ def input_profile(
     names = [task.feature_names[j] for j in np.flatnonzero(numeric)]
     with use_threads(threads), progress_line("reading the inputs", show=progress):
         table = _Table(X[:, numeric], X[:, ~numeric], y, seed, threads)
+        for name, encode in encoders.items():  # what is wrong is said before much is computed
+            _encode(name, encode, table.x[:, :1])
         inputs = _single_inputs(table, names)
-        strongest = np.argsort(-inputs["mi"].to_numpy(), kind="stable")[:MOST_INPUTS]
-        whole, flags = _whole(table)
+        order = np.argsort(-inputs["mi"].to_numpy(), kind="stable")
+        strongest = order[:MOST_INPUTS]
+        every, capped = _together(table, order, None, "")
+        method = "auto" if every.shape[1] <= MOST_CRITIC_INPUTS else "flexible-lda"
+        whole, flags = {}, ["mi:capped", "linear:capped"] * capped
+        for key, estimates in (
+            ("mi", table.estimates([every], method)), ("linear", table.estimates([every], "lda"))
+        ):  # fmt: skip
+            whole[key] = estimates[0].nats
+            flags += [f"{key}:{flag}" for flag in estimates[0].flags]
         for name, encode in encoders.items():
-            inputs[f"linear/{name}"] = _encoded_inputs(table, strongest, name, encode)
-            together = table.linear([np.hstack([_encode(name, encode, table.x), table.rest])])[0]
-            whole[f"linear/{name}"] = together.nats
-            flags += [f"linear/{name}:{flag}" for flag in together.flags]
+            key = f"linear/{name}"
+            inputs[key] = _encoded_inputs(table, strongest, name, encode)
+            encoded, capped = _together(table, order, encode, name)
+            (together,) = table.linear([encoded])
+            whole[key] = together.nats
+            flags += [f"{key}:capped"] * capped + [f"{key}:{flag}" for flag in together.flags]
         pairs = _pairs(table, names, strongest)
     return InputProfile(
         task.name, RECIPE, len(rows), entropy(y), inputs, pairs, whole, tuple(flags)
@@ -197,14 +213,25 @@ def _single_inputs(table: _Table, names: list[str]) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def _whole(table: _Table) -> tuple[dict[str, float], list[str]]:
-    """mi and linear of all columns together, and what they are flagged with."""
-    every = np.hstack([table.x, table.rest])
-    method = "auto" if every.shape[1] <= MOST_CRITIC_INPUTS else "flexible-lda"
-    (mi,) = table.estimates([every], method)
-    (linear,) = table.estimates([every], "lda")
-    flags = [f"{key}:{flag}" for key, e in (("mi", mi), ("linear", linear)) for flag in e.flags]
-    return {"mi": mi.nats, "linear": linear.nats}, flags
+def _together(
+    table: _Table, order: np.ndarray, encode: Encoder | None, name: str
+) -> tuple[np.ndarray, bool]:
+    """All columns side by side, numeric ones encoded if asked; and whether some were left out.
+
+    Args:
+        table: of the columns.
+        order: numbers of the numeric columns, from the one that says most.
+        encode, name: the encoder, None for the columns as they are.
+    """
+    x, rest = table.x, table.rest
+    encoded = x if encode is None else _encode(name, encode, x)
+    capped = encoded.shape[1] > MOST_COLUMNS or rest.shape[1] > MOST_COLUMNS
+    if encoded.shape[1] > MOST_COLUMNS:
+        few = np.sort(order[: max(1, len(order) * MOST_COLUMNS // encoded.shape[1])])
+        encoded = x[:, few] if encode is None else _encode(name, encode, x[:, few])
+    if rest.shape[1] > MOST_COLUMNS:
+        rest = rest[:, np.sort(np.argsort(-rest.var(axis=0), kind="stable")[:MOST_COLUMNS])]
+    return np.hstack([encoded, rest]), capped
 
 
 def _encoded_inputs(table: _Table, strongest: np.ndarray, name: str, encode: Encoder) -> np.ndarray:

@@ -140,7 +140,7 @@ RECIPES: Mapping[str, Recipe] = {
 critic on top for I(T;Y). "maps", for feature maps (n, C, H, W): the same with a convolutional
 critic, which reads them as they are; I(X; T + sigma Z) is of the flattened maps. "maps-short", the
 same with a quarter of the cost, for probes of many tasks; it takes vectors, too. "fast", for every
-network of a search: vectors (maps are flattened) at a tenth of the cost of "tabular", with I(T;Y)
+network of a search: vectors (maps are flattened) at a seventh of the cost of "tabular", with I(T;Y)
 of training and of validation rows apart (benchmarks/results/information/fast_recipe.md)."""
 
 

@@ -17,25 +17,27 @@ from infoprior.information._inputs import generator
 from infoprior.information._neural.bounds import smoothed
 from infoprior.information._neural.crossfit import GAP, ROUNDING, SATURATED
 from infoprior.information._neural.folds import deal
-from infoprior.information._neural.lda import discriminants
+from infoprior.information._neural.lda import JITTER, discriminants
 from infoprior.information._ranks import standardize
 from infoprior.information._result import Estimate
 
-COLUMNS = 128
+COLUMNS = 112
 """Columns of layer and functions together, where the layer leaves room for them. This and the other
 numbers here were chosen by benchmarks/information/fast_recipe.py."""
-FEWEST = 48
+FEWEST = 32
 """Rectified projections beside a layer that leaves none."""
 NEGLIGIBLE = 1e-4
 """Principal components of less variance than this share of the first are left out: in float32 they
 may be rounding."""
+LEAST_WITHIN = 1e-3
+"""Share of a column's variance that is within classes, at least: the classes may determine it."""
 TEMPERATURES = (0.5, 0.75, 1.0)
 """The discriminants' scores are multiplied by one of them: classes are never quite Gaussian."""
 SMOOTHINGS = (0.0, 0.03, 0.1, 0.3, 0.5, 0.7, 0.85, 0.95)
 """Shares of the labels' marginal in the posterior; the first becomes one in as many rows."""
 MANY = 0.2
 """With so many parameters of the larger fit a row, and more, linear discriminants alone may be
-better, and are tried; with fewer they never were by more than 0.01 nat."""
+better, and are tried."""
 
 
 @dataclass(frozen=True)
@@ -141,10 +143,10 @@ def measure(z: Tensor, by_fold: Tensor, dealt: Dealt, *, functions: bool = True)
         return _answer([_fit(z, _leave_out(by_fold), _class_sums(z, dealt), dealt)], dealt)
     t = torch.cat([z, _functions(z, by_fold.sum(dim=0) / dealt.n)], dim=1)
     product, sums = _sums(t, by_fold, dealt)
-    wide = t.shape[1] * (dealt.n_classes - 1) > MANY * dealt.n
-    fits = [_fit(t, product, sums, dealt)]
-    if wide:
-        fits.append(_fit(z, product[:, :d, :d], sums[:, :, :d], dealt))
+    fits = []
+    if t.shape[1] * (dealt.n_classes - 1) > MANY * dealt.n:
+        fits.append(_fit(z, product[:, :d, :d].clone(), sums[:, :, :d], dealt))
+    fits.append(_fit(t, product, sums, dealt))
     return _answer(fits, dealt)
 
 
@@ -195,12 +197,28 @@ def _leave_out(by_fold: Tensor, out: Tensor | None = None) -> Tensor:
 
 
 def _fit(t: Tensor, product: Tensor, sums: Tensor, dealt: Dealt) -> _Fit:
-    """Discriminants of columns t, (n, D), from the sums of their products."""
-    weights, offsets = discriminants(product[None], sums[None], dealt.count)
-    weights, offsets = weights[0].float(), offsets[0].float()
+    """Discriminants of columns t, (n, D), from the sums of products, which are overwritten."""
+    scale = _within(product, sums, dealt.count)
+    product.mul_(scale[:, :, None]).mul_(scale[:, None, :])
+    weights, offsets = discriminants(product[None], (sums * scale[:, None])[None], dealt.count)
+    weights, offsets = weights[0] * scale[..., None], offsets[0]
     blocks = t.unflatten(0, dealt.folds.shape)
     left_out = (blocks @ weights[:-1] + offsets[:-1]).flatten(0, 1)
     return _Fit(t @ weights[-1] + offsets[-1], left_out, _values(left_out, dealt))
+
+
+def _within(product: Tensor, sums: Tensor, count: Tensor) -> Tensor:
+    """One over the columns' standard deviations within classes, (G, D).
+
+    In such units the covariance that fits are shrunk to, a multiple of the identity, is that of
+    columns of noise. In units of the whole spread it would be too wide for what tells of Y.
+    """
+    rows = count.sum(dim=1, keepdim=True)
+    mean = sums.sum(dim=1) / rows
+    whole = product.diagonal(dim1=1, dim2=2) / rows - mean.square()
+    between = (sums.square() / count.clamp(min=1.0)[..., None]).sum(dim=1) / rows - mean.square()
+    within = torch.maximum(whole - between, LEAST_WITHIN * whole)
+    return torch.where(whole > JITTER, within, 1.0).rsqrt()
 
 
 @lru_cache(maxsize=32)

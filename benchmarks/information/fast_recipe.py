@@ -1,0 +1,351 @@
+"""The recipe "fast": its errors against seconds, beside other quick estimates and "tabular".
+
+    python benchmarks/information/fast_recipe.py [--tasks 11] [--networks 6]
+
+1. I(T; Y) of the 49 layers of `infoprior.information.known.known_layers` at 1,500 rows, two
+   seeds (one for candidates from elsewhere and for "tabular"): mean absolute error (bias) of the
+   development and the confirmation group, CPU
+   milliseconds a layer, each in a call of its own. "fast" is `measure_layers` with everything else
+   that it measures, a random quarter of the rows a part of its own, as validation rows are.
+2. Milliseconds a layer by width and classes, four layers a call, everything measured: the least of
+   several tries, since other programs on a machine disturb times upwards.
+3. Trained networks of the space "mlp", of three layers and more to read, on packaged tasks after 3
+   and 27 epochs: Spearman's correlation of "fast" and "tabular" over the layers of a network, by
+   how far the network's layers differ by "tabular"; beside it "tabular" with another seed, which is
+   what "tabular" knows of the order itself. The reference is the mean of two seeds.
+4. I(X; T + sigma Z) of those layers with fewer queries: error against four draws of all rows.
+5. What is memorised: networks after 27 epochs on few rows of generated tasks; the reference is
+   "hybrid-labels" on the training rows, and on 4,000 rows that nothing was fitted to.
+
+Writes benchmarks/results/information/fast_recipe.md, and prints it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the repository, to run this as a script
+
+import numpy as np
+from tqdm import tqdm
+
+from benchmarks._common import RESULTS, machine, markdown, threads, timed, write
+
+ROWS, VALIDATION = 1500, 375
+TASKS = (
+    "keel/letter", "keel/vowel", "keel/segment", "keel/vehicle", "keel/movement_libras",
+    "keel/satimage", "keel/phoneme", "keel/penbased", "keel/splice", "keel/german", "keel/saheart",
+)  # fmt: skip
+SPREADS = (0.05, 0.1, 0.2)
+QUERIES = (128, 256, 512, ROWS)
+
+
+@dataclass
+class Layer:
+    """A layer of a trained network, (n, d), and its references; the last rows are validation."""
+
+    network: tuple[str, int, int]
+    t: np.ndarray
+    y: np.ndarray
+    n_train: int
+    tabular: tuple[float, float]
+
+
+def part_of(n: int, n_train: int) -> np.ndarray:
+    """0 for training rows, 1 for the validation rows that follow."""
+    return (np.arange(n) >= n_train).astype(np.int64)
+
+
+def fast(t: np.ndarray, y: np.ndarray, seed: int, which: str) -> float:
+    """I(T; Y) of all rows, or of one part of them."""
+    from infoprior.information import measure_layers
+
+    order = np.random.default_rng(seed).permutation(len(y))
+    (one,) = measure_layers([t[order]], y[order], part_of(len(y), len(y) - VALIDATION), seed=seed)
+    return float(
+        {"all": one.ty.nats, "train": one.ty_parts[0], "validation": one.ty_parts[1]}[which]
+    )
+
+
+def known() -> list[dict[str, Any]]:
+    from benchmarks.information._fast_candidates import CANDIDATES
+    from infoprior.information import estimate
+    from infoprior.information.known import known_layers
+    from infoprior.profiles import RECIPES
+
+    def method(name: str, **options: Any) -> Callable[[np.ndarray, np.ndarray, int], float]:
+        return lambda t, y, seed: estimate(t, y, name, True, seed, **options).nats
+
+    methods: dict[str, Callable[[np.ndarray, np.ndarray, int], float]] = {
+        "fast: all rows": lambda t, y, seed: fast(t, y, seed, "all"),
+        "fast: training rows (1,125)": lambda t, y, seed: fast(t, y, seed, "train"),
+        "fast: validation rows (375)": lambda t, y, seed: fast(t, y, seed, "validation"),
+        "flexible-lda": method("flexible-lda"),
+        "flexible-lda, functions=False": method("flexible-lda", functions=False),
+        "lda": method("lda"),
+        **{
+            name: (lambda t, y, seed, candidate=candidate: candidate(t, y))
+            for name, candidate in CANDIDATES.items()
+        },
+        "tabular: hybrid-labels": method("hybrid-labels", **RECIPES["tabular"].ty_options),
+    }
+    samples = [
+        (layer.group, layer.nats, seed, *layer.sample(ROWS, seed))
+        for layer in tqdm(known_layers(), desc="samples")
+        for seed in range(2)
+    ]
+    rows = []
+    for name, function in methods.items():
+        errors: dict[str, list[float]] = {"development": [], "confirmation": []}
+        seconds = []
+        once = name in CANDIDATES or name.startswith("tabular")
+        for group, truth, seed, t, y in tqdm(samples[:: 1 + once], desc=name):
+            nats, took = timed(
+                lambda t=t, y=y, seed=seed, function=function: function(
+                    t.astype(np.float32), y, seed
+                )
+            )
+            errors[group].append(nats - truth)
+            seconds.append(took)
+        every = np.concatenate(list(errors.values()))
+        rows.append({
+            "estimate": name,
+            **{group: _error(e) for group, e in errors.items()},
+            "all 49": _error(every),
+            "worst": float(np.abs(every).max()),
+            "ms a layer": f"{1e3 * float(np.median(seconds)):.1f}",
+        })  # fmt: skip
+    return rows
+
+
+def _error(errors: Any) -> str:
+    return f"{np.abs(errors).mean():.3f} ({np.mean(errors):+.3f})"
+
+
+def costs() -> list[dict[str, Any]]:
+    from infoprior.information import measure_layers
+
+    rows = []
+    for width, classes in ((16, 3), (32, 3), (64, 5), (128, 2), (128, 10), (128, 20)):
+        rng = np.random.default_rng(0)
+        y = rng.integers(classes, size=ROWS)
+        means = rng.normal(size=(classes, width))
+        layers = [(means[y] + rng.normal(size=(ROWS, width))).astype(np.float32) for _ in range(4)]
+        part = part_of(ROWS, ROWS - VALIDATION)
+        tries = [
+            timed(lambda layers=layers, y=y, part=part: measure_layers(layers, y, part))[1]
+            for _ in range(30)
+        ]
+        least, middle = (f"{1e3 * float(f(tries)) / 4:.1f}" for f in (np.min, np.median))
+        rows.append({"width": width, "classes": classes, "least ms": least, "median ms": middle})
+    return rows
+
+
+def trained(n_tasks: int, n_networks: int) -> list[Layer]:
+    import optuna
+
+    from infoprior.information import estimate, without_rounding_noise
+    from infoprior.profiles import RECIPES
+    from infoprior.profiles._reading import read_activations
+    from infoprior.spaces import get_space
+    from infoprior.tasks import load_task
+    from infoprior.training import train_many
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    space = get_space("mlp")
+    layers = []
+    for number, name in enumerate(tqdm(TASKS[:n_tasks], desc="networks")):
+        task = load_task(name, max_train=ROWS - VALIDATION, max_validation=VALIDATION)
+        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=number))
+        points: list[dict[str, Any]] = []
+        while len(points) < n_networks:
+            point = study.ask(dict(space)).params
+            if point["depth"] >= 2 and point["width"] <= 128:
+                points.append(dict(point))
+        rows = np.concatenate([task.train, task.validation])
+        networks = train_many(
+            task, [(point, 0) for point in points], space=space, snapshots=(3, 27), record=(27,),
+            progress=False,
+        )  # fmt: skip
+        read = [
+            ((name, k, epoch), t)
+            for k, network in enumerate(networks)
+            for epoch in (3, 27)
+            for t in read_activations(network.snapshots[epoch], task.X[rows]).values()
+            if np.isfinite(t).all()
+        ]
+        tabular = [
+            estimate(
+                [without_rounding_noise(t) for _, t in read], task.y[rows], "hybrid-labels", True,
+                seed, progress=False, **RECIPES["tabular"].ty_options,
+            ).nats
+            for seed in (0, 1)
+        ]  # fmt: skip
+        for (key, t), first, second in zip(read, *tabular, strict=True):
+            layers.append(
+                Layer(key, t, task.y[rows], len(task.train), (float(first), float(second)))
+            )
+    return layers
+
+
+def orders(layers: list[Layer]) -> list[dict[str, Any]]:
+    from scipy.stats import spearmanr
+
+    from infoprior.information import measure_layers
+
+    networks: dict[tuple[str, int, int], list[Layer]] = {}
+    for layer in layers:
+        networks.setdefault(layer.network, []).append(layer)
+    values: dict[str, list[np.ndarray]] = {
+        name: [] for name in ("tabular, another seed", "fast: all rows", "fast: training rows",
+                              "fast: validation rows")
+    }  # fmt: skip
+    references, firsts = [], []
+    for members in tqdm(networks.values(), desc="fast"):
+        y, part = members[0].y, part_of(len(members[0].y), members[0].n_train)
+        measured = measure_layers([layer.t for layer in members], y, part)
+        both = np.array([layer.tabular for layer in members])
+        references.append(both.mean(axis=1))
+        firsts.append(both[:, 0])
+        for name, column in zip(
+            values,
+            (
+                both[:, 1],
+                [m.ty.nats for m in measured],
+                [m.ty_parts[0] for m in measured],
+                [m.ty_parts[1] for m in measured],
+            ),
+            strict=True,
+        ):
+            values[name].append(np.asarray(column))
+    rows = []
+    for name, columns in values.items():
+        row: dict[str, Any] = {"compared with tabular": name}
+        own = name.startswith("tabular")
+        for spread in SPREADS:
+            correlations = [
+                float(spearmanr(first if own else reference, column)[0])
+                for reference, first, column in zip(references, firsts, columns, strict=True)
+                if len(column) >= 3 and np.ptp(reference) > spread
+            ]
+            row[f"differ by > {spread:g} nat ({len(correlations)} networks)"] = float(
+                np.mean(np.nan_to_num(correlations))
+            )
+        flat, reference = np.concatenate(columns), np.concatenate(references)
+        row["difference, nats"] = _error(flat - (np.concatenate(firsts) if own else reference))
+        row["over all layers"] = float(spearmanr(reference, flat)[0])
+        rows.append(row)
+    return rows
+
+
+def queries(layers: list[Layer]) -> list[dict[str, Any]]:
+    from infoprior.information import estimate
+
+    some = [layer.t for layer in layers[::8] if layer.t.std() > 0]
+
+    def noisy(t: np.ndarray, seed: int, number: int | None) -> float:
+        return float(
+            estimate(t, t, "noisy", False, seed, relative=2.0, queries=number, progress=False).nats
+        )
+
+    references = [np.mean([noisy(t, seed, None) for seed in range(10, 14)]) for t in some]
+    rows = []
+    for number in QUERIES:
+        errors, seconds = [], []
+        for t, reference in zip(some, references, strict=True):
+            for seed in (0, 1):
+                value, took = timed(lambda t=t, s=seed, q=number: noisy(t, s, q))
+                errors.append(value - reference)
+                seconds.append(took)
+        rows.append({
+            "queries": number, "error, nats": _error(errors),
+            "of a mean value of": float(np.mean(references)),
+            "ms a layer": f"{1e3 * float(np.median(seconds)):.1f}",
+        })  # fmt: skip
+    return rows
+
+
+def memorised() -> list[dict[str, Any]]:
+    from infoprior.information import estimate, measure_layers
+    from infoprior.profiles._reading import read_activations
+    from infoprior.spaces import get_space
+    from infoprior.tasks import synthetic_task
+    from infoprior.training import train_many
+
+    point = {
+        "depth": 3, "width": 64, "shape": "constant", "activation": "relu", "dropout": 0.0,
+        "normalization": "none", "residual": False, "learning_rate": 3e-3, "weight_decay": 1e-5,
+        "batch_size": 32,
+    }  # fmt: skip
+    rows = []
+    for n_train in (400, 1125):
+        truth, told = [], []
+        for index in tqdm(range(12), desc=f"memorised, {n_train} rows"):
+            task = synthetic_task(index, n_train=n_train, n_validation=VALIDATION, n_test=4000)
+            (network,) = train_many(
+                task, [(point, 0)], space=get_space("mlp"), snapshots=(27,), record=(27,),
+                progress=False,
+            )  # fmt: skip
+            known_rows = np.concatenate([task.train, task.validation])
+            read = read_activations(network.snapshots[27], task.X)
+            layers = list(read.values())
+            measured = measure_layers(
+                [t[known_rows] for t in layers], task.y[known_rows],
+                part_of(len(known_rows), len(task.train)),
+            )  # fmt: skip
+            reference = [
+                estimate(
+                    [t[rows_of] for t in layers], task.y[rows_of], "hybrid-labels", True,
+                    progress=False,
+                ).nats
+                for rows_of in (task.train, task.test)
+            ]  # fmt: skip
+            truth += list(zip(*reference, strict=True))
+            told += [m.ty_parts for m in measured]
+        a, b = np.array(truth), np.array(told)
+        gap = (a[:, 0] - a[:, 1], b[:, 0] - b[:, 1])
+        rows.append({
+            "training rows": n_train,
+            "training rows' I(T;Y): error": _error(b[:, 0] - a[:, 0]),
+            "validation rows': error": _error(b[:, 1] - a[:, 1]),
+            "memorised, reference": float(gap[0].mean()),
+            "memorised, fast": float(gap[1].mean()),
+            "correlation": float(np.corrcoef(*gap)[0, 1]),
+            "layers": len(a),
+        })  # fmt: skip
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--tasks", type=int, default=len(TASKS))
+    parser.add_argument("--networks", type=int, default=6)
+    options = parser.parse_args()
+    threads(1)
+    import torch
+
+    assert torch.get_num_threads() == 1
+    layers = trained(options.tasks, options.networks)
+    parts = {
+        f"I(T; Y) of layers with known information, n = {ROWS:,}; nats": known(),
+        f"Milliseconds a layer, everything measured, n = {ROWS:,}, four layers a call": costs(),
+        "Order of the layers of trained networks (Spearman's correlation)": orders(layers),
+        "I(X; T + sigma Z) with fewer queries": queries(layers),
+        "What layers memorised, after 27 epochs": memorised(),
+    }
+    head = (
+        "# The recipe \"fast\"\n\n`python benchmarks/information/fast_recipe.py`; 1 thread, "
+        f"{machine()}. What the tables are is in the script's head.\n\n"
+    )  # fmt: skip
+    text = head + "\n\n".join(f"## {title}\n\n{markdown(rows)}" for title, rows in parts.items())
+    write(RESULTS / "information" / "fast_recipe.md", text + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
