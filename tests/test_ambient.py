@@ -168,6 +168,14 @@ class Inputs:
         read = network.activations(torch.from_numpy(self.task.X[:9]))
         return [(str(t.dtype), str(t.device), t.tolist()) for t in read.values()]
 
+    def encoded(self) -> Any:
+        space, results = get_space("tabular"), []
+        for point, inputs in zip(space.design(7), space["inputs"].choices, strict=True):
+            trained = train(self.small, point | {"inputs": inputs}, space=space, epochs=1)
+            read = trained.network.activations(torch.from_numpy(self.task.X[:5]))
+            results.append((trained.curve, read["inputs"].tolist()))
+        return results
+
     def searched(self) -> Any:
         study = optuna.create_study(sampler=PriorSampler(self.prior, seed=0), study_name="s")
         study.optimize(
@@ -246,6 +254,7 @@ CALLS: dict[str, Callable[[Inputs], Any]] = {
     "evolve": Inputs.evolved,
     "surgery": Inputs.operated,
     "build": Inputs.built,
+    "encoded inputs": Inputs.encoded,
     "space": lambda i: [SPACE.design(5), SPACE.encode(SPACE.design(5)).tolist()],
     "fit": lambda i: {
         name: array.tolist()

@@ -177,6 +177,7 @@ class Quantile(InputEncoder):
     needed = ("quantiles",)
     quantiles: Tensor  # (k, m), ascending
     EDGE: ClassVar[float] = 1e-7
+    MOST: ClassVar[float] = 5.199337582192817  # the normal quantile of 1 - EDGE
 
     def encode(self, x: Tensor) -> Tensor:
         knots, values = self.quantiles, x.T.contiguous()
@@ -186,8 +187,7 @@ class Quantile(InputEncoder):
         place = (up + down) / 2
         place = torch.where(values - self.EDGE < knots[:, :1], 0.0, place)
         place = torch.where(values + self.EDGE > knots[:, -1:], 1.0, place)
-        least = -torch.special.ndtri(torch.tensor(self.EDGE, dtype=x.dtype)).item()
-        return torch.special.ndtri(place).clamp(-least, least).T
+        return torch.special.ndtri(place).clamp(-self.MOST, self.MOST).T
 
 
 def _interpolate(x: Tensor, knots: Tensor, heights: Tensor) -> Tensor:
@@ -322,7 +322,8 @@ def fit_inputs(name: str, x: Any, *, seed: int = 0) -> InputEncoder:
     if x.dtype.kind not in "fiu" or x.ndim != 2 or not x.size or not np.isfinite(x).all():
         raise SpaceError(
             f"Inputs are fitted on finite numbers of shape (n, d), not {x.dtype} of shape "
-            f"{x.shape}; give the training rows of a table, task.split('train')[0]."
+            f"{x.shape}; give the training rows of a table, task.split('train')[0] (of images: of "
+            "task.flatten())."
         )
     x = x.astype(np.float64)
     numeric = np.array([len(np.unique(column)) >= MIN_DISTINCT for column in x.T])

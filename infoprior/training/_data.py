@@ -49,7 +49,7 @@ class TaskTensors:
         self.commonest = int(np.bincount(task.y[task.train]).argmax())
         self._encoded: dict[str, TaskTensors] = {}
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def encoded(self, inputs: InputEncoder) -> TaskTensors:
         """The same with encoded rows; every encoder computes them once.
 
