@@ -7,6 +7,7 @@ many rows (a third of the training rows): validation rows, of real tasks test ro
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from benchmarks.metadataset._broad import A_ROUND, BROAD, ROUNDS, broad_choices
 from benchmarks.metadataset._encodings import ENCODINGS
 from benchmarks.metadataset._fit import family_weights
 
-CLIPPED = 10.0  # points, where gains are averaged: a few tasks would stand for all else
+CLIPPED = 5.0  # points, where gains are averaged: a few tasks would stand for all else
 TIMID = 10.0  # weight of the divergence from the odds of the last round
 LEAST = 0.005  # of the odds: no setting dies out
 FITTED = ("rows", "mechanism", "temperature", "style", "term", "view", "terms", "reads")
@@ -140,8 +141,14 @@ def uncertainty(group: Measured) -> np.ndarray:
 
 
 def distance(x: np.ndarray, weights: np.ndarray, target: np.ndarray, errors: np.ndarray) -> float:
-    """Mean squared difference of weighted means from a target, in its standard errors."""
-    return float((((weights @ x / weights.sum() - target) / errors) ** 2).mean())
+    """Mean squared difference of weighted means from a target, in its standard errors.
+
+    What chance in the choice of the tasks adds to it is subtracted: it may be below 0.
+    """
+    share = weights / weights.sum()
+    means = share @ x
+    chance = share**2 @ (x - means) ** 2
+    return float((((means - target) ** 2 - chance) / errors**2).mean())
 
 
 class Picks:
@@ -167,6 +174,13 @@ class Picks:
             if share
         ]
         self.before = logsumexp(parts, axis=0)
+
+    def subset(self, rows: np.ndarray) -> Picks:
+        """Of some tasks, by their numbers."""
+        picks = copy(self)
+        picks.counts = {name: counts[rows] for name, counts in self.counts.items()}
+        picks.before = self.before[rows]
+        return picks
 
     def arrays(self, odds: Mapping[str, Mapping[Any, float]]) -> list[np.ndarray]:
         """Of each fitted setting, the probabilities of its values."""
