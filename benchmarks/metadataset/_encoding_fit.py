@@ -23,7 +23,7 @@ from benchmarks.metadataset._fit import family_weights
 
 CLIPPED = 5.0  # points, where gains are averaged: a few tasks would stand for all else
 TIMID = 10.0  # weight of the divergence from the odds of the last round
-LEAST = 0.005  # of the odds: no setting dies out
+LEAST = 0.03  # of the odds: no setting dies out
 FITTED = ("rows", "mechanism", "temperature", "style", "term", "view", "terms", "reads")
 Odds = dict[str, dict[Any, float]]
 

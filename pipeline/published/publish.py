@@ -12,7 +12,7 @@ import pandas as pd
 from infoprior.metadataset import _assemble, _jobs
 from infoprior.metadataset._publication import Publication, read_publication, write_publication
 from infoprior.spaces import get_space
-from infoprior.tasks import catalogue, image_catalogue
+from infoprior.tasks import GENERATORS, catalogue, image_catalogue
 from pipeline.metadataset import versions
 from pipeline.published.jobs import KINDS, Job, sizes
 
@@ -41,7 +41,7 @@ def publish(
     jobs = [job for job in jobs if job.key in done and job.task in complete]
     before = set(published.tables["tasks"]["task"]) if published else set()
     # Of the generator's tasks others can be asked for, or fewer; none of these disappears.
-    left_out = {name for name in before - set(first) if name.startswith("synthetic/")}
+    left_out = {name for name in before - set(first) if name.partition("/")[0] in GENERATORS}
     if missing := sorted(before - complete - left_out):
         raise SystemExit(
             f"{len(missing)} published tasks ({missing[0]}, ...) would be lost: their packages are "
