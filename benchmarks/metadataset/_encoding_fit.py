@@ -210,9 +210,7 @@ def fit_odds(
     prior = picks.arrays(ROUNDS[-1])
     cuts = np.cumsum([len(p) for p in prior])[:-1]
     counts = np.hstack([picks.counts[name] for name in FITTED])
-    totals = np.hstack([
-        np.repeat(picks.counts[n].sum(1)[:, None], len(p), 1) for n, p in zip(FITTED, prior, strict=True)
-    ])  # fmt: skip
+    totals = np.hstack([np.tile(c.sum(1)[:, None], c.shape[1]) for c in picks.counts.values()])
 
     def split(tilt: np.ndarray) -> list[np.ndarray]:
         parts = zip(prior, np.split(tilt, cuts), strict=True)
@@ -230,9 +228,7 @@ def fit_odds(
         divergences = [float(p @ np.log(p / q)) for p, q in zip(odds, prior, strict=True)]
         value = off @ off / 2 + timid * (sum(divergences) + information + np.log(len(share)))
         toward = (x - means) @ (off / errors) + timid * (log_share - information)
-        own = [
-            p * (np.log(p / q) - d) for p, q, d in zip(odds, prior, divergences, strict=True)
-        ]
+        own = [p * (np.log(p / q) - d) for p, q, d in zip(odds, prior, divergences, strict=True)]
         return float(value), (share * toward) @ slopes + timid * np.concatenate(own)
 
     start = np.zeros(counts.shape[1])

@@ -28,6 +28,7 @@ from benchmarks.metadataset import _encodings as rows
 from benchmarks.metadataset._encoding_fit import (
     CLIPPED,
     FITTED,
+    LEAST,
     TIMID,
     Measured,
     Odds,
@@ -200,12 +201,13 @@ the others was looked at. So that chance has the same part in all groups, accura
 validation rows (a third of the training rows); of real tasks on test rows as well, and the mean
 over two draws. Gains are clipped to ±{clipped:g} points.
 
-The odds of the second generator's settings are those by which tasks of broad odds
-(`_broad.py`; "pool"), weighted by how much oftener they would be drawn, have the means of real tasks: of
-gains, of products of gains on two parts of the rows, of who is best, of the two differences below
-and of ln(training rows), each in units of its standard error over families, and a divergence from
-the broad odds ({timid:g} nat counts as much as two squared standard errors).
-"Second generator" are its own first tasks, drawn by these odds and measured afterwards.
+The odds of the second generator's settings are those by which a pool of tasks, drawn by the odds in
+`_broad.py`, would have the means of real tasks, if they were drawn by them instead: of gains, of
+products of gains on two parts of the rows, of who is best, of the two differences below and of
+ln(training rows), each in units of its standard error over families. The divergence from the
+pool's odds and of the weights from equal ones counts as well ({timid:g} times a nat, where the
+others are half their sum of squares). No odds are below {least:g}. "Second generator" are its own
+first tasks, drawn by these odds and measured afterwards.
 
 ## Mean gain over `standard` (points)
 
@@ -265,9 +267,11 @@ def main() -> None:
     tables = compare(every, picks.weights(odds))
     page = PAGE.format(
         epochs=rows.EPOCHS, n_real=len(real.tasks), n_families=real.tasks["family"].nunique(),
-        clipped=CLIPPED, timid=TIMID, n_features=len(target),
+        clipped=CLIPPED, timid=TIMID, least=LEAST,
+        n_features=len(target),
         folds=markdown(on_folds(every, picks)),
-        halves=markdown(on_halves(real, every["broad"], picks)), **{k: markdown(v) for k, v in tables.items()},
+        halves=markdown(on_halves(real, every["broad"], picks)),
+        **{k: markdown(v) for k, v in tables.items()},
     )  # fmt: skip
     write(RESULTS / "metadataset" / "encodings.md", page)
     if arguments.fit:
