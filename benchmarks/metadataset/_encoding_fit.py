@@ -7,21 +7,23 @@ many rows (a third of the training rows): validation rows, of real tasks test ro
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
+from scipy.special import logsumexp, softmax
 from scipy.stats import rankdata
 
-from benchmarks.metadataset._broad import BROAD, broad_choices
+from benchmarks.metadataset._broad import A_ROUND, BROAD, ROUNDS, broad_choices
 from benchmarks.metadataset._encodings import ENCODINGS
 from benchmarks.metadataset._fit import family_weights
 
-CLIPPED = 10.0  # points, where gains are averaged: a few tasks would stand for all else
-TIMID = 1.0  # weight of the divergence from the broad odds
-LEAST = 0.005  # of the odds: no setting dies out
+CLIPPED = 5.0  # points, where gains are averaged: a few tasks would stand for all else
+TIMID = 10.0  # weight of the divergence from the odds of the last round
+LEAST = 0.03  # of the odds: no setting dies out
 FITTED = ("rows", "mechanism", "temperature", "style", "term", "view", "terms", "reads")
 Odds = dict[str, dict[Any, float]]
 
@@ -139,31 +141,60 @@ def uncertainty(group: Measured) -> np.ndarray:
 
 
 def distance(x: np.ndarray, weights: np.ndarray, target: np.ndarray, errors: np.ndarray) -> float:
-    """Mean squared difference of weighted means from a target, in its standard errors."""
-    return float((((weights @ x / weights.sum() - target) / errors) ** 2).mean())
+    """Mean squared difference of weighted means from a target, in its standard errors.
+
+    What chance in the choice of the tasks adds to it is subtracted: it may be below 0.
+    """
+    share = weights / weights.sum()
+    means = share @ x
+    chance = share**2 @ (x - means) ** 2
+    return float((((means - target) ** 2 - chance) / errors**2).mean())
 
 
 class Picks:
-    """Which values of the broad odds made the tasks: each pick is a factor of their probability."""
+    """Which values of settings made the pool's tasks: each pick is a factor of their probability.
+
+    Args:
+        tasks: their names, "broad/<number>".
+    """
 
     def __init__(self, tasks: Sequence[str]) -> None:
+        numbers = [int(task.removeprefix("broad/")) for task in tasks]
         self.values = {name: list(BROAD[name]) for name in FITTED}
         self.counts = {name: np.zeros((len(tasks), len(self.values[name]))) for name in FITTED}
-        for k, task in enumerate(tasks):
-            for name, value in broad_choices(int(task.removeprefix("broad/"))):
+        for k, number in enumerate(numbers):
+            for name, value in broad_choices(number):
                 self.counts[name][k, self.values[name].index(value)] += 1
+        # The pool is a mixture of its rounds (Veach & Guibas, "Optimally Combining Sampling
+        # Techniques for Monte Carlo Rendering", SIGGRAPH 1995: the balance heuristic).
+        shares = np.bincount([n // A_ROUND for n in numbers], minlength=len(ROUNDS)) / len(tasks)
+        parts = [
+            np.log(share) + self.log_probabilities(self.arrays(odds))
+            for share, odds in zip(shares, ROUNDS, strict=True)
+            if share
+        ]
+        self.before = logsumexp(parts, axis=0)
 
-    def log_probabilities(self, odds: Mapping[str, Mapping[Any, float]]) -> np.ndarray:
+    def subset(self, rows: np.ndarray) -> Picks:
+        """Of some tasks, by their numbers."""
+        picks = copy(self)
+        picks.counts = {name: counts[rows] for name, counts in self.counts.items()}
+        picks.before = self.before[rows]
+        return picks
+
+    def arrays(self, odds: Mapping[str, Mapping[Any, float]]) -> list[np.ndarray]:
+        """Of each fitted setting, the probabilities of its values."""
+        parts = [np.array([odds[n][v] for v in self.values[n]], dtype=float) for n in FITTED]
+        return [part / part.sum() for part in parts]
+
+    def log_probabilities(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
         """Of the tasks' picks, shape (tasks,)."""
-        return self._of({n: np.array([odds[n][v] for v in vs]) for n, vs in self.values.items()})
-
-    def _of(self, odds: Mapping[str, np.ndarray]) -> np.ndarray:
-        parts = [self.counts[n] @ np.log(o / o.sum()) for n, o in odds.items()]
-        return np.sum(parts, axis=0)
+        parts = [self.counts[n] @ np.log(p) for n, p in zip(FITTED, arrays, strict=True)]
+        return np.asarray(np.sum(parts, axis=0))
 
     def weights(self, odds: Mapping[str, Mapping[Any, float]]) -> np.ndarray:
-        """How often the tasks occur by these odds, beside the broad ones; of mean about 1."""
-        return np.exp(self.log_probabilities(odds) - self.log_probabilities(BROAD))
+        """How often tasks occur by these odds, relative to the pool; of mean about 1."""
+        return np.exp(self.log_probabilities(self.arrays(odds)) - self.before)
 
 
 def fit_odds(
@@ -171,35 +202,37 @@ def fit_odds(
 ) -> Odds:
     """Odds by which the weighted means of the features are near the target.
 
-    Importance weights stand for tasks that would be drawn by other odds. The objective is the
+    Importance weights stand for tasks that would be drawn by other odds. The objective is half the
     squared difference in standard errors, and `timid` times (the sum over settings of the
-    Kullback-Leibler divergence of their odds from the broad ones, and that of the weights from
-    equal ones: few tasks must not stand for all).
+    Kullback-Leibler divergence of their odds from those of the last round, and that of the weights
+    from equal ones: few tasks must not stand for all).
     """
-    sizes = [len(picks.values[name]) for name in FITTED]
-    broad = [np.array([BROAD[n][v] for v in picks.values[n]]) for n in FITTED]
-    broad = [b / b.sum() for b in broad]
-    before = picks._of(dict(zip(FITTED, broad, strict=True)))
+    prior = picks.arrays(ROUNDS[-1])
+    cuts = np.cumsum([len(p) for p in prior])[:-1]
+    counts = np.hstack([picks.counts[name] for name in FITTED])
+    totals = np.hstack([np.tile(c.sum(1)[:, None], c.shape[1]) for c in picks.counts.values()])
 
     def split(tilt: np.ndarray) -> list[np.ndarray]:
-        parts = np.split(tilt, np.cumsum(sizes)[:-1])
-        raw = [b * np.exp(np.clip(t, -5, 5)) for b, t in zip(broad, parts, strict=True)]
-        return [p / p.sum() for p in raw]
+        parts = zip(prior, np.split(tilt, cuts), strict=True)
+        return [softmax(np.log(p) + t) for p, t in parts]
 
-    def objective(tilt: np.ndarray) -> float:
+    def objective(tilt: np.ndarray) -> tuple[float, np.ndarray]:
         odds = split(tilt)
-        log_weights = picks._of(dict(zip(FITTED, odds, strict=True))) - before
-        weights = np.exp(log_weights - log_weights.max())
-        share = weights / weights.sum()
-        divergence = sum(
-            float(p @ np.log(p / b)) for p, b in zip(odds, broad, strict=True)
-        ) + float(share @ np.log(share * len(share) + 1e-12))
-        return len(target) * distance(x, weights, target, errors) / 2 + timid * divergence
+        log_weights = picks.log_probabilities(odds) - picks.before
+        log_share = log_weights - logsumexp(log_weights)
+        share = np.exp(log_share)
+        slopes = counts - totals * np.concatenate(odds)  # of log weights along the tilt
+        means = share @ x
+        off = (means - target) / errors
+        information = float(share @ log_share)
+        divergences = [float(p @ np.log(p / q)) for p, q in zip(odds, prior, strict=True)]
+        value = off @ off / 2 + timid * (sum(divergences) + information + np.log(len(share)))
+        toward = (x - means) @ (off / errors) + timid * (log_share - information)
+        own = [p * (np.log(p / q) - d) for p, q, d in zip(odds, prior, divergences, strict=True)]
+        return float(value), (share * toward) @ slopes + timid * np.concatenate(own)
 
-    start = np.zeros(sum(sizes))
-    tilt = minimize(
-        objective, start, method="L-BFGS-B", options={"maxiter": 400, "maxfun": 10**6}
-    ).x
+    start = np.zeros(counts.shape[1])
+    tilt = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": 2000}).x
     return {
         name: {
             v: max(round(float(p), 3), LEAST) for v, p in zip(picks.values[name], part, strict=True)

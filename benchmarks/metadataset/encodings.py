@@ -28,6 +28,7 @@ from benchmarks.metadataset import _encodings as rows
 from benchmarks.metadataset._encoding_fit import (
     CLIPPED,
     FITTED,
+    LEAST,
     TIMID,
     Measured,
     Odds,
@@ -44,13 +45,15 @@ from benchmarks.metadataset._encoding_fit import (
 from infoprior import load_metadataset
 from infoprior.metadataset import FITTED_FAMILIES, chosen_tasks
 
-OLD, BROAD, FRESH = 80, 400, 120  # tasks of each kind that are measured
+OLD, FRESH = 80, 120  # tasks of each kind that are measured
+POOL = (*range(102), *range(1000, 1207))  # numbers of broad tasks, of either round
 FOLDS = 5
+REPEATS, TIMIDS = 3, (3.0, 10.0, 30.0, 100.0)
 ODDS_FILE = ROOT / "infoprior" / "tasks" / "_synthetic" / "odds.py"
 NAMES = {
     "real": "real, fitted families",
     "synthetic": "first generator",
-    "broad": "broad odds",
+    "broad": "pool",
     "synthetic2": "second generator",
 }
 
@@ -61,7 +64,7 @@ def measure() -> None:
     real = tasks[(tasks["kind"] == "real") & tasks["family"].isin(FITTED_FAMILIES)]
     rows.gather(real.sort_values("n_train")["task"])
     rows.gather(chosen_tasks(OLD), draws=1)
-    rows.gather([f"broad/{i}" for i in range(BROAD)], draws=1)
+    rows.gather([f"broad/{i}" for i in POOL], draws=1)
     rows.gather([f"synthetic2/{i}" for i in range(FRESH)], draws=1)
 
 
@@ -77,7 +80,7 @@ def compare(every: dict[str, Measured], fitted: np.ndarray) -> dict[str, list[di
     real = every["real"]
     shown = [(NAMES[n], g, g.weights) for n, g in every.items()]
     place = [n for n, _, _ in shown].index(NAMES["broad"]) + 1
-    shown.insert(place, ("broad tasks, weighted", every["broad"], fitted / fitted.sum()))
+    shown.insert(place, ("pool, weighted", every["broad"], fitted / fitted.sum()))
     tables: dict[str, list[dict[str, Any]]] = {n: [] for n in ("gain", "spread", "best", "whole")}
     for name, group, weights in shown:
         x, names = features(group)
@@ -118,25 +121,44 @@ def compare(every: dict[str, Measured], fitted: np.ndarray) -> dict[str, list[di
     return tables
 
 
+def on_halves(real: Measured, broad: Measured, picks: Picks) -> list[dict[str, Any]]:
+    """How far half of the pool is from real tasks, weighted by odds that the other half gave."""
+    x, target, errors = features(broad)[0], real.weights @ features(real)[0], uncertainty(real)
+    rng, halves = np.random.default_rng(0), []
+    for _ in range(REPEATS):
+        order = rng.permutation(len(x))
+        halves += [(order[::2], order[1::2]), (order[1::2], order[::2])]
+    table = []
+    for timid in TIMIDS:
+        distances = []
+        for one, other in halves:
+            odds = fit_odds(picks.subset(one), x[one], target, errors, timid)
+            weighed = ((half, picks.subset(half).weights(odds)) for half in (one, other))
+            distances.append([distance(x[half], w, target, errors) for half, w in weighed])
+        fitted, judged = np.mean(distances, axis=0)
+        weights = picks.weights(fit_odds(picks, x, target, errors, timid))
+        table.append({
+            "timid": f"{timid:g}", "fitted half": f"{fitted:.1f}", "other half": f"{judged:.1f}",
+            "tasks in effect": f"{weights.sum() ** 2 / (weights**2).sum():.0f}",
+        })  # fmt: skip
+    return table
+
+
 def on_folds(every: dict[str, Measured], picks: Picks) -> list[dict[str, Any]]:
     """Distance from families that a fit did not see: mean squared, in their standard errors."""
     real, broad = every["real"], features(every["broad"])[0]
     families = np.array(sorted(set(real.tasks["family"])))
     np.random.default_rng(0).shuffle(families)
     of_all = uncertainty(real)
+    candidates = {NAMES[n]: (features(g)[0], g.weights) for n, g in every.items() if n != "real"}
     distances: dict[str, list[float]] = {}
     for fold in range(FOLDS):
         out = real.tasks["family"].isin(families[fold::FOLDS]).to_numpy()
         seen, unseen = real.subset(~out), real.subset(out)
         target = unseen.weights @ features(unseen)[0]
-        errors = of_all * np.sqrt(len(families) / len(set(unseen.tasks["family"])))
-        candidates = {
-            NAMES[n]: (features(every[n])[0], every[n].weights)
-            for n in ("synthetic", "broad", "synthetic2") if n in every
-        }  # fmt: skip
-        own = seen.weights @ features(seen)[0]
-        odds = fit_odds(picks, broad, own, uncertainty(seen))
-        candidates["broad tasks, weighted without the fold"] = (broad, picks.weights(odds))
+        errors = of_all * np.sqrt(len(families) / unseen.tasks["family"].nunique())
+        odds = fit_odds(picks, broad, seen.weights @ features(seen)[0], uncertainty(seen))
+        candidates["pool, weighted without the fold"] = (broad, picks.weights(odds))
         candidates["real tasks of the other folds"] = (features(seen)[0], seen.weights)
         for name, (x, weights) in candidates.items():
             distances.setdefault(name, []).append(distance(x, weights, target, errors))
@@ -179,12 +201,13 @@ the others was looked at. So that chance has the same part in all groups, accura
 validation rows (a third of the training rows); of real tasks on test rows as well, and the mean
 over two draws. Gains are clipped to ±{clipped:g} points.
 
-The odds of the second generator's settings are those by which tasks of broad odds
-(`_broad.py`), weighted by how much oftener they would be drawn, have the means of real tasks: of
-gains, of products of gains on two parts of the rows, of who is best, of the two differences below
-and of ln(training rows), each in units of its standard error over families, and a divergence from
-the broad odds ({timid:g} nat counts as much as two squared standard errors).
-"Second generator" are its own first tasks, drawn by these odds and measured afterwards.
+The odds of the second generator's settings are those by which a pool of tasks, drawn by the odds in
+`_broad.py`, would have the means of real tasks, if they were drawn by them instead: of gains, of
+products of gains on two parts of the rows, of who is best, of the two differences below and of
+ln(training rows), each in units of its standard error over families. The divergence from the
+pool's odds and of the weights from equal ones counts as well ({timid:g} times a nat, where the
+others are half their sum of squares). No odds are below {least:g}. "Second generator" are its own
+first tasks, drawn by these odds and measured afterwards.
 
 ## Mean gain over `standard` (points)
 
@@ -213,10 +236,18 @@ tasks with the group's. "In effect": families, by their weights.
 ## On families that were not fitted to
 
 Mean squared difference of the numbers above ({n_features} of them) from those of a fifth of the
-real families, in their standard errors; 1 is what chance in that fifth gives. The second
-generator's own odds have seen all families; "weighted without the fold" has not.
+real families, in their standard errors; 1 is what chance in that fifth gives, and what chance in
+the other tasks adds is subtracted. The second generator's own odds have seen all families; "without
+the fold" has not.
 
 {folds}
+
+## On tasks that were not fitted by
+
+The same, from all real families: odds fitted on a half of the pool weigh its other half ("timid":
+the weight of the divergences; {timid:g} is taken).
+
+{halves}
 """
 
 
@@ -236,8 +267,11 @@ def main() -> None:
     tables = compare(every, picks.weights(odds))
     page = PAGE.format(
         epochs=rows.EPOCHS, n_real=len(real.tasks), n_families=real.tasks["family"].nunique(),
-        clipped=CLIPPED, timid=TIMID, n_features=len(target),
-        folds=markdown(on_folds(every, picks)), **{k: markdown(v) for k, v in tables.items()},
+        clipped=CLIPPED, timid=TIMID, least=LEAST,
+        n_features=len(target),
+        folds=markdown(on_folds(every, picks)),
+        halves=markdown(on_halves(real, every["broad"], picks)),
+        **{k: markdown(v) for k, v in tables.items()},
     )  # fmt: skip
     write(RESULTS / "metadataset" / "encodings.md", page)
     if arguments.fit:

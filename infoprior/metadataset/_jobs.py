@@ -62,10 +62,10 @@ def published_task(name: str, draw: int = 0) -> Task:
 
 @lru_cache(maxsize=2)
 def _published_task(name: str, draw: int) -> Task:
-    from infoprior.tasks import load_task, synthetic_task
+    from infoprior.tasks import GENERATORS, load_task, synthetic_task
 
     prefix, _, index = name.partition("/")
-    if prefix in ("synthetic", "synthetic2") and index.isdecimal():
+    if prefix in GENERATORS and index.isdecimal():
         return synthetic_task(int(index), draw=draw, generator=prefix)
     caps: dict[str, Any] = IMAGE_CAPS if prefix in ("mnist", "digits-image") else CAPS
     return load_task(name, seed=draw, **caps)

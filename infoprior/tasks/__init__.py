@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from infoprior.tasks._load import load_task
     from infoprior.tasks._metafeatures import METAFEATURES, metafeatures, task_columns
     from infoprior.tasks._packaged.catalogue import TaskInfo, catalogue
+    from infoprior.tasks._synthetic import GENERATORS
     from infoprior.tasks._synthetic.generator import synthetic_task
     from infoprior.tasks._tables.read import read_table
     from infoprior.tasks._task import Task, TaskError, TaskWarning
 
 __all__ = [
+    "GENERATORS",
     "METAFEATURES",
     "ImageInfo",
     "Task",

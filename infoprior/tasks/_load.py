@@ -6,6 +6,7 @@ from infoprior._ambient import default_settings
 from infoprior._progress import shows_progress
 from infoprior.tasks._arguments import check_seed, check_text
 from infoprior.tasks._split import Caps
+from infoprior.tasks._synthetic import GENERATORS
 from infoprior.tasks._task import Task, TaskError
 
 _MOST_DIGITS = 18
@@ -46,7 +47,7 @@ def load_task(
     check_seed(seed)
     caps = Caps(max_train, max_validation, max_test)
     prefix, _, rest = name.partition("/")
-    if prefix in ("synthetic", "synthetic2"):
+    if prefix in GENERATORS:
         from infoprior.tasks._synthetic.generator import TEST_ROWS, recipe, synthetic_task
 
         index = _number(name, rest)

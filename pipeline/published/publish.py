@@ -13,7 +13,7 @@ from infoprior.metadataset import _assemble, _jobs
 from infoprior.metadataset._publication import Publication, read_publication, write_publication
 from infoprior.metadataset._tables import INPUT_FEATURE
 from infoprior.spaces import get_space
-from infoprior.tasks import catalogue, image_catalogue
+from infoprior.tasks import GENERATORS, catalogue, image_catalogue
 from pipeline.metadataset import versions
 from pipeline.published.jobs import KINDS, SPACES, Job, sizes
 
@@ -43,7 +43,7 @@ def publish(
     spaces = [space for space in spaces if any(job.kind == space for job in jobs)]
     before = set(published.tables["tasks"]["task"]) if published else set()
     # Of the generator's tasks others can be asked for, or fewer; none of these disappears.
-    left_out = {name for name in before - set(first) if name.startswith("synthetic/")}
+    left_out = {name for name in before - set(first) if name.partition("/")[0] in GENERATORS}
     if missing := sorted(before - complete - left_out):
         raise SystemExit(
             f"{len(missing)} published tasks ({missing[0]}, ...) would be lost: their packages are "

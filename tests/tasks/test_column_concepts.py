@@ -14,11 +14,11 @@ import torch
 from infoprior.metadataset import _jobs
 from infoprior.metadataset._publication import PUBLISHED, read_publication
 from infoprior.spaces._inputs import fit_inputs
-from infoprior.tasks import TaskError, load_task, synthetic_task
+from infoprior.tasks import GENERATORS, TaskError, load_task, synthetic_task
 from infoprior.tasks._synthetic.column_concept import ColumnConcept
 from infoprior.tasks._synthetic.column_scores import COLUMN_SCORES
 from infoprior.tasks._synthetic.columns import SPOILED, WARPS
-from infoprior.tasks._synthetic.generator import GENERATORS, recipe, task_of
+from infoprior.tasks._synthetic.generator import recipe, task_of
 from infoprior.tasks._synthetic.mix import CODED_KINDS, COLUMN_MIX, IRREGULAR_KINDS, Term, n_encoded
 from infoprior.tasks._synthetic.odds import ODDS
 from infoprior.tasks._task import PARTS

@@ -15,15 +15,12 @@ from infoprior._arguments import is_whole
 from infoprior.tasks._arguments import check_rows, check_seed
 from infoprior.tasks._encode import encode
 from infoprior.tasks._split import group_rows
+from infoprior.tasks._synthetic import GENERATORS
 from infoprior.tasks._synthetic.column_concept import ColumnConcept
 from infoprior.tasks._synthetic.concept import Concept
 from infoprior.tasks._synthetic.kept import concept_of
 from infoprior.tasks._synthetic.mix import COLUMN_MIX, Recipe, draw_recipe
 from infoprior.tasks._task import Task, TaskError
-
-GENERATORS = ("synthetic", "synthetic2")
-"""Prefixes of names. Tasks of the first were chosen by how architectures rank on real tables, those
-of the second are mixed so that encodings of inputs gain what they gain there."""
 
 TEST_ROWS = 5000
 _SECOND = 1_000_000_000  # concepts of the second generator are numbered from here on
