@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -24,6 +24,7 @@ from infoprior.search.evolution import (
 from infoprior.search.evolution.costs import RECIPE
 from infoprior.search.evolution.importance import _averaged
 from infoprior.search.evolution.individual import load_state
+from infoprior.search.evolution.settings import MUTATIONS
 from infoprior.spaces._cnn import CNN
 from infoprior.spaces._mlp import MLP
 from infoprior.tasks import Task, load_task
@@ -31,7 +32,7 @@ from tests.search.test_evolution import QUICK, Killed, make_task, quick, rings, 
 
 MUTATES = EvolutionSettings(
     tau_0=0.0, saturated=1.0, max_width=64, max_depth=1, kl_bound=1.0, margin=10.0, rest=2,
-    assessment_cost=0.0,
+    interval=1, assessment_cost=0.0,
 )  # fmt: skip
 """Nothing is pruned or expanded, and whatever is mutated is kept."""
 
@@ -46,7 +47,7 @@ def images(n: int = 100) -> Task:
 
 def mutated(seed: int = 0, **options: Any) -> Evolution:
     network = CNN((1, 8, 8), 2, (6, 6), 3, "relu", "batch", seed=seed)
-    return quick(network, images(), epochs=18, settings=MUTATES, seed=seed, **options)
+    return quick(network, images(), epochs=12, seed=seed, **{"settings": MUTATES, **options})
 
 
 def test_flattened_maps_are_averaged_too() -> None:
@@ -66,20 +67,20 @@ def _eager(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_eager")
-def test_activations_normalizations_and_kernels_are_mutated() -> None:
-    changes = []
-    for seed in range(3):
-        events = mutated(seed).events
-        changes.append(events[events["event"] == "mutate"])
-        assert set(events["event"]) <= {"mutate", "kept", "undone", "rest"}
-    table = pd.concat(changes)
-    assert set(table["attribute"]) == {"activation", "normalization", "kernel"}
-    assert (table["value_before"] != table["value_after"]).all()
-    assert (table["width_before"] == table["width_after"]).all()
-    kernels = table[table["attribute"] == "kernel"]
-    larger = kernels[kernels["value_after"].astype(int) > kernels["value_before"].astype(int)]
-    assert len(larger)
-    assert (larger["divergence"].abs() < 1e-6).all()  # a larger kernel keeps the answers
+@pytest.mark.parametrize("attribute", MUTATIONS)
+def test_activations_normalizations_kernels_and_strides_are_mutated(attribute: str) -> None:
+    settings = replace(MUTATES, mutations=(attribute,))
+    events = mutated(settings=settings).events
+    assert set(events["event"]) <= {"mutate", "kept", "undone", "rest"}
+    changes = events[events["event"] == "mutate"]
+    assert len(changes) >= 2
+    assert set(changes["attribute"]) == {attribute}
+    assert (changes["value_before"] != changes["value_after"]).all()
+    assert (changes["width_before"] == changes["width_after"]).all()
+    if attribute == "kernel":
+        larger = changes["value_after"].astype(int) > changes["value_before"].astype(int)
+        assert larger.any()
+        assert (changes["divergence"][larger].abs() < 1e-6).all()  # the answers are the same
 
 
 @pytest.mark.usefixtures("_eager")
@@ -110,8 +111,8 @@ def test_mutations_are_what_the_network_becomes_and_resume_after_a_kill(
     x = steps.TaskTensors(images()).x[:64]
     individuals, state = load_state(tmp_path / "state.safetensors", network, x)
     attributes = {each.get("attribute") for each in individuals["now"].operations}
-    assert {"activation", "normalization", "kernel"} & attributes
-    assert state["cost"] == 18.0
+    assert len(attributes - {None}) >= 2
+    assert state["cost"] == 12.0
 
 
 @pytest.mark.usefixtures("_eager")

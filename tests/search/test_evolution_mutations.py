@@ -14,6 +14,8 @@ from infoprior.search.evolution import (
     advance_blends,
     change_kernel,
     change_normalization,
+    change_stride,
+    fold_strides,
     make_adamw,
     output_change,
     read_chain,
@@ -21,6 +23,7 @@ from infoprior.search.evolution import (
 )
 from infoprior.search.evolution.mutations import change
 from infoprior.search.evolution.states import describe
+from infoprior.search.evolution.strides import stride_of
 from infoprior.spaces._cnn import CNN
 from infoprior.spaces._mlp import MLP
 from tests.search.evolution_networks import random_cnn, random_mlp, random_sequential, seasoned
@@ -175,6 +178,31 @@ def test_a_removed_normalization_leaves_the_activation_where_it_was() -> None:
     assert type(network[1]) is nn.LayerNorm
 
 
+@pytest.mark.parametrize("pooling", ["max", "average", "stride"])
+def test_a_stride_takes_the_place_of_a_pooling_and_back(pooling: str) -> None:
+    network = seasoned(CNN((1, 9, 7), 3, (4, 5), 3, "gelu", "batch", pooling, "dense"), 0)
+    x = torch.randn(40, 1, 9, 7, generator=torch.Generator().manual_seed(0))
+    now, other = (2, 1) if pooling == "stride" else (1, 2)
+    changed = change_stride(network, "block_1", other).network
+    assert stride_of(network, "block_1") == now
+    assert torch.allclose(network(x), changed(x), atol=1e-6)
+    assert advance_blends(changed, 0.5) == 1
+    assert output_change(network, changed, x) > 1e-3
+    assert advance_blends(changed, 0.5) == 0
+    before = changed(x).detach()
+    fold_strides(changed)  # the same with less computation
+    assert torch.allclose(before, changed(x), atol=1e-6)
+    block = changed.block_1
+    assert block.convolution.stride == (other, other)
+    assert type(block.pooling) is (nn.Identity if other == 2 else nn.AvgPool2d)
+    back = change_stride(changed, "block_1", now).network
+    assert torch.allclose(changed(x), back(x), atol=1e-6)
+    with pytest.raises(EvolutionError, match="no stride"):
+        change_stride(changed, "block_1", other)
+    with pytest.raises(EvolutionError, match="no stride"):
+        change_stride(changed, "dense", 2)
+
+
 def test_kernels_that_cannot_be_are_refused() -> None:
     network = CNN((1, 8, 8), 2, (3,), 3, head="dense")
     x = torch.zeros(2, 1, 8, 8)
@@ -194,4 +222,4 @@ def test_kernels_that_cannot_be_are_refused() -> None:
         change_kernel(nn.Sequential(nn.Conv2d(1, 3, (3, 1)), nn.Conv2d(3, 3, 1)), "0", 5)
     assert len(read_chain(network).hidden) == 2
     with pytest.raises(EvolutionError, match="mutations"):
-        EvolutionSettings(mutations=("stride",))
+        EvolutionSettings(mutations=("width",))

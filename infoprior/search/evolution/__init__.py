@@ -2,10 +2,10 @@
 
 - `chain`: a network as a chain of layers; `operation`, `channels`: what surgery is made of;
   `modules`: what it leaves in a network.
-- `widening`, `deepening`, `exchange`, `kernels`: more units, more layers, another activation or
-  normalization, a larger kernel, with the same outputs; `pruning`: fewer units with the least
-  change of outputs, by `refit`; `mutations`: what there is to exchange; `gain`: what a wider layer
-  promises.
+- `widening`, `deepening`, `exchange`, `kernels`, `strides`: more units, more layers, another
+  activation or normalization, a larger kernel, a stride for a pooling, with the same outputs;
+  `pruning`: fewer units with the least change of outputs, by `refit`; `mutations`: what there is to
+  exchange; `gain`: what a wider layer promises.
 - `reading`, `importance`: what layers say of the outputs; `threshold`: how little is too little.
 - `discrete`: widths, kernels and strides that are trained with the weights.
 - `strategy`: `evolve`; `steps`: what it does; `settings`, `states` and `decision` say what is
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from infoprior.search.evolution.refit import output_change
     from infoprior.search.evolution.settings import EvolutionSettings, Memory
     from infoprior.search.evolution.strategy import Evolution, evolve
+    from infoprior.search.evolution.strides import change_stride, fold_strides
     from infoprior.search.evolution.threshold import adaptive_threshold, task_complexity
     from infoprior.search.evolution.widening import widen
 
@@ -79,12 +80,14 @@ __all__ = [
     "change_activation",
     "change_kernel",
     "change_normalization",
+    "change_stride",
     "client_report",
     "convergence",
     "deepen",
     "evolve",
     "expansion_gain",
     "federated_importance",
+    "fold_strides",
     "make_adamw",
     "multi_task_importance",
     "network_multiply_adds",

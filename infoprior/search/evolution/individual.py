@@ -24,6 +24,7 @@ from infoprior.search.evolution.modules import Blend, advance_blends
 from infoprior.search.evolution.mutations import change
 from infoprior.search.evolution.operation import Moments, Surgery
 from infoprior.search.evolution.pruning import prune
+from infoprior.search.evolution.strides import fold_strides
 from infoprior.search.evolution.widening import widen
 
 Operation = dict[str, Any]
@@ -67,6 +68,7 @@ class Individual:
         if self.blends:
             before = {parameter: name for name, parameter in self.network.named_parameters()}
             advance_blends(self.network, step)
+            fold_strides(self.network)
             self.operations = (*self.operations, {"kind": "advance", "step": step})
             self.moments = {
                 name: self.moments[before[parameter]]
@@ -108,6 +110,7 @@ def rebuild(first: nn.Module, operations: tuple[Operation, ...], x: Tensor) -> n
     for operation in operations:
         if operation["kind"] == "advance":
             advance_blends(network, operation["step"])
+            fold_strides(network)
             continue
         if operation["kind"] == "prune":  # any units: their tensors are read afterwards
             operation = {**operation, "keep": list(range(operation["width"]))}

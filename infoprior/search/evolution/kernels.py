@@ -3,12 +3,6 @@
 A larger kernel holds the old one in its middle, with zeros around it: the outputs are the same, and
 the zeros get gradient at once, from the pixels that they will read. A smaller one loses the outer
 ring; the rest is refitted by least squares to what the whole gave.
-
-The stride has no such operation. Another stride gives maps of another size, so that whatever reads
-them flattened has no weights for them, and what follows sees pixels at other distances; a larger
-one drops values for good, and a smaller one keeps the outputs only if the same values are dropped
-later, which costs the computation and changes nothing. `ElasticConv2d` trains strides where maps
-keep their size by repeated values.
 """
 
 from __future__ import annotations

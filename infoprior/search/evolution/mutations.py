@@ -1,4 +1,4 @@
-"""What a mutation can make of a layer: another activation, normalization or kernel."""
+"""What a mutation can make of a layer: another activation, normalization, kernel or stride."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from infoprior.search.evolution.exchange import (
 from infoprior.search.evolution.kernels import change_kernel, kernel_side, smallest_side
 from infoprior.search.evolution.operation import Moments, Surgery
 from infoprior.search.evolution.settings import EvolutionSettings
+from infoprior.search.evolution.strides import change_stride, stride_of
 
 ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -47,6 +48,7 @@ def choices(
         "activation": _activations(network, layer),
         "normalization": _normalizations(network, layer),
         "kernel": _kernels(network.get_submodule(layer.path), side, settings.max_kernel),
+        "stride": _strides(network, layer),
     }
     return {
         name: values
@@ -68,7 +70,7 @@ def change(
     Args:
         network: left as it was.
         layer: its name.
-        attribute: "activation", "normalization" or "kernel".
+        attribute: of `MUTATIONS`.
         value: that it gets.
         x: rows, shape (n, ...).
         moments: of the network's parameters.
@@ -77,6 +79,8 @@ def change(
         return change_activation(network, layer, ACTIVATIONS[value](), moments=moments)
     if attribute == "kernel":
         return change_kernel(network, layer, int(value), x=x, moments=moments)
+    if attribute == "stride":
+        return change_stride(network, layer, int(value), moments=moments)
     chain = read_chain(network)
     one = chain.layers[chain.index(layer)]
     path = normalization_path(network, one)
@@ -133,3 +137,8 @@ def _kernels(module: nn.Module, side: int | None, most: int) -> list[str]:
     if now + 2 <= most and max(module.dilation) * (now + 1) // 2 < side:
         others.append(now + 2)
     return [str(now), *map(str, others)]
+
+
+def _strides(network: nn.Module, layer: Layer) -> list[str]:
+    now = stride_of(network, layer.name)
+    return [] if now is None else [str(now), str(3 - now)]

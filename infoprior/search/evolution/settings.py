@@ -11,7 +11,7 @@ from infoprior.search.evolution.dynamics import ALPHA, BETA
 from infoprior.search.evolution.errors import EvolutionError
 from infoprior.search.evolution.importance import task_weight
 
-MUTATIONS = ("activation", "normalization", "kernel")
+MUTATIONS = ("activation", "normalization", "kernel", "stride")
 """What of a layer a mutation can change."""
 
 

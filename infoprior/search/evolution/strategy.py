@@ -49,7 +49,7 @@ class Evolution:
         events: one row an event: step, epoch, event ("prune", "widen", "deepen", "mutate", then
             "kept" or "undone"; "refused" where the KL bound doesn't allow it; "rest"), layer,
             width_before, width_after, attribute (what a mutation changes: "activation",
-            "normalization", "kernel"), value_before, value_after, tau, divergence (nats),
+            "normalization", "kernel", "stride"), value_before, value_after, tau, divergence (nats),
             validation_loss.
         convergence: see `convergence`; one row a step.
         epochs: that were trained.
