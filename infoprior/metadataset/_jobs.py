@@ -94,8 +94,9 @@ def task_row(name: str, draw: int) -> dict[str, Any]:
 def design(space: SearchSpace, task: str, shared: int, own: int) -> dict[str, dict[str, Any]]:
     """The architectures trained on a task, id -> point.
 
-    The first `shared` points of one Sobol design are on every task ("a000", ...); `own` more are
-    drawn for this task alone ("<task>#0", ...), so that all tasks together cover the space.
+    The first `shared` points of one Sobol design are on every task ("a000", ...), in a space with
+    encodings of inputs each encoding equally often; `own` more are drawn for this task alone
+    ("<task>#0", ...), so that all tasks together cover the space.
 
     Args:
         space: the search space.
@@ -109,6 +110,10 @@ def design(space: SearchSpace, task: str, shared: int, own: int) -> dict[str, di
     import numpy as np
 
     points = {f"a{i:03d}": point for i, point in enumerate(space.design(shared, seed=0))}
+    if space.encodes_inputs:
+        encodings = space[INPUTS].choices  # type: ignore[attr-defined]
+        for i, point in enumerate(points.values()):
+            point[INPUTS] = encodings[i % len(encodings)]
     rng = np.random.default_rng([zlib.crc32(task.encode()), 1])
     return points | {f"{task}#{i}": point for i, point in enumerate(space.sample(own, rng))}
 
