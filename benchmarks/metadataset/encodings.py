@@ -46,7 +46,7 @@ from infoprior import load_metadataset
 from infoprior.metadataset import FITTED_FAMILIES, chosen_tasks
 
 OLD, FRESH = 80, 120  # tasks of each kind that are measured
-POOL = (*range(102), *range(1000, 1207))  # numbers of broad tasks, of either round
+POOL = (*range(102), *range(1000, 1186, 3), *range(1001, 1224, 3), *range(1002, 1212, 3))
 FOLDS = 5
 REPEATS, TIMIDS = 3, (3.0, 10.0, 30.0, 100.0)
 ODDS_FILE = ROOT / "infoprior" / "tasks" / "_synthetic" / "odds.py"
