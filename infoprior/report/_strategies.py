@@ -14,12 +14,16 @@ from infoprior.priors._mixture.plot import COLOURS, new_figure
 from infoprior.report._errors import ReportError
 
 _STYLES = ("-", "--", ":")
+MANY = 5
+"""Strategies above which no intervals are drawn: they would hide each other."""
 
 
 def strategies_figure(
     report: pd.DataFrame, ranks: Mapping[float, Ranks], *, highest: float = 2.0
 ) -> Figure:
     """Regret against budget on the left, a critical-difference diagram for each budget right.
+
+    Intervals are drawn for up to five strategies.
 
     Args:
         report: columns strategy, budget (full trainings), regret, low, high; rows without a regret
@@ -44,7 +48,9 @@ def strategies_figure(
         rows = report[report["strategy"] == name].sort_values("budget")
         colour, style = shown[k % len(shown)], _STYLES[k // len(shown) % len(_STYLES)]
         ax.plot(rows["budget"], rows["regret"], style, color=colour, marker="o", ms=4, label=name)
-        ax.fill_between(rows["budget"], rows["low"], rows["high"], color=colour, alpha=0.08, lw=0)
+        if len(names) <= MANY:
+            low, high = rows["low"], rows["high"]
+            ax.fill_between(rows["budget"], low, high, color=colour, alpha=0.08, lw=0)
     budgets = sorted(report["budget"].unique())
     ax.set_xscale("log", base=2)
     ax.set_xticks(budgets, [f"{b:g}" for b in budgets])
@@ -83,7 +89,7 @@ def _diagram(ax, ranks: Ranks, title: str) -> None:  # type: ignore[no-untyped-d
     place = dict(zip(names, ranks.table["rank"], strict=True))
     n, half = len(names), (len(names) + 1) // 2
     bars = len(ranks.groups)
-    ax.set_xlim(1 - 0.6 * (n - 1) - 0.2, n + 0.6 * (n - 1) + 0.2)
+    ax.set_xlim(1 - 0.75 * (n - 1) - 0.2, n + 0.75 * (n - 1) + 0.2)
     ax.set_ylim(-(0.5 * bars + half + 1.0), 1.2)
     ax.plot([1, n], [0, 0], color="black", lw=1)
     for tick in range(1, n + 1):

@@ -1,16 +1,22 @@
 """Figures show the numbers that they are given."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from infoprior.evaluation import mean_ranks
 from infoprior.priors import Prior
 from infoprior.report import (
+    ReportError,
+    critical_difference_figure,
     differences_figure,
     information_plane_figure,
     marginals_figure,
     regret_figure,
     save_figure,
+    strategies_figure,
 )
 from infoprior.report._figures import CROWD
 from infoprior.spaces import get_space
@@ -122,3 +128,45 @@ def test_saved_figures_are_the_same_bytes(tmp_path):
         save_figure(regret_figure(report(), {("static", "nothing"): "static"}), tmp_path / name)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def strategies():
+    rng = np.random.default_rng(0)
+    rows = [
+        {"strategy": name, "task": f"t{i}", "budget": budget, "regret": level / budget + 0.01 * i
+         + 0.001 * rng.normal()}
+        for name, level in (("a", 0.2), ("b", 0.4), ("c", 0.8))
+        for i in range(9)
+        for budget in (1, 4)
+    ]  # fmt: skip
+    table = pd.DataFrame(rows)
+    mean = table.groupby(["strategy", "budget"], sort=False)["regret"].mean().reset_index()
+    report = mean.assign(low=mean["regret"] - 0.01, high=mean["regret"] + 0.01)
+    ranks = {
+        budget: mean_ranks(table[table["budget"] == budget], "regret", by="strategy")
+        for budget in (1.0, 4.0)
+    }
+    return report, ranks
+
+
+def test_strategies_are_drawn_with_a_diagram_for_each_budget():
+    report, ranks = strategies()
+    figure = strategies_figure(report, ranks)
+    first, *diagrams = [ax for part in figure.subfigs for ax in part.axes]
+    lines = {line.get_label(): line.get_xydata() for line in first.get_lines()}
+    expected = report[report["strategy"] == "b"][["budget", "regret"]]
+    assert np.allclose(lines["b"], expected)
+    assert [ax.get_title() for ax in diagrams] == [
+        f"budget {b}: mean ranks on 9 tasks; Friedman p < 0.001" for b in (1, 4)
+    ]
+    assert "a (1.00)" in {text.get_text() for text in diagrams[0].texts}
+    with pytest.raises(ReportError, match="no strategy has a regret"):
+        strategies_figure(report.assign(regret=np.nan), ranks)
+
+
+def test_a_diagram_joins_what_is_not_told_apart():
+    _, ranks = strategies()
+    apart = critical_difference_figure(ranks[1.0]).axes[0]
+    alike = critical_difference_figure(replace(ranks[1.0], groups=[["a", "b"], ["b", "c"]])).axes[0]
+    thick = [sum(line.get_linewidth() == 3 for line in ax.get_lines()) for ax in (apart, alike)]
+    assert thick == [len(ranks[1.0].groups), 2]
