@@ -57,7 +57,7 @@ def main() -> None:
     known = None if project.experiment else stamp(store, names, digest)
     if known is None or not mark.exists() or mark.read_text("utf-8") != known:
         from pipeline.mlflow_log import log_and_follow  # takes seconds to load
-        from pipeline.strategies.stage import log_stage
+        from pipeline.strategies import log_stage
 
         log_and_follow(project, params, digest)
         log_stage()

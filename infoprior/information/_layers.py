@@ -57,7 +57,7 @@ def measure_layers(
     seed: int = 0,
     threads: int = 1,
 ) -> list[LayerMeasures]:
-    """I(T; Y), I(X; T + sigma Z) and statistics of layers, about 10 ms of one core a layer.
+    """I(T; Y), I(X; T + sigma Z) and statistics of layers, in one pass over each.
 
     I(T; Y) is that of the method "flexible-lda", I(X; T + sigma Z) that of "noisy" with `queries`;
     both and the statistics share one matrix of products, which makes the pass cheap. A layer's

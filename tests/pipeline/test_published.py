@@ -27,6 +27,7 @@ OTHERS = [i.name for i in catalogue() if i.name not in KEPT]
 OTHERS += [i.name for i in image_catalogue() if i.name not in KEPT]
 SMALL = {
     **PARAMS["published"], "synthetic": 4, "shared": 3, "own": 1, "thesis": 2, "cnn": 2,
+    "tabular": 3, "tabular_synthetic": 1,
     "epochs": 3, "max_rows": 100, "exclude": OTHERS, "min_rows": 100,
 }  # fmt: skip
 
@@ -59,7 +60,7 @@ def test_a_fraction_is_part_of_the_whole_and_about_as_large_as_asked() -> None:
     assert set(part) < set(whole)
     assert 0.05 < len(part) / len(whole) < 0.15
     assert len(whole) == len(set(whole)) >= 1090
-    assert planned.task_names(SMALL) == [*sorted(KEPT), *chosen_tasks(4)]
+    assert planned.task_names(SMALL) == [*sorted(KEPT), *chosen_tasks(4), "synthetic2/0"]
 
 
 def test_every_job_has_a_key_of_its_own_that_says_what_it_depends_on(folder: Path) -> None:
@@ -70,15 +71,21 @@ def test_every_job_has_a_key_of_its_own_that_says_what_it_depends_on(folder: Pat
     assert {(j.kind, j.task, j.draw) for j in jobs if j.kind in ("mlp", "cnn")} == {
         ("cnn" if name.startswith("digits") else "mlp", name, draw)
         for name, row in first.items()
+        if not name.startswith("synthetic2")
         for kind in ["images" if name.startswith("digits") else row["columns"]["kind"]]
         for draw in range(planned.draws_of(kind, row["columns"]["n_train"], 2))
     }
     assert {j.task for j in jobs if j.kind == "thesis"} == {"sklearn/wine"}
-    assert [j.task for j in jobs if j.kind == "profiles"] == names
+    assert [j.task for j in jobs if j.kind == "profiles"] == names[:-1]
+    tables = [n for n in names if not n.startswith(("digits", "synthetic/"))]
+    assert [j.task for j in jobs if j.kind == "inputs"] == tables
+    assert {j.task for j in jobs if j.kind == "tabular"} == set(tables)
+    assert {j.draw for j in jobs if j.task == "synthetic2/0"} == {0, 1}
     again = planned.plan(SMALL, names)[1]
     assert [job.key for job in again] == keys
     longer = planned.plan({**SMALL, "epochs": 9}, names)[1]
-    assert set(keys).isdisjoint(job.key for job in longer)
+    same = set(keys) & {job.key for job in longer}
+    assert same == {job.key for job in jobs if job.kind == "inputs"}  # which trains nothing
     wider = planned.plan({**SMALL, "thesis": 3}, names)[1]
     changed = {j.kind for j in wider} - {j.kind for j in wider if j.key in set(keys)}
     assert changed == {"thesis"}

@@ -52,7 +52,8 @@ def test_a_stage_depends_on_its_script_and_on_every_room_that_it_imports(name):
     assert f"pipeline/{name}.py" in deps
     modules = pipeline_modules(f"pipeline.{name}")
     for module in modules | SHARED:
-        assert f"{module.replace('.', '/')}.py" in deps, module
+        path = module.replace(".", "/")
+        assert {f"{path}.py", path.rpartition("/")[0], path} & set(deps), module
     imported = {other for module in modules - SHARED for other in GRAPH.edges[module]}
     for room in {m.split(".")[1] for m in imported if m.startswith("infoprior.")}:
         known = f"infoprior/{room}" in deps or f"infoprior/{room}.py" in deps

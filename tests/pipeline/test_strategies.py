@@ -12,10 +12,10 @@ from infoprior.evaluation import RegretScale
 from infoprior.priors import Prior
 from infoprior.spaces import get_space
 from infoprior.tasks import load_task
-from pipeline.strategies import searches, summary, systems
-from pipeline.strategies.jobs import REFERENCE
-from pipeline.strategies.publish import text
-from pipeline.strategies.resources import measured
+from pipeline.comparison import searches, summary, systems
+from pipeline.comparison.jobs import REFERENCE
+from pipeline.comparison.publish import text
+from pipeline.comparison.resources import measured
 
 EPOCHS = 3
 

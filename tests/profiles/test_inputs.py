@@ -257,10 +257,10 @@ def test_what_is_wrong_is_said(
         input_profile(gaussian_classes, progress=False, **arguments)  # type: ignore[arg-type]
 
 
-def test_a_task_profile_holds_an_input_profile_or_none() -> None:
+def test_a_task_profile_holds_statistics_of_inputs_or_none() -> None:
     with pytest.raises(ProfileError, match="inputs"):
         TaskProfile("a", {}, *_empty(), inputs=3)  # type: ignore[arg-type]
-    assert TaskProfile("a", {}, *_empty()).inputs is None
+    assert dict(TaskProfile("a", {}, *_empty()).inputs) == {}
 
 
 def _empty():  # type: ignore[no-untyped-def]

@@ -8,7 +8,6 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from scipy.linalg import eigh
 from torch import Tensor
 from torch.nn.functional import one_hot
 
@@ -236,10 +235,8 @@ def _leading(matrix: Tensor, k: int) -> tuple[Tensor, Tensor]:
     In float64: of matrices of low rank, as of units that are dead or copies, PyTorch's solver does
     not always converge in float32.
     """
-    d = len(matrix)
-    values, vectors = eigh(matrix.double().cpu().numpy(), subset_by_index=(d - k, d - 1))
-    ordered = (values[::-1].copy(), vectors[:, ::-1].copy())
-    return torch.from_numpy(ordered[0]).to(matrix), torch.from_numpy(ordered[1]).to(matrix)
+    values, vectors = torch.linalg.eigh(matrix.double())
+    return values[-k:].flip(0).to(matrix), vectors[:, -k:].flip(1).to(matrix)
 
 
 def _functions(z: Tensor, correlation: Tensor) -> Tensor:

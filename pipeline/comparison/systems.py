@@ -12,7 +12,7 @@ import torch
 from infoprior.spaces import SearchSpace, get_space
 from infoprior.tasks import Task
 from infoprior.training import RUNGS
-from pipeline.strategies.searches import Rows, no_network
+from pipeline.comparison.searches import Rows, no_network
 
 DARTS_SPACE = "darts-mlp"
 DESIGN = 32

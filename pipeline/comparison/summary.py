@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from infoprior.evaluation import Ranks, RegretScale, compare, holm, mean_ranks
-from pipeline.strategies.jobs import REFERENCE
+from pipeline.comparison.jobs import REFERENCE
 
 
 def with_regret(

@@ -20,8 +20,8 @@ from infoprior.priors import Prior
 from infoprior.spaces import get_space
 from infoprior.tasks import Task
 from pipeline.choice import Choice
-from pipeline.strategies import searches, systems
-from pipeline.strategies.resources import measured
+from pipeline.comparison import searches, systems
+from pipeline.comparison.resources import measured
 from pipeline.variants import STATIC, Variant, variants
 
 REFERENCE = "Hyperband, static prior"
@@ -31,10 +31,10 @@ CHEAP = Variant("trees", "meta-features")
 
 _HYPERBAND = ("infoprior.evaluation", "infoprior.priors", "infoprior.training", "infoprior.spaces")
 CODE = {
-    "full trainings": ("pipeline.strategies.searches", *_HYPERBAND),
-    "hyperband": ("pipeline.strategies.searches", *_HYPERBAND),
-    "evolution": ("pipeline.strategies.systems", "infoprior.search.evolution"),
-    "darts": ("pipeline.strategies.systems", "infoprior.search.darts"),
+    "full trainings": ("pipeline.comparison.searches", *_HYPERBAND),
+    "hyperband": ("pipeline.comparison.searches", *_HYPERBAND),
+    "evolution": ("pipeline.comparison.systems", "infoprior.search.evolution"),
+    "darts": ("pipeline.comparison.systems", "infoprior.search.darts"),
 }
 """Kind of a job -> what its result depends on beside its arguments."""
 

@@ -12,8 +12,8 @@ import pandas as pd
 
 from infoprior.evaluation import Ranks
 from infoprior.tracking import Run, Tracker, View
+from pipeline.comparison.jobs import REFERENCE
 from pipeline.project import MLRUNS, VIEW, Project, hash_of
-from pipeline.strategies.jobs import REFERENCE
 
 FULL, SMALL = "strategies", "strategies-small"
 """Suffixes of the experiments: of `make strategies`, and of the pipeline's stage."""

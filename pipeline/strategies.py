@@ -1,4 +1,10 @@
-"""The comparison on tasks of this project: run, and what the pipeline's stage leaves of it."""
+"""Stage `strategies`: every system of the source documents beside Hyperband, at equal cost.
+
+The stage compares on the few tasks of params.yaml and writes reports/strategies.csv and a figure.
+With --tasks it is what `make strategies` calls: more tasks and seeds, tables in a folder; killed,
+it resumes. Both use what the stages before left: the tasks, the priors of held-out tasks, the
+choice of a predictor.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +12,16 @@ from pipeline.common import (  # isort: skip
     DATA, REPORTS, read_params, write_csv, write_parquet,
 )  # fmt: skip
 
+import argparse
+from pathlib import Path
+
 import pandas as pd
 
 from infoprior.evaluation import RecordedCurves, tasks_for_live_studies
 from infoprior.metadataset import MetaDataset
 from infoprior.report import save_figure, strategies_figure
 from pipeline.choice import Choice
-from pipeline.strategies import jobs, summary
+from pipeline.comparison import jobs, summary
 
 SEARCHES = DATA / "strategies" / "searches.parquet"
 FIGURE = REPORTS / "figures" / "strategies.png"
@@ -58,8 +67,27 @@ def run_stage() -> None:
 
 def log_stage() -> None:
     """Let MLflow show what the stage left."""
-    from pipeline.strategies.mlflow_log import SMALL, log_strategies
+    from pipeline.comparison.mlflow_log import SMALL, log_strategies
 
     rows = pd.read_parquet(SEARCHES)
     report, ranks = summary.summarize(rows), summary.ranks(rows)
     log_strategies(rows, report, ranks, [FIGURE], suffix=SMALL)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tasks", type=int, help="held-out tasks; without it: the stage")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--budgets", type=float, nargs="+", default=[1.0, 2.0, 4.0, 8.0, 16.0])
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/search"))
+    options = parser.parse_args()
+    if options.tasks is None:
+        run_stage()
+        return
+    from pipeline.comparison.publish import publish
+
+    publish(compared(options.tasks, options.seeds, options.budgets), options.out)
+
+
+if __name__ == "__main__":
+    main()

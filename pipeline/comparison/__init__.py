@@ -1,0 +1,1 @@
+"""What the stage `strategies` compares: searches, their jobs, tables, and runs of MLflow."""
