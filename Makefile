@@ -71,7 +71,7 @@ ship: install    ## put the chosen predictor and the static one, fitted on publi
 TASKS ?= 12
 SEEDS ?= 5
 strategies: install   ## evolution, DARTS and Hyperband with priors at equal cost, on held-out tasks
-	$(BIN)/python -m pipeline.strategies --tasks $(TASKS) --seeds $(SEEDS)
+	$(BIN)/python -m pipeline.comparison --tasks $(TASKS) --seeds $(SEEDS)
 
 clean-shards:    ## forget finished jobs: the next run measures everything anew
 	rm -rf data/shards

@@ -56,8 +56,8 @@ def main() -> None:
     # In an experiment, who has the alias depends on more than the results.
     known = None if project.experiment else stamp(store, names, digest)
     if known is None or not mark.exists() or mark.read_text("utf-8") != known:
+        from pipeline.comparison.mlflow_log import log_stage
         from pipeline.mlflow_log import log_and_follow  # takes seconds to load
-        from pipeline.strategies import log_stage
 
         log_and_follow(project, params, digest)
         log_stage()

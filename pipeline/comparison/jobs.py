@@ -22,10 +22,9 @@ from infoprior.tasks import Task
 from pipeline.choice import Choice
 from pipeline.comparison import searches, systems
 from pipeline.comparison.resources import measured
+from pipeline.comparison.summary import REFERENCE
 from pipeline.variants import STATIC, Variant, variants
 
-REFERENCE = "Hyperband, static prior"
-"""The opponent."""
 CHEAP = Variant("trees", "meta-features")
 """A predicted prior for which no network is trained first."""
 

@@ -12,7 +12,8 @@ import pandas as pd
 
 from infoprior.evaluation import Ranks
 from infoprior.tracking import Run, Tracker, View
-from pipeline.comparison.jobs import REFERENCE
+from pipeline.comparison import summary
+from pipeline.comparison.summary import FIGURE, REFERENCE, SEARCHES
 from pipeline.project import MLRUNS, VIEW, Project, hash_of
 
 FULL, SMALL = "strategies", "strategies-small"
@@ -22,6 +23,13 @@ DESCRIPTION = (
     f"runs are tasks. `{REFERENCE}` is the opponent; regret 0 is the best recorded architecture, 1 "
     "the median one."
 )
+
+
+def log_stage() -> None:
+    """Let MLflow show what the stage `strategies` left."""
+    rows = pd.read_parquet(SEARCHES)
+    report, ranks = summary.summarize(rows), summary.ranks(rows)
+    log_strategies(rows, report, ranks, [FIGURE], suffix=SMALL)
 
 
 def log_strategies(

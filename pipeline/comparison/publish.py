@@ -13,8 +13,8 @@ from infoprior.evaluation import Ranks
 from infoprior.files import write_atomically
 from infoprior.report import save_figure, strategies_figure
 from pipeline.comparison import summary
-from pipeline.comparison.jobs import REFERENCE
 from pipeline.comparison.mlflow_log import FULL, log_strategies
+from pipeline.comparison.summary import REFERENCE
 
 FIGURE = Path("docs/figures/strategies.png")
 FIGURED = (2.0, 16.0)

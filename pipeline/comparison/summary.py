@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pipeline.common import DATA, REPORTS  # isort: skip
+
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from infoprior.evaluation import Ranks, RegretScale, compare, holm, mean_ranks
-from pipeline.comparison.jobs import REFERENCE
+
+SEARCHES = DATA / "strategies" / "searches.parquet"
+FIGURE = REPORTS / "figures" / "strategies.png"
+REFERENCE = "Hyperband, static prior"
+"""The opponent."""
 
 
 def with_regret(

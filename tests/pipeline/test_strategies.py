@@ -13,9 +13,9 @@ from infoprior.priors import Prior
 from infoprior.spaces import get_space
 from infoprior.tasks import load_task
 from pipeline.comparison import searches, summary, systems
-from pipeline.comparison.jobs import REFERENCE
 from pipeline.comparison.publish import text
 from pipeline.comparison.resources import measured
+from pipeline.comparison.summary import REFERENCE
 
 EPOCHS = 3
 
