@@ -72,10 +72,17 @@ def check() -> None:
     best = json.loads(Path("models/best.json").read_text())["predictor"]
     assert (Path("models") / best / "predictor.json").exists()
     with sqlite3.connect("mlruns/mlflow.db") as store:
-        (runs,) = store.execute("select count(*) from runs where status = 'FINISHED'").fetchone()
+        finished = dict(
+            store.execute(
+                "select name, count(*) from runs join experiments using (experiment_id) "
+                "where status = 'FINISHED' group by name"
+            ).fetchall()
+        )
         (aliases,) = store.execute("select count(*) from registered_model_aliases").fetchone()
     # The overview, and of each predictor up to two folds and the test tasks.
-    assert 24 * 2 < runs <= 24 * 4 + 1, f"{runs} finished runs"
+    assert 24 * 2 < finished["infoprior"] <= 24 * 4 + 1, finished
+    # Ten strategies with two tasks each, and the overview.
+    assert finished["infoprior-strategies-small"] in (10 * 3 + 1, 9 * 3 + 1), finished
     assert aliases == 1
     status = subprocess.run(["dvc", "status", "--json"], capture_output=True, text=True, check=True)
     changed = json.loads(status.stdout)
