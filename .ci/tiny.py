@@ -75,7 +75,7 @@ def check() -> None:
         finished = dict(
             store.execute(
                 "select experiments.name, count(*) from runs join experiments using (experiment_id) "
-                "where status = 'FINISHED' group by experiments.name"
+                "where status = 'FINISHED' group by 1"
             ).fetchall()
         )
         (aliases,) = store.execute("select count(*) from registered_model_aliases").fetchone()
