@@ -74,8 +74,8 @@ def check() -> None:
     with sqlite3.connect("mlruns/mlflow.db") as store:
         finished = dict(
             store.execute(
-                "select experiments.name, count(*) from runs join experiments using (experiment_id) "
-                "where status = 'FINISHED' group by 1"
+                "select experiments.name, count(*) from runs "
+                "join experiments using (experiment_id) where status = 'FINISHED' group by 1"
             ).fetchall()
         )
         (aliases,) = store.execute("select count(*) from registered_model_aliases").fetchone()
