@@ -81,8 +81,8 @@ def check() -> None:
         (aliases,) = store.execute("select count(*) from registered_model_aliases").fetchone()
     # The overview, and of each predictor up to two folds and the test tasks.
     assert 24 * 2 < finished["infoprior"] <= 24 * 4 + 1, finished
-    # Ten strategies with two tasks each, and the overview.
-    assert finished["infoprior-strategies-small"] in (10 * 3 + 1, 9 * 3 + 1), finished
+    # The overview, nine or ten strategies, and of each a task or two.
+    assert 9 * 2 < finished["infoprior-strategies-small"] <= 10 * 3 + 1, finished
     assert aliases == 1
     status = subprocess.run(["dvc", "status", "--json"], capture_output=True, text=True, check=True)
     changed = json.loads(status.stdout)
