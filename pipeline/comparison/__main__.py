@@ -11,7 +11,7 @@ from pipeline.comparison.publish import publish  # isort: skip
 import argparse
 from pathlib import Path
 
-from pipeline.strategies import compared
+from pipeline.comparison.compare import compared
 
 
 def main() -> None:
