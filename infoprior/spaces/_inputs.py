@@ -84,7 +84,7 @@ class InputEncoder(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """Numeric columns, shape (n, k), float64, encoded: shape (n, encoded_columns())."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: encodings have their own, or another forward
 
     def forward(self, x: Tensor) -> Tensor:
         """Rows x, shape (n, n_in), encoded: shape (n, n_out), of the dtype of x."""

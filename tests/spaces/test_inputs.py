@@ -283,9 +283,10 @@ def test_what_builds_no_network_is_refused() -> None:
 
 
 def test_the_space_travels_and_keeps_its_encoder() -> None:
-    import pickle  # how a space reaches a worker process; its own bytes
+    import pickle  # how a space reaches a worker process
 
-    for space in (pickle.loads(pickle.dumps(SPACE)), SPACE.with_defaults(entropy_weight=0.1)):
+    sent = pickle.loads(pickle.dumps(SPACE))  # own bytes, as to a worker; no file
+    for space in (sent, SPACE.with_defaults(entropy_weight=0.1)):
         assert dict(space) == dict(SPACE)
         assert space.encodes_inputs
         assert space.fit_inputs(POINT, table()).digest == SPACE.fit_inputs(POINT, table()).digest
