@@ -17,9 +17,7 @@ Model = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int], np.ndarr
 def ridge(penalty: float) -> Model:
     """Linear in the features, which have unit variance by group."""
 
-    def fit(
-        x: np.ndarray, y: np.ndarray, w: np.ndarray, new: np.ndarray, seed: int
-    ) -> np.ndarray:
+    def fit(x: np.ndarray, y: np.ndarray, w: np.ndarray, new: np.ndarray, seed: int) -> np.ndarray:
         from sklearn.linear_model import Ridge
 
         model = Ridge(alpha=penalty * w.sum())
@@ -31,9 +29,7 @@ def ridge(penalty: float) -> Model:
 def kernel(penalty: float, length: float = 1.0) -> Model:
     """Kernel ridge with a Gaussian kernel, whose width follows the number of groups."""
 
-    def fit(
-        x: np.ndarray, y: np.ndarray, w: np.ndarray, new: np.ndarray, seed: int
-    ) -> np.ndarray:
+    def fit(x: np.ndarray, y: np.ndarray, w: np.ndarray, new: np.ndarray, seed: int) -> np.ndarray:
         from sklearn.kernel_ridge import KernelRidge
 
         spread = 2.0 * np.square(x).sum(axis=1).mean() * length**2
@@ -48,9 +44,7 @@ def kernel(penalty: float, length: float = 1.0) -> Model:
 def trees(leaf: int, features: float = 0.5, n: int = 300) -> Model:
     """Extremely randomised trees, all outputs at once."""
 
-    def fit(
-        x: np.ndarray, y: np.ndarray, w: np.ndarray, new: np.ndarray, seed: int
-    ) -> np.ndarray:
+    def fit(x: np.ndarray, y: np.ndarray, w: np.ndarray, new: np.ndarray, seed: int) -> np.ndarray:
         from sklearn.ensemble import ExtraTreesRegressor
 
         model = ExtraTreesRegressor(

@@ -43,9 +43,7 @@ def networks(meta: MetaDataset) -> tuple[pd.DataFrame, dict[str, list[str]]]:
     frame = pd.concat([curve, _beside(curve), profile, _beside(profile)], axis=1)
     final = curves[curves["epoch"] == curves["epoch"].max()].set_index(KEY)["test_accuracy"]
     frame["final"] = 100.0 * final.loc[frame.index]
-    frame = frame.reset_index().merge(
-        encoded, left_on="architecture", right_index=True, how="left"
-    )
+    frame = frame.reset_index().merge(encoded, left_on="architecture", right_index=True, how="left")
     groups = {
         "architecture": list(encoded.columns),
         "curve": [c for c in frame if str(c).startswith("curve/")],

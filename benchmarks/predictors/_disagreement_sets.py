@@ -117,9 +117,7 @@ def tests(
     rows, p_values = [], []
     for metric in metrics:
         own = some[some["shuffle"] < 0].pivot(index="number", columns="set", values=metric)
-        moved = (
-            some[some["shuffle"] >= 0].groupby(["number", "set"])[metric].mean().unstack("set")
-        )
+        moved = some[some["shuffle"] >= 0].groupby(["number", "set"])[metric].mean().unstack("set")
         family = some.drop_duplicates("number").set_index("number")["family"].loc[own.index]
         for name, other in pairs:
             a = own[name].to_numpy()

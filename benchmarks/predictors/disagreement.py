@@ -36,6 +36,7 @@ import pandas as pd
 from benchmarks._common import RESULTS, markdown, threads, write
 from benchmarks.predictors import _disagreement_data as data
 from benchmarks.predictors import _disagreement_encodings as encodings
+from benchmarks.predictors import _disagreement_figure as figure
 from benchmarks.predictors import _disagreement_own as own
 from benchmarks.predictors import _disagreement_sets as sets
 from benchmarks.predictors import _disagreement_spaces as spaces
@@ -49,7 +50,7 @@ PARTS = ("spaces", "encodings", "rankings", "own")
 MIN_GAP = 1.0  # points between the best and the median architecture, below which a task says little
 MODELS = {
     "ridge": ridge(0.01), "ridge, more": ridge(0.1), "kernel": kernel(1.0),
-    "kernel, more": kernel(10.0), "trees": trees(5),
+    "kernel, more": kernel(10.0), "trees": trees(5, 0.3, 100), "trees, fewer": trees(20, 0.3, 100),
 }  # fmt: skip
 REAL_WEIGHT = 4.0
 PAIRS = (
@@ -91,13 +92,14 @@ def of_spaces(metas: dict[str, MetaDataset]) -> str:
         if "inputs" in metas[name].space:
             encoding = np.array([kinds[p]["inputs"] for p in some.points])
         parts = spaces.parts_of_variance(some, families, encoding)
-        variance.append({"space": name} | {k: f"{v:.0f} %" for k, v in parts.items()})
-    return f"{markdown(lines)}\n\n{markdown(_filled(variance))}\n"
-
-
-def _filled(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    columns = max((list(row) for row in rows), key=len)
-    return [{c: row.get(c, "–") for c in columns} for row in rows]
+        variance.append({"space": name} | parts)
+    shares = pd.DataFrame(variance).set_index("space")
+    shares.round(3).to_csv(RESULT.with_name("disagreement_spaces_rows.csv"))
+    shown = [
+        {"space": name} | {c: "–" if v != v else f"{v:.0f} %" for c, v in row.items()}
+        for name, row in shares[max(map(list, variance), key=len)[1:]].to_dict("index").items()
+    ]
+    return f"{markdown(lines)}\n\n{markdown(shown)}\n"
 
 
 def chosen_model(
@@ -217,6 +219,7 @@ def main() -> None:
         text = calls[part]()
         print(f"## {part}\n\n{text}", flush=True)
         write(RESULT.with_name(f"disagreement_{part}.md"), f"# Disagreement: {part}\n\n{text}")
+    figure.draw(RESULT.parent)
 
 
 if __name__ == "__main__":
