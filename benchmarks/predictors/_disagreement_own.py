@@ -122,7 +122,7 @@ def compare_own(
     runs = [(name, -1) for name in read]
     runs += [("architecture, curve, profile", s) for s in range(shuffles)]
     rows = []
-    for name, shuffle in tqdm(runs, desc="own profiles"):
+    for name, shuffle in tqdm(runs, desc="own profiles", disable=None):
         columns = [c for group in read[name] for c in groups[group]]
         source = frame if shuffle < 0 else shuffled(frame, groups["profile"], shuffle)
         x = source[columns].to_numpy(dtype=np.float32).reshape(len(tasks), n_points, -1)

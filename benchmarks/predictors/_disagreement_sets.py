@@ -65,7 +65,7 @@ def compare_sets(
         known = train[real[train]]
         static = np.average(y[known], axis=0, weights=weights[known])
         add(split, "static", -1, held_out, np.repeat(static[None], len(held_out), axis=0))
-        for name, shuffle in tqdm(runs, desc=split, leave=False):
+        for name, shuffle in tqdm(runs, desc=split, leave=False, disable=None):
             if (name, shuffle) not in tables:
                 moved = INFORMATION if name == "all" else sets[name]
                 tables[name, shuffle] = table_of(
