@@ -1,0 +1,221 @@
+"""The trainer's speed on the space `tabular`: a part of trainer_speed.py.
+
+The mix: of each encoding of inputs some points a task, none of them twice, from a Sobol design of
+the whole space (widths to 512, layers behind the first to 192), on six tasks as the published
+meta-dataset has them: four real ones and two of synthetic2. Compiled trainer and plain PyTorch loop
+alternate, and of each the quickest of several tries counts.
+
+One network: the point that is nearest to RealMLP's defaults (three layers of 256, here 256, 192 and
+192; periodic features, a learned scale in front, smoothed labels, batches of 256), by every peer,
+beside RealMLP itself, which standardises and encodes for itself, learns its periodic features and
+evaluates the validation rows after every epoch: with as many epochs, and with its own 256.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks._common import RESULTS, ROOT, append_row, machine, markdown, read_rows, timed
+from benchmarks.training._loops import EPOCHS, Loop, Params, floor, ours, plain, sklearn
+
+TASKS = (
+    "keel/german", "synthetic2/0", "keel/phoneme", "keel/satimage", "keel/letter", "synthetic2/2",
+)  # fmt: skip
+MOST = 5
+"""Points of an encoding and a task, at most."""
+LOOPS: dict[str, Loop] = {"train_many": ours, "plain PyTorch": plain, "scikit-learn": sklearn}
+MIX_CSV = RESULTS / "training" / "trainer_speed_tabular.csv"
+ONE_CSV = RESULTS / "training" / "trainer_speed_realmlp.csv"
+PEER = ROOT / ".venv-peers" / "pytabkit" / "bin" / "python"
+REALMLP_EPOCHS = 256
+"""Its default."""
+
+NEAREST: Params = {
+    "inputs": "periodic-low", "feature_scale": True, "depth": 3, "width": 256, "shape": "constant",
+    "activation": "silu", "normalization": "none", "dropout": 0.15, "residual": False,
+    "label_smoothing": 0.1, "schedule": "cosine", "learning_rate": 2e-3, "weight_decay": 2e-2,
+    "batch_size": 256,
+}  # fmt: skip
+
+
+@cache
+def points() -> dict[tuple[str, str], list[Params]]:
+    """(task, encoding) -> its points."""
+    from infoprior.spaces import get_space
+
+    space = get_space("tabular")
+    design = space.design(256)
+    chosen = {}
+    for encoding in space["inputs"].choices:  # type: ignore[attr-defined]
+        own = [point for point in design if point["inputs"] == encoding]
+        for number, task in enumerate(TASKS):
+            chosen[task, encoding] = own[number : MOST * len(TASKS) : len(TASKS)]
+    return chosen
+
+
+def measure(each: int, repeats: int) -> None:
+    """What is not yet in the files, of so many points a task and encoding."""
+    from infoprior.metadataset import published_task
+
+    for method, loop in LOOPS.items():  # caches and lazy imports
+        print(f"first use: {method}", flush=True)
+        loop(published_task(TASKS[0]), points()[TASKS[0], "standard"][:1], 1)
+    columns = ("task", "inputs", "point", "method", "repeat")
+    done = {tuple(r[c] for c in columns) for r in read_rows(MIX_CSV)}
+    for number, repeat in product(range(each), range(repeats)):
+        for (name, encoding), own in points().items():
+            task, point = published_task(name), own[number]
+            for method, loop in LOOPS.items():
+                if (name, encoding, str(number), method, str(repeat)) in done:
+                    continue
+                (accuracy,), seconds = timed(lambda f=loop, t=task, p=point: f(t, [p], EPOCHS))
+                append_row(MIX_CSV, {
+                    "task": name, "inputs": encoding, "point": number, "method": method,
+                    "repeat": repeat, "n_train": len(task.train), "cpu_s": round(seconds, 4),
+                    "accuracy": round(accuracy, 4), "floor_s": round(floor(task, [point]), 4),
+                    "machine": machine(),
+                })  # fmt: skip
+                print(f"{name:14} {encoding:14} {method:14} {seconds:7.3f} s", flush=True)
+    _measure_one(repeats)
+
+
+def _measure_one(repeats: int) -> None:
+    from infoprior.metadataset import published_task
+
+    if not PEER.exists():
+        print("There is no environment of pytabkit (make bench-peers): RealMLP is left out.")
+    runs = [(method, loop, EPOCHS) for method, loop in LOOPS.items()]
+    runs.append(("train_many", ours, REALMLP_EPOCHS))
+    done = {(r["task"], r["method"], r["epochs"], r["repeat"]) for r in read_rows(ONE_CSV)}
+    for repeat in range(repeats):
+        for name in TASKS:
+            task = published_task(name)
+            rows = []
+            for method, loop, epochs in runs:
+                if (name, method, str(epochs), str(repeat)) not in done:
+                    (accuracy,), seconds = timed(
+                        lambda f=loop, t=task, e=epochs: f(t, [NEAREST], e)
+                    )
+                    rows.append((method, epochs, seconds, accuracy))
+            if PEER.exists() and (name, "RealMLP", str(EPOCHS), str(repeat)) not in done:
+                rows += [
+                    ("RealMLP", answer["epochs"], answer["seconds"], answer["accuracy"])
+                    for answer in _realmlp(task, [{"n_epochs": EPOCHS}, {}])
+                ]
+            for method, epochs, seconds, accuracy in rows:
+                append_row(ONE_CSV, {
+                    "task": name, "method": method, "epochs": epochs, "repeat": repeat,
+                    "n_train": len(task.train), "cpu_s": round(seconds, 4),
+                    "accuracy": round(accuracy, 4), "machine": machine(),
+                })  # fmt: skip
+                print(f"{name:14} {method:14} {epochs:3} epochs {seconds:7.3f} s", flush=True)
+
+
+def _realmlp(task: Any, settings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """RealMLP on a task, once for each of the settings."""
+    with tempfile.TemporaryDirectory() as folder:
+        arrays = {}
+        for part in ("train", "validation", "test"):
+            arrays[f"X_{part}"], arrays[f"y_{part}"] = task.split(part)
+        np.savez(Path(folder) / "task.npz", **arrays)
+        jobs, answers = Path(folder) / "jobs.json", Path(folder) / "answers.json"
+        every = [{"task": str(Path(folder) / "task.npz"), "options": one} for one in settings]
+        jobs.write_text(json.dumps(every))
+        script = Path(__file__).with_name("peer_realmlp.py")
+        subprocess.run([PEER, script, jobs, answers], check=True, cwd=folder)
+        return list(json.loads(answers.read_text()))
+
+
+# The tables ----------------------------------------------------------------------------------
+
+
+def report() -> list[str]:
+    """Paragraphs and tables of what was measured."""
+    rows = read_rows(MIX_CSV)
+    if not rows:
+        return []
+    n = len(_least(rows))
+    text = [
+        f"\n## The space `tabular`\n\n{n} networks: of each encoding as many points of a design "
+        f"of the whole space, on each of {', '.join(TASKS)}; {EPOCHS} epochs. CPU seconds a fit, "
+        "encoding included, the quickest of the tries; accuracy is of the test rows, the mean over "
+        "networks, drawn at random as they are. scikit-learn can express none of them (every point "
+        "has dropout): it trains networks of the same widths, batches and encoded inputs without "
+        "normalization, dropout, residual sums, learned scale, smoothed labels and schedules.\n",
+        markdown([*_by(rows, "inputs"), *_by(rows, "")]),
+        "\nTask by task:\n",
+        markdown(_by(rows, "task")),
+    ]
+    one = read_rows(ONE_CSV)
+    if one:
+        text += [
+            "\n## One network, beside RealMLP\n\nThe point nearest to the defaults of pytabkit "
+            "1.8's `RealMLP_TD_Classifier` (see `_tabular_mix.py`), which was not tuned; "
+            "RealMLP as it comes with one fold, its validation rows those of the task, which "
+            f"choose its epoch; with {EPOCHS} epochs and with its own {REALMLP_EPOCHS}. Means over "
+            "the six tasks.\n",
+            markdown(_beside(one)),
+        ]
+    return text
+
+
+def _least(rows: list[dict[str, str]]) -> dict[tuple[str, ...], dict[str, dict[str, str]]]:
+    """(task, encoding, point) -> method -> the quickest try, where all methods have one."""
+    best: dict[tuple[str, ...], dict[str, dict[str, str]]] = {}
+    for row in rows:
+        own = best.setdefault((row["task"], row["inputs"], row["point"]), {})
+        if row["method"] not in own or float(row["cpu_s"]) < float(own[row["method"]]["cpu_s"]):
+            own[row["method"]] = row
+    return {key: own for key, own in best.items() if set(own) == set(LOOPS)}
+
+
+def _by(rows: list[dict[str, str]], column: str) -> list[dict[str, Any]]:
+    """A line for each value of a column; "": one for all rows."""
+    groups: dict[str, list[dict[str, dict[str, str]]]] = {}
+    for own in _least(rows).values():
+        groups.setdefault(own["train_many"].get(column, "all"), []).append(own)
+    table = []
+    for name, cells in groups.items():
+        seconds = {m: sum(float(c[m]["cpu_s"]) for c in cells) for m in LOOPS}
+        line: dict[str, Any] = {column or "inputs": name}
+        if column == "task":
+            line["training rows"] = int(cells[0]["train_many"]["n_train"])
+        line |= {f"{m}, s": seconds[m] / len(cells) for m in LOOPS}
+        line |= {f"× {m}": seconds[m] / seconds["train_many"] for m in list(LOOPS)[1:]}
+        floors = sum(float(c["train_many"]["floor_s"]) for c in cells)
+        line["of the floor"] = floors / seconds["train_many"]
+        for m in LOOPS:
+            line[f"{m}, accuracy"] = float(np.mean([float(c[m]["accuracy"]) for c in cells]))
+        table.append(line)
+    return table
+
+
+def _beside(rows: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """A line for each trainer and number of epochs: means over the tasks."""
+    groups: dict[tuple[str, int], dict[str, list[tuple[float, float]]]] = {}
+    for row in rows:
+        tasks = groups.setdefault((row["method"], int(row["epochs"])), {})
+        value = (float(row["cpu_s"]), float(row["accuracy"]))
+        tasks.setdefault(row["task"], []).append(value)
+    means = {
+        key: np.mean([(min(s for s, _ in tries), tries[0][1]) for tries in tasks.values()], axis=0)
+        for key, tasks in groups.items()
+    }
+    return [
+        {
+            "trainer": method, "epochs": epochs, "s a fit": float(seconds),
+            "× train_many": float(seconds / means["train_many", epochs][0]),
+            "test accuracy": float(accuracy),
+        }
+        for (method, epochs), (seconds, accuracy) in sorted(
+            means.items(), key=lambda item: (item[0][1], item[1][0])
+        )
+    ]  # fmt: skip
