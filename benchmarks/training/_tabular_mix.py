@@ -61,18 +61,34 @@ def points() -> dict[tuple[str, str], list[Params]]:
     return chosen
 
 
+def _cells() -> list[tuple[str, str]]:
+    """(task, encoding), so that the first few already hold every encoding and every task."""
+    encodings = list(dict.fromkeys(encoding for _, encoding in points()))
+    return [
+        (TASKS[(place + shift) % len(TASKS)], encoding)
+        for shift in range(len(TASKS))
+        for place, encoding in enumerate(encodings)
+    ]
+
+
+def _warm_up() -> None:
+    """Caches and lazy imports."""
+    from infoprior.metadataset import published_task
+
+    for loop in LOOPS.values():
+        loop(published_task(TASKS[0]), [NEAREST], 1)
+
+
 def measure(each: int, repeats: int) -> None:
     """What is not yet in the files, of so many points a task and encoding."""
     from infoprior.metadataset import published_task
 
-    for method, loop in LOOPS.items():  # caches and lazy imports
-        print(f"first use: {method}", flush=True)
-        loop(published_task(TASKS[0]), points()[TASKS[0], "standard"][:1], 1)
+    _warm_up()
     columns = ("task", "inputs", "point", "method", "repeat")
     done = {tuple(r[c] for c in columns) for r in read_rows(MIX_CSV)}
     for number, repeat in product(range(each), range(repeats)):
-        for (name, encoding), own in points().items():
-            task, point = published_task(name), own[number]
+        for name, encoding in _cells():
+            task, point = published_task(name), points()[name, encoding][number]
             for method, loop in LOOPS.items():
                 if (name, encoding, str(number), method, str(repeat)) in done:
                     continue
@@ -84,54 +100,61 @@ def measure(each: int, repeats: int) -> None:
                     "machine": machine(),
                 })  # fmt: skip
                 print(f"{name:14} {encoding:14} {method:14} {seconds:7.3f} s", flush=True)
-    _measure_one(repeats)
 
 
-def _measure_one(repeats: int) -> None:
+def measure_one(repeats: int) -> None:
+    """One network, beside RealMLP: what is not yet in the file."""
     from infoprior.metadataset import published_task
 
-    if not PEER.exists():
-        print("There is no environment of pytabkit (make bench-peers): RealMLP is left out.")
+    _warm_up()
     runs = [(method, loop, EPOCHS) for method, loop in LOOPS.items()]
     runs.append(("train_many", ours, REALMLP_EPOCHS))
     done = {(r["task"], r["method"], r["epochs"], r["repeat"]) for r in read_rows(ONE_CSV)}
     for repeat in range(repeats):
         for name in TASKS:
-            task = published_task(name)
-            rows = []
             for method, loop, epochs in runs:
                 if (name, method, str(epochs), str(repeat)) not in done:
+                    task = published_task(name)
                     (accuracy,), seconds = timed(
                         lambda f=loop, t=task, e=epochs: f(t, [NEAREST], e)
                     )
-                    rows.append((method, epochs, seconds, accuracy))
-            if PEER.exists() and (name, "RealMLP", str(EPOCHS), str(repeat)) not in done:
-                rows += [
-                    ("RealMLP", answer["epochs"], answer["seconds"], answer["accuracy"])
-                    for answer in _realmlp(task, [{"n_epochs": EPOCHS}, {}])
-                ]
-            for method, epochs, seconds, accuracy in rows:
-                append_row(ONE_CSV, {
-                    "task": name, "method": method, "epochs": epochs, "repeat": repeat,
-                    "n_train": len(task.train), "cpu_s": round(seconds, 4),
-                    "accuracy": round(accuracy, 4), "machine": machine(),
-                })  # fmt: skip
-                print(f"{name:14} {method:14} {epochs:3} epochs {seconds:7.3f} s", flush=True)
+                    _one_row(name, method, epochs, repeat, seconds, accuracy)
+        for epochs in (EPOCHS, REALMLP_EPOCHS):
+            todo = [n for n in TASKS if (n, "RealMLP", str(epochs), str(repeat)) not in done]
+            if todo and PEER.exists():
+                options = {} if epochs == REALMLP_EPOCHS else {"n_epochs": epochs}
+                for name, one in zip(todo, _realmlp(todo, options), strict=True):
+                    _one_row(name, "RealMLP", epochs, repeat, one["seconds"], one["accuracy"])
+    if not PEER.exists():
+        print("There is no environment of pytabkit (make bench-peers): RealMLP is left out.")
 
 
-def _realmlp(task: Any, settings: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """RealMLP on a task, once for each of the settings."""
-    with tempfile.TemporaryDirectory() as folder:
-        arrays = {}
-        for part in ("train", "validation", "test"):
-            arrays[f"X_{part}"], arrays[f"y_{part}"] = task.split(part)
-        np.savez(Path(folder) / "task.npz", **arrays)
-        jobs, answers = Path(folder) / "jobs.json", Path(folder) / "answers.json"
-        every = [{"task": str(Path(folder) / "task.npz"), "options": one} for one in settings]
-        jobs.write_text(json.dumps(every))
+def _one_row(
+    name: str, method: str, epochs: int, repeat: int, seconds: float, accuracy: float
+) -> None:
+    append_row(ONE_CSV, {
+        "task": name, "method": method, "epochs": epochs, "repeat": repeat,
+        "cpu_s": round(seconds, 4), "accuracy": round(accuracy, 4), "machine": machine(),
+    })  # fmt: skip
+    print(f"{name:14} {method:14} {epochs:3} epochs {seconds:7.3f} s", flush=True)
+
+
+def _realmlp(tasks: list[str], options: dict[str, Any]) -> list[dict[str, Any]]:
+    """RealMLP on each of the tasks."""
+    from infoprior.metadataset import published_task
+
+    with tempfile.TemporaryDirectory() as name:
+        folder, jobs = Path(name), []
+        for number, task in enumerate(map(published_task, tasks)):
+            arrays = {}
+            for part in ("train", "validation", "test"):
+                arrays[f"X_{part}"], arrays[f"y_{part}"] = task.split(part)
+            np.savez(folder / f"{number}.npz", **arrays)
+            jobs.append({"task": str(folder / f"{number}.npz"), "options": options})
+        (folder / "jobs.json").write_text(json.dumps(jobs))
         script = Path(__file__).with_name("peer_realmlp.py")
-        subprocess.run([PEER, script, jobs, answers], check=True, cwd=folder)
-        return list(json.loads(answers.read_text()))
+        subprocess.run([PEER, script, "jobs.json", "answers.json"], check=True, cwd=folder)
+        return list(json.loads((folder / "answers.json").read_text()))
 
 
 # The tables ----------------------------------------------------------------------------------

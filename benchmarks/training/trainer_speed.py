@@ -1,19 +1,20 @@
 """Networks trained per second and core: `train_many` against its peers and a floor.
 
-    python benchmarks/training/trainer_speed.py [--repeats 2] [--tasks 6] [--parts mlp tabular]
-        [--points 3] [--write-only]
+    python benchmarks/training/trainer_speed.py [--repeats 2] [--tasks 6] [--points 3]
+        [--parts mlp tabular realmlp] [--write-only]
 
 Part `mlp`: six networks (depth 2, ReLU or tanh, nothing else) of one width, 16 to 256, on a task of
 1,000 training rows; and a mix, 36 points of the space `mlp` on each of several synthetic tasks of
 their own sizes. All train 27 epochs and are evaluated on some 1,000 validation rows and 5,000 test
-rows after epochs 1, 3, 9 and 27. Part `tabular`: see `_tabular_mix.py`. Peers, one thread each:
+rows after epochs 1, 3, 9 and 27. Parts `tabular`, `realmlp`: see `_tabular_mix.py`. Peers, one
+thread each:
 
 - a plain PyTorch loop as people write it: nn.Module, autograd, torch.optim.AdamW, no DataLoader,
   inputs encoded before;
 - scikit-learn's MLPClassifier (Adam with L2, evaluated once at the end), for what it can express:
   no normalization, dropout or residual layers, so for the widths and for no point of the mixes; for
   those of `tabular`, what remains of a point without all that, on the encoded inputs;
-- pytabkit's RealMLP, part `tabular`, in an environment of its own (`make bench-peers`);
+- pytabkit's RealMLP, part `realmlp`, in an environment of its own (`make bench-peers`);
 - `train`, which evaluates every epoch, because its caller may prune;
 - `train_many` with a stack a batch size, which is what a GPU gets;
 - the floor: multiplications of both passes and of the evaluations, at the rate of matrix products
@@ -60,6 +61,7 @@ from benchmarks.training._loops import (
     sklearn,
 )
 
+PARTS = ("mlp", "tabular", "realmlp")
 WIDTHS = (16, 32, 64, 128, 256)
 METHODS = (
     "train_many", "train_many, stacked", "train", "plain PyTorch", "scikit-learn", "GPU",
@@ -241,9 +243,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--tasks", type=int, default=6)
     parser.add_argument("--points", type=int, default=3, help="tabular: a task and encoding")
-    parser.add_argument(
-        "--parts", nargs="*", choices=("mlp", "tabular"), default=("mlp", "tabular")
-    )
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--write-only", action="store_true", help="the report of what was measured")
     arguments = parser.parse_args()
     threads(1)
@@ -251,6 +251,8 @@ def main() -> None:
         measure(arguments.tasks, arguments.repeats)
     if "tabular" in arguments.parts and not arguments.write_only:
         _tabular_mix.measure(arguments.points, arguments.repeats)
+    if "realmlp" in arguments.parts and not arguments.write_only:
+        _tabular_mix.measure_one(arguments.repeats)
     write_report()
 
 
