@@ -19,7 +19,7 @@
 5. What is memorised: networks after 27 epochs on few rows of generated tasks; the reference is
    "hybrid-labels" on the training rows, and on 4,000 rows that nothing was fitted to.
 6. As 3 (of which it is the confirmation), with tasks, points and seeds that nothing was chosen on:
-   networks of three hidden layers and more.
+   networks of three hidden layers and more; `--parts confirmation --networks 3`.
 
 Writes the sections of the parts into benchmarks/results/information/fast_recipe.md; those of other
 parts stay as they are there.

@@ -107,24 +107,21 @@ def measure_one(repeats: int) -> None:
     from infoprior.metadataset import published_task
 
     _warm_up()
-    runs = [(method, loop, EPOCHS) for method, loop in LOOPS.items()]
-    runs.append(("train_many", ours, REALMLP_EPOCHS))
     done = {(r["task"], r["method"], r["epochs"], r["repeat"]) for r in read_rows(ONE_CSV)}
-    for repeat in range(repeats):
-        for name in TASKS:
-            for method, loop, epochs in runs:
-                if (name, method, str(epochs), str(repeat)) not in done:
-                    task = published_task(name)
-                    (accuracy,), seconds = timed(
-                        lambda f=loop, t=task, e=epochs: f(t, [NEAREST], e)
-                    )
-                    _one_row(name, method, epochs, repeat, seconds, accuracy)
-        for epochs in (EPOCHS, REALMLP_EPOCHS):
-            todo = [n for n in TASKS if (n, "RealMLP", str(epochs), str(repeat)) not in done]
-            if todo and PEER.exists():
-                options = {} if epochs == REALMLP_EPOCHS else {"n_epochs": epochs}
-                for name, one in zip(todo, _realmlp(todo, options), strict=True):
-                    _one_row(name, "RealMLP", epochs, repeat, one["seconds"], one["accuracy"])
+    for repeat, epochs in product(range(repeats), (EPOCHS, REALMLP_EPOCHS)):
+        for name, (method, loop) in product(TASKS, LOOPS.items()):
+            if (name, method, str(epochs), str(repeat)) in done or (
+                epochs != EPOCHS and method != "train_many"
+            ):
+                continue
+            task = published_task(name)
+            (accuracy,), seconds = timed(lambda f=loop, t=task, e=epochs: f(t, [NEAREST], e))
+            _one_row(name, method, epochs, repeat, seconds, accuracy)
+        todo = [n for n in TASKS if (n, "RealMLP", str(epochs), str(repeat)) not in done]
+        if todo and PEER.exists():
+            options = {} if epochs == REALMLP_EPOCHS else {"n_epochs": epochs}
+            for name, one in zip(todo, _realmlp(todo, options), strict=True):
+                _one_row(name, "RealMLP", epochs, repeat, one["seconds"], one["accuracy"])
     if not PEER.exists():
         print("There is no environment of pytabkit (make bench-peers): RealMLP is left out.")
 
@@ -183,8 +180,8 @@ def report() -> list[str]:
             "\n## One network, beside RealMLP\n\nThe point nearest to the defaults of pytabkit "
             "1.8's `RealMLP_TD_Classifier` (see `_tabular_mix.py`), which was not tuned; "
             "RealMLP as it comes with one fold, its validation rows those of the task, which "
-            f"choose its epoch; with {EPOCHS} epochs and with its own {REALMLP_EPOCHS}. Means over "
-            "the six tasks.\n",
+            f"choose its epoch; with {EPOCHS} epochs and with its own {REALMLP_EPOCHS}. Means "
+            "over tasks.\n",
             markdown(_beside(one)),
         ]
     return text
@@ -222,23 +219,29 @@ def _by(rows: list[dict[str, str]], column: str) -> list[dict[str, Any]]:
 
 
 def _beside(rows: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """A line for each trainer and number of epochs: means over the tasks."""
-    groups: dict[tuple[str, int], dict[str, list[tuple[float, float]]]] = {}
+    """A line for each trainer and number of epochs: means over the tasks that all of them have."""
+    groups: dict[tuple[int, str], dict[str, list[tuple[float, float]]]] = {}
     for row in rows:
-        tasks = groups.setdefault((row["method"], int(row["epochs"])), {})
+        tasks = groups.setdefault((int(row["epochs"]), row["method"]), {})
         value = (float(row["cpu_s"]), float(row["accuracy"]))
         tasks.setdefault(row["task"], []).append(value)
-    means = {
-        key: np.mean([(min(s for s, _ in tries), tries[0][1]) for tries in tasks.values()], axis=0)
-        for key, tasks in groups.items()
-    }
-    return [
-        {
-            "trainer": method, "epochs": epochs, "s a fit": float(seconds),
-            "× train_many": float(seconds / means["train_many", epochs][0]),
-            "test accuracy": float(accuracy),
+    table = []
+    for epochs in sorted({epochs for epochs, _ in groups}):
+        own = {method: tasks for (of, method), tasks in groups.items() if of == epochs}
+        shared = sorted(set.intersection(*(set(tasks) for tasks in own.values())))
+        if not shared or "train_many" not in own:
+            continue
+        means = {
+            method: np.mean([(min(s for s, _ in tasks[t]), tasks[t][0][1]) for t in shared], axis=0)
+            for method, tasks in own.items()
         }
-        for (method, epochs), (seconds, accuracy) in sorted(
-            means.items(), key=lambda item: (item[0][1], item[1][0])
-        )
-    ]  # fmt: skip
+        table += [
+            {
+                "trainer": method, "epochs": epochs, "tasks": len(shared),
+                "s a fit": float(seconds),
+                "× train_many": float(seconds / means["train_many"][0]),
+                "test accuracy": float(accuracy),
+            }
+            for method, (seconds, accuracy) in sorted(means.items(), key=lambda item: item[1][0])
+        ]  # fmt: skip
+    return table
