@@ -164,9 +164,11 @@ def report() -> list[str]:
         return []
     n = len(_least(rows))
     text = [
-        f"\n## The space `tabular`\n\n{n} networks: of each encoding as many points of a design "
-        f"of the whole space, on each of {', '.join(TASKS)}; {EPOCHS} epochs. CPU seconds a fit, "
-        "encoding included, the quickest of the tries; accuracy is of the test rows, the mean over "
+        f"\n## The space `tabular`\n\n{n} networks, points of a design of the whole space, by "
+        f"encoding and task ({', '.join(TASKS)}); {EPOCHS} epochs. Lines hold different points, and "
+        "where not all is measured different tasks: their ratios compare, their seconds do not. CPU "
+        "seconds a fit, encoding included, the quickest of the tries; accuracy is of the test rows, "
+        "the mean over "
         "networks, drawn at random as they are. scikit-learn can express none of them (every point "
         "has dropout): it trains networks of the same widths, batches and encoded inputs without "
         "normalization, dropout, residual sums, learned scale, smoothed labels and schedules.\n",
@@ -205,7 +207,7 @@ def _by(rows: list[dict[str, str]], column: str) -> list[dict[str, Any]]:
     table = []
     for name, cells in groups.items():
         seconds = {m: sum(float(c[m]["cpu_s"]) for c in cells) for m in LOOPS}
-        line: dict[str, Any] = {column or "inputs": name}
+        line: dict[str, Any] = {column or "inputs": name, "networks": len(cells)}
         if column == "task":
             line["training rows"] = int(cells[0]["train_many"]["n_train"])
         line |= {f"{m}, s": seconds[m] / len(cells) for m in LOOPS}
