@@ -165,11 +165,11 @@ def report() -> list[str]:
     n = len(_least(rows))
     text = [
         f"\n## The space `tabular`\n\n{n} networks, points of a design of the whole space, by "
-        f"encoding and task ({', '.join(TASKS)}); {EPOCHS} epochs. Lines hold different points, and "
-        "where not all is measured different tasks: their ratios compare, their seconds do not. CPU "
-        "seconds a fit, encoding included, the quickest of the tries; accuracy is of the test rows, "
-        "the mean over "
-        "networks, drawn at random as they are. scikit-learn can express none of them (every point "
+        f"encoding and task ({', '.join(TASKS)}); {EPOCHS} epochs. Lines hold different points, "
+        "and where not all is measured different tasks: their ratios compare, their seconds do "
+        "not. CPU seconds a fit, encoding included, the quickest of the tries; accuracy is of the "
+        "test rows, the mean over networks, drawn at random as they are. "
+        "scikit-learn can express none of them (every point "
         "has dropout): it trains networks of the same widths, batches and encoded inputs without "
         "normalization, dropout, residual sums, learned scale, smoothed labels and schedules.\n",
         markdown([*_by(rows, "inputs"), *_by(rows, "")]),
