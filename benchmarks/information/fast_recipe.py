@@ -1,6 +1,7 @@
 """The recipe "fast": its errors against seconds, beside other quick estimates and "tabular".
 
-    python benchmarks/information/fast_recipe.py [--tasks 11] [--networks 6]
+    python benchmarks/information/fast_recipe.py [--parts known costs orders queries memorised
+        confirmation] [--tasks 11] [--networks 6]
 
 1. I(T; Y) of the 49 layers of `infoprior.information.known.known_layers` at 1,500 rows, two
    seeds (one for candidates from elsewhere and for "tabular"): mean absolute error (bias) of the
@@ -12,20 +13,25 @@
 3. Trained networks of the space "mlp", of three layers and more to read, on packaged tasks after 3
    and 27 epochs: Spearman's correlation of "fast" and "tabular" over the layers of a network, by
    how far the network's layers differ by "tabular"; beside it "tabular" with another seed, which is
-   what "tabular" knows of the order itself. The reference is the mean of two seeds.
+   what "tabular" knows of the order itself. The reference is the mean of two seeds. Two more
+   columns pool all layers: over networks and tasks, and less their network's mean.
 4. I(X; T + sigma Z) of those layers with fewer queries: error against four draws of all rows.
 5. What is memorised: networks after 27 epochs on few rows of generated tasks; the reference is
    "hybrid-labels" on the training rows, and on 4,000 rows that nothing was fitted to.
+6. As 3 (of which it is the confirmation), with tasks, points and seeds that nothing was chosen on:
+   networks of three hidden layers and more; `--parts confirmation --networks 3`.
 
-Writes benchmarks/results/information/fast_recipe.md, and prints it.
+Writes the sections of the parts into benchmarks/results/information/fast_recipe.md; those of other
+parts stay as they are there.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +47,11 @@ TASKS = (
     "keel/letter", "keel/vowel", "keel/segment", "keel/vehicle", "keel/movement_libras",
     "keel/satimage", "keel/phoneme", "keel/penbased", "keel/splice", "keel/german", "keel/saheart",
 )  # fmt: skip
+CONFIRMATION = (
+    "keel/texture", "keel/optdigits", "keel/magic", "keel/banana", "keel/contraceptive",
+    "keel/spambase", "keel/ring", "common/page-blocks", "common/car", "common/dermatology",
+)  # fmt: skip
+"""Tasks that the recipe was not tuned on."""
 SPREADS = (0.05, 0.1, 0.2)
 QUERIES = (128, 256, 512, ROWS)
 
@@ -146,7 +157,17 @@ def costs() -> list[dict[str, Any]]:
     return rows
 
 
-def trained(n_tasks: int, n_networks: int) -> list[Layer]:
+def trained(
+    tasks: Sequence[str], n_networks: int, *, least_depth: int = 2, seed: int = 0
+) -> list[Layer]:
+    """Layers of networks of random points on tasks, with what "tabular" says of them.
+
+    Args:
+        tasks: names.
+        n_networks: of each task.
+        least_depth: hidden layers, at least.
+        seed: of the first task's points, later tasks' are one higher each; and of all weights.
+    """
     import optuna
 
     from infoprior.information import estimate, without_rounding_noise
@@ -159,17 +180,17 @@ def trained(n_tasks: int, n_networks: int) -> list[Layer]:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     space = get_space("mlp")
     layers = []
-    for number, name in enumerate(tqdm(TASKS[:n_tasks], desc="networks")):
+    for number, name in enumerate(tqdm(tasks, desc="networks")):
         task = load_task(name, max_train=ROWS - VALIDATION, max_validation=VALIDATION)
-        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=number))
+        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed + number))
         points: list[dict[str, Any]] = []
         while len(points) < n_networks:
             point = study.ask(dict(space)).params
-            if point["depth"] >= 2 and point["width"] <= 128:
+            if point["depth"] >= least_depth and point["width"] <= 128:
                 points.append(dict(point))
         rows = np.concatenate([task.train, task.validation])
         networks = train_many(
-            task, [(point, 0) for point in points], space=space, snapshots=(3, 27), record=(27,),
+            task, [(point, seed) for point in points], space=space, snapshots=(3, 27), record=(27,),
             progress=False,
         )  # fmt: skip
         read = [
@@ -227,18 +248,22 @@ def orders(layers: list[Layer]) -> list[dict[str, Any]]:
     for name, columns in values.items():
         row: dict[str, Any] = {"compared with tabular": name}
         own = name.startswith("tabular")
+        against = firsts if own else references
         for spread in SPREADS:
             correlations = [
-                float(spearmanr(first if own else reference, column)[0])
-                for reference, first, column in zip(references, firsts, columns, strict=True)
+                float(spearmanr(one, column)[0])
+                for one, reference, column in zip(against, references, columns, strict=True)
                 if len(column) >= 3 and np.ptp(reference) > spread
             ]
             row[f"differ by > {spread:g} nat ({len(correlations)} networks)"] = float(
                 np.mean(np.nan_to_num(correlations))
             )
-        flat, reference = np.concatenate(columns), np.concatenate(references)
-        row["difference, nats"] = _error(flat - (np.concatenate(firsts) if own else reference))
+        flat, reference = np.concatenate(columns), np.concatenate(against)
+        row["difference, nats"] = _error(flat - reference)
         row["over all layers"] = float(spearmanr(reference, flat)[0])
+        row["less their network's mean"] = float(
+            spearmanr(*(np.concatenate([v - v.mean() for v in of]) for of in (against, columns)))[0]
+        )
         rows.append(row)
     return rows
 
@@ -321,8 +346,43 @@ def memorised() -> list[dict[str, Any]]:
     return rows
 
 
+TITLES = {
+    "known": f"I(T; Y) of layers with known information, n = {ROWS:,}; nats",
+    "costs": f"Milliseconds a layer, everything measured, n = {ROWS:,}, four layers a call",
+    "orders": "Order of the layers of trained networks (Spearman's correlation)",
+    "queries": "I(X; T + sigma Z) with fewer queries",
+    "memorised": "What layers memorised, after 27 epochs",
+    "confirmation": "Order of the layers, on tasks that the recipe was not tuned on",
+}
+"""Part -> the title of its section, in order."""
+
+
+def renewed(text: str, sections: dict[str, str]) -> str:
+    """A report with the sections of some parts in the place of those that it has.
+
+    Args:
+        text: the report as it is, or "".
+        sections: part -> body.
+    """
+    parts = {title: part for part, title in TITLES.items()}
+    kept: dict[str, str] = {}
+    for section in text.split("\n## ")[1:]:
+        title, _, body = section.partition("\n")
+        if title in parts:
+            kept[parts[title]] = body.strip()
+    every = kept | sections
+    head = (
+        "# The recipe \"fast\"\n\n`python benchmarks/information/fast_recipe.py`; 1 thread, "
+        f"{machine()}. What the tables are is in the script's head.\n"
+    )  # fmt: skip
+    return head + "".join(
+        f"\n## {title}\n\n{every[part]}\n" for part, title in TITLES.items() if part in every
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--parts", nargs="*", choices=TITLES, default=tuple(TITLES))
     parser.add_argument("--tasks", type=int, default=len(TASKS))
     parser.add_argument("--networks", type=int, default=6)
     options = parser.parse_args()
@@ -330,21 +390,28 @@ def main() -> None:
     import torch
 
     assert torch.get_num_threads() == 1
-    layers = trained(options.tasks, options.networks)
-    parts = {
-        f"I(T; Y) of layers with known information, n = {ROWS:,}; nats": known(),
-        f"Milliseconds a layer, everything measured, n = {ROWS:,}, four layers a call": costs(),
-        "Order of the layers of trained networks (Spearman's correlation)": orders(layers),
-        "I(X; T + sigma Z) with fewer queries": queries(layers),
-        "What layers memorised, after 27 epochs": memorised(),
+
+    @cache
+    def layers() -> list[Layer]:
+        return trained(TASKS[: options.tasks], options.networks)
+
+    def confirmation() -> list[dict[str, Any]]:
+        tasks = CONFIRMATION[: options.tasks]
+        return orders(trained(tasks, options.networks, least_depth=3, seed=1000))
+
+    tables: dict[str, Callable[[], list[dict[str, Any]]]] = {
+        "known": known,
+        "costs": costs,
+        "orders": lambda: orders(layers()),
+        "queries": lambda: queries(layers()),
+        "memorised": memorised,
+        "confirmation": confirmation,
     }
-    head = (
-        "# The recipe \"fast\"\n\n`python benchmarks/information/fast_recipe.py`; 1 thread, "
-        f"{machine()}. What the tables are is in the script's head.\n\n"
-    )  # fmt: skip
-    text = head + "\n\n".join(f"## {title}\n\n{markdown(rows)}" for title, rows in parts.items())
-    write(RESULTS / "information" / "fast_recipe.md", text + "\n")
-    print(text)
+    path = RESULTS / "information" / "fast_recipe.md"
+    for part in options.parts:
+        section = markdown(tables[part]())
+        print(f"\n## {TITLES[part]}\n\n{section}", flush=True)
+        write(path, renewed(path.read_text() if path.exists() else "", {part: section}))
 
 
 if __name__ == "__main__":

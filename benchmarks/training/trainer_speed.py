@@ -1,37 +1,37 @@
 """Networks trained per second and core: `train_many` against its peers and a floor.
 
-    python benchmarks/training/trainer_speed.py [--repeats 2] [--tasks 6] [--write-only]
+    python benchmarks/training/trainer_speed.py [--repeats 2] [--tasks 6] [--points 3]
+        [--parts mlp tabular realmlp] [--write-only]
 
-Cases: six networks (depth 2, ReLU or tanh, nothing else) of one width, 16 to 256, on a task of
-1,000 training rows; and the meta-dataset's own mixes, 36 points of the space `mlp` and of `tabular`
-on each of several synthetic tasks of their own sizes. All train 27 epochs and are evaluated on some
-1,000 validation rows and 5,000 test rows after epochs 1, 3, 9 and 27. Peers, one thread each:
+Part `mlp`: six networks (depth 2, ReLU or tanh, nothing else) of one width, 16 to 256, on a task of
+1,000 training rows; and a mix, 36 points of the space `mlp` on each of several synthetic tasks of
+their own sizes. All train 27 epochs and are evaluated on some 1,000 validation rows and 5,000 test
+rows after epochs 1, 3, 9 and 27. Parts `tabular`, `realmlp`: see `_tabular_mix.py`. Peers, one
+thread each:
 
 - a plain PyTorch loop as people write it: nn.Module, autograd, torch.optim.AdamW, no DataLoader,
   inputs encoded before;
 - scikit-learn's MLPClassifier (Adam with L2, evaluated once at the end), for what it can express:
   no normalization, dropout or residual layers, so for the widths and for no point of the mixes; for
   those of `tabular`, what remains of a point without all that, on the encoded inputs;
+- pytabkit's RealMLP, part `realmlp`, in an environment of its own (`make bench-peers`);
 - `train`, which evaluates every epoch, because its caller may prune;
 - `train_many` with a stack a batch size, which is what a GPU gets;
 - the floor: multiplications of both passes and of the evaluations, at the rate of matrix products
   measured in the same run at each network's batch size and (rounded) width.
 
 Seconds are CPU seconds of the process (on a GPU: wall seconds), ratios are of the same run. Rows
-go to benchmarks/results/training/trainer_speed.csv as they are measured, and a run resumes where
-the last one stopped (delete the file to start afresh); the table and the figure are made of what
+go to benchmarks/results/training/trainer_speed*.csv as they are measured, and a run resumes where
+the last one stopped (delete a file to start its part afresh); tables and figure are made of what
 there is.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 import time
 from collections.abc import Callable
-from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -43,21 +43,30 @@ from benchmarks._common import (
     append_row,
     machine,
     markdown,
-    matmul_rate,
     read_rows,
     threads,
     timed,
     write,
-)  # fmt: skip
+)
+from benchmarks.training import _tabular_mix
+from benchmarks.training._loops import (
+    EPOCHS,
+    RECORD,
+    Loop,
+    Params,
+    floor,
+    one_by_one,
+    ours,
+    plain,
+    sklearn,
+)
 
-EPOCHS, RECORD = 27, (1, 3, 9, 27)
+PARTS = ("mlp", "tabular", "realmlp")
 WIDTHS = (16, 32, 64, 128, 256)
 METHODS = (
     "train_many", "train_many, stacked", "train", "plain PyTorch", "scikit-learn", "GPU",
 )  # fmt: skip
-MIXES = {"mix": "mix of mlp", "tabular": "mix of tabular"}
 CSV = RESULTS / "training" / "trainer_speed.csv"
-Params = dict[str, Any]
 
 
 class Case(NamedTuple):
@@ -95,174 +104,15 @@ def cases(tasks: int) -> dict[str, Case]:
             lambda: synthetic_task(0, n_train=1000, n_validation=1000), width_points(width),
             METHODS,
         )  # fmt: skip
-    unknown = {"mix": ("scikit-learn",), "tabular": ("train_many, stacked", "GPU")}
-    for mix, space in (("mix", "mlp"), ("tabular", "tabular")):
-        points = get_space(space).design(36)
-        methods = tuple(m for m in METHODS if m not in unknown[mix])
-        for index in range(tasks):
-            every[f"{mix}, synthetic/{index}"] = Case(
-                lambda index=index: synthetic_task(index), points, methods  # type: ignore[misc]
-            )  # fmt: skip
-    return every
-
-
-# Who trains it -------------------------------------------------------------------------------
-
-
-def space_of(point: Params) -> Any:
-    from infoprior.spaces import get_space
-
-    return get_space("tabular" if "inputs" in point else "mlp")
-
-
-def ours(task: Any, points: list[Params], engine: str = "auto", device: str = "cpu") -> None:
-    from infoprior.training import train_many
-
-    networks = [(point, 0) for point in points]
-    train_many(
-        task, networks, space=space_of(points[0]), epochs=EPOCHS, record=RECORD, engine=engine,
-        device=device,
-    )  # fmt: skip
-
-
-def one_by_one(task: Any, points: list[Params]) -> None:
-    from infoprior.training import train
-
-    for point in points:
-        train(task, point, space=space_of(point), epochs=EPOCHS)
-
-
-def parts_of(task: Any, point: Params) -> list[list[Any]]:
-    """Rows and labels of the three parts as tensors, encoded as the point says."""
-    import torch
-
-    parts = [[torch.from_numpy(a) for a in task.split(p)] for p in ("train", "validation", "test")]
-    inputs = space_of(point).fit_inputs(point, parts[0][0].numpy())
-    return parts if inputs is None else [[inputs(x), y] for x, y in parts]
-
-
-def layer_inputs(task: Any, point: Params) -> list[int]:
-    """What the layers of a point's network read, from the first to the output layer."""
-    from torch import nn
-
-    space = space_of(point)
-    inputs = space.fit_inputs(point, task.split("train")[0])
-    network = space.build(point, task.shape, task.n_classes, inputs=inputs)
-    return [m.in_features for m in network.modules() if isinstance(m, nn.Linear)]
-
-
-def plain(task: Any, points: list[Params]) -> None:
-    """The loop of a tutorial, with what a point of the space asks for."""
-    import torch
-    from torch import nn
-
-    from infoprior.spaces._mlp import ACTIVATIONS, NORMALIZATIONS, FeatureScale
-
-    class Block(nn.Module):
-        def __init__(self, n_in: int, n_out: int, point: Params) -> None:
-            super().__init__()
-            self.body = nn.Sequential(
-                nn.Linear(n_in, n_out),
-                NORMALIZATIONS[point["normalization"]](n_out),
-                ACTIVATIONS[point["activation"]](),
-                nn.Dropout(point["dropout"]),
-            )
-            self.residual = point["residual"] and n_in == n_out
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            out = self.body(x)
-            return out + x if self.residual else out
-
-    for point in points:
-        torch.manual_seed(0)
-        parts = parts_of(task, point)
-        x, y = parts[0]
-        widths = layer_inputs(task, point)
-        blocks = [Block(a, b, point) for a, b in pairwise(widths)]
-        scale = [FeatureScale(widths[0])] if point.get("feature_scale") else []
-        network = nn.Sequential(*scale, *blocks, nn.Linear(widths[-1], task.n_classes))
-        rate = point["learning_rate"]
-        groups: list[dict[str, Any]] = [
-            {"params": [p for b in network[len(scale) :] for p in b.parameters()]}
-        ]
-        if scale:
-            groups.append({"params": scale[0].parameters(), "lr": 6 * rate, "weight_decay": 0.0})
-        optimizer = torch.optim.AdamW(groups, lr=rate, weight_decay=point["weight_decay"])
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda epoch, point=point: decay(point.get("schedule", "constant"), epoch)
+    points = get_space("mlp").design(36)
+    methods = tuple(m for m in METHODS if m != "scikit-learn")
+    for index in range(tasks):
+        every[f"mix, synthetic/{index}"] = Case(
+            lambda index=index: synthetic_task(index),
+            points,
+            methods,  # type: ignore[misc]
         )
-        criterion = nn.CrossEntropyLoss(label_smoothing=point.get("label_smoothing", 0.0))
-        for epoch in range(1, EPOCHS + 1):
-            network.train()
-            for batch in torch.randperm(len(y)).split(point["batch_size"]):
-                if len(batch) == 1:
-                    continue  # batch normalization refuses it
-                optimizer.zero_grad()
-                criterion(network(x[batch]), y[batch]).backward()
-                optimizer.step()
-            schedule.step()
-            if epoch in RECORD:
-                network.eval()
-                with torch.no_grad():
-                    for inputs, labels in parts:
-                        logits = network(inputs)
-                        criterion(logits, labels).item()
-                        (logits.argmax(1) == labels).float().mean().item()
-
-
-def decay(schedule: str, epochs: int) -> float:
-    """The share of the learning rate that a schedule leaves after so many epochs."""
-    done = {"constant": 0.0, "cosine": epochs, "flat-cosine": max(0, 2 * epochs - EPOCHS)}[schedule]
-    return (1 + math.cos(math.pi * done / EPOCHS)) / 2
-
-
-def sklearn(task: Any, points: list[Params]) -> None:
-    import warnings
-
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.neural_network import MLPClassifier
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.filterwarnings("ignore", message="Got `batch_size` less than 1 or larger")
-        for point in points:
-            parts = [[part.numpy() for part in pair] for pair in parts_of(task, point)]
-            tanh = point["activation"] == "tanh"
-            model = MLPClassifier(
-                layer_inputs(task, point)[1:], activation="tanh" if tanh else "relu",
-                solver="adam", alpha=point["weight_decay"], batch_size=point["batch_size"],
-                learning_rate_init=point["learning_rate"], max_iter=EPOCHS, tol=0.0,
-                n_iter_no_change=EPOCHS, random_state=0,
-            )  # fmt: skip
-            model.fit(*parts[0])
-            for inputs, _ in parts:
-                model.predict_proba(inputs)
-
-
-# The floor -----------------------------------------------------------------------------------
-
-
-@cache
-def rate(rows: int, width: int) -> float:
-    """FLOP/s of a product of a batch and a square matrix."""
-    return 1e9 * matmul_rate(1, rows, width, width)
-
-
-def floor(task: Any, points: list[Params]) -> float:
-    """Seconds for the multiplications alone."""
-    n = len(task.train)
-    rows = n + len(task.validation) + len(task.test)
-    seconds = 0.0
-    for point in points:
-        sizes = [*layer_inputs(task, point), task.n_classes]
-        widths = sizes[1:-1]
-        weights = sum(a * b for a, b in pairwise(sizes))
-        # Forward, and backward to weights and inputs; nobody needs that to the features.
-        steps = EPOCHS * n * (6 * weights - 2 * sizes[0] * sizes[1])
-        nearest = 2 ** round(median(widths)).bit_length() // 2
-        seconds += steps / rate(min(point["batch_size"], n), nearest)
-        seconds += 2 * len(RECORD) * rows * weights / rate(1024, nearest)
-    return seconds
+    return every
 
 
 # The table -----------------------------------------------------------------------------------
@@ -271,15 +121,15 @@ def floor(task: Any, points: list[Params]) -> float:
 def measure(tasks: int, repeats: int) -> None:
     import torch
 
-    train: dict[str, Callable[[Any, list[Params]], None]] = {
+    train: dict[str, Loop] = {
         "train_many": ours,
-        "train_many, stacked": lambda t, p: ours(t, p, "stacked"),
+        "train_many, stacked": lambda t, p, e: ours(t, p, e, "stacked"),
         "plain PyTorch": plain,
         "train": one_by_one,
         "scikit-learn": sklearn,
     }
     if torch.cuda.is_available():
-        train["GPU"] = lambda t, p: ours(t, p, "stacked", "cuda")
+        train["GPU"] = lambda t, p, e: ours(t, p, e, "stacked", "cuda")
     done = {(r["case"], r["method"], int(r["repeat"])) for r in read_rows(CSV)}
     for repeat in range(repeats):
         for case, (make, points, methods) in cases(tasks).items():
@@ -291,10 +141,10 @@ def measure(tasks: int, repeats: int) -> None:
             task = make()
             least = floor(task, points)
             for method in todo:
-                train[method](task, points[:1])  # caches and lazy imports
+                train[method](task, points[:1], EPOCHS)  # caches and lazy imports
                 start = time.perf_counter()
                 on = "cuda" if method == "GPU" else "cpu"
-                _, seconds = timed(lambda m=method, t=task, p=points: train[m](t, p), on)  # type: ignore[misc]
+                _, seconds = timed(lambda m=method, t=task, p=points: train[m](t, p, EPOCHS), on)  # type: ignore[misc]
                 wall = time.perf_counter() - start
                 append_row(CSV, {
                     "case": case, "method": method, "repeat": repeat, "n_train": len(task.train),
@@ -308,8 +158,8 @@ def summary() -> list[dict[str, Any]]:
     """One row a case (a mix: all of its tasks): networks per CPU second, and ratios."""
     rows = read_rows(CSV)
     table = []
-    for name in [*(f"width {w}" for w in WIDTHS), *MIXES]:
-        mix = name in MIXES
+    for name in [*(f"width {w}" for w in WIDTHS), "mix"]:
+        mix = name == "mix"
         own = [r for r in rows if r["case"].split(",")[0] == name]
         whole = {r["case"] for r in own}
         if mix:  # tasks that every method has
@@ -318,7 +168,7 @@ def summary() -> list[dict[str, Any]]:
         own = [r for r in own if r["case"] in whole]
         if not own:
             continue
-        line: dict[str, Any] = {"case": f"{MIXES[name]}, {len(whole)} tasks" if mix else name}
+        line: dict[str, Any] = {"case": f"mix of mlp, {len(whole)} tasks" if mix else name}
         speed = {}
         for method in METHODS:
             of = [r for r in own if r["method"] == method]
@@ -359,12 +209,12 @@ def write_report() -> None:
         f"{EPOCHS} epochs, evaluated after {', '.join(map(str, RECORD))} (`train`: after each). "
         "Widths: median of the repeats. GPU: wall seconds, all networks in stacks.\n",
         markdown(table),
-        "\nThe mixes, task by task:\n",
+        "\nThe mix of `mlp`, task by task:\n",
         markdown(ratios),
         "\nThe floor is the multiplications alone, at the measured rate of matrix products of "
-        "each network's batch and width. scikit-learn can express none of the mixes (every point "
-        "has dropout): of `tabular` it trains networks of the same widths, batches and encoded "
-        "inputs without normalization, dropout, residual sums, smoothed labels and schedules.",
+        "each network's batch and width. scikit-learn can express none of the mix (every point "
+        "has dropout).",
+        *_tabular_mix.report(),
     ]
     write(RESULTS / "training" / "trainer_speed.md", "\n".join(text) + "\n")
     figure(table)
@@ -392,11 +242,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--tasks", type=int, default=6)
-    parser.add_argument("--write-only", action="store_true")
+    parser.add_argument("--points", type=int, default=3, help="tabular: a task and encoding")
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
+    parser.add_argument("--write-only", action="store_true", help="the report of what was measured")
     arguments = parser.parse_args()
     threads(1)
-    if not arguments.write_only:
+    if "mlp" in arguments.parts and not arguments.write_only:
         measure(arguments.tasks, arguments.repeats)
+    if "tabular" in arguments.parts and not arguments.write_only:
+        _tabular_mix.measure(arguments.points, arguments.repeats)
+    if "realmlp" in arguments.parts and not arguments.write_only:
+        _tabular_mix.measure_one(arguments.repeats)
     write_report()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -61,5 +62,11 @@ def choose_rows(n: int, max_rows: int | None, seed: int) -> np.ndarray:
             raise InformationError(f"{name} is {value!r}; give a whole number from {least}.")
     if max_rows is None or n <= max_rows:
         return np.arange(n, dtype=np.int64)
+    return _chosen(n, max_rows, seed).copy()
+
+
+@lru_cache(maxsize=8)
+def _chosen(n: int, max_rows: int, seed: int) -> np.ndarray:
+    """Rows of `choose_rows`, which all layers of a call have in common."""
     chosen = generator(seed, "rows").choice(n, max_rows, replace=False)
     return np.sort(chosen).astype(np.int64)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -24,6 +25,8 @@ DISAGREE = 0.1
 """`bounds_disagree` where upper - lower exceeds this share of the estimate, and 0.1 nat."""
 SATURATED = 0.9
 """`saturated` where the lower value exceeds this share of log n."""
+KEPT = 2**18
+"""Numbers of a draw of noise that is kept for the next layer, at most: 2 MB."""
 BLOCK = {"cpu": 400_000, "cuda": 30_000_000}
 """Distances held at once; on a CPU no more than its caches take."""
 EXACT = 3e4
@@ -154,16 +157,15 @@ def sampled(
         seed, draws, queries: as of `noisy`.
     """
     k, n, d = t.shape
-    draw = generator(seed, "noise")
     lower, upper = torch.zeros(2, k, dtype=torch.float64, device=t.device)
     whitening = _whitening(products / n) if d < n else None
     rows = None
     if queries is not None and queries < n:
         rows = torch.from_numpy(choose_rows(n, queries, seed)).to(t.device)
     asked = (t if rows is None else t[:, rows]).double()
-    for _ in range(draws):
+    for drawn in _noise(asked.shape[1], asked.shape[2], draws, seed):
         # The same noise for every layer of a shape: differences between layers are less noisy.
-        z = torch.from_numpy(draw.normal(size=asked.shape[1:])).to(asked)
+        z = drawn.to(asked)
         own = -0.5 * z.square().sum(-1)
         others = _log_sum_of_others(asked + z, t, 0.5, rows)
         values = own - torch.logaddexp(others, own) + math.log(n), own - others + math.log(n - 1)
@@ -175,6 +177,20 @@ def sampled(
         lower += means[0] / draws
         upper += means[1] / draws
     return lower, upper
+
+
+def _noise(rows: int, d: int, draws: int, seed: int) -> Iterable[Tensor]:
+    """Standard normal numbers, `draws` times (rows, d), float64; not to be written to."""
+    if draws == 1 and rows * d <= KEPT:
+        return (_one_noise(rows, d, seed),)
+    draw = generator(seed, "noise")
+    return (torch.from_numpy(draw.normal(size=(rows, d))) for _ in range(draws))
+
+
+@lru_cache(maxsize=8)
+def _one_noise(rows: int, d: int, seed: int) -> Tensor:
+    """The first draw, which layers of a width have in common."""
+    return torch.from_numpy(generator(seed, "noise").normal(size=(rows, d)))
 
 
 def _whitening(covariance: Tensor) -> Tensor:

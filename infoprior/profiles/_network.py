@@ -37,6 +37,18 @@ from infoprior.tasks import Task
 
 
 @dataclass(frozen=True)
+class _Rows:
+    """What all layers of a call share: inputs x, (n, ...), labels y, (n,), what rows were not
+    trained on, bool (n,), and what draws."""
+
+    x: np.ndarray
+    y: np.ndarray
+    unseen: np.ndarray
+    seed: int
+    threads: int
+
+
+@dataclass(frozen=True)
 class _Layer:
     """One layer of one network: its place, and its activations (n, width) or (n, C, H, W)."""
 
@@ -148,12 +160,14 @@ def profile_networks(
     with use_threads(threads), progress_line("reading activations", show=progress) as stage:
         most = (check_recipe(recipe) if recipe else RECIPES["tabular"]).max_rows
         chosen = choose_rows(len(known), most, seed)
-        rows, unseen = known[chosen], chosen >= len(task.train)
-        x, y = task.X[rows], task.y[rows]
+        numbers = known[chosen]
+        rows = _Rows(
+            task.X[numbers], task.y[numbers], chosen >= len(task.train), seed, threads
+        )  # fmt: skip
         layers = [
             _Layer(architecture, epoch, name, index, t)
             for network, architecture, epoch in networks
-            for index, (name, t) in enumerate(read_activations(network, x).items())
+            for index, (name, t) in enumerate(read_activations(network, rows.x).items())
         ]
         stage.description = f"measuring {len(layers)} layers"
         # A layer's recipe follows from its own shape, not from what else is in the stack.
@@ -166,9 +180,9 @@ def profile_networks(
             ]  # fmt: skip
             if read:
                 measure = _measure_at_once if one.one_pass else _measure
-                measured = measure(x, y, unseen, [layers[k].t for k in read], seed, one, threads)
+                measured = measure([layers[k].t for k in read], rows, one)
                 values |= dict(zip(read, measured, strict=True))
-        h_y = entropy(y)
+        h_y = entropy(rows.y)
         table = [
             {
                 "task": task.name,
@@ -179,10 +193,10 @@ def profile_networks(
                 "layer_index": layer.index,
                 "recipe": recipes[k].id,
                 "width": int(np.prod(layer.t.shape[1:])),
-                "n": len(rows),
+                "n": len(rows.y),
                 "h_y": h_y,
                 **values.get(k, NON_FINITE_LAYER),
-                **_parts(values.get(k), unseen, recipes[k]),
+                **_parts(values.get(k), rows.unseen, recipes[k]),
             }
             for k, layer in enumerate(layers)
         ]
@@ -212,33 +226,25 @@ def _check_networks(
     return [(network, architecture, int(epoch)) for network, architecture, epoch in triples]
 
 
-def _measure(
-    x: np.ndarray,
-    y: np.ndarray,
-    unseen: np.ndarray,
-    layers: list[np.ndarray],
-    seed: int,
-    recipe: Recipe,
-    threads: int,
-) -> list[dict[str, Any]]:
+def _measure(layers: list[np.ndarray], rows: _Rows, recipe: Recipe) -> list[dict[str, Any]]:
     """The measured columns of each layer; all layers are one stack."""
     quiet = [without_rounding_noise(t) for t in layers]
     ty = estimate(
         quiet,
-        y,
+        rows.y,
         method=recipe.ty_method,
         discrete_y=True,
-        seed=seed,
-        threads=threads,
+        seed=rows.seed,
+        threads=rows.threads,
         **recipe.ty_options,
     )
     xt = estimate(
-        x,
+        rows.x,
         quiet,
         method=recipe.xt_method,
         discrete_y=False,
-        seed=seed,
-        threads=threads,
+        seed=rows.seed,
+        threads=rows.threads,
         **recipe.xt_options,
     )
     assert not isinstance(ty, Estimate)
@@ -255,19 +261,16 @@ def _measure(
     return values
 
 
-def _measure_at_once(
-    x: np.ndarray,
-    y: np.ndarray,
-    unseen: np.ndarray,
-    layers: list[np.ndarray],
-    seed: int,
-    recipe: Recipe,
-    threads: int,
-) -> list[dict[str, Any]]:
+def _measure_at_once(layers: list[np.ndarray], rows: _Rows, recipe: Recipe) -> list[dict[str, Any]]:
     """`_measure` by a recipe of `one_pass`, with the information of its parts."""
     options = {**recipe.ty_options, **recipe.xt_options}
     measured = measure_layers(
-        layers, y, unseen.astype(np.int64), seed=seed, threads=threads, **options
+        layers,
+        rows.y,
+        rows.unseen.astype(np.int64),
+        seed=rows.seed,
+        threads=rows.threads,
+        **options,
     )
     values = []
     for one in measured:

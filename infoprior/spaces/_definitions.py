@@ -18,18 +18,10 @@ if TYPE_CHECKING:
 
 
 def _build_mlp(params: Params, n_features: Shape, n_classes: int, seed: int) -> MLP:
-    from infoprior.spaces._mlp import MLP, layer_widths
+    from infoprior.spaces._mlp import layer_widths, perceptron
 
-    return MLP(
-        columns(n_features),
-        n_classes,
-        widths=layer_widths(params["width"], params["depth"], params["shape"]),
-        activation=params["activation"],
-        normalization=params["normalization"],
-        dropout=params["dropout"],
-        residual=params["residual"],
-        seed=seed,
-    )
+    widths = layer_widths(params["width"], params["depth"], params["shape"])
+    return perceptron(params, columns(n_features), n_classes, widths, seed)
 
 
 def _build_thesis(params: Params, n_features: Shape, n_classes: int, seed: int) -> MLP:
@@ -81,6 +73,10 @@ def _mlp() -> SearchSpace:
         },
         _build_mlp,
     )
+
+
+def _tabular() -> SearchSpace:
+    return tabular(_mlp())
 
 
 def _thesis() -> SearchSpace:
@@ -141,7 +137,7 @@ def _darts_cnn() -> SearchSpace:
 
 SPACES: dict[str, Callable[[], SearchSpace]] = {
     "mlp": _mlp,
-    "tabular": tabular,
+    "tabular": _tabular,
     "thesis": _thesis,
     "cnn": _cnn,
     "thesis-cnn": _thesis_cnn,

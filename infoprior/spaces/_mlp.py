@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -157,6 +158,28 @@ class MLP(nn.Module):
             return read_layers(self, self.layer_names, x)
         read = read_layers(self, ("scale", *self.layer_names), x)
         return {name: read[name] for name in self.layer_names}
+
+
+def perceptron(
+    params: Mapping[str, Any], n_features: int, n_classes: int, widths: Sequence[int], seed: int
+) -> MLP:
+    """The `MLP` of a point of the space `mlp`, or of one that has a learned scale, too.
+
+    Args:
+        params: the point.
+        n_features, n_classes, widths, seed: as of `MLP`.
+    """
+    return MLP(
+        n_features,
+        n_classes,
+        widths,
+        activation=params["activation"],
+        normalization=params["normalization"],
+        dropout=params["dropout"],
+        residual=params["residual"],
+        seed=seed,
+        feature_scale=params.get("feature_scale", False),
+    )
 
 
 def linear(n_in: int, n_out: int, generator: torch.Generator) -> nn.Linear:

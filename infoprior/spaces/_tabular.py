@@ -20,6 +20,9 @@ INPUT_ENCODINGS = (
 )  # fmt: skip
 """Ways to encode numeric columns: see `infoprior.spaces._inputs`."""
 
+OPTIMIZER = ("learning_rate", "weight_decay", "batch_size")
+"""Parameters of `mlp` that are not the network's."""
+
 MAX_INNER_WIDTH = 192
 """Units of the layers behind the first, at most. The first alone reads the encoded columns;
 products of two wide layers would take more time than all the rest of the space."""
@@ -29,22 +32,12 @@ def _build(
     params: Params, n_features: Shape, n_classes: int, seed: int, inputs: Any
 ) -> EncodedNetwork:
     from infoprior.spaces._encoded import EncodedNetwork, check_inputs
-    from infoprior.spaces._mlp import MLP, layer_widths
+    from infoprior.spaces._mlp import layer_widths, perceptron
 
     check_inputs(inputs, n_features, "tabular")
     first, *behind = layer_widths(params["width"], params["depth"], params["shape"])
-    network = MLP(
-        inputs.n_out,
-        n_classes,
-        widths=(first, *(min(width, MAX_INNER_WIDTH) for width in behind)),
-        activation=params["activation"],
-        normalization=params["normalization"],
-        dropout=params["dropout"],
-        residual=params["residual"],
-        seed=seed,
-        feature_scale=params["feature_scale"],
-    )
-    return EncodedNetwork(inputs, network)
+    widths = (first, *(min(width, MAX_INNER_WIDTH) for width in behind))
+    return EncodedNetwork(inputs, perceptron(params, inputs.n_out, n_classes, widths, seed))
 
 
 def _fit_inputs(inputs: str, x: np.ndarray) -> InputEncoder:
@@ -53,25 +46,19 @@ def _fit_inputs(inputs: str, x: np.ndarray) -> InputEncoder:
     return fit_inputs(inputs, x)
 
 
-def tabular() -> SearchSpace:
+def tabular(mlp: SearchSpace) -> SearchSpace:
     """The space `mlp`, wider, with what people tune beside it: encodings, scale, loss, schedule."""
+    parameters = {**mlp, "width": IntDistribution(16, 512, log=True)}
+    optimizer = {name: parameters.pop(name) for name in OPTIMIZER}
     return SearchSpace(
         "tabular",
         {
             "inputs": CategoricalDistribution(INPUT_ENCODINGS),
             "feature_scale": CategoricalDistribution((False, True)),
-            "depth": IntDistribution(1, 5),
-            "width": IntDistribution(16, 512, log=True),
-            "shape": CategoricalDistribution(("constant", "funnel")),
-            "activation": CategoricalDistribution(("relu", "tanh", "gelu", "silu")),
-            "normalization": CategoricalDistribution(("none", "batch", "layer")),
-            "dropout": FloatDistribution(0.0, 0.5),
-            "residual": CategoricalDistribution((False, True)),
+            **parameters,
             "label_smoothing": FloatDistribution(0.0, 0.2),
             "schedule": CategoricalDistribution(("constant", "cosine", "flat-cosine")),
-            "learning_rate": FloatDistribution(1e-4, 1e-1, log=True),
-            "weight_decay": FloatDistribution(1e-6, 1e-1, log=True),
-            "batch_size": CategoricalDistribution((32, 64, 128, 256)),
+            **optimizer,
         },
         _build,
         encoder=_fit_inputs,

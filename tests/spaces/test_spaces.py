@@ -1,5 +1,6 @@
 """Search spaces: points, encodings and the networks that they build."""
 
+import hashlib
 import math
 
 import numpy as np
@@ -57,6 +58,19 @@ def test_design_is_the_same_every_time_and_a_prefix_of_a_longer_one():
     space = get_space("mlp")
     assert space.design(10, seed=3) == space.design(32, seed=3)[:10]
     assert space.design(10, seed=3) != space.design(10, seed=4)
+
+
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [
+        ("mlp", "2958f674a96392b8335eb2fb017eee7b7bee4fd5aeb036eee5ed1a3bd23ab523"),
+        ("tabular", "839330e5169155c5534911c152c137c0fb6e8e0218976d57844de535550486c1"),
+    ],
+)
+def test_published_spaces_and_their_designs_stay(name, digest):
+    space = get_space(name)
+    text = repr(dict(space)) + repr(space.design(16))
+    assert hashlib.sha256(text.encode()).hexdigest() == digest
 
 
 def test_points_hang_on_no_processors_exp():

@@ -155,6 +155,19 @@ def test_engines_agree(task: Task, inputs: str) -> None:
         assert b.curve == c.curve  # stacks know none of it
 
 
+def test_without_what_the_space_adds_a_training_is_the_one_of_mlp(task: Task) -> None:
+    mlp = get_space("mlp")
+    plain = {"inputs": "standard", "feature_scale": False, "label_smoothing": 0.0,
+             "schedule": "constant"}  # fmt: skip
+    points = [point | {"width": min(point["width"], 192)} for point in mlp.design(4)]
+    given: dict[str, Any] = {"epochs": 2, "keep": True, "progress": False}
+    own = train_many(task, [(p | plain, 3) for p in points], space=SPACE, **given)
+    control = train_many(task, [(p, 3) for p in points], space=mlp, **given)
+    for one, other in zip(own, control, strict=True):
+        assert one.curve == other.curve
+        assert bytes_of(one.network.network) == bytes_of(other.network)
+
+
 def test_many_networks_are_each_as_alone_and_rows_are_encoded_once(
     task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -155,12 +155,12 @@ class _Fit:
 
     Attributes:
         own: scores of all rows by the fit to all of them, (n, C).
-        left_out: scores of each row by the fit without its fold, (n, C).
+        left_out: scores of each row by the fit without its fold.
         values: nats of all rows and of each part, (temperatures * smoothings, 1 + P).
     """
 
     own: Tensor
-    left_out: Tensor
+    left_out: _Scores
     values: Tensor
 
 
@@ -202,7 +202,7 @@ def _fit(t: Tensor, product: Tensor, sums: Tensor, dealt: Dealt) -> _Fit:
     weights, offsets = discriminants(product[None], (sums * scale[:, None])[None], dealt.count)
     weights, offsets = weights[0] * scale[..., None], offsets[0]
     blocks = t.unflatten(0, dealt.folds.shape)
-    left_out = (blocks @ weights[:-1] + offsets[:-1]).flatten(0, 1)
+    left_out = _Scores((blocks @ weights[:-1] + offsets[:-1]).flatten(0, 1), dealt)
     return _Fit(t @ weights[-1] + offsets[-1], left_out, _values(left_out, dealt))
 
 
@@ -265,28 +265,36 @@ def _smoothings(n: int) -> list[float]:
     return [max(share, 1.0 / n) for share in SMOOTHINGS]
 
 
-def _log_ratios(scores: Tensor, y: Tensor, shares: Tensor, temperature: float) -> Tensor:
-    """log q(y | t) / p(y) of a row's own class, (..., n), from scores (..., n, C)."""
-    scores = scores - scores.amax(dim=-1, keepdim=True)
-    own = scores[..., torch.arange(len(y), device=y.device), y]
-    return own * temperature - ((scores * temperature).exp() @ shares).log()
+class _Scores:
+    """Scores log p(t | c) up to a term without c, (n, C), less each row's largest."""
+
+    def __init__(self, scores: Tensor, dealt: Dealt) -> None:
+        self.relative = scores - scores.amax(dim=-1, keepdim=True)
+        self.own = self.relative.gather(-1, dealt.y[:, None])[:, 0]
+        self.shares = dealt.shares
+
+    def log_ratios(self, temperature: float) -> Tensor:
+        """log q(y | t) / p(y) of a row's own class, (n,)."""
+        # Denormal powers would cost many times the others and add nothing.
+        powers = (self.relative * temperature).clamp_(min=-80.0).exp_()
+        return self.own * temperature - (powers @ self.shares).log()
 
 
-def _values(scores: Tensor, dealt: Dealt) -> Tensor:
+def _values(scores: _Scores, dealt: Dealt) -> Tensor:
     """Nats of all rows and of each part, for every temperature and smoothing.
 
     Args:
-        scores: log p(t | c) up to a term without c, of rows not fitted to, (n, C).
+        scores: of rows not fitted to.
         dealt: the rows.
 
     Returns:
         shape (temperatures * smoothings, 1 + P).
     """
-    keep = 1.0 - torch.tensor(_smoothings(dealt.n), device=scores.device)[:, None]
+    keep = 1.0 - torch.tensor(_smoothings(dealt.n), device=dealt.y.device)[:, None]
     values = []
     for temperature in TEMPERATURES:
-        ratios = _log_ratios(scores, dealt.y, dealt.shares, temperature).expm1_()
-        values.append(torch.log1p(keep * ratios) @ dealt.weights)
+        ratios = scores.log_ratios(temperature).expm1_()
+        values.append((keep * ratios).log1p_() @ dealt.weights)
     return torch.cat(values)
 
 
@@ -298,15 +306,15 @@ def _answer(fits: list[_Fit], dealt: Dealt) -> Parts:
     temperature = TEMPERATURES[at // len(SMOOTHINGS)]
     smoothing = _smoothings(dealt.n)[at % len(SMOOTHINGS)]
 
-    def rowwise(scores: Tensor) -> Tensor:
-        return smoothed(_log_ratios(scores, dealt.y, dealt.shares, temperature), smoothing)
+    def rowwise(scores: _Scores) -> Tensor:
+        return smoothed(scores.log_ratios(temperature), smoothing)
 
     missing = 0.0
     if best[0] <= 0.0:
         whole = Estimate(0.0, "flexible-lda", dealt.n, train=0.0, test=0.0, fold_spread=0.0,
                          flags=("never_rose",))  # fmt: skip
     else:
-        train = float(rowwise(fit.own).mean())
+        train = float(rowwise(_Scores(fit.own, dealt)).mean())
         by_fold = rowwise(fit.left_out).view_as(dealt.folds).mean(dim=1)
         test = float(by_fold.mean())
         folds = len(dealt.folds)
