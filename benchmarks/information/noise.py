@@ -42,7 +42,7 @@ def measure(path: str, seed: int) -> list[dict[str, object]]:
     """A row per layer and amount of noise."""
     from infoprior.information import effective_rank, estimate
     from infoprior.profiles import PROBES
-    from infoprior.profiles._network import _read
+    from infoprior.profiles._reading import read_activations
     from infoprior.spaces import get_space
     from infoprior.tasks import Task
     from infoprior.training import train
@@ -52,7 +52,7 @@ def measure(path: str, seed: int) -> list[dict[str, object]]:
     layers = {}
     for probe, point in PROBES.items():
         network = train(task, point, space=get_space("mlp"), seed=seed).network
-        layers |= {f"{probe}/{name}": t for name, t in _read(network, x).items()}
+        layers |= {f"{probe}/{name}": t for name, t in read_activations(network, x).items()}
     rank = {name: effective_rank(t) for name, t in layers.items()}
     rows: list[dict[str, object]] = []
     for relative in RELATIVE:
