@@ -64,7 +64,7 @@ def test_numbers_are_those_that_dvc_shows(write: Any, written: str, value: float
         ("min_gap: 0.01", "min_gap: 1:30", "evaluation", ["evaluation.min_gap", "1:30"]),
         ("ks: [1, 2, 4, 8]", "ks: [1, 2, 2]", "evaluation", ["evaluation.ks", "twice"]),
         ("  kinds: [] ", "  kinds: [reel] ", "tasks", ["tasks.kinds[0]", "'reel'", "real"]),
-        ("mi: 5.4}", "mi: x}", "hyperband", ["hyperband.costs.mi", "'x'"]),
+        ("mi: 5.4,", "mi: x,", "hyperband", ["hyperband.costs.mi", "'x'"]),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_named_with_its_setting(
