@@ -3,10 +3,10 @@
     python benchmarks/predictors/probe_cost.py [--space tabular] [--networks 48] [--tasks 5]
 
 Per task, in one process and one thread: training the space's probes, measuring their layers, the
-meta-features and, where it belongs to the reading, the input profile (`infoprior.profiles.READINGS`);
-in CPU seconds over the median of the shared design's networks, each trained for 27 epochs. Prints
-the ratios as markdown tables, first the parts that params.yaml charges (`hyperband.costs`), then
-what they consist of. The tasks have 1,300 to 2,100 training and validation rows.
+meta-features and, where it belongs to the reading (`infoprior.profiles.READINGS`), the input
+profile; in CPU seconds over the median of the shared design's networks, each trained for 27 epochs.
+Prints the ratios as markdown tables, first the parts that params.yaml charges (`hyperband.costs`),
+then what they consist of. The tasks have 1,300 to 2,100 training and validation rows.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def main() -> None:
     for name in TASKS[: options.tasks]:
         task = published_task(name)
         full = [
-            seconds(lambda point=point: train(task, point, space=space))
+            seconds(partial(train, task, point, space=space))
             for point in space.shared_design(options.networks)
         ]
         row, detail = reading_cost(task, space, reading)
@@ -84,19 +85,15 @@ def reading_cost(
     """CPU seconds of the parts of a reading, and of what these consist of."""
     networks, detail = [], {}
 
-    def trained(params: Any) -> Any:
+    def learn(name: str, params: Any) -> None:
         training = train(
             task, params, space=space, epochs=reading.epochs,
             schedule_epochs=reading.schedule_epochs,
         )  # fmt: skip
-        return HiddenLayers(training.network)
+        networks.append((HiddenLayers(training.network), name, reading.epochs))
 
     for name, params in reading.probes.items():
-        detail[name] = seconds(
-            lambda name=name, params=params: networks.append(
-                (trained(params), name, reading.epochs)
-            )
-        )
+        detail[name] = seconds(partial(learn, name, params))
     recipe = None if reading.recipe is None else get_recipe(reading.recipe)
     row = {
         "probes": sum(detail.values()),
@@ -108,7 +105,7 @@ def reading_cost(
         row["inputs"] = seconds(lambda: input_profile(task, encoders))
         bare = detail["inputs, no encoding"] = seconds(lambda: input_profile(task))
         for name, encoder in encoders.items():
-            alone = seconds(lambda name=name, e=encoder: input_profile(task, {name: e}))
+            alone = seconds(partial(input_profile, task, {name: encoder}))
             detail[name] = alone - bare
     return row, detail
 

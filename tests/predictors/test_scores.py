@@ -158,7 +158,7 @@ def test_without_input_profiles_all_leaves_the_group_out_and_inputs_alone_is_ref
 ) -> None:
     assert not [name for name in feature_table(meta, INPUTS["all"]) if name.startswith("inputs")]
     assert make_predictor("nearest", "all").fit(meta).inputs == ("accuracy", "metafeatures", "mi")
-    with pytest.raises(PredictorError, match="'inputs', but 6 task.* have no input profile"):
+    with pytest.raises(PredictorError, match=r"'inputs', but 6 task.* have no input profile"):
         feature_table(meta, ["inputs"])
     partly = with_inputs(meta)
     tasks = partly.tasks.assign(
