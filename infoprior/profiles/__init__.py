@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         validate_profile,
     )
     from infoprior.profiles._task import TaskProfile, profile_task
+    from infoprior.profiles._trials import probe_trials
 
 __all__ = [
     "BASIC_INPUT_FEATURES",
@@ -61,6 +62,7 @@ __all__ = [
     "input_encoders",
     "input_profile",
     "numeric_columns",
+    "probe_trials",
     "profile_images",
     "profile_network",
     "profile_networks",

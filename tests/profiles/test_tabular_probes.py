@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import optuna
 import pandas as pd
 import pytest
 
+from infoprior import hyperband_study
 from infoprior.metadataset import published_task
 from infoprior.metadataset._jobs import design, train_job
 from infoprior.metadataset._tables import same_point
@@ -15,6 +17,7 @@ from infoprior.profiles import (
     READINGS,
     TABULAR_PROBES,
     ProfileError,
+    probe_trials,
     profile_task,
 )
 from infoprior.spaces import get_space
@@ -37,7 +40,7 @@ def test_a_task_is_read_as_the_published_networks_were() -> None:
     )
     assert set(profile.inputs) == set(INPUT_FEATURES)
     assert not [layer for layer in profile.layers["layer"] if layer == "inputs"]
-    # The first three of the design hold for all: fewer networks are trained to the end.
+    # Three of the four are enough: fewer networks are trained to the end.
     job = train_job(name, 0, "tabular", 3, 0, 27)
     published = pd.DataFrame(job["layers"])
     published = published[published["epoch"] == 3].reset_index(drop=True)
@@ -65,3 +68,29 @@ def test_inputs_are_read_where_they_are_asked_for(task: Task) -> None:
     assert profile_task(task, space="tabular", epochs=1, inputs=False).inputs == {}
     with pytest.raises(ProfileError, match=r"space = 'cnn': tables are read by the probes of one"):
         profile_task(task, space="cnn")
+
+
+def test_a_search_takes_over_what_the_probes_were_trained_for(task: Task) -> None:
+    profile = profile_task(task, space="tabular", inputs=False)
+    study = hyperband_study(name="task", max_resource=27, direction="maximize", seed=1)
+    study.add_trials(probe_trials(profile))
+    space = get_space("tabular")
+
+    def objective(trial: optuna.Trial) -> float:
+        space.suggest(trial)
+        for epoch in (1, 3, 9, 27):  # never as good as a probe
+            trial.report(0.0, epoch)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return 0.0
+
+    study.optimize(objective, n_trials=20)
+    best = profile.curves[profile.curves["epoch"] == 3].sort_values("validation_accuracy")
+    promoted = [t for t in study.trials if t.user_attrs.get("infoprior:promotes") in range(4)]
+    assert promoted
+    names = sorted(TABULAR_PROBES)
+    first = names[promoted[0].user_attrs["infoprior:promotes"]]
+    assert first in set(best["architecture"][best["validation_accuracy"].to_numpy()
+                        == best["validation_accuracy"].max()])  # fmt: skip
+    assert promoted[0].params == space.validate(TABULAR_PROBES[first])
+    assert list(promoted[0].intermediate_values)[-1] == 9
