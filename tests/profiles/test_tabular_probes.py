@@ -72,7 +72,10 @@ def test_inputs_are_read_where_they_are_asked_for(task: Task) -> None:
 
 def test_a_search_takes_over_what_the_probes_were_trained_for(task: Task) -> None:
     profile = profile_task(task, space="tabular", inputs=False)
-    study = hyperband_study(name="task", max_resource=27, direction="maximize", seed=1)
+    study = hyperband_study(
+        name="task", max_resource=27, direction="maximize", seed=1,
+        storage=optuna.storages.InMemoryStorage(),
+    )  # fmt: skip
     study.add_trials(probe_trials(profile))
     space = get_space("tabular")
 
@@ -84,7 +87,7 @@ def test_a_search_takes_over_what_the_probes_were_trained_for(task: Task) -> Non
                 raise optuna.TrialPruned
         return 0.0
 
-    study.optimize(objective, n_trials=20)
+    study.optimize(objective, n_trials=36)  # the first bracket, with the probes among its trials
     best = profile.curves[profile.curves["epoch"] == 3].sort_values("validation_accuracy")
     promoted = [t for t in study.trials if t.user_attrs.get("infoprior:promotes") in range(4)]
     assert promoted
