@@ -86,8 +86,8 @@ def suggest(
     """Architectures to try first on a task: train the probes, profile them, predict the prior.
 
     The task is profiled as the predictor's training tasks were (`predictor.profiled`): by the same
-    recipe, on as many rows at most, after as many epochs. A predictor that reads nothing of a task
-    (`load_predictor(static=True)`) answers at once, and needs no task.
+    probes and recipe, on as many rows at most, after as many epochs. A predictor that reads nothing
+    of a task (`load_predictor(static=True)`) answers at once, and needs no task.
 
     Args:
         task: the data; its test rows are not learned from. None where the predictor reads nothing.
@@ -159,6 +159,7 @@ def _profile_for(task: Task, predictor: Predictor, seed: int, threads: int) -> T
 
     how: dict[str, Any] = {}
     profiled = predictor.profiled
+    how["space"], how["inputs"] = profiled.space, "inputs" in predictor.inputs
     if profiled.recipe is not None and profiled.rows is not None:
         how["recipe"] = replace(profiles.get_recipe(profiled.recipe), max_rows=profiled.rows)
     if profiled.epochs is not None:

@@ -200,9 +200,16 @@ def fit(
         str, typer.Option(help="network, trees, nearest, static, gaussian or uniform.")
     ] = "network",
     inputs: Annotated[
-        str, typer.Option(help="What it reads: all, mi, accuracy, meta-features or nothing.")
+        str,
+        typer.Option(help="What it reads: all, mi, inputs, accuracy, meta-features or nothing."),
     ] = "all",
-    space: Annotated[str, typer.Option(help="Whose published rows: mlp, thesis or cnn.")] = "mlp",
+    space: Annotated[
+        str | None,
+        typer.Option(
+            help="Whose published rows: mlp, tabular, thesis or cnn.",
+            show_default="that of --rows, or mlp",
+        ),
+    ] = None,
     temperature: Annotated[
         float | None, typer.Option(help="Lower: a more peaked prior.", show_default="0.2")
     ] = None,

@@ -1,4 +1,4 @@
-"""models/best.json: which predictor was chosen, and the best of those that read MI."""
+"""models/best.json: which predictor was chosen, and the best of those that read information."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Choice:
 
     Attributes:
         best: the chosen variant.
-        best_with_mi: the best of those that read MI.
+        best_with_mi: the best of those that read information, of layers or of inputs.
         metric: that decided; smaller is better.
     """
 

@@ -25,7 +25,7 @@ from infoprior.files import write_atomically
 from infoprior.metadataset import MetaDataset
 from infoprior.report import differences_figure, save_figure
 from pipeline.choice import Choice
-from pipeline.variants import CONTROL, STATIC, Variant
+from pipeline.variants import CONTROL, INFORMED, STATIC, Variant
 
 
 def judge(meta: MetaDataset, predictions: pd.DataFrame, params: dict[str, Any]) -> pd.DataFrame:
@@ -52,7 +52,7 @@ def choose(comparisons: pd.DataFrame, metric: str) -> Choice:
     candidates = comparisons[~comparisons["inputs"].str.endswith(CONTROL)]
     return Choice(
         best=Variant(*choose_variant(candidates, metric)),
-        best_with_mi=Variant(*choose_variant(candidates, metric, inputs=["mi", "all"])),
+        best_with_mi=Variant(*choose_variant(candidates, metric, inputs=list(INFORMED))),
         metric=metric,
     )
 

@@ -9,8 +9,10 @@ from importlib.metadata import PackageNotFoundError, version
 import pandas as pd
 
 from infoprior.files import write_atomically
-from infoprior.metadataset import MetaDataset, data_card, training_rows
-from infoprior.metadataset._publication import PUBLISHED, read_publication
+from infoprior.metadataset import MetaDataset, _publication, data_card, training_rows
+from infoprior.metadataset._publication import read_publication
+from infoprior.metadataset._tables import INPUT_FEATURE
+from infoprior.profiles import READINGS, get_recipe
 from infoprior.spaces import get_space
 
 PACKAGES = (
@@ -36,27 +38,38 @@ def check_settings() -> None:
     Raises:
         SystemExit: a setting differs.
     """
-    settings = read_publication(PUBLISHED).about["settings"]
+    settings = read_publication(_publication.PUBLISHED).about["settings"]
     networks, profiles = read_params("networks"), read_params("profiles")
+    reading = READINGS.get(networks["space"], READINGS["mlp"])
+    recipe = get_recipe(reading.recipe or "tabular")
     wanted = {
         "networks.epochs": (networks["epochs"], settings["epochs"]),
         "networks.seed": (networks["seed"], 0),
-        "profiles.epochs": (profiles["epochs"], settings["epochs"]),
+        "profiles.epochs": (profiles["epochs"], reading.epochs),
+        "profiles.recipe": (profiles["recipe"], recipe.name),
         "profiles.max_rows": (profiles["max_rows"], settings["max_rows"]),
     }
     for name, (value, there) in wanted.items():
         if value != there:
             raise SystemExit(
-                f"{name} is {value}, but the published rows were made with {there}: set it so, or "
-                "metadataset.published to false in params.yaml."
+                f"{name} is {value}, but the published rows of the space {networks['space']} were "
+                f"made with {there}: set it so, or metadataset.published to false in params.yaml."
             )
+
+
+def tasks_with_inputs() -> pd.DataFrame:
+    """The table of tasks, and what their inputs say where it was measured."""
+    tasks = pd.read_parquet(DATA / "tasks" / "tasks.parquet").drop(columns="digest")
+    inputs = pd.read_parquet(DATA / "profiles" / "inputs.parquet").set_index("task")
+    said = inputs.add_prefix(INPUT_FEATURE).loc[tasks["task"]].reset_index(drop=True)
+    return pd.concat([tasks, said], axis=1)
 
 
 def main() -> None:
     params, settings = read_params("networks"), read_params("metadataset")
     meta = MetaDataset(
         space=get_space(params["space"]),
-        tasks=pd.read_parquet(DATA / "tasks" / "tasks.parquet").drop(columns="digest"),
+        tasks=tasks_with_inputs(),
         architectures=pd.read_parquet(DATA / "networks" / "architectures.parquet"),
         curves=pd.read_parquet(DATA / "networks" / "curves.parquet"),
         profiles=pd.read_parquet(DATA / "profiles" / "profiles.parquet"),

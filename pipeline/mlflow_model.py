@@ -1,7 +1,7 @@
 """The model that MLflow keeps, defined from code: a task's profile in, a prior out, both as JSON.
 
-Rows of the input have one column `profile`: JSON of {"task", "metafeatures", "layers", "curves"},
-as `profile_to_json` writes it. Rows of the output have one column `prior`, which
+Rows of the input have one column `profile`: JSON of {"task", "metafeatures", "layers", "curves",
+"inputs"}, as `profile_to_json` writes it. Rows of the output have one column `prior`, which
 `Prior.from_dict(json.loads(...))` reads.
 """
 
@@ -28,6 +28,7 @@ def profile_to_json(profile: TaskProfile) -> str:
             "metafeatures": dict(profile.metafeatures),
             "layers": profile.layers.to_dict("records"),
             "curves": profile.curves.to_dict("records"),
+            "inputs": dict(profile.inputs),
         }
     )
 
@@ -58,6 +59,7 @@ class PriorModel(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined]
                 metafeatures=body["metafeatures"],
                 layers=pd.DataFrame(body["layers"]),
                 curves=pd.DataFrame(body["curves"]),
+                inputs=body["inputs"],
             )
             priors.append(json.dumps(self.predictor.predict(profile).to_dict()))
         return pd.DataFrame({"prior": priors})

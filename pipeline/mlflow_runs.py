@@ -275,7 +275,7 @@ def variant_description(results: Results, variant: Variant) -> str:
         variant.predictor, f"Predictor `{variant.predictor}` from `{variant.inputs}` of the task."
     )
     if variant.is_control:
-        what += " A control: the MI profiles are those of other tasks."
+        what += " A control: the MI of layers and inputs is that of other tasks."
     if variant == results.choice.best:
         what = f"**The chosen predictor**, registered as a model. {what}"
     folds, test = results.values(variant), results.values(variant, "test")

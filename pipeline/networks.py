@@ -42,7 +42,7 @@ def train_all(path: str, space: str, points: list[dict], seed: int, epochs: int)
 def main() -> None:
     params = read_params("networks")
     space = get_space(params["space"])
-    points = space.design(params["architectures"], seed=params["seed"])
+    points = space.shared_design(params["architectures"], seed=params["seed"])
     # The published meta-dataset's names where its design is meant, others where it is not.
     prefix = "a" if params["seed"] == 0 else f"s{params['seed']}-a"
     architectures = {f"{prefix}{i:03d}": point for i, point in enumerate(points)}

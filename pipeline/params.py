@@ -181,22 +181,22 @@ def _baselines() -> tuple[str, ...]:
 
 def _inputs() -> list[str]:
     from infoprior.predictors import INPUTS
-    from pipeline.variants import CONTROL
+    from pipeline.variants import CONTROL, INFORMED
 
-    return [*INPUTS, *(f"{name}{CONTROL}" for name, groups in INPUTS.items() if "mi" in groups)]
+    return [*INPUTS, *(f"{name}{CONTROL}" for name in INFORMED)]
 
 
 # What settings of a section have to be together ------------------------------------------------
 
 
 def _predictors(section: Mapping[str, Any]) -> None:
-    from pipeline.variants import CONTROL
+    from pipeline.variants import CONTROL, INFORMED
 
     for name in ("uniform", "static"):
         if name not in section["baselines"]:
             raise _Wrong(f"has to hold {name!r}: others are compared with it", ".baselines")
     inputs = section["inputs"]
-    reading = [name for name in inputs if name in ("mi", "all")]
+    reading = [name for name in inputs if name in INFORMED]
     for name in reading or ["mi"]:
         for wanted in (name, f"{name}{CONTROL}"):
             if wanted not in inputs:
@@ -229,7 +229,7 @@ def _recipes() -> Collection[str]:
 _SEED, _COUNT, _SOME = whole(0, LARGEST_SEED), whole(0), whole(1)
 _KINDS = ("real", "enumerated", "synthetic")
 
-_COSTS = ("accuracy", "metafeatures", "mi")
+_COSTS = ("accuracy", "metafeatures", "mi", "inputs")
 
 SECTIONS: dict[str, dict[str, Rule]] = {
     "parallel": {

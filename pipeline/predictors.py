@@ -47,9 +47,23 @@ def splits_of(meta: MetaDataset, params: dict) -> dict[str, tuple[list[str], lis
     )
 
 
+def check_inputs(meta: MetaDataset, inputs: list[str]) -> None:
+    """What the variants read has to be there, before the first is fitted.
+
+    Raises:
+        SystemExit: it is not.
+    """
+    if "inputs" in inputs and meta.input_features().empty:
+        raise SystemExit(
+            f"predictors.inputs holds 'inputs', but what inputs say is not read for the space "
+            f"{meta.space.name}: leave out 'inputs' and its control in params.yaml."
+        )
+
+
 def main() -> None:
     params = read_params("predictors", whole=True)
     meta = MetaDataset.load(METADATASET)
+    check_inputs(meta, params["inputs"])
     splits, compared = splits_of(meta, params), variants(params)
     settings = {"seed": params["seed"]}
     settings |= {n: params["settings"][n] for n in FITTING if n in params["settings"]}

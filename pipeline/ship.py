@@ -22,9 +22,11 @@ def main(folder: Path = SHIPPED) -> None:
 
     torch.set_num_threads(1)
     best = load_predictor(MODELS)
-    params = read_params("predictors")
+    params, space = read_params("predictors"), read_params("networks")["space"]
     for where, name in ((CHOSEN, best.name), (STATIC, "static")):
-        predictor = fit_predictor(name, best.inputs, seed=params["seed"], **params["settings"])
+        predictor = fit_predictor(
+            name, best.inputs, space=space, seed=params["seed"], **params["settings"]
+        )
         predictor.save(folder / where)
         print(f"{name}, which reads {', '.join(predictor.inputs) or 'nothing'}: {folder / where}")
     write_atomically(folder / "best.json", json.dumps({"predictor": CHOSEN}) + "\n")

@@ -10,7 +10,8 @@ import pandas as pd
 from joblib import delayed
 from tqdm import tqdm
 
-from infoprior.tasks import catalogue, load_task, read_table, task_columns
+from infoprior.spaces import get_space
+from infoprior.tasks import GENERATORS, catalogue, load_task, read_table, task_columns
 
 
 def prepare(name: str, params: dict, folder: str) -> dict | None:
@@ -30,7 +31,7 @@ def prepare(name: str, params: dict, folder: str) -> dict | None:
     return {**task_columns(task), "digest": task.digest}
 
 
-def choose(params: dict) -> list[str]:
+def choose(params: dict, generator: str) -> list[str]:
     """Tables of one's own, what the catalogue has of the asked-for kinds, and synthetic tasks."""
     infos = [info for info in catalogue() if info.kind in params["kinds"]]
     if params["one_per_family"]:
@@ -41,12 +42,14 @@ def choose(params: dict) -> list[str]:
         names = names[: params["limit"]]
     names = [*params["tables"], *names]
     first = params["synthetic_from"]
-    return names + [f"synthetic/{i}" for i in range(first, first + params["synthetic"])]
+    return names + [f"{generator}/{i}" for i in range(first, first + params["synthetic"])]
 
 
 def main() -> None:
     params = read_params("tasks")
-    names = choose(params)
+    # Each generator for the space whose published rows have its tasks.
+    space = get_space(read_params("networks")["space"])
+    names = choose(params, GENERATORS[1] if space.encodes_inputs else GENERATORS[0])
     folder = DATA / "tasks"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

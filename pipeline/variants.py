@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from infoprior.predictors import INPUTS
+from infoprior.predictors import INFORMATION, INPUTS
 
 WITHOUT_INPUTS = ("uniform", "static", "gaussian")
 CONTROL = "-shuffled"
-"""Suffix of the inputs whose MI profiles are those of other tasks."""
+"""Suffix of the inputs whose information (layers' and inputs') is that of other tasks."""
+INFORMED = tuple(name for name, groups in INPUTS.items() if set(groups) & set(INFORMATION))
+"""Inputs that hold information, and so have a control."""
 RANDOMISED = ("trees", "network")
 """Predictors that draw random numbers when they are fitted: another seed, another ranking."""
 
@@ -57,7 +59,7 @@ class Variant:
 
     @property
     def control(self) -> Variant:
-        """The same with the MI of other tasks."""
+        """The same with the information of other tasks."""
         return Variant(self.predictor, f"{self.inputs}{CONTROL}")
 
     @property

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from infoprior.metadataset import MetaDataset
+from infoprior.profiles import INPUT_FEATURES, PART_COLUMNS, PROFILE_COLUMNS, TABULAR_PROBES
 from infoprior.spaces import get_space
 
 EPOCHS = 27
@@ -84,6 +85,45 @@ def make_metadataset(
         curves=_table(curves),
         profiles=_profiles(names, latents, np.log(classes), rng),
         probe_curves=_table(probe_curves),
+    )
+
+
+def make_tabular(n_tasks: int = 12, n_architectures: int = 8, seed: int = 0) -> MetaDataset:
+    """The same of the space tabular: some of its networks are the probes, and inputs were read.
+
+    As `load_metadataset` gives it: the probes' layers at epochs 3 and 27, the second half of the
+    tasks of the second generator.
+    """
+    meta = make_metadataset(n_tasks, n_architectures, seed)
+    rng, space = np.random.default_rng([seed, 3]), get_space("tabular")
+    architectures = [{"architecture": f"a{i:03d}", **point}
+                     for i, point in enumerate(space.shared_design(n_architectures))]  # fmt: skip
+    names = [f"made/{i}" if i < n_tasks // 2 else f"synthetic2/{i - n_tasks // 2}"
+             for i in range(n_tasks)]  # fmt: skip
+    kinds = ["real" if name.startswith("made") else "synthetic" for name in names]
+    said = {f"in_{name}": rng.normal(size=n_tasks) for name in INPUT_FEATURES}
+    tasks = meta.tasks.assign(task=names, kind=kinds)
+    tasks = pd.concat([tasks, pd.DataFrame(said)], axis=1)
+    named = dict(zip(meta.tasks["task"], names, strict=True))
+    curves = meta.curves.assign(task=meta.curves["task"].map(named))
+    layer = meta.profiles.iloc[0]
+    rows = [
+        {**layer, **dict.fromkeys(PART_COLUMNS, 0.25), "task": task, "architecture": probe,
+         "epoch": epoch, "layer": f"hidden_{index + 1}", "layer_index": index, "recipe": "fast-1",
+         "mi_ty": layer["h_y"] * rng.random(), "mi_xt": rng.random()}
+        for task in names for probe, params in TABULAR_PROBES.items()
+        for epoch in (3, 27) for index in range(params["depth"])
+    ]  # fmt: skip
+    layers = pd.DataFrame(rows)
+    probes = curves["architecture"].isin(TABULAR_PROBES) & curves["epoch"].isin((1, 3, 9, 27))
+    return MetaDataset(
+        space=space,
+        tasks=tasks,
+        architectures=pd.DataFrame(architectures),
+        curves=curves[curves["epoch"].isin((1, 3, 9, 27))],
+        profiles=layers[list(PROFILE_COLUMNS)],
+        probe_curves=curves[probes],
+        layers=layers,
     )
 
 

@@ -87,7 +87,8 @@ def test_the_pages_on_data_run(name, tmp_path, monkeypatch, capsys):
         exec(compile(block, f"docs/{name}.md", "exec"), names)
 
 
-def test_the_page_on_information_runs(capsys):
+def test_the_page_on_information_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)  # where a study is kept
     page = (Path(__file__).parents[1] / "docs" / "information.md").read_text("utf-8")
     for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
         exec(compile(block, "docs/information.md", "exec"), {})

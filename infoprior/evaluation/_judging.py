@@ -19,7 +19,7 @@ from infoprior.evaluation._statistics import GROUP, compare, holm
 STATIC = ("static", "nothing")
 """(predictor, inputs) of the opponent: the same prior for every data set."""
 SHUFFLED = "-shuffled"
-"""Suffix of the inputs whose MI profiles are those of other tasks: the control."""
+"""Suffix of the inputs whose MI, of layers and of inputs, is that of other tasks: the control."""
 VARIANT = list(GROUP)
 FIT = [*VARIANT, "shuffle", "refit"]
 _KEYS = ["part", *VARIANT, "metric"]

@@ -157,7 +157,8 @@ class MetaDataset:
                 f"{len(curves)} curve rows); profile it with infoprior.profiles.profile_task."
             )
         values = self.metafeatures().loc[[task]].iloc[0].to_dict()
-        inputs = self.input_features().loc[[task]].iloc[0].dropna().to_dict()
+        measured = self.input_features().loc[[task]].iloc[0]
+        inputs = measured.to_dict() if measured.notna().any() else {}
         return TaskProfile(
             task=task,
             metafeatures={str(name): float(value) for name, value in values.items()},
@@ -302,8 +303,9 @@ class MetaDataset:
         the control by that alone. (Where a kind has one task, it is shuffled with the others.)
 
         Every column of `profiles` moves together (I(X; T + sigma Z), I(T;Y), H(Y), diagnostics),
-        so nothing of a task's own MI remains, and the marginal distribution of profiles is as
-        before. Metafeatures, probe curves and curves stay where they are.
+        and with them what the giver's inputs say (the columns `in_<name>` of `tasks`), so nothing
+        of a task's own MI remains, and the marginal distribution of profiles is as before.
+        Metafeatures, probe curves and curves stay where they are.
 
         Args:
             seed: draws the derangement.
@@ -320,7 +322,13 @@ class MetaDataset:
         receiver = profile_receivers(self.tasks[self.tasks["task"].isin(profiled)], seed)
         moved = self.profiles.assign(task=self.profiles["task"].map(receiver))
         moved = moved.sort_values(["task", "architecture", "seed", "epoch", "layer_index"])
-        return replace(self, profiles=moved)
+        giver = {to: task for task, to in receiver.items()}
+        features = [c for c in self.tasks.columns if c.startswith(INPUT_FEATURE)]
+        tasks = self.tasks.set_index("task")
+        # A task without a profile neither gives nor gets what inputs say.
+        given = tasks[features].loc[[giver.get(task, task) for task in tasks.index]]
+        tasks = self.tasks.assign(**{c: given[c].to_numpy() for c in features})
+        return replace(self, profiles=moved, tasks=tasks)
 
     # Files -----------------------------------------------------------------------------------
 

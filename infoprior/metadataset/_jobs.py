@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from infoprior._arguments import check_seed
 from infoprior.fingerprints import source_fingerprint
-from infoprior.spaces._space import INPUTS
 from infoprior.training import RUNGS
 
 if TYPE_CHECKING:
@@ -94,9 +93,9 @@ def task_row(name: str, draw: int) -> dict[str, Any]:
 def design(space: SearchSpace, task: str, shared: int, own: int) -> dict[str, dict[str, Any]]:
     """The architectures trained on a task, id -> point.
 
-    The first `shared` points of one Sobol design are on every task ("a000", ...), in a space with
-    encodings of inputs each encoding equally often; `own` more are drawn for this task alone
-    ("<task>#0", ...), so that all tasks together cover the space.
+    The first `shared` points of one Sobol design are on every task ("a000", ...; see
+    `SearchSpace.shared_design`); `own` more are drawn for this task alone ("<task>#0", ...), so
+    that all tasks together cover the space.
 
     Args:
         space: the search space.
@@ -109,11 +108,7 @@ def design(space: SearchSpace, task: str, shared: int, own: int) -> dict[str, di
     """
     import numpy as np
 
-    points = {f"a{i:03d}": point for i, point in enumerate(space.design(shared, seed=0))}
-    if space.encodes_inputs:
-        encodings = space[INPUTS].choices  # type: ignore[attr-defined]
-        for i, point in enumerate(points.values()):
-            point[INPUTS] = encodings[i % len(encodings)]
+    points = {f"a{i:03d}": point for i, point in enumerate(space.shared_design(shared, seed=0))}
     rng = np.random.default_rng([zlib.crc32(task.encode()), 1])
     return points | {f"{task}#{i}": point for i, point in enumerate(space.sample(own, rng))}
 
@@ -167,25 +162,13 @@ def train_job(
     }
 
 
-class _HiddenLayers:
-    """A network's layers without its encoded inputs: those are the same for many networks."""
-
-    def __init__(self, network: Any) -> None:
-        self.network = network
-        self.layer_names = tuple(name for name in network.layer_names if name != INPUTS)
-
-    def activations(self, x: Any) -> dict[str, Any]:
-        """Layer name -> activations, see `infoprior.profiles.profile_networks`."""
-        layers = self.network.activations(x)
-        return {name: layers[name] for name in self.layer_names}
-
-
 def _own_layers(task: Task, trainings: Mapping[str, TrainedNetwork]) -> dict[str, list[Any]]:
     """The layers of every network at the epochs of `PROFILED`, columns as lists."""
     from infoprior.profiles import get_recipe, profile_networks
+    from infoprior.profiles._reading import HiddenLayers
 
     networks = [
-        (_HiddenLayers(network), architecture, epoch)
+        (HiddenLayers(network), architecture, epoch)
         for architecture, training in trainings.items()
         for epoch, network in training.snapshots.items()
     ]

@@ -29,6 +29,7 @@ from infoprior.metadataset._dataset import MetaDataset
 from infoprior.metadataset._json import read_json
 from infoprior.metadataset._schema import SCHEMAS, MetaDatasetError
 from infoprior.metadataset._space_json import space_from_dict, space_to_dict
+from infoprior.profiles import TABULAR_PROBES
 from infoprior.spaces import SearchSpace
 
 PUBLISHED = Path(__file__).parent / "published"
@@ -47,7 +48,7 @@ _KEYS = {
     "curves": ["task", "architecture", "seed", "epoch"],
     "layers": ["task", "architecture", "seed", "epoch", "layer_index"],
 }
-PROBES = {"tabular": ("a000", "a001", "a002", "a003")}
+PROBES = {"tabular": tuple(TABULAR_PROBES)}
 """Space whose networks are profiled themselves -> those of them that a new task is read by."""
 
 

@@ -25,6 +25,7 @@ from infoprior.predictors._features import (
     check_profile,
     feature_table,
     features,
+    groups_of,
 )
 from infoprior.predictors._fitted import Fitted, TrainingSet
 from infoprior.predictors._settings import AFTER_SCORES, MAX_POINTS, PriorSettings, priors_of
@@ -66,7 +67,7 @@ class Predictor(ABC):
     Settings: ClassVar[type] = NoSettings
 
     def __init__(self, inputs: str | Sequence[str] = (), *, seed: int = 0, **settings: Any) -> None:
-        self.inputs = check_inputs(inputs)
+        self._asked = self.inputs = check_inputs(inputs)
         if self.inputs and not self.reads:
             raise PredictorError(
                 f"The predictor {self.name!r} reads nothing of a task; it takes no inputs "
@@ -124,6 +125,7 @@ class Predictor(ABC):
                 `meta` is no meta-dataset.
         """
         check_meta(meta)
+        self.inputs = groups_of(self._asked, meta.input_features())
         goals = targets(meta, self.prior_settings.real_weight)
         table = feature_table(meta, self.inputs)
         standardizer = Standardizer.fit(table)

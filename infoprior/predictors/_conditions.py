@@ -11,6 +11,7 @@ import pandas as pd
 
 from infoprior._arguments import whole_number
 from infoprior.predictors._errors import PredictorError
+from infoprior.profiles._probes import reading_of
 
 if TYPE_CHECKING:
     from infoprior.metadataset import MetaDataset
@@ -29,9 +30,10 @@ class ProfilingConditions:
         rows: rows that a profile's information was measured on, at most; None without profiles.
         epochs: that the probes were trained for; None without profiles.
         recipe: id of the recipe that layers were measured with; None without profiles.
+        space: whose probes a task is read by, a key of `infoprior.profiles.READINGS`.
 
     Raises:
-        PredictorError: a number is not a positive whole one, or the recipe no text.
+        PredictorError: a number is not a positive whole one, or recipe or space is no text.
     """
 
     train: int
@@ -39,15 +41,16 @@ class ProfilingConditions:
     rows: int | None
     epochs: int | None
     recipe: str | None
+    space: str = "mlp"  # as predictors have it that were saved without
 
     def __post_init__(self) -> None:
         for name, value in dataclasses.asdict(self).items():
             if value is None and name in ("rows", "epochs", "recipe"):
                 continue
-            if name != "recipe":
+            if name not in ("recipe", "space"):
                 whole_number(value, f"profiled {name}", 1, PredictorError)
             elif type(value) is not str or not value:
-                raise PredictorError(f"profiled recipe = {value!r}; it has to be a name.")
+                raise PredictorError(f"profiled {name} = {value!r}; it has to be a name.")
 
     @classmethod
     def of(cls, meta: MetaDataset) -> ProfilingConditions:
@@ -69,6 +72,7 @@ class ProfilingConditions:
             rows=int(meta.profiles["n"].max()) if known else None,
             epochs=int(meta.profiles["epoch"].max()) if known else None,
             recipe=recipes[0] if known else None,
+            space=reading_of(set(meta.profiles["architecture"])),
         )
 
     def check(self, inputs: Sequence[str], layers: pd.DataFrame, curves: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""What a predictor reads of a task: three groups of numbers, each switched on by name.
+"""What a predictor reads of a task: four groups of numbers, each switched on by name.
 
 - accuracy: the probes' learning curves at Hyperband's rungs and at the last epoch: training and
   validation accuracy, and the losses as log(1 + loss / log(classes)) (1 + is chance level), which
@@ -7,6 +7,8 @@
 - mi: per probe and layer I(T;Y) / H(Y), without unit, and log(1 + max(I(X; T + sigma Z), 0)), I in
   nats. These are absolute values: a z-score within a task removes what tells tasks apart. Ranks,
   widths and the like stay out, so that what these inputs are worth is what information is worth.
+- inputs: what the task's inputs say about its labels, by themselves and under each encoding
+  (`infoprior.profiles.INPUT_FEATURES`), over H(Y). Their number stays out, for the same reason.
 
 Missing values (a probe that diverged) become the median over the training tasks. Standardisation
 uses the training tasks alone; each group is then divided by the square root of its size, so that
@@ -29,15 +31,19 @@ if TYPE_CHECKING:
     from infoprior.metadataset import MetaDataset
     from infoprior.profiles import TaskProfile
 
-GROUPS = ("accuracy", "metafeatures", "mi")
+GROUPS = ("accuracy", "metafeatures", "mi", "inputs")
+INFORMATION = ("mi", "inputs")
+"""The groups that are information: what `MetaDataset.shuffle_profiles` moves between tasks."""
 INPUTS: dict[str, tuple[str, ...]] = {
     "nothing": (),
     "accuracy": ("accuracy",),
     "meta-features": ("metafeatures",),
     "mi": ("mi",),
+    "inputs": ("inputs",),
     "all": GROUPS,
 }
 EARLY_RUNGS = (1, 3, 9)  # of infoprior.training.RUNGS; the last rung is the last epoch
+_COUNTS = ("n_numeric",)  # of input features: no information
 _CLIP = 5.0  # standard deviations: one odd task must not be infinitely far from all others
 
 
@@ -58,6 +64,14 @@ def check_inputs(inputs: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(group for group in GROUPS if group in inputs)
 
 
+def groups_of(inputs: Sequence[str], said: pd.DataFrame) -> tuple[str, ...]:
+    """The groups that are read: all of them, asked for together, leave out what inputs say where
+    nothing of it was measured (`said` has no columns), as for the space `mlp`."""
+    if tuple(inputs) == GROUPS and not len(said.columns):
+        return tuple(group for group in GROUPS if group != "inputs")
+    return tuple(inputs)
+
+
 def check_profile(profile: object) -> None:
     """PredictorError where it is no `TaskProfile`."""
     from infoprior.profiles import TaskProfile
@@ -74,15 +88,17 @@ def features(profile: TaskProfile, inputs: str | Sequence[str]) -> dict[str, flo
         inputs: a key of `INPUTS`, or groups.
 
     Returns:
-        "<group>/<probe>/..." or "metafeatures/<name>" -> value; NaN where it is missing.
+        "<group>/<probe>/...", "metafeatures/<name>" or "inputs/<name>" -> value; NaN where it is
+        missing.
 
     Raises:
         PredictorError: the profile lacks a whole group, or is no profile; inputs are unknown.
     """
     check_profile(profile)
     metafeatures = pd.DataFrame([profile.metafeatures], index=[profile.task], dtype=np.float64)
+    said = pd.DataFrame([profile.inputs], index=[profile.task], dtype=np.float64)
     table = _tabulate(
-        [profile.task], check_inputs(inputs), metafeatures, profile.layers, profile.curves
+        [profile.task], check_inputs(inputs), metafeatures, profile.layers, profile.curves, said
     )
     return {str(name): float(value) for name, value in table.iloc[0].items()}
 
@@ -102,15 +118,16 @@ def feature_table(meta: MetaDataset, inputs: Sequence[str]) -> pd.DataFrame:
     """
     return _tabulate(
         list(meta.tasks["task"]), tuple(inputs), meta.metafeatures(), meta.profiles,
-        meta.probe_curves,
+        meta.probe_curves, meta.input_features(),
     )  # fmt: skip
 
 
 def _tabulate(
     tasks: list[str], inputs: Sequence[str], metafeatures: pd.DataFrame, layers: pd.DataFrame,
-    curves: pd.DataFrame,
+    curves: pd.DataFrame, said: pd.DataFrame,
 ) -> pd.DataFrame:  # fmt: skip
     parts: list[pd.DataFrame] = []
+    inputs = groups_of(inputs, said)
     if "accuracy" in inputs:
         _check_present("accuracy", "probe curves", tasks, curves)
         parts.append(_accuracy(curves, _log_classes(metafeatures)).reindex(tasks))
@@ -121,6 +138,11 @@ def _tabulate(
     if "mi" in inputs:
         _check_present("mi", "profiled probe layers", tasks, layers)
         parts.append(_mi(layers).reindex(tasks))
+    if "inputs" in inputs:
+        said = said.drop(columns=[name for name in _COUNTS if name in said])
+        measured = said[said.notna().any(axis=1)].rename_axis("task").reset_index()
+        _check_present("inputs", "input profile", tasks, measured)
+        parts.append(said.loc[tasks].add_prefix("inputs/"))
     return pd.concat(parts, axis=1) if parts else pd.DataFrame(index=tasks)
 
 
@@ -222,7 +244,8 @@ class Standardizer:
         """
         missing = [name for name in self.names if name not in table.columns]
         if missing:
-            probes = sorted({n.split("/")[1] for n in missing if not n.startswith("metafeatures")})
+            of_probes = (n for n in missing if not n.startswith(("metafeatures", "inputs")))
+            probes = sorted({n.split("/")[1] for n in of_probes})
             what = f"of the probe(s) {probes} " if probes else ""
             raise PredictorError(
                 f"The profile lacks {len(missing)} of the {len(self.names)} features {what}that "

@@ -18,6 +18,9 @@ REAL_WEIGHT = 16.0
 """How much a real task counts against another one (`PriorSettings.real_weight`), unless told
 otherwise: as in params.yaml."""
 
+SPACE = "mlp"
+"""Whose published rows are learned from, unless told otherwise: as in params.yaml."""
+
 
 def fit_predictor(
     name: str = "network",
@@ -25,7 +28,7 @@ def fit_predictor(
     *,
     rows: Sequence[MetaDataset] = (),
     published: bool = True,
-    space: str = "mlp",
+    space: str | None = None,
     seed: int = 0,
     **settings: Any,
 ) -> Predictor:
@@ -37,7 +40,7 @@ def fit_predictor(
             ("static", "gaussian", "uniform") take none, whatever is said here.
         rows: meta-datasets of one's own; where several have a task, the last one's rows stand.
         published: whether to learn from the published rows too.
-        space: whose published rows.
+        space: whose published rows; None: that of `rows`, or `SPACE` where there are none.
         seed: of whatever it draws.
         **settings: fields of `PriorSettings` and of the predictor's own settings.
 
@@ -48,13 +51,16 @@ def fit_predictor(
     settings = {"real_weight": REAL_WEIGHT, **settings}
     reads = make_predictor(name).reads  # an unknown name is refused before anything is read
     predictor = make_predictor(name, inputs if reads else (), seed=seed, **settings)
+    for part in rows:
+        if not isinstance(part, MetaDataset):
+            raise MetaDatasetError(f"rows: needs MetaDatasets, got {type(part).__name__}.")
+    if space is None:
+        space = rows[0].space.name if rows else SPACE
     parts = [training_rows(space)] if published else []
     parts += rows
     if not parts:
         raise PredictorError("rows: there are none to learn from; give some, or published=True.")
     meta = parts[0]
     for part in parts[1:]:
-        if not isinstance(part, MetaDataset):
-            raise MetaDatasetError(f"rows: needs MetaDatasets, got {type(part).__name__}.")
         meta = meta.join(part)
     return predictor.fit(meta)

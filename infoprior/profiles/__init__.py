@@ -1,8 +1,9 @@
 """Profiles: a trained network gives one row of information per hidden layer, in nats.
 
 `profile_network` reads one network, `profile_networks` many of them at once; `profile_task` trains
-four different probe networks (`PROBES`) on a task and reads them, `profile_images` four
-convolutional ones (`IMAGE_PROBES`) on a task of images. `RECIPES` says with which estimators.
+four different probe networks (`PROBES`, or `TABULAR_PROBES` for the space `tabular`) on a task and
+reads them, `profile_images` four convolutional ones (`IMAGE_PROBES`) on a task of images. `RECIPES`
+says with which estimators, `READINGS` what belongs to the profile of a task for which space.
 `input_profile` reads a task's inputs without any network. What comes out is what predictors of
 priors are fed.
 """
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     )
     from infoprior.profiles._inputs import InputProfile, input_profile, numeric_columns
     from infoprior.profiles._network import profile_network, profile_networks
+    from infoprior.profiles._probes import PROBES, READINGS, TABULAR_PROBES, Reading
     from infoprior.profiles._recipe import RECIPES, Recipe, get_recipe, recipe_for
     from infoprior.profiles._schema import (
         PART_COLUMNS,
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
         validate_curves,
         validate_profile,
     )
-    from infoprior.profiles._task import PROBES, TaskProfile, profile_task
+    from infoprior.profiles._task import TaskProfile, profile_task
+    from infoprior.profiles._trials import probe_trials
 
 __all__ = [
     "BASIC_INPUT_FEATURES",
@@ -46,9 +49,12 @@ __all__ = [
     "PROBE_CURVE_COLUMNS",
     "PROFILE_COLUMNS",
     "PROFILE_FLAGS",
+    "READINGS",
     "RECIPES",
+    "TABULAR_PROBES",
     "InputProfile",
     "ProfileError",
+    "Reading",
     "Recipe",
     "TaskProfile",
     "data_processing",
@@ -56,6 +62,7 @@ __all__ = [
     "input_encoders",
     "input_profile",
     "numeric_columns",
+    "probe_trials",
     "profile_images",
     "profile_network",
     "profile_networks",

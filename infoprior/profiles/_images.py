@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from infoprior._arguments import instance_of
+from infoprior.profiles._probes import Reading
 from infoprior.profiles._recipe import RECIPES, Recipe
 from infoprior.profiles._schema import ProfileError
 from infoprior.profiles._task import TaskProfile, read_probes
@@ -73,6 +74,11 @@ IMAGE_PROBES: dict[str, dict[str, Any]] = {
 layers of 14 x 14 pixels cost about half as much to read as the probes to train."""
 
 
+_READING = Reading(
+    "cnn", IMAGE_PROBES, epochs=27, schedule_epochs=27, recipe="maps-short", inputs=False
+)
+
+
 def profile_images(
     task: Task,
     *,
@@ -111,6 +117,6 @@ def profile_images(
             "profile it by profile_task."
         )
     return read_probes(
-        task, IMAGE_PROBES, "cnn", seed=seed, epochs=epochs, at=at, record=record,
+        task, _READING, seed=seed, epochs=epochs, at=at, record=record,
         recipe=recipe or RECIPES["maps-short"], threads=threads, progress=progress,
     )  # fmt: skip

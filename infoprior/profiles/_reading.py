@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from infoprior.profiles._schema import ProfileError
 from infoprior.spaces._reading import evaluation_mode
+from infoprior.spaces._space import INPUTS
 
 _NEEDED = (
     "a network to profile has layer_names, the names of its hidden layers, and activations(X), "
@@ -28,6 +29,19 @@ class Readable(Protocol):
         """Hidden layer -> T, shape (n, width) or (n, C, H, W), in evaluation mode, for x of shape
         (n, ...)."""
         ...
+
+
+class HiddenLayers:
+    """A network's layers without its encoded inputs: those are the same for many networks."""
+
+    def __init__(self, network: Readable) -> None:
+        self.network = network
+        self.layer_names = tuple(name for name in network.layer_names if name != INPUTS)
+
+    def activations(self, x: Tensor) -> dict[str, Tensor]:
+        """See `Readable`."""
+        layers = self.network.activations(x)
+        return {name: layers[name] for name in self.layer_names}
 
 
 def read_activations(network: Readable, x: np.ndarray) -> dict[str, np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -12,68 +12,17 @@ from infoprior._ambient import default_settings
 from infoprior._arguments import check_seed, epochs_within, instance_of, whole_number
 from infoprior._progress import progress_line
 from infoprior._threads import use_threads
+from infoprior.profiles._encoders import input_encoders
 from infoprior.profiles._inputs import Encoder, input_profile
 from infoprior.profiles._network import profile_networks
-from infoprior.profiles._reading import Readable
-from infoprior.profiles._recipe import Recipe, check_recipe
+from infoprior.profiles._probes import Reading, get_reading
+from infoprior.profiles._reading import HiddenLayers, Readable
+from infoprior.profiles._recipe import Recipe, check_recipe, get_recipe
 from infoprior.profiles._schema import ProfileError, validate_curves, validate_profile
 from infoprior.tasks import Task
 
-PROBES: dict[str, dict[str, Any]] = {
-    # One plain layer: what little nonlinearity is worth.
-    "probe-a": {
-        "depth": 1,
-        "width": 32,
-        "shape": "constant",
-        "activation": "relu",
-        "normalization": "none",
-        "dropout": 0.0,
-        "residual": False,
-        "learning_rate": 1e-2,
-        "weight_decay": 1e-4,
-        "batch_size": 64,
-    },
-    # A narrowing, smooth one: what survives a bottleneck.
-    "probe-b": {
-        "depth": 2,
-        "width": 64,
-        "shape": "funnel",
-        "activation": "tanh",
-        "normalization": "batch",
-        "dropout": 0.0,
-        "residual": False,
-        "learning_rate": 1e-2,
-        "weight_decay": 1e-3,
-        "batch_size": 128,
-    },
-    # A deeper, regularised one: what depth adds when it cannot simply memorise.
-    "probe-c": {
-        "depth": 3,
-        "width": 48,
-        "shape": "constant",
-        "activation": "gelu",
-        "normalization": "layer",
-        "dropout": 0.2,
-        "residual": True,
-        "learning_rate": 3e-3,
-        "weight_decay": 1e-2,
-        "batch_size": 32,
-    },
-    # A wide, slow one: what is left to gain after few epochs.
-    "probe-d": {
-        "depth": 2,
-        "width": 128,
-        "shape": "constant",
-        "activation": "relu",
-        "normalization": "none",
-        "dropout": 0.0,
-        "residual": False,
-        "learning_rate": 1e-3,
-        "weight_decay": 1e-4,
-        "batch_size": 32,
-    },
-}
-"""Four different points of the space `mlp`, the same on every task: name -> params."""
+if TYPE_CHECKING:
+    from infoprior.spaces import SearchSpace
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,16 +54,18 @@ class TaskProfile:
 def profile_task(
     task: Task,
     *,
+    space: str = "mlp",
     seed: int = 0,
-    epochs: int = 27,
+    epochs: int | None = None,
     at: Collection[int] | None = None,
     record: Collection[int] | None = None,
     recipe: Recipe | None = None,
     encoders: Mapping[str, Encoder] | None = None,
+    inputs: bool | None = None,
     threads: int = 1,
     progress: bool = True,
 ) -> TaskProfile:
-    """Train every probe of `PROBES` on a task, and read every hidden layer of each.
+    """Train every probe of a space on a task, and read every hidden layer of each.
 
     Information comes from training and validation rows alone. The curves' `test_accuracy` is
     recorded like that of any other network, and so is `test_loss`: to be reported, never to be
@@ -122,36 +73,45 @@ def profile_task(
 
     Args:
         task: what the probes learn.
+        space: whose predictors the profile is for: "mlp" (`PROBES`, 27 epochs), or "tabular"
+            (`TABULAR_PROBES`: 3 epochs of a full training, the recipe "fast", an input profile).
         seed: draws the probes' weights and batches, and everything that the estimators draw.
-        epochs: of training.
+        epochs: of training; None: the space's.
         at: the epochs after which the probes are read; None: the last one.
         record: the epochs that their curves hold; None: every one.
-        recipe: how to measure; None takes `recipe_for` the probes' layers.
-        encoders: encodings of the numeric columns for an `input_profile`, {} for one without any;
-            None: the profile's `inputs` are empty.
+        recipe: how to measure; None: the space's, for "mlp" `recipe_for` the probes' layers.
+        encoders: encodings of the numeric columns for the `input_profile`; None: the space's.
+        inputs: whether to read the inputs, too; None: for "tabular", and where there are encoders.
         threads: of PyTorch and of matrix products during the call; results are the same only
             for the same number.
         progress: show on the terminal what is done, if it takes more than two seconds.
 
     Raises:
         InformationError: fewer than 50 training and validation rows together.
-        ProfileError: an epoch lies outside 1..epochs, or another argument is invalid.
+        ProfileError: an epoch lies outside 1..epochs, tables are not read for such a space, or
+            another argument is invalid.
     """
+    reading = get_reading(space)
+    if recipe is None and reading.recipe is not None:
+        recipe = get_recipe(reading.recipe)
     profile = read_probes(
-        task, PROBES, "mlp", seed=seed, epochs=epochs, at=at, record=record, recipe=recipe,
-        threads=threads, progress=progress,
+        task, reading, seed=seed, epochs=reading.epochs if epochs is None else epochs, at=at,
+        record=record, recipe=recipe, threads=threads, progress=progress,
     )  # fmt: skip
-    if encoders is None:
+    if inputs is None:
+        inputs = reading.inputs or encoders is not None
+    if not inputs:
         return profile
-    inputs = input_profile(task, encoders, seed=seed, threads=threads, progress=progress)
-    return replace(profile, inputs=inputs.features())
+    if encoders is None:
+        encoders = input_encoders()
+    measured = input_profile(task, encoders, seed=seed, threads=threads, progress=progress)
+    return replace(profile, inputs=measured.features())
 
 
 @default_settings()
 def read_probes(
     task: Task,
-    probes: Mapping[str, Mapping[str, Any]],
-    space: str,
+    reading: Reading,
     *,
     seed: int,
     epochs: int,
@@ -161,12 +121,11 @@ def read_probes(
     threads: int,
     progress: bool,
 ) -> TaskProfile:
-    """`profile_task` with other probes.
+    """`profile_task` without the inputs.
 
     Args:
         task: what the probes learn.
-        probes: name -> point of the space.
-        space: name of the space.
+        reading: its probes.
         seed, epochs, at, record, recipe, threads, progress: as of `profile_task`.
     """
     from infoprior.spaces import get_space
@@ -186,18 +145,20 @@ def read_probes(
         record = epochs_within(record, "record", epochs, ProfileError)
     if recipe is not None:
         check_recipe(recipe)
+    probes, searched = reading.probes, get_space(reading.space)
     with progress_line("profiling", show=progress) as stage, use_threads(threads):
         trainings = train_many(
             task,
             [(params, seed) for params in probes.values()],
-            space=get_space(space),
+            space=searched,
             epochs=epochs,
+            schedule_epochs=max(epochs, reading.schedule_epochs),
             record=record,
             snapshots=read,
             threads=threads,
         )
         networks: list[tuple[Readable, str, int]] = [
-            (training.snapshots[epoch], name, epoch)
+            (_hidden(training.snapshots[epoch], searched), name, epoch)
             for epoch in read
             for name, training in zip(probes, trainings, strict=True)
         ]
@@ -209,3 +170,7 @@ def read_probes(
         ]
         stage.description = "describing the task"
         return TaskProfile(task.name, metafeatures(task), layers, pd.DataFrame(curves))
+
+
+def _hidden(network: Readable, space: SearchSpace) -> Readable:
+    return HiddenLayers(network) if space.encodes_inputs else network

@@ -185,6 +185,22 @@ class SearchSpace(Mapping[str, BaseDistribution]):
         engine = qmc.Sobol(d=len(self), scramble=True, rng=np.random.default_rng(seed))
         return self.from_unit(engine.random_base2(max(1, math.ceil(math.log2(max(n, 2)))))[:n])
 
+    def shared_design(self, n: int, seed: int = 0) -> list[Params]:
+        """`design` with each encoding of inputs equally often, where networks begin with one.
+
+        Args:
+            n, seed: as of `design`.
+
+        Raises:
+            SpaceError: as `design`.
+        """
+        points = self.design(n, seed)
+        if self.encodes_inputs:
+            encodings = self[INPUTS].choices  # type: ignore[attr-defined]
+            for i, point in enumerate(points):
+                point[INPUTS] = encodings[i % len(encodings)]
+        return points
+
     def suggest(self, trial: BaseTrial) -> Params:
         """Ask an Optuna trial for every parameter: what an objective calls.
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from optuna.distributions import FloatDistribution, IntDistribution
 
 from infoprior.spaces import SearchSpace, get_space
 from infoprior.tasks import Task
@@ -15,6 +17,8 @@ from infoprior.training import RUNGS
 from pipeline.comparison.searches import Rows, no_network
 
 DARTS_SPACE = "darts-mlp"
+BEHIND_ENCODER = "mlp"
+"""The space of what stands behind the encoders of `tabular`."""
 DESIGN = 32
 """Points over which the multiply-adds of a space's networks are averaged."""
 DARTS_SHARE = 0.5
@@ -32,13 +36,17 @@ def evolution(
     """`evolve` from the static default, and the control at its schedule: random surgery.
 
     One run with the largest budget gives all of them: a run does the same steps with any budget.
-    What is in hand is the network of the least validation loss at the end of a step.
+    What is in hand is the network of the least validation loss at the end of a step. Surgery knows
+    no encoder of inputs: where the space has some, the default's is kept (`behind_encoder`).
     """
     from infoprior.search.evolution import evolve
 
+    unit = _mean_multiply_adds(task, space)
+    if space.encodes_inputs:
+        task, space, point = behind_encoder(task, space, point)
     settings: dict[str, Any] = {
         "space": space, "budget": float(max(budgets)), "epochs": epochs, "seed": seed,
-        "unit": _mean_multiply_adds(task, space), "progress": False,
+        "unit": unit, "progress": False,
     }  # fmt: skip
     by_information = evolve(point, task, **settings)
     at_random = evolve(point, task, strategy="random", schedule=by_information.events, **settings)
@@ -48,12 +56,45 @@ def evolution(
     }
 
 
+def behind_encoder(
+    task: Task, space: SearchSpace, point: Mapping[str, Any]
+) -> tuple[Task, SearchSpace, dict[str, Any]]:
+    """The task as the network behind a point's encoder reads it, and that network in `mlp`.
+
+    Its scale of inputs, smoothed labels and schedule, which `mlp` does not have, are left out.
+
+    Args:
+        task: of a table.
+        space: whose networks begin with an encoder.
+        point: of it; numbers beyond the bounds of `mlp` become these.
+
+    Returns:
+        the task with encoded columns, the space, the point.
+    """
+    behind = get_space(BEHIND_ENCODER)
+    encoder = space.fit_inputs(point, task.split("train")[0])
+    with torch.no_grad():
+        X = encoder(torch.from_numpy(task.X)).numpy()
+    names = tuple(f"{space.name}_{i}" for i in range(X.shape[1]))
+    kept: dict[str, Any] = {}
+    for name, distribution in behind.items():
+        kept[name] = point[name]
+        if isinstance(distribution, IntDistribution | FloatDistribution):
+            kept[name] = min(max(point[name], distribution.low), distribution.high)
+    return replace(task, X=X, feature_names=names), behind, kept
+
+
 def _mean_multiply_adds(task: Task, space: SearchSpace) -> float:
     """Of the space's networks on a task: an evolution pays for what it makes larger than that."""
     from infoprior.search.evolution import network_multiply_adds
 
-    x = torch.from_numpy(task.X[:2])
-    networks = (space.build(point, task.shape, task.n_classes) for point in space.design(DESIGN))
+    x, rows = torch.from_numpy(task.X[:2]), task.split("train")[0]
+
+    def build(point: Mapping[str, Any]) -> Any:
+        encoder = space.fit_inputs(point, rows) if space.encodes_inputs else None
+        return space.build(point, task.shape, task.n_classes, inputs=encoder)
+
+    networks = (build(point) for point in space.design(DESIGN))
     return float(np.mean([network_multiply_adds(network, x) for network in networks]))
 
 

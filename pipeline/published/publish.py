@@ -117,7 +117,9 @@ def publish(
 def compare(new: Publication, old: Publication) -> str:
     """How far the networks that both hold agree, in a sentence."""
     key = ["task", "architecture", "seed", "epoch"]
-    both = new.tables["mlp/curves"].merge(old.tables["mlp/curves"], on=key, suffixes=("", "_old"))
+    tables = [name for name in new.tables if name.endswith("/curves") and name in old.tables]
+    parts = [new.tables[n].merge(old.tables[n], on=key, suffixes=("", "_old")) for n in tables]
+    both = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     if both.empty:
         return "No network of these is published."
     last = both[both["epoch"] == both["epoch"].max()]

@@ -33,6 +33,23 @@ def test_every_task_gets_the_whole_profile_of_another_family() -> None:
         pd.testing.assert_frame_equal(getattr(shuffled, table), getattr(meta, table))
 
 
+def test_what_inputs_say_goes_where_the_layers_go() -> None:
+    meta = make_metadataset(12, 4)
+    number = np.arange(12.0)
+    tasks = meta.tasks.assign(in_mi_mean=number, in_all_gap=-number)
+    # Layers that name their task: who gave them is then to be read off.
+    names = dict(zip(tasks["task"], number, strict=True))
+    named = meta.profiles.assign(mi_ty=meta.profiles["task"].map(names))
+    shuffled = replace(meta, tasks=tasks, profiles=named).shuffle_profiles(5)
+    giver = shuffled.profiles.groupby("task")["mi_ty"].first()
+    said = shuffled.input_features()
+    np.testing.assert_array_equal(said["mi_mean"], giver.loc[said.index])
+    np.testing.assert_array_equal(said["all_gap"], -giver.loc[said.index])
+    assert (said["mi_mean"].to_numpy() != number).all()
+    others = [c for c in tasks if not c.startswith("in_")]
+    pd.testing.assert_frame_equal(shuffled.tasks[others], tasks[others])
+
+
 def test_the_seed_decides_and_the_digest_tells() -> None:
     meta = make_metadataset(12, 4)
     assert meta.shuffle_profiles(1).digest == meta.shuffle_profiles(1).digest

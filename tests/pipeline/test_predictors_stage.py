@@ -134,3 +134,15 @@ def test_fitted_models_stay_whole_where_the_stage_is_stopped(
     with pytest.raises(KeyboardInterrupt):
         priors.main()
     assert files(place / "models") == before
+
+
+def test_inputs_that_were_not_read_are_refused_before_anything_is_fitted(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = [*PARAMS["inputs"], "inputs", "inputs-shuffled"]
+    monkeypatch.setattr(
+        predictors, "read_params", lambda section, whole: PARAMS | {"inputs": inputs}
+    )
+    with pytest.raises(SystemExit, match=r"holds 'inputs', but .* not read for the space mlp"):
+        predictors.main()
+    assert not (place / "shards").exists()

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from infoprior.evaluation import RegretScale
 from infoprior.priors import Prior
@@ -60,6 +61,21 @@ def test_an_evolution_costs_no_more_than_its_budget_and_the_control_does_the_sam
     for own in rows.values():
         assert all(row["cost"] <= row["budget"] for row in own)
         assert own[1]["test_accuracy"] > 0.3
+
+
+def test_an_evolution_keeps_the_encoding_that_its_default_begins_with(task):
+    space = get_space("tabular")
+    point = space.shared_design(5)[4] | {"width": 512, "inputs": "piecewise-8"}
+    encoded, behind, kept = systems.behind_encoder(task, space, point)
+    network = space.build(
+        point, task.shape, task.n_classes, inputs=space.fit_inputs(point, task.split("train")[0])
+    )
+    read = network.activations(torch.from_numpy(task.X))["inputs"]
+    np.testing.assert_array_equal(encoded.X, read.numpy())
+    assert behind.validate(kept)["width"] == behind["width"].high
+    assert kept["activation"] == point["activation"]
+    rows = systems.evolution(task, space, point, 0, [1, 2], EPOCHS)
+    assert all(row["cost"] <= row["budget"] for own in rows.values() for row in own)
 
 
 @pytest.mark.parametrize("order", [1, 2])

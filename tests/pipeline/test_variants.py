@@ -28,11 +28,12 @@ def test_every_learned_predictor_runs_with_every_input_and_its_control():
 
 @pytest.mark.parametrize(
     ("inputs", "cost"),
-    [("nothing", 0), ("meta-features", 0), ("accuracy", 3), ("mi", 3.5), ("all", 3.5),
-     ("mi-shuffled", 3.5)],
+    [("nothing", 0), ("meta-features", 0), ("accuracy", 3), ("mi", 3.5), ("inputs", 0.25),
+     ("all", 3.75), ("mi-shuffled", 3.5)],
 )  # fmt: skip
 def test_probes_and_their_profiles_are_charged_to_who_needs_them(inputs, cost):
-    assert Variant("trees", inputs).start_cost({"accuracy": 3.0, "mi": 0.5}) == cost
+    costs = {"accuracy": 3.0, "mi": 0.5, "inputs": 0.25}
+    assert Variant("trees", inputs).start_cost(costs) == cost
 
 
 def test_a_name_says_which_variant_it_is() -> None:

@@ -10,7 +10,13 @@ import pytest
 from scipy.stats import norm
 
 from infoprior.metadataset import MetaDataset
-from infoprior.predictors import INPUTS, PredictorError, PriorSettings, features
+from infoprior.predictors import (
+    INPUTS,
+    PredictorError,
+    PriorSettings,
+    features,
+    make_predictor,
+)
 from infoprior.predictors._features import EARLY_RUNGS, Standardizer, feature_table
 from infoprior.predictors._settings import weights_of
 from infoprior.predictors._targets import average, normal_scores, targets
@@ -127,3 +133,44 @@ def test_weights_are_a_softmax_of_the_best() -> None:
     for bad in ({"temperature": 0.0}, {"floor": 0.0}, {"components": 0}, {"bandwidth": -1.0}):
         with pytest.raises(PredictorError, match=next(iter(bad))):
             PriorSettings(**bad)  # type: ignore[arg-type]
+
+
+def with_inputs(meta: MetaDataset) -> MetaDataset:
+    """The same tasks with two statistics of their inputs and the number of inputs."""
+    n = len(meta.tasks)
+    return replace(meta, tasks=meta.tasks.assign(
+        in_mi_mean=np.linspace(0.0, 0.5, n), in_all_gap=np.linspace(0.2, 0.1, n), in_n_numeric=9.0
+    ))  # fmt: skip
+
+
+def test_what_inputs_say_is_a_group_of_its_own_and_their_number_no_part_of_it(
+    meta: MetaDataset,
+) -> None:
+    measured = with_inputs(meta)
+    table = feature_table(measured, ["inputs"])
+    assert list(table) == ["inputs/mi_mean", "inputs/all_gap"]
+    assert features(measured.profile("made/1"), "inputs") == table.loc["made/1"].to_dict()
+    assert set(table) < set(feature_table(measured, INPUTS["all"]))
+
+
+def test_without_input_profiles_all_leaves_the_group_out_and_inputs_alone_is_refused(
+    meta: MetaDataset,
+) -> None:
+    assert not [name for name in feature_table(meta, INPUTS["all"]) if name.startswith("inputs")]
+    assert make_predictor("nearest", "all").fit(meta).inputs == ("accuracy", "metafeatures", "mi")
+    with pytest.raises(PredictorError, match=r"'inputs', but 6 task.* have no input profile"):
+        feature_table(meta, ["inputs"])
+    partly = with_inputs(meta)
+    tasks = partly.tasks.assign(
+        **{c: partly.tasks[c].where(partly.tasks["task"] != "made/2")
+           for c in ("in_mi_mean", "in_all_gap")}
+    )  # fmt: skip
+    with pytest.raises(PredictorError, match=r"have no input profile: \['made/2'\]"):
+        feature_table(replace(partly, tasks=tasks), INPUTS["all"])
+
+
+def test_a_predictor_that_reads_inputs_refuses_a_profile_without(meta: MetaDataset) -> None:
+    predictor = make_predictor("nearest", "all").fit(with_inputs(meta))
+    assert "inputs" in predictor.inputs
+    with pytest.raises(PredictorError, match=r"lacks 2 of the .* features .*'inputs/mi_mean'"):
+        predictor.scores(meta.profile("made/0"))

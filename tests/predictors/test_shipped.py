@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from infoprior.metadataset import MetaDataset, MetaDatasetError, chosen_tasks, training_rows
-from infoprior.predictors import PredictorError, fit_predictor, load_predictor
+from infoprior.predictors import INPUTS, PredictorError, fit_predictor, load_predictor
 from infoprior.predictors._fit import REAL_WEIGHT
 from infoprior.priors import Prior
 from pipeline.common import read_params
@@ -37,11 +37,12 @@ def scores_of_published_tasks(predictor, meta: MetaDataset) -> np.ndarray:
 def test_the_shipped_predictors_are_what_fitting_on_the_published_rows_gives(monkeypatch) -> None:
     monkeypatch.chdir(TOP)
     params = read_params("predictors")
-    meta = training_rows()
     for shipped in (load_predictor(), load_predictor(static=True)):
+        meta = training_rows(shipped.space.name)
         fitted = fit_predictor(
-            shipped.name, shipped.inputs, seed=params["seed"], **params["settings"]
-        )
+            shipped.name, shipped.inputs, space=shipped.space.name, seed=params["seed"],
+            **params["settings"],
+        )  # fmt: skip
         assert fitted.prior_settings == shipped.prior_settings
         assert fitted.profiled == shipped.profiled
         here, there = (scores_of_published_tasks(p, meta) for p in (fitted, shipped))
@@ -54,7 +55,8 @@ def test_the_shipped_predictors_are_what_fitting_on_the_published_rows_gives(mon
 def test_the_shipped_predictor_is_the_one_that_the_reports_say_was_chosen() -> None:
     tracked = json.loads((TOP / "reports" / "tracked.json").read_text())
     shipped = load_predictor()
-    inputs = {("accuracy", "metafeatures", "mi"): "all", ("metafeatures",): "meta-features"}
+    inputs = {groups: name for name, groups in INPUTS.items() if groups}
+    inputs[("accuracy", "metafeatures", "mi")] = "all"  # of rows without input profiles
     named = inputs.get(shipped.inputs, "+".join(shipped.inputs) or "nothing")
     assert tracked["best"] == f"{shipped.name}__{named}"
 
@@ -77,7 +79,7 @@ def test_a_predictor_learns_from_own_rows_alone_or_beside_the_published_ones() -
     assert alone.points == list(own.points().values())
     expected = Prior.uniform(dict(own.space)).space
     assert alone.predict().space == expected
-    published = fit_predictor("static")
+    published = fit_predictor("static", space="mlp")
     both = fit_predictor("static", rows=[own])
     assert len(both.points) == len(published.points) + len(own.points())
     with pytest.raises(PredictorError, match=r"^rows: there are none"):
@@ -92,7 +94,7 @@ def test_own_rows_of_a_published_task_replace_it() -> None:
     published = training_rows()
     again = published.subset(list(published.tasks["task"][:40]))
     joined = fit_predictor("static", rows=[again])
-    assert np.allclose(joined.scores(), fit_predictor("static").scores())
+    assert np.allclose(joined.scores(), fit_predictor("static", space="mlp").scores())
 
 
 def test_training_rows_are_the_tasks_that_are_real_and_so_many_synthetic_ones() -> None:
