@@ -67,7 +67,7 @@ def main() -> None:
         parts.append({"task": name} | {what: value / median for what, value in detail.items()})
     print(f"In median full trainings of {options.networks} networks:\n")
     show(charged)
-    print("\nOf which, and of single encodings:\n")
+    print("\nOf which, and of a whole input profile:\n")
     show(parts)
 
 
@@ -100,13 +100,12 @@ def reading_cost(
         "layers": seconds(lambda: profile_networks(networks, task, recipe=recipe)),
         "meta-features": seconds(lambda: metafeatures(task)),
     }
-    if reading.inputs:
-        encoders = input_encoders()
-        row["inputs"] = seconds(lambda: input_profile(task, encoders))
-        bare = detail["inputs, no encoding"] = seconds(lambda: input_profile(task))
-        for name, encoder in encoders.items():
-            alone = seconds(partial(input_profile, task, {name: encoder}))
-            detail[name] = alone - bare
+    if reading.encodings:
+        every = input_encoders()
+        encoders = {name: every[name] for name in reading.encodings}
+        row["inputs"] = seconds(lambda: input_profile(task, encoders, linear_only=True))
+        detail["inputs, no encoding"] = seconds(lambda: input_profile(task, linear_only=True))
+        detail["inputs, everything"] = seconds(lambda: input_profile(task, every))
     return row, detail
 
 

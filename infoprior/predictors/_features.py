@@ -7,8 +7,8 @@
 - mi: per probe and layer I(T;Y) / H(Y), without unit, and log(1 + max(I(X; T + sigma Z), 0)), I in
   nats. These are absolute values: a z-score within a task removes what tells tasks apart. Ranks,
   widths and the like stay out, so that what these inputs are worth is what information is worth.
-- inputs: what the task's inputs say about its labels, by themselves and under each encoding
-  (`infoprior.profiles.INPUT_FEATURES`), over H(Y). Their number stays out, for the same reason.
+- inputs: what a linear layer sees of the labels in all inputs together, as they are and under some
+  encodings (`infoprior.profiles.READ_INPUT_FEATURES`), over H(Y).
 
 Missing values (a probe that diverged) become the median over the training tasks. Standardisation
 uses the training tasks alone; each group is then divided by the square root of its size, so that
@@ -26,6 +26,7 @@ import pandas as pd
 
 from infoprior._arguments import instance_of, name_list
 from infoprior.predictors._errors import PredictorError
+from infoprior.profiles import READ_INPUT_FEATURES
 
 if TYPE_CHECKING:
     from infoprior.metadataset import MetaDataset
@@ -43,7 +44,6 @@ INPUTS: dict[str, tuple[str, ...]] = {
     "all": GROUPS,
 }
 EARLY_RUNGS = (1, 3, 9)  # of infoprior.training.RUNGS; the last rung is the last epoch
-_COUNTS = ("n_numeric",)  # of input features: no information
 _CLIP = 5.0  # standard deviations: one odd task must not be infinitely far from all others
 
 
@@ -139,7 +139,7 @@ def _tabulate(
         _check_present("mi", "profiled probe layers", tasks, layers)
         parts.append(_mi(layers).reindex(tasks))
     if "inputs" in inputs:
-        said = said.drop(columns=[name for name in _COUNTS if name in said])
+        said = said[[name for name in READ_INPUT_FEATURES if name in said]]
         measured = said[said.notna().any(axis=1)].rename_axis("task").reset_index()
         _check_present("inputs", "input profile", tasks, measured)
         parts.append(said.loc[tasks].add_prefix("inputs/"))

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         BASIC_INPUT_FEATURES,
         ENCODINGS,
         INPUT_FEATURES,
+        READ_ENCODINGS,
+        READ_INPUT_FEATURES,
     )
     from infoprior.profiles._inputs import InputProfile, input_profile, numeric_columns
     from infoprior.profiles._network import profile_network, profile_networks
@@ -50,6 +52,8 @@ __all__ = [
     "PROFILE_COLUMNS",
     "PROFILE_FLAGS",
     "READINGS",
+    "READ_ENCODINGS",
+    "READ_INPUT_FEATURES",
     "RECIPES",
     "TABULAR_PROBES",
     "InputProfile",

@@ -74,9 +74,7 @@ IMAGE_PROBES: dict[str, dict[str, Any]] = {
 layers of 14 x 14 pixels cost about half as much to read as the probes to train."""
 
 
-_READING = Reading(
-    "cnn", IMAGE_PROBES, epochs=27, schedule_epochs=27, recipe="maps-short", inputs=False
-)
+_READING = Reading("cnn", IMAGE_PROBES, epochs=27, schedule_epochs=27, recipe="maps-short")
 
 
 def profile_images(

@@ -42,6 +42,17 @@ INPUT_FEATURES = (
   than that of "standard"), `linear_mean`, `linear_max` (over single inputs, the 20 that say most),
   `left_mean` (mi less that of the encoding, mean over them: what is still to be made visible)."""
 
+READ_ENCODINGS = ("standard", "quantile", "piecewise-8")
+"""Encodings that a new task's inputs are read under. All seven, single inputs and pairs tell little
+more of rankings, on the families that this was chosen by, at ten times the cost
+(benchmarks/predictors/disagreement.py)."""
+
+READ_INPUT_FEATURES = (
+    "all_linear",
+    *(f"{value}/{encoding}" for encoding in READ_ENCODINGS for value in ("all_linear", "all_gain")),
+)
+"""What predictors read of a task's inputs: `input_profile` has them with `linear_only`."""
+
 INTERACTS = 0.01
 """Share of H(Y) from which the interaction of a pair counts in `pair_share`."""
 
@@ -52,7 +63,7 @@ def input_features(
     """`INPUT_FEATURES` from the tables of an `InputProfile`."""
     mi, linear = (inputs[name].to_numpy(dtype=np.float64) / h_y for name in ("mi", "linear"))
     over_inputs = {"mi": mi, "linear": linear, "gap": mi - linear}
-    all_mi, all_linear = whole["mi"] / h_y, whole["linear"] / h_y
+    all_mi, all_linear = whole.get("mi", np.nan) / h_y, whole["linear"] / h_y
     values = {f"{name}_mean": _mean(v) for name, v in over_inputs.items()}
     values |= {f"{name}_max": _max(v) for name, v in over_inputs.items()}
     values |= {"all_linear": all_linear, "all_mi": all_mi, "all_gap": all_mi - all_linear}
@@ -60,11 +71,13 @@ def input_features(
     for name, v in over_inputs.items():
         values |= {f"{name}_{key}": value for key, value in _spread(v).items()}
     interaction = pairs["interaction"].to_numpy(dtype=np.float64) / h_y
+    if "mi" not in whole:  # nothing was asked of pairs
+        interaction = np.array([np.nan])
     values |= {
         "pair_max": _max(interaction),
         "pair_mean": _mean(interaction),
         "pair_high": _high(interaction),
-        "pair_share": _mean((interaction > INTERACTS).astype(np.float64)),
+        "pair_share": _mean(np.where(np.isnan(interaction), np.nan, interaction > INTERACTS)),
         "redundancy": float(np.sort(mi).sum()) - all_mi,
     }
     for encoding in ENCODINGS:
@@ -83,12 +96,13 @@ def _encoded(
         return dict.fromkeys(_ENCODED, float("nan"))
     together = whole[key] / h_y
     base = whole.get("linear/standard", whole["linear"]) / h_y
+    known = {"all_linear": together, "all_gain": together - base}
+    if key not in inputs:
+        return dict.fromkeys(_ENCODED, float("nan")) | known
     alone = inputs[key].to_numpy(dtype=np.float64) / h_y
     measured = ~np.isnan(alone)
     alone, mi = alone[measured], mi[measured]
-    return {
-        "all_linear": together,
-        "all_gain": together - base,
+    return known | {
         "linear_mean": _mean(alone),
         "linear_max": _max(alone),
         "left_mean": _mean(mi - alone),
@@ -97,6 +111,8 @@ def _encoded(
 
 def _spread(values: np.ndarray) -> dict[str, float]:
     """How a value is spread over inputs, by the names of `_SPREAD`."""
+    if np.isnan(values).any():
+        return dict.fromkeys(_SPREAD, float("nan"))
     positive = np.sort(np.clip(values, 0.0, None))  # sorted: sums do not depend on the order
     total = positive.sum()
     if total <= 0.0:

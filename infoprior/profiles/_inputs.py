@@ -99,6 +99,7 @@ def input_profile(
     encoders: Mapping[str, Encoder] | None = None,
     *,
     numeric: np.ndarray | None = None,
+    linear_only: bool = False,
     seed: int = 0,
     max_rows: int = ROWS,
     threads: int = 1,
@@ -121,6 +122,9 @@ def input_profile(
         encoders: encoding -> function of the numeric columns, (n, p) float32, that returns encoded
             ones, (n, q). It is called for all of them, and for single ones, (n, 1). None: none.
         numeric: which columns hold numbers, bool (d,); None: `numeric_columns`.
+        linear_only: measure only what a linear layer sees of all inputs together, as they are and
+            under each encoding, a tenth of the work: single inputs have `mi` alone, there are no
+            pairs, and `whole` has no "mi".
         seed: draws rows and everything that the estimators draw.
         max_rows: rows used, at most.
         threads: of PyTorch and of matrix products during the call; results are the same only for
@@ -152,25 +156,28 @@ def input_profile(
         table = _Table(X[:, numeric], X[:, ~numeric], y, seed, threads)
         for name, encode in encoders.items():  # what is wrong is said before much is computed
             _encode(name, encode, table.x[:, :1])
-        inputs = _single_inputs(table, names)
+        inputs = _single_inputs(table, names, linear_only)
         order = np.argsort(-inputs["mi"].to_numpy(), kind="stable")
         strongest = order[:MOST_INPUTS]
         every, capped = _together(table, order, None, "")
         method = "auto" if every.shape[1] <= MOST_CRITIC_INPUTS else "flexible-lda"
-        whole, flags = {}, ["mi:capped", "linear:capped"] * capped
-        for key, estimates in (
-            ("mi", table.estimates([every], method)), ("linear", table.estimates([every], "lda"))
-        ):  # fmt: skip
-            whole[key] = estimates[0].nats
-            flags += [f"{key}:{flag}" for flag in estimates[0].flags]
+        whole = {}
+        flags = ["mi:capped", "linear:capped"][linear_only:] * capped
+        for key, how in {"mi": method, "linear": "lda"}.items():
+            if linear_only and key == "mi":
+                continue
+            (together,) = table.estimates([every], how)
+            whole[key] = together.nats
+            flags += [f"{key}:{flag}" for flag in together.flags]
         for name, encode in encoders.items():
             key = f"linear/{name}"
-            inputs[key] = _encoded_inputs(table, strongest, name, encode)
+            if not linear_only:
+                inputs[key] = _encoded_inputs(table, strongest, name, encode)
             encoded, capped = _together(table, order, encode, name)
             (together,) = table.linear([encoded])
             whole[key] = together.nats
             flags += [f"{key}:capped"] * capped + [f"{key}:{flag}" for flag in together.flags]
-        pairs = _pairs(table, names, strongest)
+        pairs = _pairs(table, names, strongest[: 0 if linear_only else None])
     return InputProfile(
         task.name, RECIPE, len(rows), entropy(y), inputs, pairs, whole, tuple(flags)
     )
@@ -199,11 +206,13 @@ class _Table:
         return self.estimates(columns, "flexible-lda", functions=False)
 
 
-def _single_inputs(table: _Table, names: list[str]) -> pd.DataFrame:
-    """mi and linear of every numeric column."""
+def _single_inputs(table: _Table, names: list[str], mi_only: bool) -> pd.DataFrame:
+    """mi and linear of every numeric column; linear is NaN where mi alone is asked for."""
     p = table.x.shape[1]
     columns = [table.x[:, [j]] for j in range(p)]
-    linear = [e.nats for e in table.estimates(columns, "lda")] if p else []
+    linear = [np.nan] * p
+    if p and not mi_only:
+        linear = [e.nats for e in table.estimates(columns, "lda")]
     codes = [_bins(column[:, 0], BINS) for column in columns]
     mi = [_cells_information(code, table.y) for code in codes]
     return pd.DataFrame({

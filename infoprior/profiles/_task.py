@@ -80,7 +80,8 @@ def profile_task(
         at: the epochs after which the probes are read; None: the last one.
         record: the epochs that their curves hold; None: every one.
         recipe: how to measure; None: the space's, for "mlp" `recipe_for` the probes' layers.
-        encoders: encodings of the numeric columns for the `input_profile`; None: the space's.
+        encoders: encodings of the numeric columns for a whole `input_profile`; None: what
+            predictors of the space read of it (`linear_only`).
         inputs: whether to read the inputs, too; None: for "tabular", and where there are encoders.
         threads: of PyTorch and of matrix products during the call; results are the same only
             for the same number.
@@ -99,12 +100,16 @@ def profile_task(
         record=record, recipe=recipe, threads=threads, progress=progress,
     )  # fmt: skip
     if inputs is None:
-        inputs = reading.inputs or encoders is not None
+        inputs = bool(reading.encodings) or encoders is not None
     if not inputs:
         return profile
+    short = encoders is None
     if encoders is None:
-        encoders = input_encoders()
-    measured = input_profile(task, encoders, seed=seed, threads=threads, progress=progress)
+        every = input_encoders()
+        encoders = {name: every[name] for name in reading.encodings or every}
+    measured = input_profile(
+        task, encoders, linear_only=short, seed=seed, threads=threads, progress=progress
+    )
     return replace(profile, inputs=measured.features())
 
 
