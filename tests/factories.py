@@ -96,8 +96,9 @@ def make_tabular(n_tasks: int = 12, n_architectures: int = 8, seed: int = 0) -> 
     """
     meta = make_metadataset(n_tasks, n_architectures, seed)
     rng, space = np.random.default_rng([seed, 3]), get_space("tabular")
-    architectures = [{"architecture": f"a{i:03d}", **point}
-                     for i, point in enumerate(space.shared_design(n_architectures))]  # fmt: skip
+    ids = [*TABULAR_PROBES, *(f"a{i:03d}" for i in range(n_architectures))][:n_architectures]
+    points = space.shared_design(48)
+    architectures = [{"architecture": name, **points[int(name[1:])]} for name in ids]
     names = [f"made/{i}" if i < n_tasks // 2 else f"synthetic2/{i - n_tasks // 2}"
              for i in range(n_tasks)]  # fmt: skip
     kinds = ["real" if name.startswith("made") else "synthetic" for name in names]
@@ -105,7 +106,10 @@ def make_tabular(n_tasks: int = 12, n_architectures: int = 8, seed: int = 0) -> 
     tasks = meta.tasks.assign(task=names, kind=kinds)
     tasks = pd.concat([tasks, pd.DataFrame(said)], axis=1)
     named = dict(zip(meta.tasks["task"], names, strict=True))
-    curves = meta.curves.assign(task=meta.curves["task"].map(named))
+    renamed = dict(zip(sorted(meta.architectures["architecture"]), ids, strict=True))
+    curves = meta.curves.assign(
+        task=meta.curves["task"].map(named), architecture=meta.curves["architecture"].map(renamed)
+    )
     layer = meta.profiles.iloc[0]
     rows = [
         {**layer, **dict.fromkeys(PART_COLUMNS, 0.25), "task": task, "architecture": probe,

@@ -139,7 +139,8 @@ def with_inputs(meta: MetaDataset) -> MetaDataset:
     """The same tasks with two statistics of their inputs and the number of inputs."""
     n = len(meta.tasks)
     return replace(meta, tasks=meta.tasks.assign(
-        in_mi_mean=np.linspace(0.0, 0.5, n), in_all_gap=np.linspace(0.2, 0.1, n), in_n_numeric=9.0
+        **{"in_all_linear": np.linspace(0.0, 0.5, n),
+           "in_all_linear/quantile": np.linspace(0.2, 0.1, n), "in_n_numeric": 9.0}
     ))  # fmt: skip
 
 
@@ -148,7 +149,7 @@ def test_what_inputs_say_is_a_group_of_its_own_and_their_number_no_part_of_it(
 ) -> None:
     measured = with_inputs(meta)
     table = feature_table(measured, ["inputs"])
-    assert list(table) == ["inputs/mi_mean", "inputs/all_gap"]
+    assert list(table) == ["inputs/all_linear", "inputs/all_linear/quantile"]
     assert features(measured.profile("made/1"), "inputs") == table.loc["made/1"].to_dict()
     assert set(table) < set(feature_table(measured, INPUTS["all"]))
 
@@ -163,7 +164,7 @@ def test_without_input_profiles_all_leaves_the_group_out_and_inputs_alone_is_ref
     partly = with_inputs(meta)
     tasks = partly.tasks.assign(
         **{c: partly.tasks[c].where(partly.tasks["task"] != "made/2")
-           for c in ("in_mi_mean", "in_all_gap")}
+           for c in ("in_all_linear", "in_all_linear/quantile")}
     )  # fmt: skip
     with pytest.raises(PredictorError, match=r"have no input profile: \['made/2'\]"):
         feature_table(replace(partly, tasks=tasks), INPUTS["all"])
@@ -172,5 +173,5 @@ def test_without_input_profiles_all_leaves_the_group_out_and_inputs_alone_is_ref
 def test_a_predictor_that_reads_inputs_refuses_a_profile_without(meta: MetaDataset) -> None:
     predictor = make_predictor("nearest", "all").fit(with_inputs(meta))
     assert "inputs" in predictor.inputs
-    with pytest.raises(PredictorError, match=r"lacks 2 of the .* features .*'inputs/mi_mean'"):
+    with pytest.raises(PredictorError, match=r"lacks 2 of the .* features .*'inputs/all_linear'"):
         predictor.scores(meta.profile("made/0"))

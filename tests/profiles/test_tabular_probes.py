@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import optuna
 import pandas as pd
 import pytest
 
 from infoprior import hyperband_study
-from infoprior.metadataset import published_task
+from infoprior.metadataset import _jobs, published_task
 from infoprior.metadataset._jobs import design, train_job
 from infoprior.metadataset._tables import same_point
 from infoprior.profiles import (
     INPUT_FEATURES,
     PROFILE_COLUMNS,
+    READ_ENCODINGS,
+    READ_INPUT_FEATURES,
     READINGS,
     TABULAR_PROBES,
     ProfileError,
+    input_encoders,
+    input_profile,
     probe_trials,
     profile_task,
 )
@@ -31,7 +37,7 @@ def test_the_probes_are_points_of_the_published_design() -> None:
         assert same_point(probe, published[name])
 
 
-def test_a_task_is_read_as_the_published_networks_were() -> None:
+def test_a_task_is_read_as_the_published_networks_were(monkeypatch: pytest.MonkeyPatch) -> None:
     name = "synthetic2/1000"
     profile = profile_task(published_task(name), space="tabular")
     assert set(profile.layers["epoch"]) == {3}
@@ -40,8 +46,9 @@ def test_a_task_is_read_as_the_published_networks_were() -> None:
     )
     assert set(profile.inputs) == set(INPUT_FEATURES)
     assert not [layer for layer in profile.layers["layer"] if layer == "inputs"]
-    # Three of the four are enough: fewer networks are trained to the end.
-    job = train_job(name, 0, "tabular", 3, 0, 27)
+    # The published job, of no other networks of the design.
+    monkeypatch.setattr(_jobs, "design", lambda *_: dict(TABULAR_PROBES))
+    job = train_job(name, 0, "tabular", 48, 0, 27)
     published = pd.DataFrame(job["layers"])
     published = published[published["epoch"] == 3].reset_index(drop=True)
     mine = profile.layers[profile.layers["architecture"].isin(published["architecture"])]
@@ -63,11 +70,23 @@ def test_a_task_is_read_as_the_published_networks_were() -> None:
 
 
 def test_inputs_are_read_where_they_are_asked_for(task: Task) -> None:
-    assert READINGS["tabular"].inputs
-    assert not READINGS["mlp"].inputs
+    assert READINGS["tabular"].encodings == READ_ENCODINGS
+    assert not READINGS["mlp"].encodings
     assert profile_task(task, space="tabular", epochs=1, inputs=False).inputs == {}
     with pytest.raises(ProfileError, match=r"space = 'cnn': tables are read by the probes of one"):
         profile_task(task, space="cnn")
+
+
+def test_what_is_read_of_inputs_is_as_in_a_whole_profile_of_them(task: Task) -> None:
+    every = input_encoders()
+    whole = input_profile(task, every).features()
+    short = input_profile(task, {n: every[n] for n in READ_ENCODINGS}, linear_only=True)
+    known = {n: v for n, v in short.features().items() if not math.isnan(v)}
+    assert set(READ_INPUT_FEATURES) <= set(known)
+    assert known == {n: whole[n] for n in known}
+    assert short.pairs.empty
+    assert "mi" not in short.whole
+    assert math.isnan(short.features()["pair_max"])
 
 
 def test_a_search_takes_over_what_the_probes_were_trained_for(task: Task) -> None:
