@@ -94,6 +94,7 @@ def card(publication: Publication, meta: MetaDataset) -> str:
         "- **A cheaper probe** nearly does: what profiles after 3 epochs are worth against those "
         "after 27 is in `benchmarks/results/predictors/early_probe.md`.",
         "",
+        *_own_profiles(publication),
         "## What it took",
         "",
         *_costs(jobs, curves, meta.profiles),
@@ -141,6 +142,38 @@ def card(publication: Publication, meta: MetaDataset) -> str:
         + ".",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _own_profiles(publication: Publication) -> list[str]:
+    """The section on the space whose networks have profiles of their own."""
+    if "tabular/tasks" not in publication.tables:
+        return []
+    tasks = publication.tables["tabular/tasks"]
+    real = tasks[tasks["kind"] == "real"]
+    two = tasks["draws"] > 1
+    return [
+        "## Networks with profiles of their own",
+        "",
+        "```python",
+        'meta = load_metadataset("tabular")',
+        "meta.networks()         # (architecture, its MI profile, accuracy), a row a network",
+        "meta.networks(epoch=3)  # the same, profiles read early",
+        "meta.input_features()   # what a task's inputs say, 62 statistics",
+        "```",
+        "",
+        f"{publication.about['settings']['tabular']} architectures of the space `tabular` "
+        "(encodings of inputs equally often) on every task; the layers of each network of the "
+        "first draw after 3 and 27 epochs by the recipe `fast`, I(T;Y) of training and of "
+        f"validation rows apart. {int((~two).sum())} of the tasks have one draw so far, and no "
+        "noise ceiling.",
+        "",
+        "| kind | tasks | families | training rows (median) | test rows (median) | "
+        "noise ceiling (median) | one draw against another |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        *(_kind(str(kind), group) for kind, group in tasks.groupby("kind", sort=True)),
+        _kind("real, 1,500 rows and more", real[real["n_train"] >= LARGE]),
+        "",
+    ]
 
 
 def _kind(name: str, group: pd.DataFrame) -> str:
