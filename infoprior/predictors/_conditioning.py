@@ -1,0 +1,87 @@
+"""Conditioning a Gaussian whose parts meet only in a few common coordinates.
+
+Common to all architectures are the task's factors z and what its validation rows do to every
+network of it. Given these, architectures are independent: evidence enters one small block at a
+time, whatever the number of trials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """What was observed of one architecture, m numbers, and how they depend on the rest.
+
+    Attributes:
+        values: less their means, shape (m,).
+        loadings: on the u common coordinates, shape (m, u).
+        covariance: given the common coordinates, shape (m, m).
+        with_final: covariance with the architecture's final result, given the same, shape (m,).
+    """
+
+    values: np.ndarray
+    loadings: np.ndarray
+    covariance: np.ndarray
+    with_final: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Final:
+    """The final result of one architecture: offset + row @ common + a rest of its own.
+
+    Attributes:
+        offset: number.
+        row: shape (u,).
+        rest: variance of the rest.
+    """
+
+    offset: float
+    row: np.ndarray
+    rest: float
+
+
+def condition(
+    mean: np.ndarray, covariance: np.ndarray, blocks: Sequence[Block]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The common coordinates, given what was observed.
+
+    Args:
+        mean: before, shape (u,).
+        covariance: before, shape (u, u).
+        blocks: of different architectures.
+
+    Returns:
+        mean and covariance after.
+    """
+    if not blocks:
+        return mean, covariance
+    precision = np.zeros_like(covariance)
+    shift = np.zeros_like(mean)
+    for block in blocks:
+        scaled = np.linalg.solve(block.covariance, block.loadings)
+        precision += block.loadings.T @ scaled
+        shift += scaled.T @ (block.values - block.loadings @ mean)
+    # covariance may be singular (a task without shared noise): it is never inverted.
+    after = np.linalg.solve(np.eye(len(mean)) + covariance @ precision, covariance)
+    after = (after + after.T) / 2.0
+    return mean + after @ shift, after
+
+
+def final_given(block: Block, prior: Final) -> Final:
+    """The final result of an architecture that something was observed of.
+
+    Args:
+        block: what was.
+        prior: its final result before.
+    """
+    gain = np.linalg.solve(block.covariance, block.with_final)
+    return Final(
+        offset=prior.offset + float(gain @ block.values),
+        row=prior.row - gain @ block.loadings,
+        rest=max(prior.rest - float(gain @ block.with_final), 0.0),
+    )

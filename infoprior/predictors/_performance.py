@@ -1,0 +1,303 @@
+"""`PerformancePredictor`: one posterior over final accuracies from whatever is known of a task."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from infoprior._ambient import default_settings
+from infoprior._arguments import file_path, whole_within
+from infoprior._progress import shows_progress
+from infoprior.predictors import _performance_storage as storage
+from infoprior.predictors._architecture_kernel import fit_kernel
+from infoprior.predictors._base import check_meta
+from infoprior.predictors._conditions import ProfilingConditions
+from infoprior.predictors._errors import PredictorError
+from infoprior.predictors._evidence import NOTHING, Evidence, check_evidence
+from infoprior.predictors._factor_model import fit_factors, task_factors
+from infoprior.predictors._features import (
+    GROUPS,
+    Standardizer,
+    check_inputs,
+    feature_table,
+    features,
+)
+from infoprior.predictors._posterior import Posterior
+from infoprior.predictors._recorded_runs import anchors_of, channels_of, recorded_runs
+from infoprior.predictors._result_model import ResultModel
+from infoprior.predictors._run_noise import run_noise
+from infoprior.predictors._scales import SCALES
+from infoprior.predictors._settings import AFTER_SCORES, PriorSettings, positive
+from infoprior.predictors._task_regression import TaskRegression, fit_regressions
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from infoprior.metadataset import MetaDataset
+    from infoprior.profiles import TaskProfile
+    from infoprior.spaces import SearchSpace
+
+KINDS = ("linear-gaussian",)
+MAX_RANK = 256
+
+
+@dataclass(frozen=True)
+class PerformanceSettings:
+    """How the Gaussian is fitted.
+
+    Attributes:
+        rank: factors that tasks differ by.
+        iterations: of expectation-maximisation.
+        scale: of accuracies, a key of `SCALES`.
+        real_weight: how much a training task of kind "real" counts against any other.
+
+    Raises:
+        PredictorError: a setting is out of range.
+    """
+
+    rank: int = 16
+    iterations: int = 15
+    scale: str = "logit"
+    real_weight: float = 16.0
+
+    def __post_init__(self) -> None:
+        for name, most in (("rank", MAX_RANK), ("iterations", 1000)):
+            value = whole_within(getattr(self, name), name, 1, most, PredictorError)
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "real_weight", positive("real_weight", self.real_weight))
+        if self.scale not in SCALES:
+            raise PredictorError(f"There is no scale {self.scale!r}; choose one of {list(SCALES)}.")
+
+
+@dataclass(frozen=True, eq=False)
+class FittedPerformance:
+    """All that a fit leaves behind: what `save` writes.
+
+    Attributes:
+        model: the Gaussian.
+        regressions: of factors on each set of groups of a profile's features.
+        standardizers: of each group.
+        profiled: how the training tasks were profiled.
+    """
+
+    model: ResultModel
+    regressions: dict[tuple[str, ...], TaskRegression]
+    standardizers: dict[str, Standardizer]
+    profiled: ProfilingConditions
+
+
+class PerformancePredictor:
+    """Learns from many tasks how results go together; answers with a posterior over accuracies.
+
+    One Gaussian over the results of all recorded architectures at all recorded epochs, learned
+    from the training tasks: the factors in which tasks differ, an architecture's own rest, the
+    noise of single networks. With no evidence its posterior is the average over tasks (the static
+    prior); with a profile the average over tasks like it; with learning curves it is what a search
+    decides by.
+
+    Args:
+        kind: "linear-gaussian".
+        **settings: fields of `PerformanceSettings`, and those of `PriorSettings` that act on
+            scores.
+
+    Raises:
+        PredictorError: there is no such kind or setting, or one is out of range.
+    """
+
+    def __init__(self, kind: str = "linear-gaussian", **settings: Any) -> None:
+        if kind not in KINDS:
+            raise PredictorError(
+                f"There is no performance predictor {kind!r}; choose one of {list(KINDS)}."
+            )
+        own = {f.name for f in dataclasses.fields(PerformanceSettings)}
+        if unknown := sorted(set(settings) - own - set(AFTER_SCORES)):
+            raise PredictorError(
+                f"A performance predictor has no settings {unknown}; it has "
+                f"{sorted(own | set(AFTER_SCORES))}."
+            )
+        self.kind = kind
+        self.settings = PerformanceSettings(**{n: v for n, v in settings.items() if n in own})
+        self.prior_settings = PriorSettings(
+            **{n: v for n, v in settings.items() if n in AFTER_SCORES}
+        )
+        self._fitted: FittedPerformance | None = None
+
+    def __repr__(self) -> str:
+        state = "fitted" if self._fitted else "not fitted"
+        return f"PerformancePredictor({self.kind!r}, {state})"
+
+    @default_settings()
+    @shows_progress("fitting the performance predictor")
+    def fit(self, meta: MetaDataset, *, progress: bool = True) -> Self:
+        """Learn from the tasks of a meta-dataset, all of them training tasks.
+
+        Args:
+            meta: the tasks, and how architectures did on them; most of the architectures' runs
+                have to be of architectures that at least half of the tasks have run.
+            progress: show on the terminal that it learns, if it takes more than two seconds.
+
+        Raises:
+            PredictorError: fewer than two architectures were run on at least half of the tasks,
+                or `meta` is no meta-dataset.
+        """
+        check_meta(meta)
+        weights = np.where(meta.tasks["kind"] == "real", self.settings.real_weight, 1.0)
+        weights /= weights.mean()
+        anchors, channels = anchors_of(meta), channels_of(meta)
+        runs = recorded_runs(meta, anchors, channels, SCALES[self.settings.scale])
+        noise = run_noise(runs, weights)
+        draws = np.maximum(runs.draws, 1)[..., None, None]
+        spread = noise.own(np.nan_to_num(runs.variance, nan=1.0), noise.factor) / draws
+        rank = min(self.settings.rank, len(weights))
+        factors = fit_factors(runs.mean, spread, weights, rank, self.settings.iterations)
+        of_tasks, unknown = task_factors(factors, runs.mean, spread)
+        tables = self._tables(meta)
+        standardizers = {group: Standardizer.fit(table) for group, table in tables.items()}
+        regressions = fit_regressions(
+            {group: standardizers[group].transform(table) for group, table in tables.items()},
+            of_tasks, unknown, weights, list(meta.tasks["family"]),
+        )  # fmt: skip
+        points = [meta.points()[name] for name in anchors]
+        kernel = fit_kernel(
+            meta.space.encode(points),
+            np.concatenate([factors.mean[..., None], factors.loadings], -1).reshape(len(points), -1),
+            _parameters(meta.space),
+        )
+        model = ResultModel(
+            space=meta.space, points=points, names=anchors, channels=channels,
+            scale=self.settings.scale, factors=factors, noise=noise, kernel=kernel,
+            n_validation=int(meta.tasks["n_validation"].median()),
+        )  # fmt: skip
+        self._fitted = FittedPerformance(
+            model, regressions, standardizers, ProfilingConditions.of(meta)
+        )
+        return self
+
+    @staticmethod
+    def _tables(meta: MetaDataset) -> dict[str, pd.DataFrame]:
+        """The features of every group that all tasks have."""
+        tables = {}
+        for group in GROUPS:
+            try:
+                tables[group] = feature_table(meta, (group,))
+            except PredictorError:  # no task, or not every one, was measured so
+                continue
+        return {group: table for group, table in tables.items() if table.shape[1]}
+
+    @default_settings()
+    def posterior(
+        self, evidence: Evidence = NOTHING, *, inputs: str | Sequence[str] | None = None
+    ) -> Posterior:
+        """What is known of the final accuracies of architectures on a task.
+
+        Args:
+            evidence: whatever is known of the task.
+            inputs: which groups of its profile to read, as of `make_predictor`; None: all that it
+                holds.
+
+        Raises:
+            PredictorError: the predictor is not fitted, the profile was measured otherwise than
+                those of the training tasks or lacks a group that `inputs` names, or the curves
+                name an architecture that is unknown.
+        """
+        fitted = self._require_fitted()
+        check_evidence(evidence)
+        model, stages = fitted.model, []
+        read = self._read(evidence.profile, inputs)
+        _, unseen = model.blocks((), evidence.n_validation)
+        stages.append(("nothing", model.common(None, unseen, {}), {}))
+        factors = None
+        for last in range(len(read)):
+            groups = tuple(read)[: last + 1]
+            x = np.concatenate([read[group] for group in groups])
+            factors = fitted.regressions[groups].factors(x)
+            stages.append((groups[-1], model.common(factors, unseen, {}), {}))
+        if evidence.records:
+            blocks, shared = model.blocks(evidence.records, evidence.n_validation)
+            stages.append(("curves", model.common(factors, shared, blocks), blocks))
+        return Posterior(model, stages, self.prior_settings)
+
+    def _read(
+        self, profile: TaskProfile | None, inputs: str | Sequence[str] | None
+    ) -> dict[str, np.ndarray]:
+        """Standardised features by group, in the order of `GROUPS`."""
+        fitted = self._require_fitted()
+        asked = None if inputs is None else check_inputs(inputs)
+        if profile is None:
+            if asked:
+                raise PredictorError(
+                    f"inputs name {', '.join(asked)}, but the evidence holds no profile."
+                )
+            return {}
+        read = {}
+        for group in fitted.standardizers:
+            if asked is not None and group not in asked:
+                continue
+            try:
+                values = features(profile, (group,))
+            except PredictorError:
+                if asked is not None:
+                    raise
+                continue
+            fitted.profiled.check((group,), profile.layers, profile.curves)
+            read[group] = fitted.standardizers[group].transform(pd.DataFrame([values]))[0]
+        return read
+
+    @property
+    def points(self) -> list[dict[str, Any]]:
+        """The recorded architectures, which most training tasks have run."""
+        return [dict(point) for point in self._require_fitted().model.points]
+
+    @property
+    def space(self) -> SearchSpace:
+        """The space of the architectures."""
+        return self._require_fitted().model.space
+
+    @property
+    def profiled(self) -> ProfilingConditions:
+        """How the training tasks were profiled: profile new ones in the same way."""
+        return self._require_fitted().profiled
+
+    @default_settings()
+    def save(self, directory: str | os.PathLike[str]) -> None:
+        """Write performance.json and performance.safetensors; `load` reads them.
+
+        Raises:
+            PredictorError: the predictor is not fitted, or the folder cannot be written.
+        """
+        about = {
+            "kind": self.kind,
+            "settings": dataclasses.asdict(self.settings)
+            | {name: getattr(self.prior_settings, name) for name in AFTER_SCORES},
+        }
+        storage.save(file_path(directory, "directory", PredictorError), about, self._require_fitted())
+
+    @classmethod
+    @default_settings()
+    def load(cls, directory: str | os.PathLike[str]) -> Self:
+        """Read what `save` wrote: the predictor answers exactly as the saved one did.
+
+        Raises:
+            PredictorError: there is none, its version is unknown, or a file is damaged.
+        """
+        about, parts = storage.load(file_path(directory, "directory", PredictorError))
+        predictor = cls(about["kind"], **about["settings"])
+        predictor._fitted = FittedPerformance(**parts)
+        return predictor
+
+    def _require_fitted(self) -> FittedPerformance:
+        if self._fitted is None:
+            raise PredictorError("The performance predictor is not fitted; call fit first.")
+        return self._fitted
+
+
+def _parameters(space: SearchSpace) -> list[int]:
+    """For each encoded coordinate the place of its parameter."""
+    names = list(space)
+    return [names.index(name.split("=")[0]) for name in space.encoded_names]
