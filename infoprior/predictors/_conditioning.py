@@ -21,7 +21,7 @@ class Block:
         values: less their means, shape (m,).
         loadings: on the u common coordinates, shape (m, u).
         covariance: given the common coordinates, shape (m, m).
-        with_final: covariance with the architecture's final result, given the same, shape (m,).
+        with_final: covariance with the architecture's f final results, given the same, shape (m, f).
     """
 
     values: np.ndarray
@@ -32,17 +32,17 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class Final:
-    """The final result of one architecture: offset + row @ common + a rest of its own.
+    """The f final results of one architecture: offset + row @ common + a rest of their own.
 
     Attributes:
-        offset: number.
-        row: shape (u,).
-        rest: variance of the rest.
+        offset: shape (f,).
+        row: shape (f, u).
+        rest: covariance of the rest, shape (f, f).
     """
 
-    offset: float
+    offset: np.ndarray
     row: np.ndarray
-    rest: float
+    rest: np.ndarray
 
 
 def condition(
@@ -73,15 +73,15 @@ def condition(
 
 
 def final_given(block: Block, prior: Final) -> Final:
-    """The final result of an architecture that something was observed of.
+    """The final results of an architecture that something was observed of.
 
     Args:
         block: what was.
-        prior: its final result before.
+        prior: its final results before.
     """
     gain = np.linalg.solve(block.covariance, block.with_final)
     return Final(
-        offset=prior.offset + float(gain @ block.values),
-        row=prior.row - gain @ block.loadings,
-        rest=max(prior.rest - float(gain @ block.with_final), 0.0),
+        offset=prior.offset + gain.T @ block.values,
+        row=prior.row - gain.T @ block.loadings,
+        rest=prior.rest - gain.T @ block.with_final,
     )

@@ -29,7 +29,13 @@ from infoprior.predictors._features import (
     features,
 )
 from infoprior.predictors._posterior import Posterior
-from infoprior.predictors._recorded_runs import anchors_of, channels_of, recorded_runs
+from infoprior.predictors._profile_features import LOGIT, with_logits
+from infoprior.predictors._recorded_runs import (
+    anchors_of,
+    channels_of,
+    recorded_runs,
+    scores_of,
+)
 from infoprior.predictors._result_model import ResultModel
 from infoprior.predictors._run_noise import run_noise
 from infoprior.predictors._scales import SCALES
@@ -151,12 +157,14 @@ class PerformancePredictor:
         weights /= weights.mean()
         anchors, channels = anchors_of(meta), channels_of(meta)
         runs = recorded_runs(meta, anchors, channels, SCALES[self.settings.scale])
-        noise = run_noise(runs, weights)
+        noise = run_noise(runs, weights).with_score()
         draws = np.maximum(runs.draws, 1)[..., None, None]
-        spread = noise.own(np.nan_to_num(runs.variance, nan=1.0), noise.factor) / draws
+        variance = np.pad(np.nan_to_num(runs.variance, nan=1.0), [(0, 0), (0, 0), (0, 1)])
+        spread = noise.own(variance, noise.factor) / draws
+        results = np.concatenate([runs.mean, scores_of(meta, anchors)[..., None]], axis=-1)
         rank = min(self.settings.rank, len(weights))
-        factors = fit_factors(runs.mean, spread, weights, rank, self.settings.iterations)
-        of_tasks, unknown = task_factors(factors, runs.mean, spread)
+        factors = fit_factors(results, spread, weights, rank, self.settings.iterations)
+        of_tasks, unknown = task_factors(factors, results, spread)
         tables = self._tables(meta)
         standardizers = {group: Standardizer.fit(table) for group, table in tables.items()}
         regressions = fit_regressions(
@@ -188,7 +196,7 @@ class PerformancePredictor:
                 tables[group] = feature_table(meta, (group,))
             except PredictorError:  # no task, or not every one, was measured so
                 continue
-        return {group: table for group, table in tables.items() if table.shape[1]}
+        return {group: with_logits(table) for group, table in tables.items() if table.shape[1]}
 
     @default_settings()
     def posterior(
@@ -246,7 +254,11 @@ class PerformancePredictor:
                     raise
                 continue
             fitted.profiled.check((group,), profile.layers, profile.curves)
-            read[group] = fitted.standardizers[group].transform(pd.DataFrame([values]))[0]
+            names = fitted.standardizers[group].names
+            shares = [n.removesuffix(LOGIT) for n in names if n.endswith(LOGIT)]
+            table = pd.DataFrame([values])
+            table = with_logits(table, [name for name in shares if name in table])
+            read[group] = fitted.standardizers[group].transform(table)[0]
         return read
 
     @property

@@ -1,7 +1,9 @@
 """Recorded learning curves as arrays: tasks x draws x architectures x channels.
 
 A channel is a quantity at an epoch: validation accuracy and validation loss at every rung, and the
-test accuracy at the end, which comes last. *Anchors* are the architectures that most tasks have
+test accuracy at the end. One more, the score, is where an architecture stands among the others of
+its task, on which close ones lie as far apart as far ones: by accuracies alone, the few that fail
+would outweigh all differences among the good. *Anchors* are the architectures that most tasks have
 run: what a model learns of how results go together, it learns of them.
 """
 
@@ -14,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from infoprior.predictors._errors import PredictorError
+from infoprior.predictors._targets import normal_scores
 from infoprior.predictors._scales import Scale, of_accuracy, of_loss
 
 if TYPE_CHECKING:
@@ -21,12 +24,18 @@ if TYPE_CHECKING:
 
 QUANTITIES = ("validation_accuracy", "validation_loss")
 FINAL = "test_accuracy"
+TEST, SCORE = -2, -1
+"""Places of the test accuracy and of the score among the channels."""
+_BETWEEN = 3.0  # factor between rungs: closer ones say the same again
 MOST = 0.5  # of the tasks, of the runs: what an anchor and a rung have to be recorded in
 
 
 @dataclass(frozen=True)
 class Channels:
-    """What is known of one network, in the order of the last axis of arrays.
+    """What there is to know of one network, in the order of the last axis of arrays.
+
+    The last two are the test accuracy and the score, at `TEST` and `SCORE`; those before are
+    evidence.
 
     Attributes:
         epochs: the rungs, ascending.
@@ -37,7 +46,12 @@ class Channels:
     quantities: tuple[str, ...] = QUANTITIES
 
     def __len__(self) -> int:
-        return len(self.quantities) * len(self.epochs) + 1
+        return self.evidence + 2
+
+    @property
+    def evidence(self) -> int:
+        """How many channels can be observed during a search: all but the last two."""
+        return len(self.quantities) * len(self.epochs)
 
     def place(self, quantity: str, rung: int) -> int:
         """Where a quantity at the rung of an index stands."""
@@ -46,14 +60,14 @@ class Channels:
 
 @dataclass(frozen=True, eq=False)
 class RecordedRuns:
-    """Runs of the anchors on T tasks, in up to S draws: K anchors, D channels.
+    """Runs of the anchors on T tasks, in up to S draws: K anchors, D - 1 channels, without score.
 
     Attributes:
         tasks: names.
         anchors: ids of the architectures.
         channels: of the last axes.
-        values: shape (T, S, K, D), on the scales; NaN where nothing was recorded.
-        variance: shape (T, K, D): binomial variance of one draw's accuracy, 1 / rows of a loss.
+        values: shape (T, S, K, D - 1), on the scales; NaN where nothing was recorded.
+        variance: shape (T, K, D - 1): binomial variance of one draw's accuracy, 1 / rows of a loss.
     """
 
     tasks: tuple[str, ...]
@@ -69,7 +83,7 @@ class RecordedRuns:
 
     @property
     def mean(self) -> np.ndarray:
-        """Means over draws, shape (T, K, D); NaN where there is none."""
+        """Means over draws, shape (T, K, D - 1); NaN where there is none."""
         known, draws = np.nan_to_num(self.values), self.draws[..., None]
         return np.where(draws > 0, known.sum(axis=1) / np.maximum(draws, 1), np.nan)
 
@@ -93,7 +107,7 @@ def anchors_of(meta: MetaDataset) -> list[str]:
 
 
 def channels_of(meta: MetaDataset) -> Channels:
-    """The epochs at which at least half of the runs were recorded.
+    """The rungs: the last epoch, and one near each third of the next, among those recorded.
 
     Raises:
         PredictorError: there are no curves.
@@ -101,7 +115,12 @@ def channels_of(meta: MetaDataset) -> Channels:
     if meta.curves.empty:
         raise PredictorError("The meta-dataset holds no curves; there is nothing to fit.")
     counts = meta.curves["epoch"].value_counts()
-    return Channels(tuple(sorted(int(e) for e in counts[counts >= MOST * counts.max()].index)))
+    recorded = np.sort(counts[counts >= MOST * counts.max()].index.to_numpy(np.int64))
+    rungs, aim = {int(recorded[-1])}, recorded[-1] / _BETWEEN
+    while aim >= recorded[0] / np.sqrt(_BETWEEN):
+        rungs.add(int(recorded[np.abs(np.log(recorded / aim)).argmin()]))
+        aim /= _BETWEEN
+    return Channels(tuple(sorted(rungs)))
 
 
 def recorded_runs(
@@ -120,7 +139,7 @@ def recorded_runs(
     tasks = pd.Index(about["task"]).get_indexer(curves["task"])
     draws = _within(curves["task"], curves["seed"])
     places = pd.Index(anchors).get_indexer(curves["architecture"])
-    shape = (len(about), int(draws.max(initial=0)) + 1, len(anchors), len(channels))
+    shape = (len(about), int(draws.max(initial=0)) + 1, len(anchors), len(channels) - 1)
     values, variance = np.full(shape, np.nan), np.full(shape, np.nan)
     n_validation = about["n_validation"].to_numpy(np.float64)[tasks]
     epoch = curves["epoch"].to_numpy()
@@ -146,6 +165,17 @@ def recorded_runs(
     counted = np.maximum(complete.sum(axis=1), 1)[..., None]
     mean = np.where(complete[..., None], variance, 0.0).sum(axis=1) / counted
     return RecordedRuns(tuple(about["task"]), tuple(anchors), channels, values, mean)
+
+
+def scores_of(meta: MetaDataset, anchors: list[str]) -> np.ndarray:
+    """Normal scores of the anchors on every task, shape (T, K); NaN where one was not run.
+
+    Of the mean of validation and test accuracy at the end: less noisy than either.
+    """
+    final = meta.final()
+    label = final[["validation_accuracy", FINAL]].mean(axis=1).where(~final["diverged"], -np.inf)
+    wide = final.assign(label=label).pivot(index="task", columns="architecture", values="label")
+    return normal_scores(wide.reindex(index=meta.tasks["task"], columns=anchors).to_numpy(float))
 
 
 def _within(tasks: pd.Series, seeds: pd.Series) -> np.ndarray:

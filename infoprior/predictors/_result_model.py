@@ -13,13 +13,14 @@ from infoprior.predictors._conditioning import Block, Final, condition, final_gi
 from infoprior.predictors._errors import PredictorError
 from infoprior.predictors._evidence import Record
 from infoprior.predictors._factor_model import FactorModel
-from infoprior.predictors._recorded_runs import Channels
+from infoprior.predictors._recorded_runs import TEST, Channels
 from infoprior.predictors._run_noise import RunNoise
 from infoprior.predictors._scales import SCALES, Scale, of_accuracy, of_loss
 from infoprior.spaces import SearchSpace
 
 Key = tuple[tuple[str, Any], ...]  # the params of an architecture, sorted by name
 _JITTER = 1e-9
+MOST_KEPT = 20_000  # architectures, blocks: a long search must not fill the memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +79,8 @@ class ResultModel:
         self._place = {self.key(point): k for k, point in enumerate(self.points)}
         self._named = dict(zip(self.names, self._place, strict=True))
         self._others: dict[Key, Architecture] = {}
+        self._rungs: dict[int, float] = {}
+        self._seen: dict[Any, tuple[Block, np.ndarray]] = {}
 
     @property
     def scale(self) -> Scale:
@@ -143,7 +146,7 @@ class ResultModel:
         apart /= len(model.mean) - 1
         rest = model.rest.mean(axis=0)
         for i, key in enumerate(keys):
-            if len(self._others) > 20_000:  # a long search must not fill the memory
+            if len(self._others) > MOST_KEPT:
                 self._others.clear()
             self._others[key] = Architecture(
                 means[i], carried[i], rest + unknown[i] * apart, float(factors[i])
@@ -161,7 +164,7 @@ class ResultModel:
             n_validation: rows that they were judged on.
 
         Returns:
-            key -> its block; and the shared noise of the D - 1 validation channels.
+            key -> its block; and the covariance of the shared noise of the evidence channels.
         """
         rows = float(n_validation or self.n_validation)
         runs: dict[Key, dict[int, list[Record]]] = {}
@@ -174,63 +177,74 @@ class ResultModel:
         keys = sorted(runs, key=repr)  # whatever the order of the evidence
         blocks, variances = {}, []
         for key, architecture in zip(keys, self.architectures(keys), strict=True):
-            seen = [self._observed(runs[key][seed], rows) for seed in sorted(runs[key])]
-            seen = [(h, values, variance) for h, values, variance in seen if len(values)]
-            if seen:
-                blocks[key] = self._block(architecture, seen)
-                variances += [variance for _, _, variance in seen]
-        typical = np.nanmedian(np.array(variances), axis=0) if variances else None
-        return blocks, self._shared(typical, rows)
+            # Of a search only the last trial is new: the others' blocks are as they were.
+            same = key, rows, tuple((s, frozenset(runs[key][s])) for s in sorted(runs[key]))
+            if same not in self._seen:
+                if len(self._seen) > MOST_KEPT:
+                    self._seen.clear()
+                self._seen[same] = self._block(
+                    architecture, [self._observed(runs[key][s], rows) for s in sorted(runs[key])]
+                )
+            block, variance = self._seen[same]
+            if len(block.values):
+                blocks[key] = block
+                variances.append(variance)
+        return blocks, self._shared(variances, rows)
 
-    def _shared(self, variance: np.ndarray | None, rows: float) -> np.ndarray:
-        size = len(self.channels) - 1
-        filled = np.full(size + 1, 1.0 / rows)
-        if variance is not None:
-            filled = np.where(np.isfinite(variance), variance, 1.0 / rows)
+    def _shared(self, variances: Sequence[np.ndarray], rows: float) -> np.ndarray:
+        """Covariance of the shared noise, by the usual binomial variances of what was seen."""
+        size = self.channels.evidence
+        filled = np.full(len(self.channels), 1.0 / rows)
+        if variances:
+            table = np.array(variances)
+            seen = np.isfinite(table).any(axis=0)
+            filled[seen] = np.nanmedian(table[:, seen], axis=0)
         return self.noise.shared(filled)[:size, :size]
 
     def _observed(
         self, records: Sequence[Record], rows: float
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """One network's learning curve: H (m, D), values (m,), binomial variances (D,)."""
-        channels, epochs = self.channels, np.log(self.channels.epochs)
         # Of several epochs between two rungs the last one says it all.
-        latest: dict[tuple[int, int], Record] = {}
-        for record in sorted(records, key=lambda r: (r.epoch, r.accuracy, r.loss)):
-            place = np.interp(np.log(record.epoch), epochs, np.arange(len(epochs)))
-            latest[int(np.floor(place)), int(place == np.floor(place))] = record
-        weights, values = [], []
-        variance = np.full((len(channels), 2), np.nan)
-        for record in latest.values():
-            place = float(np.interp(np.log(record.epoch), epochs, np.arange(len(epochs))))
-            low = int(min(np.floor(place), max(len(epochs) - 2, 0)))
-            share = place - low
-            known = {
-                "validation_accuracy": of_accuracy(
-                    self.scale, np.array(record.accuracy), np.array(rows)
-                ),
-                "validation_loss": of_loss(
-                    np.array(record.loss), np.array(rows)
-                ),
-            }
-            given = {"validation_accuracy": record.accuracy, "validation_loss": record.loss}
-            for quantity, (value, spread) in known.items():
-                if np.isnan(given[quantity]):
-                    continue
-                row = np.zeros(len(channels))
-                for rung, part in ((low, 1.0 - share), (low + 1, share)):
-                    if part > 0.0:
-                        column = channels.place(quantity, rung)
-                        row[column] = part
-                        variance[column, 0] = np.fmax(variance[column, 0], spread)
-                weights.append(row)
-                values.append(float(value))
-        return np.array(weights).reshape(-1, len(channels)), np.array(values), variance[:, 0]
+        latest: dict[tuple[int, bool], tuple[float, Record]] = {}
+        for record in sorted(records, key=lambda r: (r.epoch, repr(r.accuracy), repr(r.loss))):
+            place = self._rung(record.epoch)
+            latest[int(place), place == int(place)] = place, record
+        count, size = len(latest), len(self.channels)
+        accuracy = np.array([record.accuracy for _, record in latest.values()])
+        loss = np.array([record.loss for _, record in latest.values()])
+        places = np.array([place for place, _ in latest.values()])
+        low = np.minimum(places.astype(int), max(len(self.channels.epochs) - 2, 0))
+        share, order = places - low, np.arange(count)
+        weights, values, spreads = [], [], []
+        for quantity, given, (value, spread) in (
+            ("validation_accuracy", accuracy, of_accuracy(self.scale, accuracy, np.array(rows))),
+            ("validation_loss", loss, of_loss(loss, np.array(rows))),
+        ):
+            h, first = np.zeros((count, size)), self.channels.place(quantity, 0)
+            h[order, first + low] = 1.0 - share
+            h[order, first + np.minimum(low + 1, len(self.channels.epochs) - 1)] += share
+            known = ~np.isnan(given)
+            weights.append(h[known])
+            values.append(value[known])
+            spreads.append(spread[known])
+        h, spread = np.concatenate(weights), np.concatenate(spreads)
+        total = h.sum(axis=0)
+        variance = np.where(total > 0.0, spread @ h / np.where(total > 0.0, total, 1.0), np.nan)
+        return h, np.concatenate(values), variance
+
+    def _rung(self, epoch: int) -> float:
+        """Where an epoch lies between the rungs, from 0 to the last one's index."""
+        epochs = self.channels.epochs
+        if epoch not in self._rungs:
+            places = np.arange(len(epochs), dtype=np.float64)
+            self._rungs[epoch] = float(np.interp(np.log(epoch), np.log(epochs), places))
+        return self._rungs[epoch]
 
     def _block(
         self, architecture: Architecture,
         seen: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
-    ) -> Block:  # fmt: skip
+    ) -> tuple[Block, np.ndarray]:  # fmt: skip
         """All networks of one architecture: their rest is one, their noise is each one's own."""
         h = np.concatenate([rows for rows, _, _ in seen])
         values = np.concatenate([values for _, values, _ in seen]) - h @ architecture.mean
@@ -244,9 +258,10 @@ class ResultModel:
             end = start + len(rows)
             covariance[start:end, start:end] += noise + np.diag(spread + _JITTER)
             start = end
-        size = len(self.channels) - 1
+        size = self.channels.evidence
         loadings = np.concatenate([h @ architecture.loadings, h[:, :size]], axis=1)
-        return Block(values, loadings, covariance, h @ architecture.rest[:, -1])
+        block = Block(values, loadings, covariance, h @ architecture.rest[:, TEST:])
+        return block, np.fmax.reduce([variance for _, _, variance in seen])
 
     # Answers ---------------------------------------------------------------------------------
 
@@ -271,14 +286,14 @@ class ResultModel:
         return Common(*condition(mean, covariance, list(blocks.values())))
 
     def finals(self, keys: Sequence[Key], blocks: Mapping[Key, Block]) -> list[Final]:
-        """The final results of architectures, given the common coordinates and their blocks."""
-        others = len(self.channels) - 1
+        """Final test accuracy and score of architectures, given the common coordinates and their blocks."""
+        others = np.zeros((2, self.channels.evidence))
         results = []
         for key, architecture in zip(keys, self.architectures(keys), strict=True):
             prior = Final(
-                float(architecture.mean[-1]),
-                np.concatenate([architecture.loadings[-1], np.zeros(others)]),
-                float(architecture.rest[-1, -1]),
+                architecture.mean[TEST:],
+                np.concatenate([architecture.loadings[TEST:], others], axis=1),
+                architecture.rest[TEST:, TEST:],
             )
             results.append(final_given(blocks[key], prior) if key in blocks else prior)
         return results

@@ -37,6 +37,14 @@ class RunNoise:
     shared_rows: np.ndarray
     factor: np.ndarray
 
+    def with_score(self) -> RunNoise:
+        """The same with a channel more, of no noise: a score is one of all draws together."""
+        pad = [(0, 1), (0, 1)]
+        return RunNoise(
+            *(np.pad(m, pad) for m in (self.luck, self.rows, self.shared_luck, self.shared_rows)),
+            self.factor,
+        )
+
     def own(self, variance: np.ndarray, factor: np.ndarray | float) -> np.ndarray:
         """Covariance of one network, shape (..., D, D).
 
