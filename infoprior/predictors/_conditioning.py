@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -28,6 +29,21 @@ class Block:
     loadings: np.ndarray
     covariance: np.ndarray
     with_final: np.ndarray
+
+    @cached_property
+    def scaled(self) -> np.ndarray:
+        """covariance^-1 loadings, shape (m, u)."""
+        return np.linalg.solve(self.covariance, self.loadings)
+
+    @cached_property
+    def precision(self) -> np.ndarray:
+        """What it says of the common coordinates: loadings' covariance^-1 loadings, (u, u)."""
+        return self.loadings.T @ self.scaled
+
+    @cached_property
+    def gain(self) -> np.ndarray:
+        """covariance^-1 with_final, shape (m, f)."""
+        return np.linalg.solve(self.covariance, self.with_final)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +79,9 @@ def condition(
     precision = np.zeros_like(covariance)
     shift = np.zeros_like(mean)
     for block in blocks:
-        scaled = np.linalg.solve(block.covariance, block.loadings)
-        precision += block.loadings.T @ scaled
-        shift += scaled.T @ (block.values - block.loadings @ mean)
+        precision += block.precision
+        shift += block.scaled.T @ block.values
+    shift -= precision @ mean
     # covariance may be singular (a task without shared noise): it is never inverted.
     after = np.linalg.solve(np.eye(len(mean)) + covariance @ precision, covariance)
     after = (after + after.T) / 2.0
@@ -79,7 +95,7 @@ def final_given(block: Block, prior: Final) -> Final:
         block: what was.
         prior: its final results before.
     """
-    gain = np.linalg.solve(block.covariance, block.with_final)
+    gain = block.gain
     return Final(
         offset=prior.offset + gain.T @ block.values,
         row=prior.row - gain.T @ block.loadings,

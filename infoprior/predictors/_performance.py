@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -133,6 +135,8 @@ class PerformancePredictor:
             **{n: v for n, v in settings.items() if n in AFTER_SCORES}
         )
         self._fitted: FittedPerformance | None = None
+        self._tasks: tuple[np.ndarray, np.ndarray] | None = None  # factors of the training tasks
+        self._profiles: WeakKeyDictionary[Any, dict[str, np.ndarray]] = WeakKeyDictionary()
 
     def __repr__(self) -> str:
         state = "fitted" if self._fitted else "not fitted"
@@ -153,8 +157,8 @@ class PerformancePredictor:
                 or `meta` is no meta-dataset.
         """
         check_meta(meta)
-        weights = np.where(meta.tasks["kind"] == "real", self.settings.real_weight, 1.0)
-        weights /= weights.mean()
+        self._profiles.clear()
+        weights = self._weights(meta)
         anchors, channels = anchors_of(meta), channels_of(meta)
         runs = recorded_runs(meta, anchors, channels, SCALES[self.settings.scale])
         noise = run_noise(runs, weights).with_score()
@@ -164,13 +168,7 @@ class PerformancePredictor:
         results = np.concatenate([runs.mean, scores_of(meta, anchors)[..., None]], axis=-1)
         rank = min(self.settings.rank, len(weights))
         factors = fit_factors(results, spread, weights, rank, self.settings.iterations)
-        of_tasks, unknown = task_factors(factors, results, spread)
-        tables = self._tables(meta)
-        standardizers = {group: Standardizer.fit(table) for group, table in tables.items()}
-        regressions = fit_regressions(
-            {group: standardizers[group].transform(table) for group, table in tables.items()},
-            of_tasks, unknown, weights, list(meta.tasks["family"]),
-        )  # fmt: skip
+        self._tasks = task_factors(factors, results, spread)
         points = [meta.points()[name] for name in anchors]
         kernel = fit_kernel(
             meta.space.encode(points),
@@ -182,10 +180,48 @@ class PerformancePredictor:
             scale=self.settings.scale, factors=factors, noise=noise, kernel=kernel,
             n_validation=int(meta.tasks["n_validation"].median()),
         )  # fmt: skip
-        self._fitted = FittedPerformance(
-            model, regressions, standardizers, ProfilingConditions.of(meta)
-        )
+        self._fitted = FittedPerformance(model, *self._regressions(meta))
         return self
+
+    def with_profiles(self, meta: MetaDataset) -> Self:
+        """The same predictor, had the tasks that it was fitted on had other profiles.
+
+        What is learned of curves stays; only what profiles tell is learned again. A control reads
+        the profiles of other tasks.
+
+        Args:
+            meta: the tasks that `fit` was given, in their order.
+
+        Raises:
+            PredictorError: the predictor was not fitted here, or on other tasks.
+        """
+        check_meta(meta)
+        fitted = self._require_fitted()
+        if self._tasks is None or len(meta.tasks) != len(self._tasks[0]):
+            raise PredictorError("with_profiles: give the tasks that this object was fitted on.")
+        changed = copy.copy(self)
+        changed._profiles = WeakKeyDictionary()
+        changed._fitted = FittedPerformance(fitted.model, *self._regressions(meta))
+        return changed
+
+    def _regressions(
+        self, meta: MetaDataset
+    ) -> tuple[
+        dict[tuple[str, ...], TaskRegression], dict[str, Standardizer], ProfilingConditions
+    ]:  # fmt: skip
+        """What each set of groups of features tells of the training tasks' factors."""
+        assert self._tasks is not None
+        tables = self._tables(meta)
+        standardizers = {group: Standardizer.fit(table) for group, table in tables.items()}
+        x = {group: standardizers[group].transform(table) for group, table in tables.items()}
+        families = list(meta.tasks["family"])
+        regressions = fit_regressions(x, *self._tasks, self._weights(meta), families)
+        return regressions, standardizers, ProfilingConditions.of(meta)
+
+    def _weights(self, meta: MetaDataset) -> np.ndarray:
+        """How much each task counts, shape (T,), mean 1."""
+        weights = np.where(meta.tasks["kind"] == "real", self.settings.real_weight, 1.0)
+        return weights / weights.mean()
 
     @staticmethod
     def _tables(meta: MetaDataset) -> dict[str, pd.DataFrame]:
@@ -235,7 +271,6 @@ class PerformancePredictor:
         self, profile: TaskProfile | None, inputs: str | Sequence[str] | None
     ) -> dict[str, np.ndarray]:
         """Standardised features by group, in the order of `GROUPS`."""
-        fitted = self._require_fitted()
         asked = None if inputs is None else check_inputs(inputs)
         if profile is None:
             if asked:
@@ -243,22 +278,29 @@ class PerformancePredictor:
                     f"inputs name {', '.join(asked)}, but the evidence holds no profile."
                 )
             return {}
-        read = {}
-        for group in fitted.standardizers:
-            if asked is not None and group not in asked:
-                continue
+        if profile not in self._profiles:  # a search asks for the same one at every step
+            self._profiles[profile] = self._features(profile)
+        read = self._profiles[profile]
+        if asked is None:
+            return read
+        if lacking := [group for group in asked if group not in read]:
+            raise PredictorError(
+                f"inputs name {', '.join(lacking)}, which the profile or the training tasks lack."
+            )
+        return {group: x for group, x in read.items() if group in asked}
+
+    def _features(self, profile: TaskProfile) -> dict[str, np.ndarray]:
+        """Standardised features of all groups that the profile and the training tasks have."""
+        fitted, read = self._require_fitted(), {}
+        for group, standardizer in fitted.standardizers.items():
             try:
-                values = features(profile, (group,))
-            except PredictorError:
-                if asked is not None:
-                    raise
+                table = pd.DataFrame([features(profile, (group,))])
+            except PredictorError:  # it was not measured so
                 continue
             fitted.profiled.check((group,), profile.layers, profile.curves)
-            names = fitted.standardizers[group].names
-            shares = [n.removesuffix(LOGIT) for n in names if n.endswith(LOGIT)]
-            table = pd.DataFrame([values])
+            shares = [n.removesuffix(LOGIT) for n in standardizer.names if n.endswith(LOGIT)]
             table = with_logits(table, [name for name in shares if name in table])
-            read[group] = fitted.standardizers[group].transform(table)[0]
+            read[group] = standardizer.transform(table)[0]
         return read
 
     @property

@@ -80,6 +80,7 @@ class ResultModel:
         self._named = dict(zip(self.names, self._place, strict=True))
         self._others: dict[Key, Architecture] = {}
         self._rungs: dict[int, float] = {}
+        self._orders: dict[Key, str] = {}
         self._seen: dict[Any, tuple[Block, np.ndarray]] = {}
 
     @property
@@ -152,6 +153,12 @@ class ResultModel:
                 means[i], carried[i], rest + unknown[i] * apart, float(factors[i])
             )
 
+    def _order(self, key: Key) -> str:
+        """What sorts architectures, whatever the order of the evidence."""
+        if key not in self._orders:
+            self._orders[key] = repr(key)
+        return self._orders[key]
+
     # Evidence --------------------------------------------------------------------------------
 
     def blocks(
@@ -174,7 +181,7 @@ class ResultModel:
                 known[record.architecture] = self.key_of(record.architecture)
             key = known[record.architecture]
             runs.setdefault(key, {}).setdefault(record.seed, []).append(record)
-        keys = sorted(runs, key=repr)  # whatever the order of the evidence
+        keys = sorted(runs, key=self._order)
         blocks, variances = {}, []
         for key, architecture in zip(keys, self.architectures(keys), strict=True):
             # Of a search only the last trial is new: the others' blocks are as they were.
