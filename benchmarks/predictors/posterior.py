@@ -1,13 +1,13 @@
 """What does one posterior know from nothing, from a profile, from half-done searches?
 
-    python benchmarks/predictors/posterior.py [--part folds|test] [--synthetic 1005]
+    python benchmarks/predictors/posterior.py [--part folds|test] [--measure fold-0 ...]
 
 The performance predictor learns from the published tasks and answers for other real families (the
 splits of the stage `predictors`: folds to choose on, the test families once at the end).
 
 Information: mean absolute error and CRPS in points of accuracy, coverage of 50, 80 and 95 %
-intervals, over the shared architectures of a task; Kendall's tau and the first choice's regret. Each
-group of a profile also with the profiles of other tasks of the kind (5 shuffles), for training and
+intervals, over the shared architectures of a task; Kendall's tau and the first choice's regret.
+Each group of a profile also with the profiles of other tasks of the kind (5 shuffles), for training and
 held-out tasks alike. Recorded accuracies are means over few draws and rows: intervals are of what
 is recorded, so the noise that the predictor states for such a mean is part of them.
 
@@ -146,7 +146,7 @@ def judge(bench: Bench, predictor: PerformancePredictor, task: str, posterior: P
 
 def information(bench: Bench, split: str, predictor: PerformancePredictor) -> Iterator[dict]:
     """One row per held-out task, set of groups and shuffle (-1: the task's own profile)."""
-    train, held_out = bench.split(split)
+    _, held_out = bench.split(split)
     controls = [(name, groups[-1], k) for name, groups in SETS.items() if groups
                 for k in range(SHUFFLES)]  # fmt: skip
     # The last group of a set is the one that it adds.
@@ -248,7 +248,9 @@ def searches(bench: Bench, split: str, predictor: PerformancePredictor) -> Itera
         curves = curves[curves["architecture"].isin(names)]
         about = {"task": task}
         recorded = RecordedCurves.from_frame(curves, max_epochs=FULL, min_gap=MIN_GAP)
-        rows = replay(recorded, ratio, budgets=[b for b in BUDGETS if b >= 1], seed=task_seed(0, task))
+        rows = replay(
+            recorded, ratio, budgets=[b for b in BUDGETS if b >= 1], seed=task_seed(0, task)
+        )
         for budget, regret in rows.groupby("budget")["regret"].mean().items():
             yield about | {"method": "Hyperband, static", "budget": budget, "regret": regret}
         first = float(scale.regret(truth[np.argmax([ratio[n] for n in names])]))
@@ -335,7 +337,10 @@ def large(bench: Bench, rows: pd.DataFrame) -> pd.DataFrame:
 def measure(bench: Bench, split: str, synthetic: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Both tables of one split, kept in the cache."""
     code = fingerprint(
-        source_fingerprint("infoprior.predictors"), Path(__file__).read_bytes().hex(), split, synthetic
+        source_fingerprint("infoprior.predictors"),
+        Path(__file__).read_bytes().hex(),
+        split,
+        synthetic,
     )
     files = [CACHE / f"{split}-{code}-{what}.parquet" for what in ("information", "search")]
     if not all(file.exists() for file in files):
@@ -358,9 +363,9 @@ def report(bench: Bench, part: str, synthetic: int) -> str:
     big = large(bench, search_rows)
     best = min(
         STRATEGIES,
-        key=lambda s: search_rows[(search_rows["method"] == s) & search_rows["budget"].isin((2.0, 4.0))][
-            "regret"
-        ].mean(),
+        key=lambda s: search_rows[
+            (search_rows["method"] == s) & search_rows["budget"].isin((2.0, 4.0))
+        ]["regret"].mean(),
     )
     where = "Folds (to choose on)" if part == "folds" else "Test families (looked at once)"
     return "\n\n".join([
@@ -383,8 +388,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--part", choices=("folds", "test"), default="folds")
     parser.add_argument("--synthetic", type=int, default=1005)
+    parser.add_argument("--measure", nargs="*", default=(), help="only fill the cache, of splits")
     arguments = parser.parse_args()
     bench = Bench(arguments.synthetic)
+    for split in arguments.measure:
+        measure(bench, split, arguments.synthetic)
+    if arguments.measure:
+        return
     text = report(bench, arguments.part, arguments.synthetic)
     head = "# One posterior from whatever is known\n\n" + str(__doc__).split("\n\n", 2)[2].strip()
     before = OUT.read_text() if OUT.exists() and arguments.part == "test" else head + "\n"

@@ -61,13 +61,13 @@ def fit_kernel(
         parameters: for each encoded coordinate the parameter it belongs to, shape (q,): the
             coordinates of one parameter share a length scale.
     """
-    parameters = np.asarray(parameters)
+    owner = np.asarray(parameters)
     deviations = outputs - outputs.mean(axis=0)
     scatter = deviations @ deviations.T
     m = np.trace(scatter) ** 2 / max(np.square(scatter).sum(), 1e-12)  # outputs that differ
     scatter = scatter * m / max(np.trace(scatter), 1e-12)
     squares = np.stack([
-        _squares(encoded[:, parameters == j]) for j in range(int(parameters.max()) + 1)
+        _squares(encoded[:, owner == j]) for j in range(int(owner.max()) + 1)
     ])  # fmt: skip
 
     def loss(x: np.ndarray) -> float:
@@ -86,7 +86,7 @@ def fit_kernel(
     start = np.append(np.full(len(squares), _START), _NUGGET)
     bounds = [_RANGE] * len(squares) + [(np.log(1e-3), np.log(3.0))]
     best = minimize(loss, start, method="L-BFGS-B", bounds=bounds, options={"maxiter": 30})
-    return ArchitectureKernel(encoded, np.exp(best.x[:-1])[parameters], float(np.exp(best.x[-1])))
+    return ArchitectureKernel(encoded, np.exp(best.x[:-1])[owner], float(np.exp(best.x[-1])))
 
 
 def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:

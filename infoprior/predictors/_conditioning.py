@@ -22,7 +22,7 @@ class Block:
         values: less their means, shape (m,).
         loadings: on the u common coordinates, shape (m, u).
         covariance: given the common coordinates, shape (m, m).
-        with_final: covariance with the architecture's f final results, given the same, shape (m, f).
+        with_final: covariance with the architecture's f final results, given the same, (m, f).
     """
 
     values: np.ndarray

@@ -103,7 +103,9 @@ def _expect(
     """Moments of z, and what they were reached by: inverse covariances, values without NaN."""
     run = np.isfinite(values[..., -1])
     known = np.where(run[..., None], values, 0.0)
-    inverse = np.linalg.inv(np.where(run[..., None, None], model.rest + noise, np.eye(values.shape[-1])))
+    inverse = np.linalg.inv(
+        np.where(run[..., None, None], model.rest + noise, np.eye(values.shape[-1]))
+    )
     inverse = np.where(run[..., None, None], inverse, 0.0)
     tasks, size = len(values), model.loadings.shape[-1]
     scaled = (inverse @ model.loadings).reshape(tasks, -1, size)  # (T, K D, r)

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from infoprior.metadataset import MetaDataset
+    from infoprior.predictors._conditioning import Block
+    from infoprior.predictors._result_model import Common, Key
     from infoprior.profiles import TaskProfile
     from infoprior.spaces import SearchSpace
 
@@ -172,7 +174,9 @@ class PerformancePredictor:
         points = [meta.points()[name] for name in anchors]
         kernel = fit_kernel(
             meta.space.encode(points),
-            np.concatenate([factors.mean[..., None], factors.loadings], -1).reshape(len(points), -1),
+            np.concatenate([factors.mean[..., None], factors.loadings], -1).reshape(
+                len(points), -1
+            ),
             _parameters(meta.space),
         )
         model = ResultModel(
@@ -252,7 +256,8 @@ class PerformancePredictor:
         """
         fitted = self._require_fitted()
         check_evidence(evidence)
-        model, stages = fitted.model, []
+        model = fitted.model
+        stages: list[tuple[str, Common, dict[Key, Block]]] = []
         read = self._read(evidence.profile, inputs)
         _, unseen = model.blocks((), evidence.n_validation)
         stages.append(("nothing", model.common(None, unseen, {}), {}))
@@ -330,7 +335,9 @@ class PerformancePredictor:
             "settings": dataclasses.asdict(self.settings)
             | {name: getattr(self.prior_settings, name) for name in AFTER_SCORES},
         }
-        storage.save(file_path(directory, "directory", PredictorError), about, self._require_fitted())
+        storage.save(
+            file_path(directory, "directory", PredictorError), about, self._require_fitted()
+        )
 
     @classmethod
     @default_settings()

@@ -61,9 +61,7 @@ def save(directory: Path, about: Mapping[str, Any], fitted: FittedPerformance) -
         "profiled": dataclasses.asdict(fitted.profiled),
     }
     arrays = _arrays("factors", model.factors) | _arrays("noise", model.noise)
-    arrays |= {
-        f"kernel/{name}": getattr(model.kernel, name) for name in ("encoded", "scales")
-    }
+    arrays |= {f"kernel/{name}": getattr(model.kernel, name) for name in ("encoded", "scales")}
     for group, standardizer in fitted.standardizers.items():
         arrays |= {f"features/{group}/{n}": a for n, a in standardizer.arrays().items()}
     for groups, regression in fitted.regressions.items():
@@ -118,23 +116,24 @@ def load(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             kernel=ArchitectureKernel(**_named(arrays, "kernel"), nugget=header["nugget"]),
             n_validation=header["n_validation"],
         )
+        regressions = {
+            tuple(groups): TaskRegression(**_named(arrays, f"regression/{_JOIN.join(groups)}"))
+            for groups in header["regressions"]
+        }
         parts = {
             "model": model,
-            "regressions": {
-                tuple(groups): TaskRegression(**_named(arrays, f"regression/{_JOIN.join(groups)}"))
-                for groups in header["regressions"]
-            },
+            "regressions": regressions,
             "standardizers": {
                 group: Standardizer(tuple(names), **_named(arrays, f"features/{group}"))
                 for group, names in header["features"].items()
             },
             "profiled": ProfilingConditions(**header["profiled"]),
         }
-        _check_shapes(model, parts["regressions"].values(), path)
+        _check_shapes(model, list(regressions.values()), path)
         return {"kind": header["kind"], "settings": header["settings"]}, parts
 
 
-def _check_shapes(model: ResultModel, regressions: Any, path: Path) -> None:
+def _check_shapes(model: ResultModel, regressions: list[TaskRegression], path: Path) -> None:
     """PredictorError where the files are of different predictors."""
     k, d, r = model.factors.loadings.shape
     fits = (k, d) == (len(model.points), len(model.channels))
@@ -142,7 +141,9 @@ def _check_shapes(model: ResultModel, regressions: Any, path: Path) -> None:
     fits &= model.noise.luck.shape == (d, d) and model.noise.factor.shape == (k,)
     fits &= all(regression.covariance.shape == (r, r) for regression in regressions)
     if not fits:
-        raise PredictorError(f"{path.parent} holds files that do not belong together. Fit it again.")
+        raise PredictorError(
+            f"{path.parent} holds files that do not belong together. Fit it again."
+        )
 
 
 def _arrays(prefix: str, part: Any) -> dict[str, np.ndarray]:

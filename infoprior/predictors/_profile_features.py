@@ -24,8 +24,10 @@ def with_logits(table: pd.DataFrame, shares: list[str] | None = None) -> pd.Data
     """
     if shares is None:
         shares = shares_of(table)
-    inside = _MARGIN + (1.0 - 2.0 * _MARGIN) * table[shares].clip(0.0, 1.0)
-    return pd.concat([table, np.log(inside / (1.0 - inside)).add_suffix(LOGIT)], axis=1)
+    inside = _MARGIN + (1.0 - 2.0 * _MARGIN) * table[shares].clip(0.0, 1.0).to_numpy(np.float64)
+    logits = np.log(inside / (1.0 - inside))
+    names = [f"{name}{LOGIT}" for name in shares]
+    return pd.concat([table, pd.DataFrame(logits, table.index, names)], axis=1)
 
 
 def shares_of(table: pd.DataFrame) -> list[str]:

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from infoprior.predictors._errors import PredictorError
-from infoprior.predictors._targets import normal_scores
 from infoprior.predictors._scales import Scale, of_accuracy, of_loss
+from infoprior.predictors._targets import normal_scores
 
 if TYPE_CHECKING:
     from infoprior.metadataset import MetaDataset
@@ -136,9 +136,9 @@ def recorded_runs(
     """
     about, curves = meta.tasks, meta.curves
     curves = curves[curves["architecture"].isin(anchors)]
-    tasks = pd.Index(about["task"]).get_indexer(curves["task"])
+    tasks = pd.Index(about["task"]).get_indexer(pd.Index(curves["task"]))
     draws = _within(curves["task"], curves["seed"])
-    places = pd.Index(anchors).get_indexer(curves["architecture"])
+    places = pd.Index(anchors).get_indexer(pd.Index(curves["architecture"]))
     shape = (len(about), int(draws.max(initial=0)) + 1, len(anchors), len(channels) - 1)
     values, variance = np.full(shape, np.nan), np.full(shape, np.nan)
     n_validation = about["n_validation"].to_numpy(np.float64)[tasks]
@@ -180,8 +180,8 @@ def scores_of(meta: MetaDataset, anchors: list[str]) -> np.ndarray:
 
 def _within(tasks: pd.Series, seeds: pd.Series) -> np.ndarray:
     """The place of each row's seed among those of its task, from 0, shape (n,)."""
-    pairs = pd.DataFrame({"task": tasks, "seed": seeds}).drop_duplicates().sort_values(
-        ["task", "seed"]
+    pairs = (
+        pd.DataFrame({"task": tasks, "seed": seeds}).drop_duplicates().sort_values(["task", "seed"])
     )
     pairs["draw"] = pairs.groupby("task").cumcount()
     keys = pd.MultiIndex.from_frame(pairs[["task", "seed"]])

@@ -261,7 +261,9 @@ class ResultModel:
             own = self.noise.own(np.nan_to_num(variance), architecture.noise)
             noise = rows @ own @ rows.T
             # Between two rungs a curve is no straight line.
-            spread = np.einsum("md,md->m", rows * (1.0 - rows), np.diag(architecture.rest + own)[None])
+            spread = np.einsum(
+                "md,md->m", rows * (1.0 - rows), np.diag(architecture.rest + own)[None]
+            )
             end = start + len(rows)
             covariance[start:end, start:end] += noise + np.diag(spread + _JITTER)
             start = end
@@ -293,7 +295,7 @@ class ResultModel:
         return Common(*condition(mean, covariance, list(blocks.values())))
 
     def finals(self, keys: Sequence[Key], blocks: Mapping[Key, Block]) -> list[Final]:
-        """Final test accuracy and score of architectures, given the common coordinates and their blocks."""
+        """Test accuracy and score of architectures, given the common coordinates and blocks."""
         others = np.zeros((2, self.channels.evidence))
         results = []
         for key, architecture in zip(keys, self.architectures(keys), strict=True):

@@ -41,9 +41,9 @@ class RunNoise:
         """The same with a channel more, of no noise: a score is one of all draws together."""
         pad = [(0, 1), (0, 1)]
         return RunNoise(
-            *(np.pad(m, pad) for m in (self.luck, self.rows, self.shared_luck, self.shared_rows)),
-            self.factor,
-        )
+            np.pad(self.luck, pad), np.pad(self.rows, pad), np.pad(self.shared_luck, pad),
+            np.pad(self.shared_rows, pad), self.factor,
+        )  # fmt: skip
 
     def own(self, variance: np.ndarray, factor: np.ndarray | float) -> np.ndarray:
         """Covariance of one network, shape (..., D, D).
@@ -96,7 +96,9 @@ def run_noise(runs: RecordedRuns, weights: np.ndarray) -> RunNoise:
     if not several.any():
         zero = np.zeros_like(luck)
         return RunNoise(luck, rows, zero, zero, factor)
-    shared = np.einsum("tsd,tse->tde", common, common) / np.maximum(task_draws - 1, 1)[:, None, None]
+    shared = (
+        np.einsum("tsd,tse->tde", common, common) / np.maximum(task_draws - 1, 1)[:, None, None]
+    )
     typical = np.nanmean(np.where(usable[..., None], runs.variance, np.nan)[several], axis=1)
     noise = RunNoise(luck, rows, luck, rows, factor)
     shared_products = shared[several] - noise.own(typical, 1.0) / many

@@ -98,9 +98,7 @@ def _fit(
     # The likelihood of left-out factors under a Gaussian of this covariance: its determinant.
     best = min(moments, key=lambda penalty: np.linalg.slogdet(moments[penalty])[1])
     coefficients, intercept = _Ridge(x, y, weights)(best)
-    return TaskRegression(
-        coefficients, intercept, _scatter(residuals[best], unknown, weights)
-    )
+    return TaskRegression(coefficients, intercept, _scatter(residuals[best], unknown, weights))
 
 
 def _scatter(residuals: np.ndarray, unknown: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -123,7 +121,7 @@ def _scatter(residuals: np.ndarray, unknown: np.ndarray, weights: np.ndarray) ->
     covariance = scatter + unknown
     distance = _distances(residuals, covariance)
     order = np.argsort(distance)
-    reached = np.searchsorted(np.cumsum(share[order]), _COVERED)
+    reached = int(np.searchsorted(np.cumsum(share[order]), _COVERED))
     at = distance[order[min(reached, len(order) - 1)]]
     return covariance * max(at / chi2.ppf(_COVERED, size), _LEAST)
 

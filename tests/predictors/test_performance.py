@@ -96,9 +96,9 @@ def dense(predictor: PerformancePredictor, records: list[dict]) -> tuple[np.ndar
     rows, values, sources = [], [], []
     for r in records:
         k, rung = NAMES.index(r["architecture"]), CHANNELS.epochs.index(r["epoch"])
-        given = (of_accuracy(SCALES["logit"], np.array(r["validation_accuracy"]), np.array(ROWS))[0],
-                 np.log(r["validation_loss"]))  # fmt: skip
-        for q, value in enumerate(given):
+        accuracy = np.array(r["validation_accuracy"])
+        logit, _ = of_accuracy(SCALES["logit"], accuracy, np.array(ROWS))
+        for q, value in enumerate((logit, np.log(r["validation_loss"]))):
             rows.append(k * D + q * len(CHANNELS.epochs) + rung)
             values.append(float(value))
             sources.append(networks.index((r["architecture"], r.get("seed", 0))))
@@ -109,7 +109,9 @@ def dense(predictor: PerformancePredictor, records: list[dict]) -> tuple[np.ndar
         [noise.luck[a % D, b % D] * (s == t) for b, t in zip(place, source, strict=True)]
         for a, s in zip(place, source, strict=True)
     ])  # fmt: skip
-    observed = covariance[np.ix_(place, place)] + own + noise.shared_luck[np.ix_(place % D, place % D)]
+    observed = (
+        covariance[np.ix_(place, place)] + own + noise.shared_luck[np.ix_(place % D, place % D)]
+    )
     score = np.arange(K) * D + D - 1
     gain = np.linalg.solve(observed, covariance[np.ix_(place, score)]).T
     mean = f.mean.ravel()
@@ -119,7 +121,7 @@ def dense(predictor: PerformancePredictor, records: list[dict]) -> tuple[np.ndar
 
 def some(records: list[dict]) -> list[dict]:
     """What a search half done has: two whole curves, two beginnings."""
-    return records[:4] + [records[4], records[6]]
+    return [*records[:4], records[4], records[6]]
 
 
 def test_no_evidence_gives_the_fitted_mean():
@@ -143,7 +145,7 @@ def test_two_seeds_are_two_observations_with_one_rest():
     predictor = gaussian()
     records = some(task_of(predictor, np.random.default_rng(2))[1])
     twice = records + [{**r, "seed": 1} for r in records]
-    mean, covariance = dense(predictor, twice)
+    mean, _ = dense(predictor, twice)
     posterior = predictor.posterior(Evidence(curves=twice, n_validation=ROWS))
     np.testing.assert_allclose(posterior.mean(of="score"), mean, atol=1e-6)
     once = predictor.posterior(Evidence(curves=records, n_validation=ROWS))
@@ -163,7 +165,9 @@ def test_params_a_frame_and_ids_say_the_same():
     records = some(task_of(predictor, np.random.default_rng(4))[1])
     points = dict(zip(NAMES, predictor.points, strict=True))
     without = [{k: v for k, v in r.items() if k != "architecture"} for r in records]
-    named = [{**w, "params": points[r["architecture"]]} for w, r in zip(without, records)]
+    named = [
+        {**w, "params": points[r["architecture"]]} for w, r in zip(without, records, strict=True)
+    ]
     frame = pd.DataFrame([{**w, **n["params"]} for w, n in zip(without, named, strict=True)])
     expected = predictor.posterior(Evidence(curves=records)).mean()
     for curves in (named, frame):
@@ -223,10 +227,9 @@ def test_unseen_architectures_are_known_less_the_farther_they_lie():
 def test_an_epoch_between_two_rungs_tells_less_than_the_later_and_more_than_none():
     predictor = gaussian()
     records = [r for r in task_of(predictor, np.random.default_rng(7))[1] if r["epoch"] == 9][:1]
-    spread = [
-        predictor.posterior(Evidence(curves=[{**r, "epoch": e} for r in records])).std(of="score")[0]
-        for e in (8, 9, 30)
-    ]
+    moved = [[{**r, "epoch": epoch} for r in records] for epoch in (8, 9, 30)]
+    known = [predictor.posterior(Evidence(curves=curves)) for curves in moved]
+    spread = [posterior.std(of="score")[0] for posterior in known]
     before = predictor.posterior().std(of="score")[0]
     assert spread[1] == spread[2] < before
     assert spread[0] < before
