@@ -2,8 +2,9 @@
 
     python benchmarks/predictors/posterior.py [--part folds|test] [--measure fold-0 ...]
 
-The performance predictor learns from the published tasks and answers for other real families (the
-splits of the stage `predictors`: folds to choose on, the test families once at the end).
+The performance predictor learns from the published real tasks and some of the synthetic ones, and
+answers for other real families (the splits of the stage `predictors`: folds to choose on, the test
+families once at the end).
 
 Information: mean absolute error and CRPS in points of accuracy, coverage of 50, 80 and 95 %
 intervals, over the shared architectures of a task; Kendall's tau and the first choice's regret.
@@ -56,7 +57,7 @@ from infoprior.predictors._posterior import Posterior  # noqa: E402
 CACHE = ROOT / "benchmarks" / "cache" / "posterior"
 OUT = RESULTS / "predictors" / "posterior.md"
 BUDGETS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-SHUFFLES, DRAWS, MIN_GAP, FULL = 5, 2, 0.01, 27
+SHUFFLES, DRAWS, MIN_GAP, FULL = 5, 1, 0.01, 27
 SETS = {
     "nothing": (),
     "meta-features": ("metafeatures",),
@@ -146,7 +147,8 @@ def judge(bench: Bench, predictor: PerformancePredictor, task: str, posterior: P
 
 def information(bench: Bench, split: str, predictor: PerformancePredictor) -> Iterator[dict]:
     """One row per held-out task, set of groups and shuffle (-1: the task's own profile)."""
-    _, held_out = bench.split(split)
+    names = predictor._fitted.model.names
+    held_out = [t for t in bench.split(split)[1] if bench.truth(t, names)[1].discriminating]
     controls = [(name, groups[-1], k) for name, groups in SETS.items() if groups
                 for k in range(SHUFFLES)]  # fmt: skip
     # The last group of a set is the one that it adds.
@@ -156,11 +158,9 @@ def information(bench: Bench, split: str, predictor: PerformancePredictor) -> It
         if shuffle >= 0:
             meta = shuffled(bench.meta, added.get(name, last), shuffle)
             fitted = predictor.with_profiles(bench.split(split, meta)[0])
+        posteriors = fitted.posterior_tasks(meta, held_out, inputs=groups)
         for task in held_out:
-            if not bench.truth(task, predictor._fitted.model.names)[1].discriminating:
-                continue
-            evidence = Evidence(meta.profile(task)) if groups else Evidence()
-            posterior = fitted.posterior(evidence, inputs=groups or None)
+            posterior = posteriors[task]
             yield {"task": task, "evidence": name, "shuffle": shuffle} | judge(
                 bench, predictor, task, posterior
             )
@@ -175,14 +175,6 @@ def upper_bound(posterior: Posterior, open_: np.ndarray, cost: np.ndarray, rng) 
     return int(np.where(open_, bound, -np.inf).argmax())
 
 
-def improvement(posterior: Posterior, open_: np.ndarray, cost: np.ndarray, rng) -> int:
-    """Expected improvement over the best mean, per root of what the next rung costs."""
-    mean, std = posterior.mean(of="score"), posterior.std(of="score")
-    z = (mean - mean.max()) / std
-    gain = std * (z * norm.cdf(z) + norm.pdf(z))
-    return int(np.where(open_, gain / np.sqrt(cost), -np.inf).argmax())
-
-
 def thompson(posterior: Posterior, open_: np.ndarray, cost: np.ndarray, rng) -> int:
     """The best of one joint draw."""
     draw = posterior.sample(1, rng, of="score")[0]
@@ -191,7 +183,6 @@ def thompson(posterior: Posterior, open_: np.ndarray, cost: np.ndarray, rng) -> 
 
 STRATEGIES = {
     "upper bound": upper_bound,
-    "improvement per root of cost": improvement,
     "Thompson": thompson,
 }
 
@@ -387,7 +378,7 @@ def report(bench: Bench, part: str, synthetic: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--part", choices=("folds", "test"), default="folds")
-    parser.add_argument("--synthetic", type=int, default=1005)
+    parser.add_argument("--synthetic", type=int, default=250, help="tasks to learn from")
     parser.add_argument("--measure", nargs="*", default=(), help="only fill the cache, of splits")
     arguments = parser.parse_args()
     bench = Bench(arguments.synthetic)

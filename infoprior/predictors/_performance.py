@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from infoprior._ambient import default_settings
-from infoprior._arguments import file_path, whole_within
+from infoprior._arguments import file_path, name_list, whole_within
 from infoprior._progress import shows_progress
 from infoprior.predictors import _performance_storage as storage
 from infoprior.predictors._architecture_kernel import fit_kernel
@@ -254,11 +254,51 @@ class PerformancePredictor:
                 those of the training tasks or lacks a group that `inputs` names, or the curves
                 name an architecture that is unknown.
         """
-        fitted = self._require_fitted()
         check_evidence(evidence)
+        return self._posterior(self._read(evidence.profile, inputs), evidence)
+
+    @default_settings()
+    def posterior_tasks(
+        self, meta: MetaDataset, tasks: Sequence[str], *, inputs: str | Sequence[str]
+    ) -> dict[str, Posterior]:
+        """What `posterior` answers for the profiles of tasks of a meta-dataset, in one go.
+
+        Nothing of `meta.curves` is read.
+
+        Args:
+            meta: holds the tasks.
+            tasks: their names.
+            inputs: which groups of their profiles to read, as of `make_predictor`.
+
+        Returns:
+            task -> its posterior.
+
+        Raises:
+            PredictorError: as `posterior`.
+            MetaDatasetError: there is no such task.
+        """
+        fitted, groups = self._require_fitted(), check_inputs(inputs)
+        check_meta(meta)
+        tasks = name_list(tasks, "tasks", PredictorError)
+        if lacking := [group for group in groups if group not in fitted.standardizers]:
+            raise PredictorError(
+                f"inputs name {', '.join(lacking)}, which the training tasks lack."
+            )
+        asked = meta.subset(tasks)
+        fitted.profiled.check(groups, asked.profiles, asked.probe_curves)
+        read = {}
+        for group in groups:
+            table = feature_table(asked, (group,))
+            read[group] = dict(zip(table.index, self._standardized(group, table), strict=True))
+        return {
+            task: self._posterior({g: read[g][task] for g in groups}, NOTHING) for task in tasks
+        }
+
+    def _posterior(self, read: Mapping[str, np.ndarray], evidence: Evidence) -> Posterior:
+        """From standardised features by group, and curves."""
+        fitted = self._require_fitted()
         model = fitted.model
         stages: list[tuple[str, Common, dict[Key, Block]]] = []
-        read = self._read(evidence.profile, inputs)
         _, unseen = model.blocks((), evidence.n_validation)
         stages.append(("nothing", model.common(None, unseen, {}), {}))
         factors = None
@@ -297,16 +337,21 @@ class PerformancePredictor:
     def _features(self, profile: TaskProfile) -> dict[str, np.ndarray]:
         """Standardised features of all groups that the profile and the training tasks have."""
         fitted, read = self._require_fitted(), {}
-        for group, standardizer in fitted.standardizers.items():
+        for group in fitted.standardizers:
             try:
                 table = pd.DataFrame([features(profile, (group,))])
             except PredictorError:  # it was not measured so
                 continue
             fitted.profiled.check((group,), profile.layers, profile.curves)
-            shares = [n.removesuffix(LOGIT) for n in standardizer.names if n.endswith(LOGIT)]
-            table = with_logits(table, [name for name in shares if name in table])
-            read[group] = standardizer.transform(table)[0]
+            read[group] = self._standardized(group, table)[0]
         return read
+
+    def _standardized(self, group: str, table: pd.DataFrame) -> np.ndarray:
+        """A group's features as its regressions read them, shape (n_tasks, p)."""
+        standardizer = self._require_fitted().standardizers[group]
+        shares = [n.removesuffix(LOGIT) for n in standardizer.names if n.endswith(LOGIT)]
+        table = with_logits(table, [name for name in shares if name in table])
+        return standardizer.transform(table)
 
     @property
     def points(self) -> list[dict[str, Any]]:

@@ -59,6 +59,7 @@ class Posterior:
 
     # One architecture at a time ----------------------------------------------------------------
 
+    @default_settings()
     def mean(self, points: Sequence[Params] | None = None, *, of: str = "accuracy") -> np.ndarray:
         """Expected accuracies or scores, shape (n,).
 
@@ -71,10 +72,12 @@ class Posterior:
         """
         return self._moments(*self._marginals(points, _place(of)), _place(of))[0]
 
+    @default_settings()
     def std(self, points: Sequence[Params] | None = None, *, of: str = "accuracy") -> np.ndarray:
         """Standard deviations of accuracies or scores, shape (n,); arguments as of `mean`."""
         return self._moments(*self._marginals(points, _place(of)), _place(of))[1]
 
+    @default_settings()
     def interval(
         self, level: float = 0.8, points: Sequence[Params] | None = None, *, of: str = "accuracy"
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -96,6 +99,7 @@ class Posterior:
         half = ndtri((1.0 + level) / 2.0) * spread
         return self._result(centre - half, _place(of)), self._result(centre + half, _place(of))
 
+    @default_settings()
     def best(self, n: int = 1, points: Sequence[Params] | None = None) -> list[dict[str, Any]]:
         """The n architectures of the highest expected score, best first.
 
@@ -148,6 +152,7 @@ class Posterior:
         draws = self._draw(n, seed, points, SCORE)
         return np.bincount(draws.argmax(axis=1), minlength=draws.shape[1]) / len(draws)
 
+    @default_settings()
     def probability_better(self, first: Params, second: Params) -> float:
         """The probability that one architecture has a better score than another; 1/2 if equal."""
         keys = self._keys([first, second])
@@ -184,6 +189,7 @@ class Posterior:
             predictor="performance", inputs=evidence, space=self._model.space.name
         )
 
+    @default_settings()
     def explain(
         self, points: Sequence[Params] | None = None, *, of: str = "accuracy"
     ) -> pd.DataFrame:

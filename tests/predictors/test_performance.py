@@ -294,6 +294,15 @@ def test_inputs_choose_what_is_read_of_a_profile(meta: MetaDataset, fitted: Perf
         fitted.posterior(inputs="mi")
 
 
+def test_many_tasks_are_answered_as_one_is(meta: MetaDataset, fitted: PerformancePredictor):
+    tasks = ["made/5", "made/3"]
+    answers = fitted.posterior_tasks(meta, tasks, inputs="all")
+    assert list(answers) == tasks
+    for task in tasks:
+        alone = fitted.posterior(Evidence(meta.profile(task)))
+        np.testing.assert_array_equal(answers[task].mean(), alone.mean())
+
+
 def test_saved_and_loaded_it_answers_and_is_written_alike(
     meta: MetaDataset, fitted: PerformancePredictor, tmp_path
 ):
