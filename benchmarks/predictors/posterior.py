@@ -8,9 +8,9 @@ families once at the end).
 
 Information: mean absolute error and CRPS in points of accuracy, coverage of 50, 80 and 95 %
 intervals, over the shared architectures of a task; Kendall's tau and the first choice's regret.
-Each group of a profile also with the profiles of other tasks of the kind (5 shuffles), for training and
-held-out tasks alike. Recorded accuracies are means over few draws and rows: intervals are of what
-is recorded, so the noise that the predictor states for such a mean is part of them.
+Each group of a profile also with the profiles of other tasks of the kind (5 shuffles), for training
+and held-out tasks alike. Recorded accuracies are means over few draws and rows: intervals are of
+what is recorded, so the noise that the predictor states for such a mean is part of them.
 
 Search: over recorded curves, each step advances one architecture by one rung (1, 3, 9, 27 epochs)
 and pays for its epochs; the choice is of the highest posterior mean of scores, whether it has been

@@ -33,6 +33,7 @@ from infoprior.predictors._features import (
 from infoprior.predictors._posterior import Posterior
 from infoprior.predictors._profile_features import LOGIT, with_logits
 from infoprior.predictors._recorded_runs import (
+    TEST,
     anchors_of,
     channels_of,
     recorded_runs,
@@ -184,7 +185,7 @@ class PerformancePredictor:
             scale=self.settings.scale, factors=factors, noise=noise, kernel=kernel,
             n_validation=int(meta.tasks["n_validation"].median()),
         )  # fmt: skip
-        self._fitted = FittedPerformance(model, *self._regressions(meta))
+        self._fitted = FittedPerformance(model, *self._regressions(meta, model))
         return self
 
     def with_profiles(self, meta: MetaDataset) -> Self:
@@ -205,11 +206,11 @@ class PerformancePredictor:
             raise PredictorError("with_profiles: give the tasks that this object was fitted on.")
         changed = copy.copy(self)
         changed._profiles = WeakKeyDictionary()
-        changed._fitted = FittedPerformance(fitted.model, *self._regressions(meta))
+        changed._fitted = FittedPerformance(fitted.model, *self._regressions(meta, fitted.model))
         return changed
 
     def _regressions(
-        self, meta: MetaDataset
+        self, meta: MetaDataset, model: ResultModel
     ) -> tuple[
         dict[tuple[str, ...], TaskRegression], dict[str, Standardizer], ProfilingConditions
     ]:  # fmt: skip
@@ -219,7 +220,9 @@ class PerformancePredictor:
         standardizers = {group: Standardizer.fit(table) for group, table in tables.items()}
         x = {group: standardizers[group].transform(table) for group, table in tables.items()}
         families = list(meta.tasks["family"])
-        regressions = fit_regressions(x, *self._tasks, self._weights(meta), families)
+        regressions = fit_regressions(
+            x, *self._tasks, self._weights(meta), families, model.factors.loadings[:, TEST].mean(0)
+        )
         return regressions, standardizers, ProfilingConditions.of(meta)
 
     def _weights(self, meta: MetaDataset) -> np.ndarray:

@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from scipy.special import ndtri
 from scipy.stats import chi2
 
 PENALTIES = tuple(float(p) for p in 10.0 ** np.arange(-3.0, 1.6, 0.5))
 """Of squared coefficients, relative to the tasks' total weight; features have groupwise norm 1."""
+SHARES = (1.0, 0.3, 0.1, 0.03)
+"""What a further group's features may be multiplied by: less is penalised more."""
 FOLDS = 8
 _FREEDOM, _ROUNDS = 4.0, 15
 _COVERED, _LEAST = 0.8, 0.1
@@ -43,7 +46,7 @@ class TaskRegression:
 
 def fit_regressions(
     features: Mapping[str, np.ndarray], factors: np.ndarray, spread: np.ndarray,
-    weights: np.ndarray, families: Sequence[str],
+    weights: np.ndarray, families: Sequence[str], level: np.ndarray,
 ) -> dict[tuple[str, ...], TaskRegression]:  # fmt: skip
     """One regression for each non-empty set of groups.
 
@@ -53,17 +56,33 @@ def fit_regressions(
         spread: covariance of what is not known of them, shape (T, r, r).
         weights: of the tasks, shape (T,).
         families: of the tasks; whole families are left out.
+        level: how accuracies depend on the factors, on the mean over architectures, shape (r,).
     """
-    fold = _folds(families, weights)
-    groups = list(features)
-    sets = [s for n in range(1, len(groups) + 1) for s in combinations(groups, n)]
+    fold, groups = _folds(families, weights), list(features)
     unknown = np.tensordot(weights, spread, 1) / weights.sum()
-    return {
-        chosen: _fit(
-            np.concatenate([features[g] for g in chosen], axis=1), factors, unknown, weights, fold
-        )
-        for chosen in sets
-    }
+    fits: dict[tuple[str, ...], TaskRegression] = {}
+    shares: dict[tuple[str, ...], tuple[float, ...]] = {(): ()}
+    for n in range(1, len(groups) + 1):
+        for chosen in combinations(groups, n):
+            # The groups before keep their shares; the last one is trusted as far as it helps.
+            tried = {}
+            for share in SHARES if n > 1 else SHARES[:1]:
+                each = (*shares[chosen[:-1]], share)
+                x = np.concatenate(
+                    [features[g] * s for g, s in zip(chosen, each, strict=True)], axis=1
+                )
+                tried[each] = x, *_penalty(x, factors, unknown, weights, fold)
+            best = min(tried, key=lambda each: tried[each][-1])
+            shares[chosen] = best
+            x, penalty, residuals, _ = tried[best]
+            coefficients, intercept = _Ridge(x, factors, weights)(penalty)
+            scale = np.concatenate(
+                [np.full(features[g].shape[1], s) for g, s in zip(chosen, best, strict=True)]
+            )
+            covariance = _scatter(residuals, unknown, weights)
+            covariance = _along(level, covariance, residuals, weights)
+            fits[chosen] = TaskRegression(coefficients * scale[:, None], intercept, covariance)
+    return fits
 
 
 def _folds(families: Sequence[str], weights: np.ndarray) -> np.ndarray:
@@ -77,28 +96,26 @@ def _folds(families: Sequence[str], weights: np.ndarray) -> np.ndarray:
     return fold[codes]
 
 
-def _fit(
+def _penalty(
     x: np.ndarray, y: np.ndarray, unknown: np.ndarray, weights: np.ndarray, fold: np.ndarray
-) -> TaskRegression:
-    residuals = {penalty: np.empty_like(y) for penalty in PENALTIES}
+) -> tuple[float, np.ndarray, float]:
+    """The penalty that serves left-out families best, their residuals, and how badly it does."""
+    residuals = {penalty: y.copy() for penalty in PENALTIES}
     for k in range(FOLDS):
         out = fold == k
         if not out.any() or out.all():
-            for values in residuals.values():
-                values[out] = y[out]
             continue
         solve = _Ridge(x[~out], y[~out], weights[~out])
         for penalty, values in residuals.items():
             coefficients, intercept = solve(penalty)
             values[out] = y[out] - intercept - x[out] @ coefficients
-    moments = {
-        penalty: (weights[:, None] * values).T @ values / weights.sum() + unknown
-        for penalty, values in residuals.items()
-    }
     # The likelihood of left-out factors under a Gaussian of this covariance: its determinant.
-    best = min(moments, key=lambda penalty: np.linalg.slogdet(moments[penalty])[1])
-    coefficients, intercept = _Ridge(x, y, weights)(best)
-    return TaskRegression(coefficients, intercept, _scatter(residuals[best], unknown, weights))
+    badness = {
+        penalty: float(np.linalg.slogdet((weights[:, None] * r).T @ r / weights.sum() + unknown)[1])
+        for penalty, r in residuals.items()
+    }
+    best = min(badness, key=lambda penalty: badness[penalty])
+    return best, residuals[best], badness[best]
 
 
 def _scatter(residuals: np.ndarray, unknown: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -124,6 +141,26 @@ def _scatter(residuals: np.ndarray, unknown: np.ndarray, weights: np.ndarray) ->
     reached = int(np.searchsorted(np.cumsum(share[order]), _COVERED))
     at = distance[order[min(reached, len(order) - 1)]]
     return covariance * max(at / chi2.ppf(_COVERED, size), _LEAST)
+
+
+def _along(
+    level: np.ndarray, covariance: np.ndarray, residuals: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """The covariance, with the variance along one direction as left-out tasks have it.
+
+    A share of _COVERED of them lies within the interval that a Gaussian has of that share: how
+    high accuracies are on a task is what intervals are judged by.
+    """
+    ahead = covariance @ level
+    variance = float(level @ ahead)
+    if variance <= 0.0:
+        return covariance
+    size, share = np.abs(residuals @ level), weights / weights.sum()
+    order = np.argsort(size)
+    reached = int(np.searchsorted(np.cumsum(share[order]), _COVERED))
+    wanted = (size[order[min(reached, len(order) - 1)]] / ndtri((1.0 + _COVERED) / 2.0)) ** 2
+    factor = max(float(wanted) / variance, _LEAST)
+    return covariance + (factor - 1.0) * np.outer(ahead, ahead) / variance
 
 
 def _distances(residuals: np.ndarray, covariance: np.ndarray) -> np.ndarray:

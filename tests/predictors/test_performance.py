@@ -261,7 +261,7 @@ def test_what_features_do_not_tell_is_left_as_uncertainty():
     y = np.stack([x[:, 0] + 0.5 * rng.normal(size=400), rng.normal(size=400)], axis=1)
     families = [f"family-{i // 2}" for i in range(400)]
     fits = fit_regressions(
-        {"a": x[:, :2], "b": x[:, 2:]}, y, np.zeros((400, 2, 2)), np.ones(400), families
+        {"a": x[:, :2], "b": x[:, 2:]}, y, np.zeros((400, 2, 2)), np.ones(400), families, np.ones(2)
     )
     assert set(fits) == {("a",), ("b",), ("a", "b")}
     np.testing.assert_allclose(np.diag(fits["a",].covariance), [0.25, 1.0], rtol=0.2)
