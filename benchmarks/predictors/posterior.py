@@ -334,12 +334,13 @@ def measure(bench: Bench, split: str, synthetic: int) -> tuple[pd.DataFrame, pd.
         synthetic,
     )
     files = [CACHE / f"{split}-{code}-{what}.parquet" for what in ("information", "search")]
-    if not all(file.exists() for file in files):
+    if missing := [file for file in files if not file.exists()]:
         predictor = PerformancePredictor().fit(bench.split(split)[0], progress=False)
         CACHE.mkdir(parents=True, exist_ok=True)
-        for file, what in zip(files, (information, searches), strict=True):
-            pd.DataFrame(what(bench, split, predictor)).to_parquet(file)
-            print(split, file.name, flush=True)
+        for file, rows in zip(files, (information, searches), strict=True):
+            if file in missing:
+                pd.DataFrame(rows(bench, split, predictor)).to_parquet(file)
+                print(split, file.name, flush=True)
     information_rows, search_rows = (pd.read_parquet(file) for file in files)
     return information_rows, search_rows
 

@@ -22,7 +22,7 @@ SHARES = (1.0, 0.3, 0.1, 0.03)
 """What a further group's features may be multiplied by: less is penalised more."""
 FOLDS = 8
 _FREEDOM, _ROUNDS = 4.0, 15
-_COVERED, _LEAST = 0.8, 0.1
+_COVERED, _HALF, _LEAST = 0.8, 0.5, 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +122,7 @@ def _scatter(residuals: np.ndarray, unknown: np.ndarray, weights: np.ndarray) ->
     """Covariance of most tasks' residuals: a few odd tasks do not widen all others' intervals.
 
     The scatter of a multivariate t (Lange, Little and Taylor, JASA 84, 1989), by its fixed point,
-    scaled so that a share of _COVERED of the tasks lies where a Gaussian has that share.
+    scaled so that a share of _HALF of the tasks lies where a Gaussian has that share.
 
     Args:
         residuals: shape (T, r).
@@ -138,9 +138,9 @@ def _scatter(residuals: np.ndarray, unknown: np.ndarray, weights: np.ndarray) ->
     covariance = scatter + unknown
     distance = _distances(residuals, covariance)
     order = np.argsort(distance)
-    reached = int(np.searchsorted(np.cumsum(share[order]), _COVERED))
+    reached = int(np.searchsorted(np.cumsum(share[order]), _HALF))
     at = distance[order[min(reached, len(order) - 1)]]
-    return covariance * max(at / chi2.ppf(_COVERED, size), _LEAST)
+    return covariance * max(at / chi2.ppf(_HALF, size), _LEAST)
 
 
 def _along(
