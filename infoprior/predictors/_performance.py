@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from infoprior._ambient import default_settings
-from infoprior._arguments import file_path, name_list, whole_within
+from infoprior._arguments import file_path, name_list
 from infoprior._progress import shows_progress
 from infoprior.predictors import _performance_storage as storage
 from infoprior.predictors._architecture_kernel import fit_kernel
@@ -30,6 +30,7 @@ from infoprior.predictors._features import (
     feature_table,
     features,
 )
+from infoprior.predictors._performance_settings import PerformanceSettings
 from infoprior.predictors._posterior import Posterior
 from infoprior.predictors._profile_features import LOGIT, with_logits
 from infoprior.predictors._recorded_runs import (
@@ -42,7 +43,7 @@ from infoprior.predictors._recorded_runs import (
 from infoprior.predictors._result_model import ResultModel
 from infoprior.predictors._run_noise import run_noise
 from infoprior.predictors._scales import SCALES
-from infoprior.predictors._settings import AFTER_SCORES, PriorSettings, positive
+from infoprior.predictors._settings import AFTER_SCORES, PriorSettings
 from infoprior.predictors._task_regression import TaskRegression, fit_regressions
 
 if TYPE_CHECKING:
@@ -55,35 +56,6 @@ if TYPE_CHECKING:
     from infoprior.spaces import SearchSpace
 
 KINDS = ("linear-gaussian",)
-MAX_RANK = 256
-
-
-@dataclass(frozen=True)
-class PerformanceSettings:
-    """How the Gaussian is fitted.
-
-    Attributes:
-        rank: factors that tasks differ by.
-        iterations: of expectation-maximisation.
-        scale: of accuracies, a key of `SCALES`.
-        real_weight: how much a training task of kind "real" counts against any other.
-
-    Raises:
-        PredictorError: a setting is out of range.
-    """
-
-    rank: int = 16
-    iterations: int = 15
-    scale: str = "logit"
-    real_weight: float = 16.0
-
-    def __post_init__(self) -> None:
-        for name, most in (("rank", MAX_RANK), ("iterations", 1000)):
-            value = whole_within(getattr(self, name), name, 1, most, PredictorError)
-            object.__setattr__(self, name, value)
-        object.__setattr__(self, "real_weight", positive("real_weight", self.real_weight))
-        if self.scale not in SCALES:
-            raise PredictorError(f"There is no scale {self.scale!r}; choose one of {list(SCALES)}.")
 
 
 @dataclass(frozen=True, eq=False)
