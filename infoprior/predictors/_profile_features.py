@@ -24,6 +24,8 @@ def with_logits(table: pd.DataFrame, shares: list[str] | None = None) -> pd.Data
     """
     if shares is None:
         shares = shares_of(table)
+    if not shares:
+        return table
     inside = _MARGIN + (1.0 - 2.0 * _MARGIN) * table[shares].clip(0.0, 1.0).to_numpy(np.float64)
     logits = np.log(inside / (1.0 - inside))
     names = [f"{name}{LOGIT}" for name in shares]
