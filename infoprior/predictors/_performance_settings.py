@@ -28,7 +28,7 @@ class PerformanceSettings:
 
     rank: int = 16
     iterations: int = 15
-    scale: str = "logit"
+    scale: str = "probit"
     real_weight: float = 16.0
 
     def __post_init__(self) -> None:

@@ -57,7 +57,7 @@ def gaussian(seed: int = 0) -> PerformancePredictor:
         kernel=ArchitectureKernel(SPACE.encode(points), np.ones(len(SPACE.encoded_names)), 0.1),
         n_validation=ROWS,
     )  # fmt: skip
-    predictor = PerformancePredictor()
+    predictor = PerformancePredictor(scale="logit")
     predictor._fitted = FittedPerformance(
         model, {}, {}, ProfilingConditions(1000, ROWS, None, None, None)
     )
