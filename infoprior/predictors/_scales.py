@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit, ndtr, ndtri
-from scipy.stats import norm
 
 _LOSSES = (1e-4, 20.0)  # nats: what a perfect fit and a diverged one are taken for
 
@@ -37,7 +36,7 @@ SCALES: dict[str, Scale] = {
         expit,
         lambda p: 1.0 / (p * (1.0 - p)),
     ),
-    "probit": Scale(ndtri, ndtr, lambda p: 1.0 / norm.pdf(ndtri(p))),
+    "probit": Scale(ndtri, ndtr, lambda p: np.sqrt(2.0 * np.pi) * np.exp(ndtri(p) ** 2 / 2.0)),
     "accuracy": Scale(
         lambda p: p,
         lambda v: np.clip(v, 0.0, 1.0),
