@@ -22,7 +22,7 @@ from infoprior._ambient import default_settings
 from infoprior.information import dead_units, effective_rank, entropy, estimate, measure_layers
 from infoprior.information.known import known_pairs
 from infoprior.metadataset import MetaDataset
-from infoprior.predictors import make_predictor
+from infoprior.predictors import Evidence, PerformancePredictor, make_predictor
 from infoprior.profiles import (
     PROBES,
     Recipe,
@@ -183,6 +183,12 @@ class Inputs:
         )
         return [trial.params for trial in study.trials]
 
+    def predicted(self) -> Any:
+        predictor = PerformancePredictor(rank=2, iterations=2).fit(made())
+        posterior = predictor.posterior(Evidence(self.profile))
+        prior = posterior.prior().to_dict()
+        return posterior.mean().tolist(), posterior.sample(3).tolist(), prior
+
     def objective(self) -> Any:
         study = optuna.create_study(
             sampler=optuna.samplers.RandomSampler(seed=0), direction="maximize"
@@ -264,6 +270,7 @@ CALLS: dict[str, Callable[[Inputs], Any]] = {
     "fit trees": lambda i: make_predictor("trees", "all", seed=0, trees=3).fit(made())
     .scores(i.profile).tolist(),
     "predict": lambda i: load_predictor(i.folder).predict(i.profile).to_dict(),
+    "posterior": Inputs.predicted,
     "suggest": lambda i: suggest(i.small, i.folder, n=2).architectures,
     "read_table": lambda i: read_table(i.csv, "y").digest,
     "metafeatures": lambda i: metafeatures(i.task),

@@ -14,8 +14,11 @@ from infoprior._lazy import lazy
 if TYPE_CHECKING:
     from infoprior.predictors._base import Predictor
     from infoprior.predictors._errors import PredictorError
+    from infoprior.predictors._evidence import Evidence
     from infoprior.predictors._features import INFORMATION, INPUTS, features
     from infoprior.predictors._fit import fit_predictor
+    from infoprior.predictors._performance import PerformancePredictor
+    from infoprior.predictors._posterior import Posterior
     from infoprior.predictors._registry import PREDICTORS, load_predictor, make_predictor
     from infoprior.predictors._settings import PriorSettings
 
@@ -23,6 +26,9 @@ __all__ = [
     "INFORMATION",
     "INPUTS",
     "PREDICTORS",
+    "Evidence",
+    "PerformancePredictor",
+    "Posterior",
     "Predictor",
     "PredictorError",
     "PriorSettings",

@@ -1,0 +1,308 @@
+"""`ResultModel`: what `PerformancePredictor.fit` learns, and the posterior that it answers with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from infoprior.predictors._architecture_kernel import ArchitectureKernel
+from infoprior.predictors._conditioning import Block, Final, condition, final_given
+from infoprior.predictors._errors import PredictorError
+from infoprior.predictors._evidence import Record
+from infoprior.predictors._factor_model import FactorModel
+from infoprior.predictors._recorded_runs import TEST, Channels
+from infoprior.predictors._run_noise import RunNoise
+from infoprior.predictors._scales import SCALES, Scale, of_accuracy, of_loss
+from infoprior.spaces import SearchSpace
+
+Key = tuple[tuple[str, Any], ...]  # the params of an architecture, sorted by name
+_JITTER = 1e-9
+MOST_KEPT = 20_000  # architectures, blocks: a long search must not fill the memory
+
+
+@dataclass(frozen=True, eq=False)
+class Architecture:
+    """What is known of an architecture before anything of it is seen on a task.
+
+    Attributes:
+        mean: of its channels, shape (D,).
+        loadings: on the factors, shape (D, r).
+        rest: covariance, given the factors, shape (D, D).
+        noise: how much noisier than usual its results are.
+    """
+
+    mean: np.ndarray
+    loadings: np.ndarray
+    rest: np.ndarray
+    noise: float
+
+
+@dataclass(frozen=True, eq=False)
+class Common:
+    """The coordinates that architectures share on one task: factors, then shared noise.
+
+    Attributes:
+        mean: shape (u,).
+        covariance: shape (u, u).
+    """
+
+    mean: np.ndarray
+    covariance: np.ndarray
+
+
+class ResultModel:
+    """The Gaussian over results, ready to be asked.
+
+    Args:
+        space: of the architectures.
+        points: of the anchors, K params.
+        names: their ids.
+        channels: of results.
+        scale: of accuracies, a key of `SCALES`.
+        factors: means, loadings and rests of the anchors.
+        noise: of single runs.
+        kernel: carries the anchors' values to other architectures.
+        n_validation: rows that validation results are of, unless the evidence says otherwise.
+    """
+
+    def __init__(
+        self, *, space: SearchSpace, points: Sequence[Mapping[str, Any]], names: Sequence[str],
+        channels: Channels, scale: str, factors: FactorModel, noise: RunNoise,
+        kernel: ArchitectureKernel, n_validation: int,
+    ) -> None:  # fmt: skip
+        self.space, self.points, self.names = space, [dict(p) for p in points], list(names)
+        self.channels, self.scale_name, self.factors = channels, scale, factors
+        self.noise, self.kernel, self.n_validation = noise, kernel, n_validation
+        self._place = {self.key(point): k for k, point in enumerate(self.points)}
+        self._named = dict(zip(self.names, self._place, strict=True))
+        self._others: dict[Key, Architecture] = {}
+        self._rungs: dict[int, float] = {}
+        self._orders: dict[Key, str] = {}
+        self._seen: dict[Any, tuple[Block, np.ndarray]] = {}
+
+    @property
+    def scale(self) -> Scale:
+        return SCALES[self.scale_name]
+
+    @property
+    def size(self) -> int:
+        """Number of factors."""
+        return self.factors.loadings.shape[-1]
+
+    # Architectures ---------------------------------------------------------------------------
+
+    def key(self, params: Mapping[str, Any]) -> Key:
+        """Whatever compares equal for points that are equal."""
+        return tuple(sorted(params.items()))
+
+    def key_of(self, architecture: str | Key) -> Key:
+        """The key of an architecture of a record, after a check of its point.
+
+        Raises:
+            PredictorError: no architecture was recorded under that id, or the space has no such
+                point.
+        """
+        if isinstance(architecture, str):
+            if architecture not in self._named:
+                raise PredictorError(
+                    f"curves name the architecture {architecture!r}, which the predictor has not "
+                    "been fitted on; give its `params`."
+                )
+            return self._named[architecture]
+        if architecture in self._place or architecture in self._others:
+            return architecture
+        return self.key(self.space.validate(dict(architecture)))
+
+    def architectures(self, keys: Iterable[Key]) -> list[Architecture]:
+        """What is known of architectures, by their keys."""
+        keys = list(keys)
+        new = [k for k in dict.fromkeys(keys) if k not in self._place and k not in self._others]
+        if new:
+            self._carry(new)
+        return [self._anchor(self._place[k]) if k in self._place else self._others[k] for k in keys]
+
+    def _anchor(self, place: int) -> Architecture:
+        model = self.factors
+        return Architecture(
+            model.mean[place], model.loadings[place], model.rest[place],
+            float(self.noise.factor[place]),
+        )  # fmt: skip
+
+    def _carry(self, keys: Sequence[Key]) -> None:
+        """Architectures that no task has been seen with, from the anchors."""
+        model = self.factors
+        weights, unknown = self.kernel.carry(self.space.encode([dict(key) for key in keys]))
+        mean, loadings = model.mean.mean(axis=0), model.loadings.mean(axis=0)
+        off_mean, off_loadings = model.mean - mean, model.loadings - loadings
+        log_noise = np.log(self.noise.factor)
+        means = mean + weights @ off_mean
+        carried = loadings + np.tensordot(weights, off_loadings, 1)
+        factors = np.exp(log_noise.mean() + weights @ (log_noise - log_noise.mean()))
+        # How far architectures lie apart on a task, of which the kernel leaves some unknown.
+        apart = np.einsum("kd,ke->de", off_mean, off_mean)
+        apart += np.einsum("kdr,ker->de", off_loadings, off_loadings)
+        apart /= len(model.mean) - 1
+        rest = model.rest.mean(axis=0)
+        for i, key in enumerate(keys):
+            if len(self._others) > MOST_KEPT:
+                self._others.clear()
+            self._others[key] = Architecture(
+                means[i], carried[i], rest + unknown[i] * apart, float(factors[i])
+            )
+
+    def _order(self, key: Key) -> str:
+        """What sorts architectures, whatever the order of the evidence."""
+        if key not in self._orders:
+            self._orders[key] = repr(key)
+        return self._orders[key]
+
+    # Evidence --------------------------------------------------------------------------------
+
+    def blocks(
+        self, records: Iterable[Record], n_validation: int | None
+    ) -> tuple[dict[Key, Block], np.ndarray]:
+        """What was observed of each architecture, and the covariance of the shared noise.
+
+        Args:
+            records: of networks at epochs.
+            n_validation: rows that they were judged on.
+
+        Returns:
+            key -> its block; and the covariance of the shared noise of the evidence channels.
+        """
+        rows = float(n_validation or self.n_validation)
+        runs: dict[Key, dict[int, list[Record]]] = {}
+        known: dict[str | Key, Key] = {}
+        for record in records:
+            if record.architecture not in known:
+                known[record.architecture] = self.key_of(record.architecture)
+            key = known[record.architecture]
+            runs.setdefault(key, {}).setdefault(record.seed, []).append(record)
+        keys = sorted(runs, key=self._order)
+        blocks, variances = {}, []
+        for key, architecture in zip(keys, self.architectures(keys), strict=True):
+            # Of a search only the last trial is new: the others' blocks are as they were.
+            same = key, rows, tuple((s, frozenset(runs[key][s])) for s in sorted(runs[key]))
+            if same not in self._seen:
+                if len(self._seen) > MOST_KEPT:
+                    self._seen.clear()
+                self._seen[same] = self._block(
+                    architecture, [self._observed(runs[key][s], rows) for s in sorted(runs[key])]
+                )
+            block, variance = self._seen[same]
+            if len(block.values):
+                blocks[key] = block
+                variances.append(variance)
+        return blocks, self._shared(variances, rows)
+
+    def _shared(self, variances: Sequence[np.ndarray], rows: float) -> np.ndarray:
+        """Covariance of the shared noise, by the usual binomial variances of what was seen."""
+        size = self.channels.evidence
+        filled = np.full(len(self.channels), 1.0 / rows)
+        if variances:
+            table = np.array(variances)
+            seen = np.isfinite(table).any(axis=0)
+            filled[seen] = np.nanmedian(table[:, seen], axis=0)
+        return self.noise.shared(filled)[:size, :size]
+
+    def _observed(
+        self, records: Sequence[Record], rows: float
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """One network's learning curve: H (m, D), values (m,), binomial variances (D,)."""
+        # Of several epochs between two rungs the last one says it all.
+        latest: dict[tuple[int, bool], tuple[float, Record]] = {}
+        for record in sorted(records, key=lambda r: (r.epoch, repr(r.accuracy), repr(r.loss))):
+            place = self._rung(record.epoch)
+            latest[int(place), place == int(place)] = place, record
+        count, size = len(latest), len(self.channels)
+        accuracy = np.array([record.accuracy for _, record in latest.values()])
+        loss = np.array([record.loss for _, record in latest.values()])
+        places = np.array([place for place, _ in latest.values()])
+        low = np.minimum(places.astype(int), max(len(self.channels.epochs) - 2, 0))
+        share, order = places - low, np.arange(count)
+        weights, values, spreads = [], [], []
+        for quantity, given, (value, spread) in (
+            ("validation_accuracy", accuracy, of_accuracy(self.scale, accuracy, np.array(rows))),
+            ("validation_loss", loss, of_loss(loss, np.array(rows))),
+        ):
+            h, first = np.zeros((count, size)), self.channels.place(quantity, 0)
+            h[order, first + low] = 1.0 - share
+            h[order, first + np.minimum(low + 1, len(self.channels.epochs) - 1)] += share
+            known = ~np.isnan(given)
+            weights.append(h[known])
+            values.append(value[known])
+            spreads.append(spread[known])
+        h, spread = np.concatenate(weights), np.concatenate(spreads)
+        total = h.sum(axis=0)
+        variance = np.where(total > 0.0, spread @ h / np.where(total > 0.0, total, 1.0), np.nan)
+        return h, np.concatenate(values), variance
+
+    def _rung(self, epoch: int) -> float:
+        """Where an epoch lies between the rungs, from 0 to the last one's index."""
+        epochs = self.channels.epochs
+        if epoch not in self._rungs:
+            places = np.arange(len(epochs), dtype=np.float64)
+            self._rungs[epoch] = float(np.interp(np.log(epoch), np.log(epochs), places))
+        return self._rungs[epoch]
+
+    def _block(
+        self, architecture: Architecture,
+        seen: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
+    ) -> tuple[Block, np.ndarray]:  # fmt: skip
+        """All networks of one architecture: their rest is one, their noise is each one's own."""
+        h = np.concatenate([rows for rows, _, _ in seen])
+        values = np.concatenate([values for _, values, _ in seen]) - h @ architecture.mean
+        covariance = h @ architecture.rest @ h.T
+        start = 0
+        for rows, _, variance in seen:
+            own = self.noise.own(np.nan_to_num(variance), architecture.noise)
+            noise = rows @ own @ rows.T
+            # Between two rungs a curve is no straight line.
+            spread = np.einsum(
+                "md,md->m", rows * (1.0 - rows), np.diag(architecture.rest + own)[None]
+            )
+            end = start + len(rows)
+            covariance[start:end, start:end] += noise + np.diag(spread + _JITTER)
+            start = end
+        size = self.channels.evidence
+        loadings = np.concatenate([h @ architecture.loadings, h[:, :size]], axis=1)
+        block = Block(values, loadings, covariance, h @ architecture.rest[:, TEST:])
+        return block, np.fmax.reduce([variance for _, _, variance in seen])
+
+    # Answers ---------------------------------------------------------------------------------
+
+    def common(
+        self, factors: tuple[np.ndarray, np.ndarray] | None, shared: np.ndarray,
+        blocks: Mapping[Key, Block],
+    ) -> Common:  # fmt: skip
+        """What is known of the coordinates that architectures share.
+
+        Args:
+            factors: their mean and covariance from the task's profile; None: without one.
+            shared: covariance of the shared noise.
+            blocks: what was observed.
+        """
+        size = self.size
+        mean = np.zeros(size + len(shared))
+        covariance = np.zeros((len(mean), len(mean)))
+        covariance[:size, :size] = np.eye(size)
+        if factors is not None:
+            mean[:size], covariance[:size, :size] = factors
+        covariance[size:, size:] = shared
+        return Common(*condition(mean, covariance, list(blocks.values())))
+
+    def finals(self, keys: Sequence[Key], blocks: Mapping[Key, Block]) -> list[Final]:
+        """Test accuracy and score of architectures, given the common coordinates and blocks."""
+        others = np.zeros((2, self.channels.evidence))
+        results = []
+        for key, architecture in zip(keys, self.architectures(keys), strict=True):
+            prior = Final(
+                architecture.mean[TEST:],
+                np.concatenate([architecture.loadings[TEST:], others], axis=1),
+                architecture.rest[TEST:, TEST:],
+            )
+            results.append(final_given(blocks[key], prior) if key in blocks else prior)
+        return results
