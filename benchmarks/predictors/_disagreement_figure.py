@@ -31,12 +31,13 @@ def draw(folder: Path, path: Path = FILE) -> None:
     )
     _variance(axes[0], pd.read_csv(folder / "disagreement_spaces_rows.csv", index_col=0))
     titles = {
-        "encodings": ("Which encoding wins", "correlation", "Spearman's correlation of gains"),
+        "encodings": ("Which encoding wins", "correlation", "Spearman's correlation"),
         "rankings": ("The ranking of architectures", "tau", "Kendall's tau"),
     }
     for axis, (part, (title, metric, label)) in zip(axes[1:], titles.items(), strict=True):
         _sets(axis, pd.read_csv(folder / f"disagreement_{part}_rows.csv"), metric)
-        axis.set(title=f"{title}, held-out families", xlabel=label)
+        axis.set(title=title, xlabel=f"{label}, held-out families")
+    axes[2].tick_params(labelleft=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     fig.savefig(path, dpi=110)
     plt.close(fig)
@@ -53,7 +54,8 @@ def _variance(axis: Any, shares: pd.DataFrame) -> None:
             if value >= 4:
                 axis.text(start + value / 2, y, f"{value:.0f}", ha="center", va="center")
         left += values
-    axis.set(title="What accuracies vary by, within a task", xlabel="% of variance", xlim=(0, 100))
+    axis.invert_yaxis()
+    axis.set(title="What accuracies vary by within a task", xlabel="% of variance", xlim=(0, 100))
     axis.legend(ncols=2, frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16))
     axis.spines[["top", "right"]].set_visible(False)
 
@@ -73,5 +75,5 @@ def _sets(axis: Any, frame: pd.DataFrame, metric: str) -> None:
     static = frame[frame["set"] == "static"][metric].mean()
     axis.axvline(static, color="0.8", linewidth=1, zorder=0)
     axis.set_yticks(range(len(names)), list(reversed(names)))
-    axis.legend(frameon=False, fontsize=8, loc="lower right")
+    axis.legend(ncols=2, frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16))
     axis.spines[["top", "right"]].set_visible(False)
