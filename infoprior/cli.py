@@ -207,7 +207,7 @@ def fit(
         str | None,
         typer.Option(
             help="Whose published rows: mlp, tabular, thesis or cnn.",
-            show_default="that of --rows, or mlp",
+            show_default="that of --rows, or tabular",
         ),
     ] = None,
     temperature: Annotated[

@@ -18,7 +18,7 @@ REAL_WEIGHT = 16.0
 """How much a real task counts against another one (`PriorSettings.real_weight`), unless told
 otherwise: as in params.yaml."""
 
-SPACE = "mlp"
+SPACE = "tabular"
 """Whose published rows are learned from, unless told otherwise: as in params.yaml."""
 
 

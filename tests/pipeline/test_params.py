@@ -60,11 +60,11 @@ def test_numbers_are_those_that_dvc_shows(write: Any, written: str, value: float
         ("  folds: 5 ", "  fold: 5 ", "predictors", ["predictors.fold ", "'folds'"]),
         ("published: true", "published: on", "metadataset", ["metadataset.published", "'on'"]),
         ("epochs: 27  ", "epochs: 10  ", "networks", ["networks.epochs", "power of 3"]),
-        ("space: mlp", "space: mpl", "networks", ["networks.space", "mlp"]),
+        ("space: tabular", "space: tabluar", "networks", ["networks.space", "tabular"]),
         ("min_gap: 0.01", "min_gap: 1:30", "evaluation", ["evaluation.min_gap", "1:30"]),
         ("ks: [1, 2, 4, 8]", "ks: [1, 2, 2]", "evaluation", ["evaluation.ks", "twice"]),
         ("  kinds: [] ", "  kinds: [reel] ", "tasks", ["tasks.kinds[0]", "'reel'", "real"]),
-        ("metafeatures: ", "metafeatures: x", "hyperband", ["costs.metafeatures", "'x"]),
+        ("costs: {accuracy: ", "costs: {accuracy: x", "hyperband", ["costs.accuracy", "'x"]),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_named_with_its_setting(

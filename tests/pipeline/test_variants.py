@@ -12,9 +12,11 @@ PARAMS = yaml.safe_load((TOP / "params.yaml").read_text())["predictors"]
 
 def test_every_learned_predictor_runs_with_every_input_and_its_control():
     compared = variants(PARAMS)
-    assert len(compared) == len(set(compared)) == 3 + 3 * 7
+    assert len(compared) == len(set(compared)) == 3 + 3 * 8
     controls = [variant for variant in compared if variant.is_control]
-    assert {variant.inputs for variant in controls} == {"mi-shuffled", "all-shuffled"}
+    assert {variant.inputs for variant in controls} == {
+        f"{name}-shuffled" for name in ("mi", "inputs", "all")
+    }
     for variant in controls:
         assert variant.fits(3) == [(0, 0), (1, 1), (2, 2)]
         own = Variant(variant.predictor, variant.inputs[: -len("-shuffled")])
