@@ -201,7 +201,9 @@ def fit(
     ] = "network",
     inputs: Annotated[
         str,
-        typer.Option(help="What it reads: all, mi, inputs, accuracy, meta-features or nothing."),
+        typer.Option(
+            help="What it reads: all, untrained, mi, inputs, accuracy, meta-features or nothing."
+        ),
     ] = "all",
     space: Annotated[
         str | None,

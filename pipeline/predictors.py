@@ -21,8 +21,9 @@ from infoprior.files import write_atomically
 from infoprior.fingerprints import fingerprint
 from infoprior.metadataset import FITTED_FAMILIES, MetaDataset, space_to_dict
 from infoprior.parallel import run_jobs
+from infoprior.predictors import INPUTS
 from pipeline.fit_jobs import fit_final, fit_one
-from pipeline.variants import FITTING, variants
+from pipeline.variants import CONTROL, FITTING, variants
 
 CODE = (
     "pipeline.fit_jobs",
@@ -53,10 +54,12 @@ def check_inputs(meta: MetaDataset, inputs: list[str]) -> None:
     Raises:
         SystemExit: it is not.
     """
-    if "inputs" in inputs and meta.input_features().empty:
+    whole = {"all", f"all{CONTROL}"}  # which leaves the group out where it was not measured
+    reading = [n for n in inputs if n not in whole and "inputs" in INPUTS[n.removesuffix(CONTROL)]]
+    if reading and meta.input_features().empty:
         raise SystemExit(
-            f"predictors.inputs holds 'inputs', but what inputs say is not read for the space "
-            f"{meta.space.name}: leave out 'inputs' and its control in params.yaml."
+            f"predictors.inputs holds {reading[0]!r}, but what inputs say is not read for the "
+            f"space {meta.space.name}: leave out {', '.join(reading)} in params.yaml."
         )
 
 

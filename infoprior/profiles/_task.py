@@ -18,7 +18,13 @@ from infoprior.profiles._network import profile_networks
 from infoprior.profiles._probes import Reading, get_reading
 from infoprior.profiles._reading import HiddenLayers, Readable
 from infoprior.profiles._recipe import Recipe, check_recipe, get_recipe
-from infoprior.profiles._schema import ProfileError, validate_curves, validate_profile
+from infoprior.profiles._schema import (
+    PROBE_CURVE_COLUMNS,
+    PROFILE_COLUMNS,
+    ProfileError,
+    validate_curves,
+    validate_profile,
+)
 from infoprior.tasks import Task
 
 if TYPE_CHECKING:
@@ -62,6 +68,7 @@ def profile_task(
     recipe: Recipe | None = None,
     encoders: Mapping[str, Encoder] | None = None,
     inputs: bool | None = None,
+    train_probes: bool = True,
     threads: int = 1,
     progress: bool = True,
 ) -> TaskProfile:
@@ -83,6 +90,8 @@ def profile_task(
         encoders: encodings of the numeric columns for a whole `input_profile`; None: what
             predictors of the space read of it (`linear_only`).
         inputs: whether to read the inputs, too; None: for "tabular", and where there are encoders.
+        train_probes: False describes the task and reads its inputs only, for who reads no more of
+            it: `layers` and `curves` are then empty.
         threads: of PyTorch and of matrix products during the call; results are the same only
             for the same number.
         progress: show on the terminal what is done, if it takes more than two seconds.
@@ -95,10 +104,13 @@ def profile_task(
     reading = get_reading(space)
     if recipe is None and reading.recipe is not None:
         recipe = get_recipe(reading.recipe)
-    profile = read_probes(
-        task, reading, seed=seed, epochs=reading.epochs if epochs is None else epochs, at=at,
-        record=record, recipe=recipe, threads=threads, progress=progress,
-    )  # fmt: skip
+    if train_probes:
+        profile = read_probes(
+            task, reading, seed=seed, epochs=reading.epochs if epochs is None else epochs, at=at,
+            record=record, recipe=recipe, threads=threads, progress=progress,
+        )  # fmt: skip
+    else:
+        profile = _described(task, threads)
     if inputs is None:
         inputs = bool(reading.encodings) or encoders is not None
     if not inputs:
@@ -175,6 +187,18 @@ def read_probes(
         ]
         stage.description = "describing the task"
         return TaskProfile(task.name, metafeatures(task), layers, pd.DataFrame(curves))
+
+
+def _described(task: Task, threads: int) -> TaskProfile:
+    """What is known of a task without any network."""
+    from infoprior.tasks import metafeatures
+
+    remedy = "give a Task, as read_table and load_task return it"
+    instance_of(task, Task, "task", remedy, ProfileError)
+    with use_threads(whole_number(threads, "threads", 1, ProfileError)):
+        values = metafeatures(task)
+    layers, curves = (pd.DataFrame(columns=list(c)) for c in (PROFILE_COLUMNS, PROBE_CURVE_COLUMNS))
+    return TaskProfile(task.name, values, layers, curves)
 
 
 def _hidden(network: Readable, space: SearchSpace) -> Readable:

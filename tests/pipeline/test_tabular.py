@@ -160,6 +160,13 @@ def test_a_task_is_profiled_as_the_predictor_needs_it_and_the_answer_can_be_buil
         inputs = space.fit_inputs(params, task.split("train")[0])
         network = space.build(params, task.shape, task.n_classes, inputs=inputs)
         assert network.layer_names[0] == "inputs"
-    # Who does not read them does not pay for them.
+    # Who does not read them does not pay for them; nor for the probes.
     fewer = fit_predictor("nearest", "mi", rows=[rows], published=False)
     assert not suggest(task, fewer, n=1).profile.inputs
+    untrained = fit_predictor("nearest", "inputs", rows=[rows], published=False)
+    read = suggest(task, untrained, n=1).profile
+    assert read.layers.empty
+    assert read.curves.empty
+    assert {n: read.inputs[n] for n in READ_INPUT_FEATURES} == {
+        n: suggestion.profile.inputs[n] for n in READ_INPUT_FEATURES
+    }
