@@ -156,9 +156,9 @@ def _own_profiles(publication: Publication) -> list[str]:
         "",
         "```python",
         'meta = load_metadataset("tabular")',
-        "meta.networks()         # (architecture, its MI profile, accuracy), a row a network",
+        "meta.networks()  # (architecture, its MI profile, accuracy), a row a network",
         "meta.networks(epoch=3)  # the same, profiles read early",
-        "meta.input_features()   # what a task's inputs say, 62 statistics",
+        "meta.input_features()  # what a task's inputs say, 62 statistics",
         "```",
         "",
         f"{publication.about['settings']['tabular']} architectures of the space `tabular` "
