@@ -25,8 +25,7 @@ SMALLER = {
     "  shuffles: 2 ": "  shuffles: 1 ",
     "  folds: 5 ": "  folds: 2 ",
     "  seeds: 30 ": "  seeds: 3 ",
-    "  live_tasks: 6": "  live_tasks: 1",
-    "  live_seeds: 2": "  live_seeds: 1",
+    "  live_tasks: 8": "  live_tasks: 1",
     "  live_budget: 12 ": "  live_budget: 4 ",
     "  budgets: [1, 2, 4]    #": "  budgets: [1, 2]  #",
 }

@@ -60,7 +60,7 @@ NAMES = {
 
 def measure() -> None:
     """Train what is missing: real tasks on all draws, others on the first."""
-    tasks = load_metadataset().tasks
+    tasks = load_metadataset("mlp").tasks
     real = tasks[(tasks["kind"] == "real") & tasks["family"].isin(FITTED_FAMILIES)]
     rows.gather(real.sort_values("n_train")["task"])
     rows.gather(chosen_tasks(OLD), draws=1)

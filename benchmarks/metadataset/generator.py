@@ -93,7 +93,7 @@ def indices(pool: pd.DataFrame) -> list[int]:
 
 def gather(n: int) -> None:
     """Draw and train n more candidates, and write what is known of the pool and of real tasks."""
-    meta = load_metadataset()
+    meta = load_metadataset("mlp")
     real = meta.tasks["kind"] == "real"
     fitted = known(meta, meta.tasks[real & meta.tasks["family"].isin(FITTED_FAMILIES)])
     pool = read(FILE)[1] if FILE.exists() else synthetic(range(FIRST)).assign(round=0)

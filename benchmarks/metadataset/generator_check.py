@@ -35,7 +35,7 @@ from infoprior.metadataset import FITTED_FAMILIES
 
 def main() -> None:
     threads(1)
-    meta = load_metadataset()
+    meta = load_metadataset("mlp")
     tasks = meta.tasks
     real = known(meta, tasks[tasks["kind"] == "real"])
     real["held_out"] = ~real["family"].isin(FITTED_FAMILIES)

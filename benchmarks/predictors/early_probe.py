@@ -61,7 +61,7 @@ def agreement(meta: MetaDataset) -> pd.DataFrame:
 def taus(epoch: int, train: list[str], fold: list[str], seed: int) -> dict[str, float]:
     """Kendall's tau on the held-out tasks of a fold."""
     torch.set_num_threads(1)
-    meta = at(load_metadataset().shared(), epoch)
+    meta = at(load_metadataset("mlp").shared(), epoch)
     settings = read_params("predictors")["settings"]
     table, _ = predict_held_out(
         lambda: make_predictor("trees", ("mi",), seed=seed, **settings), meta, fold, train
@@ -74,7 +74,7 @@ def taus(epoch: int, train: list[str], fold: list[str], seed: int) -> dict[str, 
 
 
 def main() -> None:
-    meta = load_metadataset().shared()
+    meta = load_metadataset("mlp").shared()
     splits = splits_of(meta, read_params("predictors"))
     calls = [
         (epoch, train, held_out, seed)

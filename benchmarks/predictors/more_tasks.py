@@ -94,7 +94,7 @@ def measure(workers: int) -> pd.DataFrame:
     folds = [name for name in splits_of(known(0, -1), params) if name != "test"]
     code = fingerprint(
         source_fingerprint("infoprior.predictors", "infoprior.priors", "infoprior.evaluation"),
-        load_metadataset().digest, params,
+        load_metadataset("mlp").digest, params,
     )  # fmt: skip
     jobs = {
         f"{fingerprint(code, *variant, fold)}": (*variant, fold)
@@ -232,7 +232,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workers", type=int, default=2)
     rows = measure(parser.parse_args().workers)
-    meta = load_metadataset()
+    meta = load_metadataset("mlp")
     family = meta.tasks.set_index("task")["family"].loc[sorted(rows["task"].unique())]
     lines = summary(rows, Families(family))
     default = float(read_params("predictors")["settings"]["real_weight"])

@@ -30,7 +30,7 @@ from infoprior.metadataset._json import read_json
 from infoprior.metadataset._schema import SCHEMAS, MetaDatasetError
 from infoprior.metadataset._space_json import space_from_dict, space_to_dict
 from infoprior.profiles import TABULAR_PROBES
-from infoprior.spaces import SearchSpace
+from infoprior.spaces import DEFAULT_SPACE, SearchSpace
 
 PUBLISHED = Path(__file__).parent / "published"
 FORMAT, VERSION = "infoprior atlas", 1  # as the published index has it
@@ -144,7 +144,7 @@ def read_publication(directory: Path) -> Publication:
 @default_settings()
 @shows_progress("loading the meta-dataset")
 def load_metadataset(
-    space: str = "mlp",
+    space: str = DEFAULT_SPACE,
     *,
     directory: str | os.PathLike[str] | None = None,
     progress: bool = True,
@@ -152,7 +152,7 @@ def load_metadataset(
     """The published meta-dataset: networks, learning curves and information profiles.
 
     Args:
-        space: whose networks: "mlp", or another one that it has.
+        space: whose networks: "tabular", "mlp", or another one that it has.
         directory: where `make published` has built another one; None: the package's own.
         progress: show on the terminal that it loads, if it takes more than two seconds.
 
@@ -166,7 +166,7 @@ def load_metadataset(
         MetaDatasetError: there is no such space in it, or a file is damaged.
 
     >>> from infoprior import load_metadataset
-    >>> meta = load_metadataset()
+    >>> meta = load_metadataset("mlp")
     >>> sorted(set(meta.tasks["kind"]))
     ['enumerated', 'real', 'synthetic']
     """

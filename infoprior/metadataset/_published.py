@@ -11,6 +11,7 @@ from infoprior.metadataset._dataset import MetaDataset
 from infoprior.metadataset._publication import PROBES, load_metadataset
 from infoprior.metadataset._schema import MetaDatasetError, empty_table
 from infoprior.profiles import READINGS
+from infoprior.spaces import DEFAULT_SPACE
 from infoprior.tasks import GENERATORS
 
 SYNTHETIC = 1000
@@ -19,7 +20,7 @@ resemble real ones."""
 
 
 def training_rows(
-    space: str = "mlp",
+    space: str = DEFAULT_SPACE,
     synthetic: int | None = None,
     *,
     directory: str | os.PathLike[str] | None = None,
@@ -30,7 +31,7 @@ def training_rows(
     their layers at that epoch. Other networks' own layers (`load_metadataset`) are left out.
 
     Args:
-        space: whose networks: "mlp", or another one that `load_metadataset` has.
+        space: whose networks: "tabular", "mlp", or another one that `load_metadataset` has.
         synthetic: so many of the synthetic tasks: of the first generator those that were chosen to
             resemble real ones, of the second one, for "tabular", the first of its numbers. None:
             1,000 of the first, all that are published of the second.

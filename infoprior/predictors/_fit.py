@@ -13,13 +13,11 @@ from infoprior.metadataset import MetaDataset, MetaDatasetError, training_rows
 from infoprior.predictors._base import Predictor
 from infoprior.predictors._errors import PredictorError
 from infoprior.predictors._registry import make_predictor
+from infoprior.spaces import DEFAULT_SPACE
 
 REAL_WEIGHT = 16.0
 """How much a real task counts against another one (`PriorSettings.real_weight`), unless told
 otherwise: as in params.yaml."""
-
-SPACE = "tabular"
-"""Whose published rows are learned from, unless told otherwise: as in params.yaml."""
 
 
 def fit_predictor(
@@ -40,7 +38,7 @@ def fit_predictor(
             ("static", "gaussian", "uniform") take none, whatever is said here.
         rows: meta-datasets of one's own; where several have a task, the last one's rows stand.
         published: whether to learn from the published rows too.
-        space: whose published rows; None: that of `rows`, or `SPACE` where there are none.
+        space: whose published rows; None: that of `rows`, or `DEFAULT_SPACE` where there are none.
         seed: of whatever it draws.
         **settings: fields of `PriorSettings` and of the predictor's own settings.
 
@@ -55,7 +53,7 @@ def fit_predictor(
         if not isinstance(part, MetaDataset):
             raise MetaDatasetError(f"rows: needs MetaDatasets, got {type(part).__name__}.")
     if space is None:
-        space = rows[0].space.name if rows else SPACE
+        space = rows[0].space.name if rows else DEFAULT_SPACE
     parts = [training_rows(space)] if published else []
     parts += rows
     if not parts:

@@ -135,6 +135,9 @@ def _darts_cnn() -> SearchSpace:
     return CellSpace("darts-cnn", convolution_cell())
 
 
+DEFAULT_SPACE = "tabular"
+"""Whose published rows are loaded and learned from, unless told otherwise: as in params.yaml."""
+
 SPACES: dict[str, Callable[[], SearchSpace]] = {
     "mlp": _mlp,
     "tabular": _tabular,

@@ -42,7 +42,7 @@ def card(publication: Publication, meta: MetaDataset) -> str:
         "```python",
         "from infoprior import load_metadataset",
         "",
-        "meta = load_metadataset()  # tasks, architectures, curves, profiles, probe_curves",
+        'meta = load_metadataset("mlp")  # tasks, architectures, curves, profiles, probe_curves',
         "```",
         "",
         f"Architectures, learning curves and per-layer information profiles on {len(tasks)} "
@@ -220,7 +220,7 @@ def _licences(tasks: pd.DataFrame) -> list[str]:
 
 def write_card() -> None:
     """Write docs/metadataset.md and its figure."""
-    publication, meta = read_publication(PUBLISHED), load_metadataset()
+    publication, meta = read_publication(PUBLISHED), load_metadataset("mlp")
     save_figure(metadataset_figure(meta), DOCS / "figures" / "metadataset.png")
     write_atomically(DOCS / "metadataset.md", card(publication, meta))
     print(f"{DOCS / 'metadataset.md'} and its figure: {len(meta.tasks)} tasks")

@@ -141,7 +141,7 @@ def test_files_give_the_tables_back_and_the_same_bytes(small: Publication, tmp_p
         assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
     back = read_publication(tmp_path / "one")
     assert back.tables.keys() == small.tables.keys()
-    meta = load_metadataset(directory=tmp_path / "one")
+    meta = load_metadataset("mlp", directory=tmp_path / "one")
     assert list(meta.curves.columns) == list(CURVE_COLUMNS)
     assert len(meta.curves) == 2 * 2 * 4 * 2  # tasks, draws, architectures, rungs 1 and 3
     assert set(meta.profiles["epoch"]) == {3}
@@ -150,7 +150,7 @@ def test_files_give_the_tables_back_and_the_same_bytes(small: Publication, tmp_p
 
 def test_a_damaged_or_unknown_publication_is_refused(small: Publication, tmp_path: Path) -> None:
     with pytest.raises(MetaDatasetError, match=r"index\.json does not exist"):
-        load_metadataset(directory=tmp_path)
+        load_metadataset("mlp", directory=tmp_path)
     write_publication(small, tmp_path)
     with pytest.raises(MetaDatasetError, match=r"no networks of the space 'thesis'.*\['mlp'\]"):
         load_metadataset("thesis", directory=tmp_path)
@@ -158,13 +158,13 @@ def test_a_damaged_or_unknown_publication_is_refused(small: Publication, tmp_pat
     content = curves.read_bytes()
     curves.write_bytes(content[:-1] + b"?")
     with pytest.raises(MetaDatasetError, match=r"mlp-curves\..*\.parquet is not what"):
-        load_metadataset(directory=tmp_path)
+        load_metadataset("mlp", directory=tmp_path)
     curves.unlink()
     with pytest.raises(MetaDatasetError, match=r"mlp-curves\..*\.parquet does not exist"):
-        load_metadataset(directory=tmp_path)
+        load_metadataset("mlp", directory=tmp_path)
     (tmp_path / INDEX).write_text('{"format": "infoprior atlas", "version": 99}')
     with pytest.raises(MetaDatasetError, match="version 99"):
-        load_metadataset(directory=tmp_path)
+        load_metadataset("mlp", directory=tmp_path)
 
 
 def altered(publication: Publication) -> Publication:
@@ -178,7 +178,7 @@ def digests(directory: Path) -> tuple[str, dict[str, int]]:
     """Of what a reader gets in both ways."""
     tables = read_publication(directory).tables
     sizes = {name: len(table) for name, table in tables.items()}
-    return load_metadataset(directory=directory).digest, sizes
+    return load_metadataset("mlp", directory=directory).digest, sizes
 
 
 class Killed(BaseException):
@@ -303,7 +303,7 @@ class TestPublished:
     """What lies in the package."""
 
     def test_counts(self) -> None:
-        meta = load_metadataset()
+        meta = load_metadataset("mlp")
         kinds = meta.tasks.groupby("kind")
         assert len(kinds.get_group("real")) >= 130
         assert kinds.get_group("real")["family"].nunique() >= 110
@@ -320,7 +320,7 @@ class TestPublished:
             assert len(load_metadataset(space).curves) > 1_000
 
     def test_synthetic_tasks_are_the_chosen_ones(self) -> None:
-        tasks = load_metadataset().tasks
+        tasks = load_metadataset("mlp").tasks
         assert set(chosen_tasks()) == set(tasks["task"][tasks["source"] == "generator"])
         assert len(chosen_tasks()) >= 1_000
         fitted = tasks[tasks["family"].isin(FITTED_FAMILIES)]
@@ -332,7 +332,7 @@ class TestPublished:
 
     def test_the_design_is_the_published_one(self) -> None:
         settings = read_publication(PUBLISHED).about["settings"]
-        published = load_metadataset().points()
+        published = load_metadataset("mlp").points()
         for task in ("keel/letter", "synthetic/1"):
             points = _jobs.design(get_space("mlp"), task, settings["shared"], settings["own"])
             assert {name: published[name] for name in points} == points

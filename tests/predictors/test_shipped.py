@@ -74,7 +74,7 @@ def test_the_static_predictor_answers_without_a_task_and_others_say_what_they_ne
 
 
 def test_a_predictor_learns_from_own_rows_alone_or_beside_the_published_ones() -> None:
-    own = own_rows(training_rows())
+    own = own_rows(training_rows("mlp"))
     alone = fit_predictor("static", rows=[own], published=False)
     assert alone.points == list(own.points().values())
     expected = Prior.uniform(dict(own.space)).space
@@ -91,7 +91,7 @@ def test_a_predictor_learns_from_own_rows_alone_or_beside_the_published_ones() -
 
 
 def test_own_rows_of_a_published_task_replace_it() -> None:
-    published = training_rows()
+    published = training_rows("mlp")
     again = published.subset(list(published.tasks["task"][:40]))
     joined = fit_predictor("static", rows=[again])
     assert np.allclose(joined.scores(), fit_predictor("static", space="mlp").scores())
