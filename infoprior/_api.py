@@ -160,7 +160,7 @@ def _profile_for(task: Task, predictor: Predictor, seed: int, threads: int) -> T
     how: dict[str, Any] = {}
     profiled = predictor.profiled
     how["space"], how["inputs"] = profiled.space, "inputs" in predictor.inputs
-    how["train_probes"] = bool({"accuracy", "mi"} & set(predictor.inputs))
+    how["train_probes"] = predictor.needs_probes
     if profiled.recipe is not None and profiled.rows is not None:
         how["recipe"] = replace(profiles.get_recipe(profiled.recipe), max_rows=profiled.rows)
     if profiled.epochs is not None:

@@ -8,6 +8,9 @@ import shlex
 import sys
 from typing import Any
 
+_LINE = 100  # characters
+_FEW = 8  # values of which each is named
+
 
 def shape(task: Any) -> str:
     rows = f"{len(task.train)} + {len(task.validation)} rows, {task.n_features} inputs"
@@ -15,26 +18,41 @@ def shape(task: Any) -> str:
 
 
 def architectures(points: list[dict[str, Any]]) -> str:
-    """Architectures as aligned columns, best first."""
+    """Architectures as aligned columns, best first, as many beside each other as a line holds."""
     names = list(points[0])
-    body = [[_number(point[name]) for name in names] for point in points]
-    widths = [max(len(row[i]) for row in [names, *body]) for i in range(len(names))]
-    rows = [
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        for row in [names, *body]
+    columns = [
+        [str(i), *(_number(point[name]) for name in names)] for i, point in enumerate(points, 1)
     ]
-    return "\nSuggested architectures, the most probable first\n" + "\n".join(rows)
+    padded = [[cell.rjust(max(map(len, column))) for cell in column] for column in columns]
+    heads = [f"  {name:16}" for name in ["", *names]]
+    blocks: list[list[str]] = []
+    for column in padded:
+        joined = (
+            [f"{line}  {cell}" for line, cell in zip(blocks[-1], column, strict=True)]
+            if blocks
+            else []
+        )
+        if joined and len(joined[0]) <= _LINE:
+            blocks[-1] = joined
+        else:
+            blocks.append([f"{head}{cell}" for head, cell in zip(heads, column, strict=True)])
+    text = "\n\n".join("\n".join(lines) for lines in blocks)
+    return "\nSuggested architectures, the most probable first\n" + text
 
 
 def marginals(prior: Any) -> str:
     """Each parameter's marginal in a line: choices with probabilities, numbers with quantiles."""
+    from optuna.distributions import CategoricalDistribution
+
     lines = ["\nMarginals of the prior (numbers: 10 %, 50 % and 90 % quantile)"]
-    for name in prior.space:
+    for name, distribution in prior.space.items():
         marginal = prior.marginal(name)
-        if marginal.probabilities is not None and len(marginal.values) <= 6:
+        categorical = isinstance(distribution, CategoricalDistribution)
+        if marginal.probabilities is not None and (categorical or len(marginal.values) <= _FEW):
             pairs = sorted(zip(marginal.probabilities, marginal.values, strict=True),
                            key=lambda pair: -pair[0])  # fmt: skip
-            said = "  ".join(f"{value} {p:.0%}" for p, value in pairs)
+            said = "  ".join(f"{value} {p:.0%}" for p, value in pairs[:_FEW])
+            said += f"  ({len(pairs) - _FEW} more)" if len(pairs) > _FEW else ""
         else:
             said = "  ".join(_number(marginal.quantile(q)) for q in (0.1, 0.5, 0.9))
         lines.append(f"  {name:16} {said}")

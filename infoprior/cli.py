@@ -128,7 +128,7 @@ def suggest(
     ] = None,
     progress: PROGRESS = True,
 ) -> None:
-    """Train the probes on your data, profile them, and print what the predictor suggests.
+    """Read what your data say of themselves, and print what the predictor suggests.
 
     The prior file goes into a search: PriorSampler(Prior.load("prior.json")).
     """
@@ -181,7 +181,8 @@ def _as_profiled(task: Any, predictor: Any, max_train: int | None, seed: int) ->
             f"predictor's training tasks had at most; {most} are used."
         )
     task = as_profiled(task, predictor, seed=seed)
-    say(f"{task.name}: {shape(task)}. Training and profiling the probes ...")
+    doing = "Training and profiling the probes" if predictor.needs_probes else "Reading the inputs"
+    say(f"{task.name}: {shape(task)}. {doing} ...")
     return task
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from infoprior import Prior, __version__, cli, load_predictor
+from infoprior import Prior, __version__, cli, get_space, load_predictor
 from infoprior._command import as_options
 from infoprior.predictors import make_predictor
 from tests.factories import make_metadataset
@@ -61,8 +61,9 @@ def test_suggest_prints_architectures_and_writes_the_prior(
     assert not code
     printed = capsys.readouterr().out
     lines = printed.split("Suggested")[1].split("Marginals")[0].strip().splitlines()
-    assert len(lines) == 2 + 4
-    assert lines[1].split() == list(Prior.load(out).space)
+    assert lines[1].split() == ["1", "2", "3", "4"]
+    assert [line.split()[0] for line in lines[2:]] == list(Prior.load(out).space)
+    assert all(len(line.split()) == 5 for line in lines[2:])
     assert "activation" in printed.split("Marginals")[1]
     assert json.loads(out.read_text())["format"] == "infoprior.prior"
 
@@ -324,3 +325,21 @@ def test_advice_is_given_in_options():
     assert translate("or raise max_train") == "or raise --max-train"
     assert translate("a\nb") == "a b"
     assert translate("column 'max_categories' is") == "column 'max_categories' is"
+
+
+def test_architectures_go_on_below_and_each_of_many_choices_is_named():
+    from infoprior._command import architectures, marginals
+
+    space = get_space("tabular")
+    points = space.design(12)
+    printed = architectures(points)
+    assert max(map(len, printed.splitlines())) <= 110
+    numbered = [
+        line for line in printed.splitlines() if line.split()[:1] and line.split()[0].isdigit()
+    ]
+    assert len(numbered) > 1
+    assert " ".join(numbered).split() == [str(i) for i in range(1, 13)]
+    (inputs,) = (
+        m for m in marginals(Prior.from_points(dict(space), points)).splitlines() if "standard" in m
+    )
+    assert all(choice in inputs for choice in space["inputs"].choices)

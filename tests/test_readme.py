@@ -43,14 +43,14 @@ def test_the_search_runs(folder, capsys):
     exec(compile(BLOCKS[0], "README.md", "exec"), {})
     value, params = capsys.readouterr().out.strip().split(" ", 1)
     assert 0.4 < float(value) <= 1.0
-    assert set(eval(params)) == set(get_space("mlp"))
+    assert set(eval(params)) == set(get_space("tabular"))
 
 
 def test_the_suggestion_runs(folder, capsys):
     exec(compile(BLOCKS[1], "README.md", "exec"), {})
     out = capsys.readouterr().out
     assert "learning_rate" in out
-    assert "mi_ty" in out
+    assert "all_gain/quantile" in out
 
 
 def test_any_prior_runs(folder, capsys):

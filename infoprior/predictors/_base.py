@@ -301,6 +301,11 @@ class Predictor(ABC):
         return changed
 
     @property
+    def needs_probes(self) -> bool:
+        """Whether probes are trained on a task for this predictor to read it."""
+        return bool(set(self.inputs) - {"metafeatures", "inputs"})
+
+    @property
     def points(self) -> list[dict[str, Any]]:
         """The architectures that get a score: the recorded ones, then the candidates."""
         return [dict(point) for point in self._require_fitted().points]

@@ -67,7 +67,9 @@ def test_the_static_predictor_answers_without_a_task_and_others_say_what_they_ne
     prior = static.predict()
     assert prior.metadata["task"] == "any"
     assert prior.log_ratio(prior.mode()) > 1.0
-    with pytest.raises(PredictorError, match=r"^profile: the predictor .* reads accuracy, meta"):
+    with pytest.raises(
+        PredictorError, match=r"^profile: the predictor .* reads metafeatures, inputs"
+    ):
         load_predictor().predict()
     with pytest.raises(PredictorError, match=r"^static: "):
         load_predictor("models", static=True)
