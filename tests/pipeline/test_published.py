@@ -19,6 +19,7 @@ from infoprior.profiles import INPUT_FEATURES
 from infoprior.tasks import catalogue, image_catalogue
 from pipeline.published import __main__ as command
 from pipeline.published import jobs as planned
+from pipeline.published.build import build
 from pipeline.published.publish import publish
 
 TOP = Path(__file__).parents[2]
@@ -111,6 +112,35 @@ def test_the_command_line_refuses_what_would_lose_tasks(
     command.main()
     out = capsys.readouterr().out
     assert "None\ncompared" in out  # no rows are known
+
+
+def test_tasks_of_the_second_generator_alone_are_a_publication_of_their_own(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, jobs = planned.plan(SMALL, ["synthetic2/0"])
+    jobs = [job for job in jobs if job.draw == 0]
+    with pytest.raises(SystemExit, match="No task is finished"):
+        publish(folder / "built", SMALL, first, jobs, None, set(), planned.FOLDER)
+    assert not (folder / "built").exists()
+    build(jobs, list(planned.KINDS), set())
+    _, in_shards = planned.finished(jobs, None)
+    publish(folder / "built", SMALL, first, jobs, None, in_shards, planned.FOLDER)
+    published = read_publication(folder / "built")
+    of_space = {f"tabular/{name}" for name in ("curves", "architectures", "layers", "tasks")}
+    assert set(published.tables) == {*of_space, "jobs"}
+    n_layers = len(published.tables["tabular/layers"])
+    assert f"1 tasks, networks {{'tabular': 3}}, {n_layers} layers" in capsys.readouterr().out
+    meta = load_metadataset("tabular", directory=folder / "built")
+    assert list(meta.tasks["task"]) == ["synthetic2/0"]
+    assert len(meta.networks(3)) == 3
+    # Published once more, with the rows that are there.
+    publish(folder / "again", SMALL, first, jobs, published, set(), planned.FOLDER)
+    names = {p.name for p in (folder / "built").iterdir()}
+    assert {p.name for p in (folder / "again").iterdir()} == names
+
+
+def test_tasks_with_too_few_rows_are_no_jobs(folder: Path) -> None:
+    assert planned.plan({**SMALL, "min_rows": 100_000}, ["synthetic2/0"]) == ({}, [])
 
 
 def _run(folder: Path, what: str, *options: str) -> subprocess.Popen[str]:
