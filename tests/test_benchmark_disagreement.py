@@ -47,6 +47,17 @@ def test_parts_of_variance_are_those_that_made_the_scores() -> None:
     assert parts["noise of labels"] == pytest.approx(100 * 1 / 16, abs=2.0)
 
 
+def test_encodings_that_do_nothing_have_no_share_however_few_points_each_has() -> None:
+    rng = np.random.default_rng(0)
+    n, encodings = 400, np.arange(18) % 6
+    common = rng.normal(size=18) + rng.normal(size=(n, 18))
+    test = np.stack([common + 0.3 * rng.normal(size=(n, 18)) for _ in range(2)])
+    scores = Scores(tasks(n), [f"a{i}" for i in range(18)], test, test)
+    parts = spaces.parts_of_variance(scores, np.arange(n), encodings)
+    assert parts["encoding"] < 3.0  # means over three points of noise alone have a seventh
+    assert parts["other disagreement"] > 35.0
+
+
 def test_static_scores_of_a_task_hold_nothing_of_its_family() -> None:
     y = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 3.0]])
     families = np.array([0, 0, 1])
@@ -85,12 +96,9 @@ def test_a_task_is_read_as_early_as_a_new_one_and_never_by_test_rows(make) -> No
     curves = meta.probe_curves.copy()
     curves.loc[curves["epoch"] > early, "validation_accuracy"] = 0.123
     curves["test_accuracy"] = 0.123
-    profiles, layers = (
-        t.assign(mi_ty=np.where(t["epoch"] > early, 0.01, t["mi_ty"]))
-        for t in (meta.profiles, meta.layers.assign(mi_ty=meta.layers.get("mi_ty", 0.0)))
-    )
-    if meta.layers.empty:
-        layers = meta.layers
+    profiles, layers = meta.profiles.copy(), meta.layers.copy()
+    profiles.loc[profiles["epoch"] > early, "mi_ty"] = 0.01
+    layers.loc[layers["epoch"] > early, ["mi_ty", "mi_ty_training_rows", "dead_units"]] = 0.01
     other = data.feature_groups(
         replace(meta, probe_curves=curves, profiles=profiles, layers=layers)
     )
