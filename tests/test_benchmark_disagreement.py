@@ -19,6 +19,7 @@ from benchmarks.predictors import _disagreement_spaces as spaces
 from benchmarks.predictors._disagreement_data import Scores
 from benchmarks.predictors._disagreement_models import family_weights, ridge, table_of
 from benchmarks.predictors.disagreement import splits_of
+from infoprior.evaluation import kendall_tau
 from infoprior.metadataset import FITTED_FAMILIES
 from tests.factories import make_metadataset, make_tabular
 
@@ -63,6 +64,14 @@ def test_static_scores_of_a_task_hold_nothing_of_its_family() -> None:
     families = np.array([0, 0, 1])
     static = spaces.static_scores(y, families, np.ones(3))
     np.testing.assert_allclose(static, [[0.0, 3.0], [0.0, 3.0], [0.5, 0.5]])
+
+
+def test_taus_are_those_of_the_evaluation() -> None:
+    rng = np.random.default_rng(0)
+    predicted, truth = rng.normal(size=(5, 20)), rng.normal(size=(5, 20)).round(1)
+    predicted[1], predicted[2, :5], predicted[3] = truth[1], 0.0, 1.0
+    expected = [kendall_tau(p, t) for p, t in zip(predicted, truth, strict=True)]
+    np.testing.assert_allclose(spaces.taus(predicted, truth), expected, atol=1e-12)
 
 
 def test_a_task_resembles_none_of_its_own_family() -> None:
