@@ -8,7 +8,7 @@ import hashlib
 import os
 import platform
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,28 @@ def write(path: Path, text: str) -> None:
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(text)
     temporary.replace(path)
+
+
+def write_sections(
+    path: Path, head: str, titles: Mapping[str, str], sections: Mapping[str, str]
+) -> None:
+    """A report whose sections are measured one by one: those of other parts stay as they are.
+
+    Args:
+        path: of the report; it need not be there yet.
+        head: what stands before the first section.
+        titles: part -> the title of its section, in order.
+        sections: part -> new body.
+    """
+    parts = {title: part for part, title in titles.items()}
+    every: dict[str, str] = {}
+    for section in (path.read_text() if path.exists() else "").split("\n## ")[1:]:
+        title, _, body = section.partition("\n")
+        if title in parts:
+            every[parts[title]] = body.strip()
+    every |= sections
+    bodies = (f"\n## {titles[p]}\n\n{every[p].strip()}\n" for p in titles if p in every)
+    write(path, head + "".join(bodies))
 
 
 def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:

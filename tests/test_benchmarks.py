@@ -28,6 +28,16 @@ def test_interrupted_rows_are_left_out(tmp_path: Path) -> None:
     assert [row["task"] for row in common.read_rows(path)] == ["t0", "t1", "t4"]
 
 
+def test_a_section_is_renewed_in_its_place_and_the_others_stay(tmp_path: Path) -> None:
+    common = load("_common")
+    path, titles = tmp_path / "report.md", {"a": "First", "b": "Second", "c": "Third"}
+    common.write_sections(path, "# Head\n", titles, {"c": "three\n", "a": "one"})
+    assert path.read_text() == "# Head\n\n## First\n\none\n\n## Third\n\nthree\n"
+    common.write_sections(path, "# Other\n", titles, {"b": "two", "a": "uno"})
+    sections = "\n## First\n\nuno\n\n## Second\n\ntwo\n\n## Third\n\nthree\n"
+    assert path.read_text() == "# Other\n" + sections
+
+
 def test_a_version_follows_imports_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     common = load("_common")
     room = tmp_path / "infoprior" / "information"

@@ -29,8 +29,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,9 +39,18 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # the repository, to run thi
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks._common import RESULTS, machine, markdown, threads, timed, write
+from benchmarks._common import RESULTS, machine, markdown, threads, timed, write_sections
+from benchmarks.information._fast_networks import (
+    ROWS,
+    VALIDATION,
+    Layer,
+    mean_error,
+    orders,
+    part_of,
+    queries,
+    trained,
+)
 
-ROWS, VALIDATION = 1500, 375
 TASKS = (
     "keel/letter", "keel/vowel", "keel/segment", "keel/vehicle", "keel/movement_libras",
     "keel/satimage", "keel/phoneme", "keel/penbased", "keel/splice", "keel/german", "keel/saheart",
@@ -52,24 +60,6 @@ CONFIRMATION = (
     "keel/spambase", "keel/ring", "common/page-blocks", "common/car", "common/dermatology",
 )  # fmt: skip
 """Tasks that the recipe was not tuned on."""
-SPREADS = (0.05, 0.1, 0.2)
-QUERIES = (128, 256, 512, ROWS)
-
-
-@dataclass
-class Layer:
-    """A layer of a trained network, (n, d), and its references; the last rows are validation."""
-
-    network: tuple[str, int, int]
-    t: np.ndarray
-    y: np.ndarray
-    n_train: int
-    tabular: tuple[float, float]
-
-
-def part_of(n: int, n_train: int) -> np.ndarray:
-    """0 for training rows, 1 for the validation rows that follow."""
-    return (np.arange(n) >= n_train).astype(np.int64)
 
 
 def fast(t: np.ndarray, y: np.ndarray, seed: int, which: str) -> float:
@@ -126,16 +116,12 @@ def known() -> list[dict[str, Any]]:
         every = np.concatenate(list(errors.values()))
         rows.append({
             "estimate": name,
-            **{group: _error(e) for group, e in errors.items()},
-            "all 49": _error(every),
+            **{group: mean_error(e) for group, e in errors.items()},
+            "all 49": mean_error(every),
             "worst": float(np.abs(every).max()),
             "ms a layer": f"{1e3 * float(np.median(seconds)):.1f}",
         })  # fmt: skip
     return rows
-
-
-def _error(errors: Any) -> str:
-    return f"{np.abs(errors).mean():.3f} ({np.mean(errors):+.3f})"
 
 
 def costs() -> list[dict[str, Any]]:
@@ -154,144 +140,6 @@ def costs() -> list[dict[str, Any]]:
         ]
         least, middle = (f"{1e3 * float(f(tries)) / 4:.1f}" for f in (np.min, np.median))
         rows.append({"width": width, "classes": classes, "least ms": least, "median ms": middle})
-    return rows
-
-
-def trained(
-    tasks: Sequence[str], n_networks: int, *, least_depth: int = 2, seed: int = 0
-) -> list[Layer]:
-    """Layers of networks of random points on tasks, with what "tabular" says of them.
-
-    Args:
-        tasks: names.
-        n_networks: of each task.
-        least_depth: hidden layers, at least.
-        seed: of the first task's points, later tasks' are one higher each; and of all weights.
-    """
-    import optuna
-
-    from infoprior.information import estimate, without_rounding_noise
-    from infoprior.profiles import RECIPES
-    from infoprior.profiles._reading import read_activations
-    from infoprior.spaces import get_space
-    from infoprior.tasks import load_task
-    from infoprior.training import train_many
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    space = get_space("mlp")
-    layers = []
-    for number, name in enumerate(tqdm(tasks, desc="networks")):
-        task = load_task(name, max_train=ROWS - VALIDATION, max_validation=VALIDATION)
-        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed + number))
-        points: list[dict[str, Any]] = []
-        while len(points) < n_networks:
-            point = study.ask(dict(space)).params
-            if point["depth"] >= least_depth and point["width"] <= 128:
-                points.append(dict(point))
-        rows = np.concatenate([task.train, task.validation])
-        networks = train_many(
-            task, [(point, seed) for point in points], space=space, snapshots=(3, 27), record=(27,),
-            progress=False,
-        )  # fmt: skip
-        read = [
-            ((name, k, epoch), t)
-            for k, network in enumerate(networks)
-            for epoch in (3, 27)
-            for t in read_activations(network.snapshots[epoch], task.X[rows]).values()
-            if np.isfinite(t).all()
-        ]
-        tabular = [
-            estimate(
-                [without_rounding_noise(t) for _, t in read], task.y[rows], "hybrid-labels", True,
-                seed, progress=False, **RECIPES["tabular"].ty_options,
-            ).nats
-            for seed in (0, 1)
-        ]  # fmt: skip
-        for (key, t), first, second in zip(read, *tabular, strict=True):
-            layers.append(
-                Layer(key, t, task.y[rows], len(task.train), (float(first), float(second)))
-            )
-    return layers
-
-
-def orders(layers: list[Layer]) -> list[dict[str, Any]]:
-    from scipy.stats import spearmanr
-
-    from infoprior.information import measure_layers
-
-    networks: dict[tuple[str, int, int], list[Layer]] = {}
-    for layer in layers:
-        networks.setdefault(layer.network, []).append(layer)
-    values: dict[str, list[np.ndarray]] = {
-        name: [] for name in ("tabular, another seed", "fast: all rows", "fast: training rows",
-                              "fast: validation rows")
-    }  # fmt: skip
-    references, firsts = [], []
-    for members in tqdm(networks.values(), desc="fast"):
-        y, part = members[0].y, part_of(len(members[0].y), members[0].n_train)
-        measured = measure_layers([layer.t for layer in members], y, part)
-        both = np.array([layer.tabular for layer in members])
-        references.append(both.mean(axis=1))
-        firsts.append(both[:, 0])
-        for name, column in zip(
-            values,
-            (
-                both[:, 1],
-                [m.ty.nats for m in measured],
-                [m.ty_parts[0] for m in measured],
-                [m.ty_parts[1] for m in measured],
-            ),
-            strict=True,
-        ):
-            values[name].append(np.asarray(column))
-    rows = []
-    for name, columns in values.items():
-        row: dict[str, Any] = {"compared with tabular": name}
-        own = name.startswith("tabular")
-        against = firsts if own else references
-        for spread in SPREADS:
-            correlations = [
-                float(spearmanr(one, column)[0])
-                for one, reference, column in zip(against, references, columns, strict=True)
-                if len(column) >= 3 and np.ptp(reference) > spread
-            ]
-            row[f"differ by > {spread:g} nat ({len(correlations)} networks)"] = float(
-                np.mean(np.nan_to_num(correlations))
-            )
-        flat, reference = np.concatenate(columns), np.concatenate(against)
-        row["difference, nats"] = _error(flat - reference)
-        row["over all layers"] = float(spearmanr(reference, flat)[0])
-        row["less their network's mean"] = float(
-            spearmanr(*(np.concatenate([v - v.mean() for v in of]) for of in (against, columns)))[0]
-        )
-        rows.append(row)
-    return rows
-
-
-def queries(layers: list[Layer]) -> list[dict[str, Any]]:
-    from infoprior.information import estimate
-
-    some = [layer.t for layer in layers[::8] if layer.t.std() > 0]
-
-    def noisy(t: np.ndarray, seed: int, number: int | None) -> float:
-        return float(
-            estimate(t, t, "noisy", False, seed, relative=2.0, queries=number, progress=False).nats
-        )
-
-    references = [np.mean([noisy(t, seed, None) for seed in range(10, 14)]) for t in some]
-    rows = []
-    for number in QUERIES:
-        errors, seconds = [], []
-        for t, reference in zip(some, references, strict=True):
-            for seed in (0, 1):
-                value, took = timed(lambda t=t, s=seed, q=number: noisy(t, s, q))
-                errors.append(value - reference)
-                seconds.append(took)
-        rows.append({
-            "queries": number, "error, nats": _error(errors),
-            "of a mean value of": float(np.mean(references)),
-            "ms a layer": f"{1e3 * float(np.median(seconds)):.1f}",
-        })  # fmt: skip
     return rows
 
 
@@ -336,8 +184,8 @@ def memorised() -> list[dict[str, Any]]:
         gap = (a[:, 0] - a[:, 1], b[:, 0] - b[:, 1])
         rows.append({
             "training rows": n_train,
-            "training rows' I(T;Y): error": _error(b[:, 0] - a[:, 0]),
-            "validation rows': error": _error(b[:, 1] - a[:, 1]),
+            "training rows' I(T;Y): error": mean_error(b[:, 0] - a[:, 0]),
+            "validation rows': error": mean_error(b[:, 1] - a[:, 1]),
             "memorised, reference": float(gap[0].mean()),
             "memorised, fast": float(gap[1].mean()),
             "correlation": float(np.corrcoef(*gap)[0, 1]),
@@ -355,29 +203,6 @@ TITLES = {
     "confirmation": "Order of the layers, on tasks that the recipe was not tuned on",
 }
 """Part -> the title of its section, in order."""
-
-
-def renewed(text: str, sections: dict[str, str]) -> str:
-    """A report with the sections of some parts in the place of those that it has.
-
-    Args:
-        text: the report as it is, or "".
-        sections: part -> body.
-    """
-    parts = {title: part for part, title in TITLES.items()}
-    kept: dict[str, str] = {}
-    for section in text.split("\n## ")[1:]:
-        title, _, body = section.partition("\n")
-        if title in parts:
-            kept[parts[title]] = body.strip()
-    every = kept | sections
-    head = (
-        "# The recipe \"fast\"\n\n`python benchmarks/information/fast_recipe.py`; 1 thread, "
-        f"{machine()}. What the tables are is in the script's head.\n"
-    )  # fmt: skip
-    return head + "".join(
-        f"\n## {title}\n\n{every[part]}\n" for part, title in TITLES.items() if part in every
-    )
 
 
 def main() -> None:
@@ -408,10 +233,14 @@ def main() -> None:
         "confirmation": confirmation,
     }
     path = RESULTS / "information" / "fast_recipe.md"
+    head = (
+        "# The recipe \"fast\"\n\n`python benchmarks/information/fast_recipe.py`; 1 thread, "
+        f"{machine()}. What the tables are is in the script's head.\n"
+    )  # fmt: skip
     for part in options.parts:
         section = markdown(tables[part]())
         print(f"\n## {TITLES[part]}\n\n{section}", flush=True)
-        write(path, renewed(path.read_text() if path.exists() else "", {part: section}))
+        write_sections(path, head, TITLES, {part: section})
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,11 +10,11 @@ import pandas as pd
 
 from infoprior.metadataset import MetaDataset
 from infoprior.predictors._features import feature_table
+from infoprior.profiles import READINGS
 
-EARLY = 3
-"""Epoch at which probes are read."""
+EARLY = READINGS["tabular"].epochs
+"""Epoch at which the probes of `tabular` and its networks' own profiles are read."""
 
-GROUPS = ("metafeatures", "accuracies", "inputs", "layers")
 INFORMATION = ("inputs", "layers")
 """Groups that are information, and are moved to other tasks in controls."""
 
@@ -24,8 +25,29 @@ SETS: dict[str, tuple[str, ...]] = {
     "probes' layers": ("layers",),
     "meta-features, accuracies": ("metafeatures", "accuracies"),
     "information": INFORMATION,
-    "all": GROUPS,
+    "all": ("metafeatures", "accuracies", "inputs", "layers"),
 }
+
+
+def sets_of(groups: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Sets of groups of features, of the groups that there are: `mlp` has no input profiles."""
+    kept = {name: tuple(g for g in parts if g in groups) for name, parts in SETS.items()}
+    every = {name: parts for name, parts in kept.items() if len(parts) == len(SETS[name])}
+    return every | {"all": kept["all"]}
+
+
+def comparisons(sets: Collection[str]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Pairs to be compared: what was to be confirmed, corrected among themselves, and all others.
+
+    What was to be confirmed is about the input profile, or the probes' layers where there is none.
+    """
+    first = "input profile" if "input profile" in sets else "probes' layers"
+    planned = [
+        (first, "static"), (first, "meta-features"), (first, "probes' accuracies"),
+        (first, "shuffled"), ("all", "meta-features, accuracies"), ("all", "shuffled"),
+    ]  # fmt: skip
+    others = [(name, other) for other in ("static", "shuffled") for name in sets]
+    return planned, [pair for pair in others if pair not in planned]
 
 
 @dataclass(frozen=True)
@@ -81,34 +103,46 @@ def scores_of(meta: MetaDataset) -> Scores:
 
 
 def feature_groups(meta: MetaDataset) -> dict[str, pd.DataFrame]:
-    """Group -> its features, one row a task; probes as they are after three epochs."""
-    early = replace(
+    """Group -> its features, one row a task; probes as they are when a task is read by them.
+
+    Without "inputs" where nothing was measured of these.
+    """
+    epochs = READINGS[meta.space.name].epochs
+    read = replace(
         meta,
-        profiles=meta.profiles[meta.profiles["epoch"] == EARLY],
-        probe_curves=meta.probe_curves[meta.probe_curves["epoch"] <= EARLY],
+        profiles=meta.profiles[meta.profiles["epoch"] == epochs],
+        probe_curves=meta.probe_curves[meta.probe_curves["epoch"] <= epochs],
     )
     names = list(meta.tasks["task"])
-    return {
+    groups = {
         "metafeatures": meta.metafeatures().loc[names].add_prefix("metafeatures/"),
-        "accuracies": feature_table(early, ("accuracy",)).loc[names],
+        "accuracies": feature_table(read, ("accuracy",)).loc[names],
         "inputs": meta.input_features().loc[names].add_prefix("inputs/"),
-        "layers": layer_features(meta, early).loc[names],
+        "layers": layer_features(meta, read).loc[names],
     }
+    return {name: table for name, table in groups.items() if len(table.columns)}
 
 
-def layer_features(meta: MetaDataset, early: MetaDataset) -> pd.DataFrame:
-    """Of every layer of the probes: I(T;Y) / H(Y), of training and of validation rows,
-    log(1 + I(X; T + sigma Z)), effective rank over width, dead units."""
-    known = feature_table(early, ("mi",)).add_prefix("layers/")
+def layer_features(meta: MetaDataset, read: MetaDataset) -> pd.DataFrame:
+    """Of every layer of the probes: I(T;Y) / H(Y), log(1 + I(X; T + sigma Z)); where the probes are
+    networks of the space, I(T;Y) of training and of validation rows, rank over width, dead units.
+
+    Args:
+        meta: networks' own profiles.
+        read: the probes' profiles.
+    """
+    known = feature_table(read, ("mi",)).add_prefix("layers/")
+    if meta.layers.empty:
+        return known
     probes = meta.probes
     own = meta.layers[meta.layers["architecture"].isin(probes) & (meta.layers["epoch"] == EARLY)]
-    read = ~own["flags"].str.contains("non_finite")
-    h = own["h_y"].where(read & (own["h_y"] > 0))
+    finite = ~own["flags"].str.contains("non_finite")
+    h = own["h_y"].where(finite & (own["h_y"] > 0))
     more = pd.DataFrame({
         "training": own["mi_ty_training_rows"] / h,
         "validation": own["mi_ty_validation_rows"] / h,
-        "rank": (own["effective_rank"] / own["width"]).where(read),
-        "dead": own["dead_units"].where(read),
+        "rank": (own["effective_rank"] / own["width"]).where(finite),
+        "dead": own["dead_units"].where(finite),
     })  # fmt: skip
     more[["task", "probe", "layer"]] = own[["task", "architecture", "layer_index"]]
     wide = more.groupby(["task", "probe", "layer"]).mean().unstack(["probe", "layer"])

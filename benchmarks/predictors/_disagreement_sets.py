@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from benchmarks.predictors._disagreement_data import INFORMATION, SETS
+from benchmarks.predictors._disagreement_data import INFORMATION
 from benchmarks.predictors._disagreement_models import Model, predict, table_of
 from infoprior.evaluation import bootstrap_interval, holm, wilcoxon
 
@@ -26,7 +26,7 @@ def compare_sets(
     judge: Judge,
     model: Model,
     shuffles: int,
-    sets: Mapping[str, Sequence[str]] = SETS,
+    sets: Mapping[str, Sequence[str]],
     seeds: int = 1,
 ) -> pd.DataFrame:
     """Metrics of every held-out task under every set of inputs.

@@ -9,7 +9,8 @@
 2. encodings: of the two best architectures of `mlp` under each of the seven encodings of `tabular`
    (rows that `--measure` and benchmarks/metadataset/encodings.py keep): what an oracle gains, and
    how well gains are predicted by what is known of a task.
-3. rankings: the same of all shared architectures of `tabular`.
+3. rankings: the same of all shared architectures of `tabular`. rankings-mlp: of those of `mlp`,
+   as a control; its rows hold no input profiles, and its probes are read after 27 epochs.
 4. own: what a network's own profile after three epochs adds to its curve in predicting how it ends.
 
 Families are held out as a whole. Models are chosen on the folds of `FITTED_FAMILIES` ("folds");
@@ -26,6 +27,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +49,7 @@ from infoprior.evaluation import held_out_splits
 from infoprior.metadataset import FITTED_FAMILIES, MetaDataset
 
 RESULT = RESULTS / "predictors" / "disagreement.md"
-PARTS = ("spaces", "encodings", "rankings", "own")
+PARTS = ("spaces", "encodings", "rankings", "rankings-mlp", "own")
 MIN_GAP = 1.0  # points between the best and the median architecture, below which a task says little
 MODELS = {
     "ridge": ridge(0.01), "ridge, more": ridge(0.1), "kernel": kernel(1.0),
@@ -56,16 +58,6 @@ MODELS = {
 REAL_WEIGHTS = (4.0, 32.0)
 """How much a real task counts in fits against a synthetic one; the better one is taken."""
 OWN_WEIGHT = 4.0
-PLANNED = (
-    ("input profile", "static"), ("input profile", "meta-features"),
-    ("input profile", "probes' accuracies"), ("input profile", "shuffled"),
-    ("all", "meta-features, accuracies"), ("all", "shuffled"),
-)  # fmt: skip
-"""What was to be confirmed; corrected among themselves, all others in a table of their own."""
-OTHERS = (
-    *((name, "static") for name in data.SETS if name != "input profile"),
-    *((name, "shuffled") for name in data.SETS if name not in ("input profile", "all")),
-)  # fmt: skip
 
 
 def splits_of(tasks: pd.DataFrame) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -120,7 +112,7 @@ def chosen_model(
         for real in REAL_WEIGHTS:
             frame = sets.compare_sets(
                 y, tasks, groups, folds, family_weights(tasks, real), judge, model, 0,
-                sets={"all": data.GROUPS},
+                sets={"all": tuple(groups)},
             )  # fmt: skip
             values[name, real] = float(frame[frame["set"] == "all"][metric].mean())
             row[f"{metric}, real tasks count {real:g} times"] = values[name, real]
@@ -137,7 +129,10 @@ def of_sets(
     """Parts 2 and 3: tables of means and tests."""
     splits = splits_of(tasks)
     model, weights, tried = chosen_model(y, tasks, groups, splits, judge, metrics[0])
-    frame = sets.compare_sets(y, tasks, groups, splits, weights, judge, model, shuffles)
+    if "inputs" not in groups:
+        tried = f"The rows hold no input profiles.\n\n{tried}"
+    read = data.sets_of(groups)
+    frame = sets.compare_sets(y, tasks, groups, splits, weights, judge, model, shuffles, read)
     frame.round(5).to_csv(rows_to, index=False)
     folds = [s for s in splits if s != "test"]
     text = [tried]
@@ -146,7 +141,7 @@ def of_sets(
         n, families = held["number"].nunique(), held["family"].nunique()
         text.append(f"### {title}: {n} tasks of {families} families\n")
         text.append(markdown(sets.means(frame, metrics, some)) + "\n")
-        for pairs in (PLANNED, OTHERS):
+        for pairs in data.comparisons(read):
             for metric in metrics:
                 text.append(markdown(sets.tests(frame, (metric,), some, pairs)) + "\n")
     return "\n".join(text)
@@ -164,14 +159,18 @@ def of_encodings(meta: MetaDataset, groups: dict, shuffles: int) -> str:
     )  # fmt: skip
 
 
-def of_rankings(meta: MetaDataset, groups: dict, shuffles: int) -> str:
-    """Part 3."""
+def ranked(meta: MetaDataset) -> tuple[data.Scores, np.ndarray]:
+    """Tasks on which architectures differ, and what models learn of them, (tasks, points)."""
     scores = data.scores_of(meta)
-    truth, y = scores.mean, spaces.standardised(scores.mean)
-    gap = truth.max(axis=1) - np.median(truth, axis=1)
-    keep = (gap >= MIN_GAP) | (scores.tasks["kind"] != "real").to_numpy()
-    some = scores.of(keep)
-    truth, y = truth[keep], y[keep]
+    gap = scores.mean.max(axis=1) - np.median(scores.mean, axis=1)
+    some = scores.of((gap >= MIN_GAP) | (scores.tasks["kind"] != "real").to_numpy())
+    return some, spaces.standardised(some.mean)
+
+
+def of_rankings(meta: MetaDataset, groups: dict, shuffles: int, rows_to: str) -> str:
+    """Part 3, of either space."""
+    some, y = ranked(meta)
+    truth = some.mean
 
     def judge(number: int, predicted: np.ndarray) -> dict[str, float]:
         tau = spaces.taus(predicted[None], truth[number][None])[0]
@@ -179,9 +178,8 @@ def of_rankings(meta: MetaDataset, groups: dict, shuffles: int) -> str:
         return {"tau": float(tau), "first choice": float(first - np.median(truth[number]))}
 
     return of_sets(
-        y, some.tasks, groups, judge, ("tau", "first choice"), shuffles,
-        RESULT.with_name("disagreement_rankings_rows.csv"),
-    )  # fmt: skip
+        y, some.tasks, groups, judge, ("tau", "first choice"), shuffles, RESULT.with_name(rows_to)
+    )
 
 
 def of_own(meta: MetaDataset, shuffles: int) -> str:
@@ -216,12 +214,19 @@ def main() -> None:
         encodings.measure()
         return
     metas = {s: load_metadataset(s, directory=options.directory) for s in ("mlp", "tabular")}
-    groups = data.feature_groups(metas["tabular"])
+    mlp, tabular = metas.values()
+    read = {space: cache(partial(data.feature_groups, meta)) for space, meta in metas.items()}
+    n = options.shuffles
     calls = {
         "spaces": lambda: of_spaces(metas),
-        "encodings": lambda: of_encodings(metas["tabular"], groups, options.shuffles),
-        "rankings": lambda: of_rankings(metas["tabular"], groups, options.shuffles),
-        "own": lambda: of_own(metas["tabular"], options.shuffles),
+        "encodings": lambda: of_encodings(tabular, read["tabular"](), n),
+        "rankings": lambda: of_rankings(
+            tabular, read["tabular"](), n, "disagreement_rankings_rows.csv"
+        ),
+        "rankings-mlp": lambda: of_rankings(
+            mlp, read["mlp"](), n, "disagreement_rankings-mlp_rows.csv"
+        ),
+        "own": lambda: of_own(tabular, n),
     }
     for part in options.parts:
         text = calls[part]()

@@ -221,19 +221,38 @@ def write_report() -> None:
 
 
 def figure(table: list[dict[str, Any]]) -> None:
+    """Lines over the widths; the mix, which has no width, as points in a panel of its own."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    fig, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
-    names = [line["case"] for line in table]
+    by_width = {
+        int(line["case"].split()[1]): line for line in table if line["case"].startswith("width")
+    }
+    mix = [line for line in table if not line["case"].startswith("width")]
+    fig, (left, right) = plt.subplots(
+        1, 2, figsize=(7, 3.6), layout="constrained", sharey=True, width_ratios=(5, 1)
+    )
     for method in ("floor", "train_many", "train", "plain PyTorch", "scikit-learn", "GPU"):
-        if method in table[0]:
-            style = "k--" if method == "floor" else "o-"
-            axes.plot(names, [line[method] for line in table], style, label=method)
-    axes.set(yscale="log", ylabel="networks per CPU second", title="Training 27 epochs, one core")
-    axes.legend(frameon=False, fontsize=8)
+        if method not in table[0]:
+            continue
+        style = "k--" if method == "floor" else "o-"
+        (drawn,) = left.plot(
+            list(by_width), [line[method] for line in by_width.values()], style, label=method
+        )
+        marker = "_" if method == "floor" else "o"
+        right.plot(
+            range(len(mix)), [line[method] for line in mix], marker, color=drawn.get_color(),
+            markersize=14 if method == "floor" else None, linestyle="none",
+        )  # fmt: skip
+    left.set_xscale("log", base=2)
+    left.set_xticks(list(by_width), [str(width) for width in by_width])
+    left.set(yscale="log", xlabel="width of both hidden layers", ylabel="networks per CPU second")
+    right.set_xticks(range(len(mix)), [line["case"].replace(", ", "\n") for line in mix])
+    right.set_xlim(-0.6, len(mix) - 0.4)
+    left.set_title("Training 27 epochs, one core", loc="left")
+    left.legend(frameon=False, fontsize=8)
     fig.savefig(RESULTS / "training" / "trainer_speed.png", dpi=120)
     plt.close(fig)
 

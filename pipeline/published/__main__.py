@@ -1,6 +1,6 @@
 """Builds and publishes the meta-dataset that comes with the package, and writes its data card.
 
-    python -m pipeline.published build [--fraction 0.02] [--only mlp|profiles|thesis|cnn]
+    python -m pipeline.published build [--fraction 0.02] [--only tabular --only inputs ...]
     python -m pipeline.published publish
     python -m pipeline.published card
 

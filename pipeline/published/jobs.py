@@ -91,7 +91,7 @@ def plan(params: dict[str, Any], names: list[str]) -> tuple[dict[str, dict[str, 
         for n, r in first.items()
     }  # fmt: skip
     rows = {0: first}
-    for draw in range(1, max(draws.values())):
+    for draw in range(1, max(draws.values(), default=1)):
         rows[draw] = describe([n for n in first if draws[n] > draw], params, draw)
     jobs: list[Job] = []
 

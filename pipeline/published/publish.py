@@ -32,7 +32,13 @@ def publish(
     in_shards: set[str],
     shards: Path,
 ) -> Publication:
-    """Publish every task whose networks and profile are finished."""
+    """Publish every task whose networks and profile are finished.
+
+    Where no task has networks of `PROBED` spaces there are no tables of such tasks and of probes.
+
+    Raises:
+        SystemExit: no task is finished, or published ones would be lost.
+    """
     there = set(published.tables["jobs"]["key"]) if published else set()
     done = {job.key for job in jobs} & (there | in_shards)
     spaces = [s for s in SPACES if any(j.kind == s and j.key in done for j in jobs)]
@@ -48,6 +54,11 @@ def publish(
             f"{len(missing)} published tasks ({missing[0]}, ...) would be lost: their packages are "
             "not installed, or give other rows than they did. Install infoprior[more-data] as it "
             "was, or publish elsewhere with --afresh --out."
+        )
+    if not jobs:
+        raise SystemExit(
+            "No task is finished: of each, the networks of its first draw and what is read of it "
+            "are needed. Call build with the same --fraction first."
         )
     results = {
         job.key: json.loads((shards / job.kind / f"{job.key}.json").read_text("utf-8"))
@@ -70,7 +81,6 @@ def publish(
                 yield job, results[job.key][part]
 
     tables: dict[str, pd.DataFrame] = {}
-    names = sorted(complete)
     for space in spaces:
         measured = _assemble.curve_table((j.task, j.draw, c) for j, c in new(space, "curves"))
         tables[f"{space}/curves"] = _joined(old(f"{space}/curves", space), measured)
@@ -87,14 +97,13 @@ def publish(
             labels = tables[f"{space}/curves"]
             features = _features(new("inputs", "features"), published)
             tables[f"{space}/tasks"] = _tasks(sorted(of_tabular), first, labels, features)
-    layers = _assemble.layer_table((j.task, c) for j, c in new("profiles", "layers"))
-    tables["profiles"] = _joined(old("profiles", "profiles"), layers)
-    probes = _assemble.curve_table((j.task, 0, c) for j, c in new("profiles", "curves"))
-    tables["probe_curves"] = _joined(old("probe_curves", "profiles"), probes)
-    labels = pd.concat(
-        [tables[f"{s}/curves"] for s in PROBED if f"{s}/curves" in tables], ignore_index=True
-    )
-    tables["tasks"] = _tasks(names, first, labels)
+    if complete:
+        layers = _assemble.layer_table((j.task, c) for j, c in new("profiles", "layers"))
+        tables["profiles"] = _joined(old("profiles", "profiles"), layers)
+        probes = _assemble.curve_table((j.task, 0, c) for j, c in new("profiles", "curves"))
+        tables["probe_curves"] = _joined(old("probe_curves", "profiles"), probes)
+        trained = [tables[f"{s}/curves"] for s in PROBED if f"{s}/curves" in tables]
+        tables["tasks"] = _tasks(sorted(complete), first, pd.concat(trained, ignore_index=True))
     tables["jobs"] = _jobs_table(jobs, results, published)
     about = {
         "settings": params,
@@ -109,7 +118,8 @@ def publish(
         s: len(tables[f"{s}/curves"].drop_duplicates(["task", "architecture", "seed"]))
         for s in spaces
     }
-    print(f"{len(names)} tasks, networks {networks}, {len(tables['profiles'])} layers, "
+    n_layers = sum(len(t) for n, t in tables.items() if n == "profiles" or n.endswith("/layers"))
+    print(f"{len(complete | of_tabular)} tasks, networks {networks}, {n_layers} layers, "
           f"{size / 1e6:.1f} MB in {directory}")  # fmt: skip
     return written
 

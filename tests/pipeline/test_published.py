@@ -19,6 +19,7 @@ from infoprior.profiles import INPUT_FEATURES
 from infoprior.tasks import catalogue, image_catalogue
 from pipeline.published import __main__ as command
 from pipeline.published import jobs as planned
+from pipeline.published.build import build
 from pipeline.published.publish import publish
 
 TOP = Path(__file__).parents[2]
@@ -38,9 +39,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return _folder(tmp_path / "whole", monkeypatch)
 
 
-def _folder(folder: Path, monkeypatch: pytest.MonkeyPatch | None = None) -> Path:
+def _folder(folder: Path, monkeypatch: pytest.MonkeyPatch | None = None, workers: int = 1) -> Path:
     folder.mkdir()
-    parallel = {"workers": 1}
+    parallel = {"workers": workers}
     (folder / "params.yaml").write_text(yaml.safe_dump({"published": SMALL, "parallel": parallel}))
     if monkeypatch:
         monkeypatch.chdir(folder)
@@ -111,6 +112,62 @@ def test_the_command_line_refuses_what_would_lose_tasks(
     command.main()
     out = capsys.readouterr().out
     assert "None\ncompared" in out  # no rows are known
+
+
+def test_tasks_of_the_second_generator_alone_are_a_publication_of_their_own(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, jobs = planned.plan(SMALL, ["synthetic2/0"])
+    jobs = [job for job in jobs if job.draw == 0]
+    with pytest.raises(SystemExit, match="No task is finished"):
+        publish(folder / "built", SMALL, first, jobs, None, set(), planned.FOLDER)
+    assert not (folder / "built").exists()
+    build(jobs, list(planned.KINDS), set())
+    _, in_shards = planned.finished(jobs, None)
+    publish(folder / "built", SMALL, first, jobs, None, in_shards, planned.FOLDER)
+    published = read_publication(folder / "built")
+    of_space = {f"tabular/{name}" for name in ("curves", "architectures", "layers", "tasks")}
+    assert set(published.tables) == {*of_space, "jobs"}
+    n_layers = len(published.tables["tabular/layers"])
+    assert f"1 tasks, networks {{'tabular': 3}}, {n_layers} layers" in capsys.readouterr().out
+    meta = load_metadataset("tabular", directory=folder / "built")
+    assert list(meta.tasks["task"]) == ["synthetic2/0"]
+    assert len(meta.networks(3)) == 3
+    # Published once more, with the rows that are there.
+    publish(folder / "again", SMALL, first, jobs, published, set(), planned.FOLDER)
+    names = {p.name for p in (folder / "built").iterdir()}
+    assert {p.name for p in (folder / "again").iterdir()} == names
+
+
+@pytest.mark.slow  # three pools of processes that load everything: half a minute
+def test_rows_of_tabular_depend_neither_on_workers_nor_on_the_order_of_jobs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    names = ["sklearn/wine", *(f"synthetic2/{i}" for i in range(4))]
+    first, jobs = planned.plan(SMALL, names)
+    jobs = [job for job in jobs if job.kind in ("tabular", "inputs")]
+    # More jobs of each call than workers, and both kinds of them: so that a worker runs several.
+    jobs = [job for job in jobs if job.draw == 0 or job.task == "synthetic2/0"]
+    files: dict[str, bytes] = {}
+    table = pd.DataFrame()
+    for name, workers in (("1", 1), ("backwards", 1), ("2", 2), ("4", 4), ("2, again", 2)):
+        place = _folder(tmp_path / name, monkeypatch, workers)
+        run = jobs[::-1] if name == "backwards" else jobs
+        shards = place / planned.FOLDER  # absolute: pools of workers stay where they began
+        build(run, ["tabular", "inputs"], set(), shards)
+        assert len(list(shards.glob("tabular/*.json"))) == 6
+        keys = {job.key for job in run}
+        published = publish(place / "built", SMALL, first, run, None, keys, shards)
+        written = {p.name: p.read_bytes() for p in (place / "built").glob("tabular-*")}
+        assert len(written) == 4
+        done = published.tables["jobs"].drop(columns=["cpu", "seconds"])
+        files, table = files or written, done if table.empty else table
+        assert written == files, name
+        pd.testing.assert_frame_equal(done, table)
+
+
+def test_tasks_with_too_few_rows_are_no_jobs(folder: Path) -> None:
+    assert planned.plan({**SMALL, "min_rows": 100_000}, ["synthetic2/0"]) == ({}, [])
 
 
 def _run(folder: Path, what: str, *options: str) -> subprocess.Popen[str]:

@@ -40,8 +40,9 @@ OF_SPACE: dict[str, dict[str, Any]] = {
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as `make published` writes it."""
     meta, folder = make_tabular(), tmp_path_factory.mktemp("published")
+    second = meta.curves.assign(seed=1, validation_accuracy=0.1, train_loss=9.0)  # draw
     tables = {
-        "tabular/curves": meta.curves,
+        "tabular/curves": pd.concat([meta.curves, second], ignore_index=True),
         "tabular/architectures": meta.architectures,
         "tabular/layers": meta.layers,
         "tabular/tasks": meta.tasks,
@@ -136,6 +137,8 @@ def test_training_rows_are_what_a_new_task_is_read_by(published: Path) -> None:
     assert kinds["synthetic"] == {f"synthetic2/{i}" for i in range(3)}
     assert set(meta.profiles["epoch"]) == set(meta.probe_curves["epoch"]) - {1} == {3}
     assert meta.probes == tuple(TABULAR_PROBES)
+    assert set(meta.probe_curves["seed"]) == {0}  # as new tasks are: labels are of both draws
+    assert set(meta.curves["seed"]) == {0, 1}
     assert meta.layers.empty
     whole = training_rows("tabular", directory=published)
     assert len(whole.tasks) == len(load_metadataset("tabular", directory=published).tasks)

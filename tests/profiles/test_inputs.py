@@ -118,8 +118,29 @@ def test_a_wide_encoding_does_not_look_better_for_its_width(gaussian_classes: Ta
         "standard": lambda x: x,
         "piecewise-24": noise_columns,
     }
-    whole = input_profile(gaussian_classes, encoders, progress=False).whole
+    profile = input_profile(gaussian_classes, encoders, progress=False)
+    whole, features = profile.whole, profile.features()
     assert whole["linear/piecewise-24"] == pytest.approx(whole["linear/standard"], abs=0.03)
+    assert features["all_linear/piecewise-24"] > 0.4
+    assert features["all_gain/piecewise-24"] == pytest.approx(0.0, abs=0.05)
+    assert features["all_gain/standard"] == 0.0
+
+
+def test_counts_of_independent_cells_have_no_information_on_average() -> None:
+    rng = np.random.default_rng(0)
+    values = [
+        _inputs._cells_information(rng.integers(12, size=300), rng.integers(4, size=300))
+        for _ in range(300)
+    ]
+    assert abs(np.mean(values)) < 0.005  # 33 / 600 without the correction
+
+
+def test_a_pair_of_the_same_input_twice_has_all_of_it_once() -> None:
+    x = np.random.default_rng(0).normal(size=N)
+    profile = input_profile(make(np.stack([x, x], axis=1), x + np.roll(x, 1) > 0), progress=False)
+    (pair,) = profile.pairs.to_dict("records")
+    assert pair["mi"] > 0.1
+    assert pair["interaction"] == pytest.approx(-pair["mi"], abs=0.02)
 
 
 def test_labels_that_nothing_is_known_of_have_no_information() -> None:

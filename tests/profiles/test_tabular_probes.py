@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import optuna
@@ -13,6 +14,7 @@ from infoprior import hyperband_study
 from infoprior.metadataset import _jobs, published_task
 from infoprior.metadataset._jobs import design, train_job
 from infoprior.metadataset._tables import same_point
+from infoprior.priors._trial import RUNG
 from infoprior.profiles import (
     INPUT_FEATURES,
     PROFILE_COLUMNS,
@@ -28,6 +30,7 @@ from infoprior.profiles import (
 )
 from infoprior.spaces import get_space
 from infoprior.tasks import Task
+from tests.factories import make_tabular
 
 
 def test_the_probes_are_points_of_the_published_design() -> None:
@@ -87,6 +90,21 @@ def test_what_is_read_of_inputs_is_as_in_a_whole_profile_of_them(task: Task) -> 
     assert short.pairs.empty
     assert "mi" not in short.whole
     assert math.isnan(short.features()["pair_max"])
+
+
+def test_trials_of_probes_report_validation_accuracies_up_to_where_they_were_read() -> None:
+    whole = make_tabular(4).profile("made/0")
+    profile = replace(whole, curves=whole.curves[whole.curves["epoch"] <= 3])
+    curves = profile.curves.set_index(["architecture", "epoch"])
+    trials = probe_trials(profile)
+    assert len(trials) == len(TABULAR_PROBES)
+    for name, trial in zip(sorted(TABULAR_PROBES), trials, strict=True):
+        reported = {e: curves.loc[(name, e), "validation_accuracy"] for e in (1, 3)}
+        assert trial.intermediate_values == reported
+        assert trial.user_attrs["test_accuracy"] == curves.loc[(name, 3), "test_accuracy"]
+        assert reported[3] != trial.user_attrs["test_accuracy"]
+        assert trial.user_attrs[RUNG] == 3
+        assert trial.params == get_space("tabular").validate(TABULAR_PROBES[name])
 
 
 def test_a_search_takes_over_what_the_probes_were_trained_for(task: Task) -> None:
