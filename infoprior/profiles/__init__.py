@@ -1,11 +1,11 @@
 """Profiles: a trained network gives one row of information per hidden layer, in nats.
 
 `profile_network` reads one network, `profile_networks` many of them at once; `profile_task` trains
-four different probe networks (`PROBES`, or `TABULAR_PROBES` for the space `tabular`) on a task and
-reads them, `profile_images` four convolutional ones (`IMAGE_PROBES`) on a task of images. `RECIPES`
-says with which estimators, `READINGS` what belongs to the profile of a task for which space.
-`input_profile` reads a task's inputs without any network. What comes out is what predictors of
-priors are fed.
+different probe networks (the four `PROBES`, or the two `TABULAR_PROBES` for the space `tabular`) on
+a task and reads them, `profile_images` four convolutional ones (`IMAGE_PROBES`) on a task of
+images. `RECIPES` says with which estimators, `READINGS` what belongs to the profile of a task for
+which space. `input_profile` reads a task's inputs without any network. What comes out is what
+predictors of priors are fed.
 """
 
 from __future__ import annotations
