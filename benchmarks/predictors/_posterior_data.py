@@ -123,9 +123,7 @@ def shuffled(meta: MetaDataset, groups: tuple[str, ...], seed: int) -> MetaDatas
         if group in groups:
             rows = getattr(meta, table)
             parts[table] = rows.assign(task=rows["task"].map(receiver))
-    prefixes = tuple(
-        p for g, p in {"metafeatures": "mf_", "inputs": "in_"}.items() if g in groups
-    )
+    prefixes = tuple(p for g, p in {"metafeatures": "mf_", "inputs": "in_"}.items() if g in groups)
     if prefixes:
         columns = [c for c in meta.tasks if c.startswith(prefixes)]
         given = meta.tasks.set_index(meta.tasks["task"].map(receiver))[columns]

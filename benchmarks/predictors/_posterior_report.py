@@ -41,9 +41,7 @@ def information_table(bench: Bench, rows: pd.DataFrame) -> str:
 
 def pairs_table(bench: Bench, rows: pd.DataFrame) -> str:
     """Planned comparisons, then each kind with other tasks' profiles, both with Holm's p."""
-    planned = [
-        (a, b, _own(rows, a), _own(rows, b)) for a, b in PAIRS if {a, b} <= set(bench.sets)
-    ]
+    planned = [(a, b, _own(rows, a), _own(rows, b)) for a, b in PAIRS if {a, b} <= set(bench.sets)]
     controls = []
     for name, groups in bench.sets.items():
         other = rows[(rows["evidence"] == name) & (rows["shuffle"] >= 0)]
@@ -58,9 +56,7 @@ def _tests(bench: Bench, pairs: list[tuple[str, str, pd.DataFrame, pd.DataFrame]
     columns = []
     for metric in (*METRICS, "points"):
         parts = [(a[metric], b[metric].loc[a.index]) for _, _, a, b in pairs]
-        p = [
-            wilcoxon(a, b, families=list(bench.about["family"].loc[a.index])) for a, b in parts
-        ]
+        p = [wilcoxon(a, b, families=list(bench.about["family"].loc[a.index])) for a, b in parts]
         columns.append([
             f"{interval(bench, a - b, '+')}, p {q:.2g}"
             for (a, b), q in zip(parts, holm(p), strict=True)
@@ -97,7 +93,10 @@ def against_hyperband(bench: Bench, rows: pd.DataFrame) -> str:
     wide = rows.groupby(["method", "budget", "task"])["regret"].mean()
     equal = [(b, b) for b in BUDGETS if b >= 1]
     text = []
-    for title, budgets in (("at equal budget", equal), ("at a larger one", [(2.0, 8.0), (4.0, 32.0)])):
+    for title, budgets in (
+        ("at equal budget", equal),
+        ("at a larger one", [(2.0, 8.0), (4.0, 32.0)]),
+    ):
         lines, ps = [], []
         for method in METHODS:
             for mine, theirs in budgets:

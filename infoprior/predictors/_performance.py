@@ -42,7 +42,7 @@ from infoprior.predictors._recorded_runs import (
     scores_of,
 )
 from infoprior.predictors._result_model import ResultModel
-from infoprior.predictors._run_noise import run_noise
+from infoprior.predictors._results import noise_of, results_of
 from infoprior.predictors._scales import SCALES
 from infoprior.predictors._settings import AFTER_SCORES, PriorSettings
 from infoprior.predictors._task_regression import TaskRegression, fit_regressions
@@ -137,11 +137,8 @@ class PerformancePredictor:
         weights = self._weights(meta)
         anchors, channels = anchors_of(meta), channels_of(meta)
         runs = recorded_runs(meta, anchors, channels, SCALES[self.settings.scale])
-        noise = run_noise(runs, weights).with_score()
-        draws = np.maximum(runs.draws, 1)[..., None, None]
-        variance = np.pad(np.nan_to_num(runs.variance, nan=1.0), [(0, 0), (0, 0), (0, 1)])
-        spread = noise.own(variance, noise.factor) / draws
-        results = np.concatenate([runs.mean, scores_of(meta, anchors)[..., None]], axis=-1)
+        noise = noise_of(runs, weights)
+        results, spread = results_of(runs, noise, scores_of(meta, anchors))
         rank = min(self.settings.rank, len(weights))
         factors = fit_factors(results, spread, weights, rank, self.settings.iterations)
         self._tasks = task_factors(factors, results, spread)

@@ -11,11 +11,12 @@ import numpy as np
 from infoprior.predictors._architecture_kernel import ArchitectureKernel
 from infoprior.predictors._conditioning import Block, Final, condition, final_given
 from infoprior.predictors._errors import PredictorError
-from infoprior.predictors._evidence import Record
 from infoprior.predictors._factor_model import FactorModel
+from infoprior.predictors._layer_results import QUANTITIES as LAYER_QUANTITIES
 from infoprior.predictors._recorded_runs import TEST, Channels
+from infoprior.predictors._records import Record
 from infoprior.predictors._run_noise import RunNoise
-from infoprior.predictors._scales import SCALES, Scale, of_accuracy, of_loss
+from infoprior.predictors._scales import SCALES, Scale, of_quantity
 from infoprior.spaces import SearchSpace
 
 Key = tuple[tuple[str, Any], ...]  # the params of an architecture, sorted by name
@@ -79,7 +80,7 @@ class ResultModel:
         self._place = {self.key(point): k for k, point in enumerate(self.points)}
         self._named = dict(zip(self.names, self._place, strict=True))
         self._others: dict[Key, Architecture] = {}
-        self._rungs: dict[int, float] = {}
+        self._rungs: dict[tuple[int, tuple[int, ...]], float] = {}
         self._orders: dict[Key, str] = {}
         self._seen: dict[Any, tuple[Block, np.ndarray]] = {}
 
@@ -213,40 +214,53 @@ class ResultModel:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """One network's learning curve: H (m, D), values (m,), binomial variances (D,)."""
         # Of several epochs between two rungs the last one says it all.
-        latest: dict[tuple[int, bool], tuple[float, Record]] = {}
-        for record in sorted(records, key=lambda r: (r.epoch, repr(r.accuracy), repr(r.loss))):
-            place = self._rung(record.epoch)
-            latest[int(place), place == int(place)] = place, record
-        count, size = len(latest), len(self.channels)
-        accuracy = np.array([record.accuracy for _, record in latest.values()])
-        loss = np.array([record.loss for _, record in latest.values()])
-        places = np.array([place for place, _ in latest.values()])
-        low = np.minimum(places.astype(int), max(len(self.channels.epochs) - 2, 0))
-        share, order = places - low, np.arange(count)
+        latest: dict[tuple[int, bool], Record] = {}
+        for record in sorted(records, key=_content):
+            place = self._rung(record.epoch, self.channels.epochs)
+            latest[int(place), place == int(place)] = record
+        chosen = list(latest.values())
+        epochs = np.array([record.epoch for record in chosen])
+        given = {
+            "validation_accuracy": [record.accuracy for record in chosen],
+            "validation_loss": [record.loss for record in chosen],
+            "train_loss": [record.train_loss for record in chosen],
+        }
         weights, values, spreads = [], [], []
-        for quantity, given, (value, spread) in (
-            ("validation_accuracy", accuracy, of_accuracy(self.scale, accuracy, np.array(rows))),
-            ("validation_loss", loss, of_loss(loss, np.array(rows))),
-        ):
-            h, first = np.zeros((count, size)), self.channels.place(quantity, 0)
-            h[order, first + low] = 1.0 - share
-            h[order, first + np.minimum(low + 1, len(self.channels.epochs) - 1)] += share
-            known = ~np.isnan(given)
-            weights.append(h[known])
-            values.append(value[known])
-            spreads.append(spread[known])
+        for quantity in self.channels.quantities:
+            numbers = np.array(given[quantity])
+            known = ~np.isnan(numbers)
+            weights.append(self._between(quantity, epochs[known]))
+            value, spread = of_quantity(self.scale, quantity, numbers[known], np.array(rows))
+            values.append(value)
+            spreads.append(spread)
+        read = np.array([bool(record.layers) for record in chosen])
+        for i, quantity in enumerate(LAYER_QUANTITIES):
+            if quantity in self.channels.layer_quantities and read.any():
+                weights.append(self._between(quantity, epochs[read]))
+                values.append(np.array([r.layers[i] for r in chosen if r.layers]))
+                spreads.append(np.full(int(read.sum()), 1.0 / rows))
         h, spread = np.concatenate(weights), np.concatenate(spreads)
         total = h.sum(axis=0)
         variance = np.where(total > 0.0, spread @ h / np.where(total > 0.0, total, 1.0), np.nan)
         return h, np.concatenate(values), variance
 
-    def _rung(self, epoch: int) -> float:
-        """Where an epoch lies between the rungs, from 0 to the last one's index."""
-        epochs = self.channels.epochs
-        if epoch not in self._rungs:
-            places = np.arange(len(epochs), dtype=np.float64)
-            self._rungs[epoch] = float(np.interp(np.log(epoch), np.log(epochs), places))
-        return self._rungs[epoch]
+    def _between(self, quantity: str, epochs: np.ndarray) -> np.ndarray:
+        """What a quantity at some epochs is made of, by those of its rungs around them, (m, D)."""
+        rungs = self.channels.epochs_of(quantity)
+        places = np.array([self._rung(int(epoch), rungs) for epoch in epochs])
+        low = np.minimum(places.astype(int), max(len(rungs) - 2, 0))
+        share, order = places - low, np.arange(len(places))
+        h, first = np.zeros((len(places), len(self.channels))), self.channels.place(quantity, 0)
+        h[order, first + low] = 1.0 - share
+        h[order, first + np.minimum(low + 1, len(rungs) - 1)] += share
+        return h
+
+    def _rung(self, epoch: int, rungs: tuple[int, ...]) -> float:
+        """Where an epoch lies between rungs, from 0 to the last one's index."""
+        if (epoch, rungs) not in self._rungs:
+            places = np.arange(len(rungs), dtype=np.float64)
+            self._rungs[epoch, rungs] = float(np.interp(np.log(epoch), np.log(rungs), places))
+        return self._rungs[epoch, rungs]
 
     def _block(
         self, architecture: Architecture,
@@ -306,3 +320,8 @@ class ResultModel:
             )
             results.append(final_given(blocks[key], prior) if key in blocks else prior)
         return results
+
+
+def _content(record: Record) -> tuple[int, str]:
+    """What sorts the records of one network, whatever the order of the evidence."""
+    return record.epoch, repr((record.accuracy, record.loss, record.train_loss, record.layers))
