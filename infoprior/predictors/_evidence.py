@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any
 from infoprior._arguments import instance_of, whole_number
 from infoprior.predictors._errors import PredictorError
 from infoprior.predictors._records import Record, curve_records, with_layers
+from infoprior.predictors._study_records import check_study, rows_of, study_records
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
+    from optuna.study import Study
 
     from infoprior.profiles import TaskProfile
 
@@ -62,6 +66,46 @@ class Evidence:
             networks = len({record.architecture for record in self.records})
             parts.append(f"{len(self.records)} records of {networks} architectures")
         return f"Evidence({', '.join(parts) or 'nothing'})"
+
+    @classmethod
+    def of_study(
+        cls, study: Study, *, profile: TaskProfile | None = None, n_validation: int | None = None,
+        epochs: int | None = None, fixed: Mapping[str, Any] | None = None,
+    ) -> Evidence:  # fmt: skip
+        """What the trials of a study have shown so far.
+
+        Read are the values that trials reported, as validation accuracies after as many epochs as
+        their steps say: of trials that are finished, pruned, failed or running. Steps below 1 and
+        values that are not finite are left out. A trial that continues a paused one
+        (`infoprior.hyperband_study`) is the same network.
+
+        >>> import optuna
+        >>> from infoprior.spaces import get_space
+        >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
+        >>> study = optuna.create_study(direction="maximize")
+        >>> trial = study.ask(dict(get_space("mlp")))
+        >>> trial.report(0.7, step=1)
+        >>> Evidence.of_study(study)
+        Evidence(1 records of 1 architectures)
+
+        Args:
+            study: maximises an accuracy, from 0 to 1; its parameters are those of the predictor's
+                space.
+            profile: of the task.
+            n_validation: rows that its values are of; None: what its user attribute `n_validation`
+                says, if there is one.
+            epochs: what the value of a completed trial that reported nothing then counts as; None:
+                only what was reported is read.
+            fixed: parameters of the predictor's space that the study does not search, with their
+                values.
+
+        Raises:
+            PredictorError: the study is none or minimises, a value is no accuracy, or as when
+                evidence is made.
+        """
+        study = check_study(study)
+        rows = rows_of(study) if n_validation is None else n_validation
+        return cls(profile, list(study_records(study, epochs, fixed)), rows)
 
     def with_curves(self, curves: Any) -> Evidence:
         """The same task with these curves instead of its own.

@@ -21,14 +21,15 @@ from infoprior.predictors._features import Standardizer
 from infoprior.predictors._recorded_runs import Channels
 from infoprior.predictors._result_model import ResultModel
 from infoprior.predictors._run_noise import RunNoise
-from infoprior.predictors._storage import faults_of
+from infoprior.predictors._storage import PERFORMANCE, faults_of
 from infoprior.predictors._task_regression import TaskRegression
 
 if TYPE_CHECKING:
     from infoprior.predictors._performance import FittedPerformance
 
 VERSION = 1
-HEADER, ARRAYS = "performance.json", "performance.safetensors"
+FORMAT = "infoprior performance predictor"
+HEADER, ARRAYS = PERFORMANCE, "performance.safetensors"
 _JOIN = "+"  # of groups in the name of a regression
 
 
@@ -47,7 +48,7 @@ def save(directory: Path, about: Mapping[str, Any], fitted: FittedPerformance) -
 
     model = fitted.model
     header = {
-        "format": "infoprior performance predictor",
+        "format": FORMAT,
         "version": VERSION,
         **about,
         "space": space_to_dict(model.space),
@@ -93,7 +94,9 @@ def load(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     path = directory / HEADER
     missing = f"{directory} holds no performance predictor ({path} does not exist)."
     header = read_json(path, PredictorError, missing)
-    version = header.get("version") if isinstance(header, dict) else None
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise PredictorError(f"{path} is no performance predictor: its format is not {FORMAT!r}.")
+    version = header.get("version")
     if version != VERSION:
         raise PredictorError(
             f"{path}: version {version!r}; this infoprior reads version {VERSION}. Fit it again."

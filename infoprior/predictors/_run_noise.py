@@ -17,6 +17,7 @@ from infoprior.predictors._recorded_runs import RecordedRuns
 
 _LEAST = 1e-6  # variance on the scales: keeps matrices positive definite
 _SHRINK = 20.0  # tasks' worth of the pooled noise that an architecture's own is shrunk by
+_ESTIMATED = 1e-4  # variance of what estimates of information are off by, on their scales
 _STEADY = 0.01  # of a regression's variances: channels of one curve are nearly alike
 _ODD = 10.0  # times the usual noise, at most, of one architecture on one task
 
@@ -62,8 +63,11 @@ class RunNoise:
         constant, multiple = (
             np.concatenate([np.eye(size)[:-1], part, np.eye(size)[-1:]]) for part in (b, scaled)
         )
+        luck = constant @ self.luck @ constant.T
+        layers = range(size - 1, size - 1 + len(b))
+        luck[layers, layers] += _ESTIMATED
         return RunNoise(
-            constant @ self.luck @ constant.T, multiple @ self.rows @ multiple.T,
+            luck, multiple @ self.rows @ multiple.T,
             constant @ self.shared_luck @ constant.T, multiple @ self.shared_rows @ multiple.T,
             self.factor,
         )  # fmt: skip
