@@ -135,7 +135,10 @@ class PerformancePredictor:
         check_meta(meta)
         self._profiles.clear()
         weights = self._weights(meta)
-        anchors, channels = anchors_of(meta), channels_of(meta)
+        anchors, settings = anchors_of(meta), self.settings
+        channels = channels_of(
+            meta, training_losses=settings.training_losses, layers=settings.layers
+        )
         runs = recorded_runs(meta, anchors, channels, SCALES[self.settings.scale])
         noise = noise_of(runs, weights)
         results, spread = results_of(runs, noise, scores_of(meta, anchors))

@@ -24,7 +24,8 @@ from infoprior.predictors._targets import normal_scores
 if TYPE_CHECKING:
     from infoprior.metadataset import MetaDataset
 
-QUANTITIES = ("validation_accuracy", "validation_loss", "train_loss")
+QUANTITIES = ("validation_accuracy", "validation_loss")
+TRAINING_LOSS = "train_loss"
 FINAL = "test_accuracy"
 TEST, SCORE = -2, -1
 """Places of the test accuracy and of the score among the channels."""
@@ -140,8 +141,15 @@ def anchors_of(meta: MetaDataset) -> list[str]:
     return anchors
 
 
-def channels_of(meta: MetaDataset) -> Channels:
+def channels_of(
+    meta: MetaDataset, *, training_losses: bool = False, layers: bool = False
+) -> Channels:
     """The rungs: the last epoch, and one near each third of the next, among those recorded.
+
+    Args:
+        meta: the tasks.
+        training_losses: whether they are a quantity, too.
+        layers: likewise what networks' own layers say, where they were read.
 
     Raises:
         PredictorError: there are no curves.
@@ -154,7 +162,9 @@ def channels_of(meta: MetaDataset) -> Channels:
     while aim >= recorded[0] / np.sqrt(_BETWEEN):
         rungs.add(int(recorded[np.abs(np.log(recorded / aim)).argmin()]))
         aim /= _BETWEEN
-    return Channels(tuple(sorted(rungs)), QUANTITIES, *_layer_channels(meta, rungs))
+    quantities = (*QUANTITIES, TRAINING_LOSS) if training_losses else QUANTITIES
+    of_layers = _layer_channels(meta, rungs) if layers else ()
+    return Channels(tuple(sorted(rungs)), quantities, *of_layers)
 
 
 def _layer_channels(meta: MetaDataset, rungs: set[int]) -> tuple[tuple[int, ...], tuple[str, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -70,11 +71,8 @@ def test_a_layer_table_becomes_one_row_a_network():
 
 def test_what_a_networks_own_layers_say_moves_its_posterior(meta: MetaDataset):
     layers = network_layers(meta)
-    read = MetaDataset(**{
-        name: getattr(meta, name)
-        for name in ("space", "tasks", "architectures", "curves", "profiles", "probe_curves")
-    }, layers=layers)  # fmt: skip
-    predictor = PerformancePredictor(rank=3, iterations=5).fit(read, progress=False)
+    read = replace(meta, layers=layers)
+    predictor = PerformancePredictor(rank=3, iterations=5, layers=True).fit(read, progress=False)
     of_task = layers[(layers["task"] == "made/0") & (layers["epoch"] == 3)]
     alone = predictor.posterior(Evidence(layers=of_task[of_task["architecture"] == "a002"]))
     curves = meta.curves[(meta.curves["task"] == "made/0") & (meta.curves["epoch"] == 1)]
@@ -109,13 +107,37 @@ def test_layers_that_no_training_task_has_are_not_read(fitted: PerformancePredic
     np.testing.assert_array_equal(posterior.mean(), fitted.posterior().mean())
 
 
-def test_a_training_loss_is_evidence_and_a_worse_one_is_worse(fitted: PerformancePredictor):
-    def score(loss: float) -> float:
-        curves = [{"architecture": "a000", "epoch": 27, "train_loss": loss, "validation_loss": 1.0}]
-        return float(fitted.posterior(Evidence(curves=curves)).mean(of="score")[0])
+def test_training_losses_and_layers_are_kept_with_the_predictor(meta: MetaDataset, tmp_path):
+    read = replace(meta, layers=network_layers(meta))
+    settings = {"rank": 3, "iterations": 2, "layers": True, "training_losses": True}
+    fitted = PerformancePredictor(**settings).fit(read, progress=False)
+    fitted.save(tmp_path)
+    loaded = load_predictor(tmp_path)
+    assert loaded._fitted.model.channels == fitted._fitted.model.channels
+    evidence = Evidence(
+        curves=meta.curves[meta.curves["task"] == "made/1"],
+        layers=read.layers[read.layers["task"] == "made/1"],
+    )
+    np.testing.assert_array_equal(
+        loaded.posterior(evidence).mean(), fitted.posterior(evidence).mean()
+    )
+    with pytest.raises(PredictorError, match="layers"):
+        PerformancePredictor(layers="yes")
 
-    assert score(0.4) != score(1.6)
-    channels = fitted._fitted.model.channels
+
+def test_a_training_loss_is_evidence_where_it_was_asked_for(
+    meta: MetaDataset, fitted: PerformancePredictor
+):
+    asked = PerformancePredictor(rank=3, iterations=5, training_losses=True)
+    asked.fit(meta, progress=False)
+
+    def score(predictor: PerformancePredictor, loss: float) -> float:
+        curves = [{"architecture": "a000", "epoch": 27, "train_loss": loss, "validation_loss": 1.0}]
+        return float(predictor.posterior(Evidence(curves=curves)).mean(of="score")[0])
+
+    assert score(asked, 0.4) != score(asked, 1.6)
+    assert score(fitted, 0.4) == score(fitted, 1.6)
+    channels = asked._fitted.model.channels
     assert channels.place("train_loss", len(channels.epochs) - 1) < len(channels) + SCORE
 
 
