@@ -26,6 +26,8 @@ SETS: dict[str, tuple[str, ...]] = {
     "all": GROUPS,
 }
 """Kinds of evidence before a search, and the groups of a profile that they are."""
+SETTINGS: dict[str, dict[str, float]] = {"mlp": {}, "tabular": {"real_weight": 4.0}}
+"""Of the predictor, chosen on the folds."""
 PAIRS = (
     ("all", "nothing"), ("all", "meta-features, accuracies"),
     ("meta-features, input profile", "nothing"), ("meta-features, input profile", "meta-features"),

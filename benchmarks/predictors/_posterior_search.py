@@ -14,23 +14,17 @@ from infoprior.predictors._evidence import Record
 BUDGETS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 DRAWS = 2
 HYPERBAND, STATIC, EVERYTHING = "Hyperband, static", "static's first choice", "all trained"
-Choice = Callable[[Posterior, np.random.Generator], np.ndarray]
+Choice = Callable[[Posterior], np.ndarray]
 
 
-def upper_bound(posterior: Posterior, rng: np.random.Generator) -> np.ndarray:
+def upper_bound(posterior: Posterior) -> np.ndarray:
     """Mean plus a standard deviation."""
     return np.asarray(posterior.mean(of="score") + posterior.std(of="score"))
-
-
-def thompson(posterior: Posterior, rng: np.random.Generator) -> np.ndarray:
-    """One joint draw."""
-    return np.asarray(posterior.sample(1, rng, of="score")[0])
 
 
 METHODS: dict[str, tuple[Choice, tuple[str, ...]]] = {
     "upper bound": (upper_bound, ()),
     "upper bound, after reading": (upper_bound, ("metafeatures", "inputs")),
-    "Thompson": (thompson, ()),
 }
 """Which architecture to train on: that of the highest value; and what is read of a task first."""
 
@@ -45,7 +39,6 @@ def search(
     names, rungs = model.names, model.channels.epochs
     truth, scale = bench.truth(task, names)
     table = records_of(bench, task, draw)
-    rng = np.random.default_rng([draw, task_seed(0, task)])
     start = Evidence(
         bench.meta.profile(task) if groups else None,
         n_validation=int(bench.about["n_validation"][task]),
@@ -59,7 +52,7 @@ def search(
         posterior = predictor.posterior(start.with_curves(records), inputs=groups or None)
         chosen = int(posterior.mean(of="score").argmax())
         open_ = reached < len(rungs)
-        pick = int(np.where(open_, choice(posterior, rng), -np.inf).argmax())
+        pick = int(np.where(open_, choice(posterior), -np.inf).argmax())
         after = spent + (steps[reached[pick]] if open_.any() else np.inf)
         while left and after > left[0] * FULL + 1e-9:
             yield left.pop(0), float(scale.regret(truth[chosen]))

@@ -40,7 +40,7 @@ import pandas as pd  # noqa: E402
 
 from benchmarks.predictors import _posterior_figure as figure  # noqa: E402
 from benchmarks.predictors import _posterior_report as tables  # noqa: E402
-from benchmarks.predictors._posterior_data import Bench  # noqa: E402
+from benchmarks.predictors._posterior_data import SETTINGS, Bench  # noqa: E402
 from benchmarks.predictors._posterior_information import information  # noqa: E402
 from benchmarks.predictors._posterior_search import searches  # noqa: E402
 from infoprior.fingerprints import fingerprint, source_fingerprint  # noqa: E402
@@ -75,7 +75,8 @@ def measure(bench: Bench, split: str) -> list[pd.DataFrame]:
     }
     files = {part: CACHE / f"{bench.space}-{split}-{code}-{part}.parquet" for part in parts}
     if missing := [part for part, file in files.items() if not file.exists()]:
-        predictor = PerformancePredictor().fit(bench.split(split)[0], progress=False)
+        predictor = PerformancePredictor(**SETTINGS[bench.space])
+        predictor.fit(bench.split(split)[0], progress=False)
         CACHE.mkdir(parents=True, exist_ok=True)
         for part in missing:
             rows = pd.DataFrame(parts[part](predictor))
