@@ -18,11 +18,12 @@ from infoprior._arguments import file_path, name_list
 from infoprior._progress import shows_progress
 from infoprior.predictors import _performance_storage as storage
 from infoprior.predictors._architecture_kernel import fit_kernel
+from infoprior.predictors._auxiliary import AuxiliaryModel, auxiliary_of, fit_auxiliary
 from infoprior.predictors._base import check_meta
 from infoprior.predictors._conditions import ProfilingConditions
 from infoprior.predictors._errors import PredictorError
 from infoprior.predictors._evidence import NOTHING, Evidence, check_evidence
-from infoprior.predictors._factor_model import fit_factors, task_factors
+from infoprior.predictors._factor_model import fit_factors, task_factors, task_results
 from infoprior.predictors._features import (
     GROUPS,
     Standardizer,
@@ -36,13 +37,14 @@ from infoprior.predictors._posterior import Posterior
 from infoprior.predictors._profile_features import LOGIT, with_logits
 from infoprior.predictors._recorded_runs import (
     TEST,
+    RecordedRuns,
     anchors_of,
     channels_of,
     recorded_runs,
     scores_of,
 )
 from infoprior.predictors._result_model import ResultModel
-from infoprior.predictors._results import noise_of, results_of
+from infoprior.predictors._run_noise import run_noise
 from infoprior.predictors._scales import SCALES
 from infoprior.predictors._settings import AFTER_SCORES, PriorSettings
 from infoprior.predictors._task_regression import TaskRegression, fit_regressions
@@ -112,6 +114,7 @@ class PerformancePredictor:
         )
         self._fitted: FittedPerformance | None = None
         self._tasks: tuple[np.ndarray, np.ndarray] | None = None  # factors of the training tasks
+        self._networks: tuple[RecordedRuns, np.ndarray, np.ndarray] | None = None  # their results
         self._profiles: WeakKeyDictionary[Any, dict[str, np.ndarray]] = WeakKeyDictionary()
 
     def __repr__(self) -> str:
@@ -135,13 +138,13 @@ class PerformancePredictor:
         check_meta(meta)
         self._profiles.clear()
         weights = self._weights(meta)
-        anchors, settings = anchors_of(meta), self.settings
-        channels = channels_of(
-            meta, training_losses=settings.training_losses, layers=settings.layers
-        )
+        anchors, channels = anchors_of(meta), channels_of(meta)
         runs = recorded_runs(meta, anchors, channels, SCALES[self.settings.scale])
-        noise = noise_of(runs, weights)
-        results, spread = results_of(runs, noise, scores_of(meta, anchors))
+        noise = run_noise(runs, weights).with_score()
+        draws = np.maximum(runs.draws, 1)[..., None, None]
+        variance = np.pad(np.nan_to_num(runs.variance, nan=1.0), [(0, 0), (0, 0), (0, 1)])
+        spread = noise.own(variance, noise.factor) / draws
+        results = np.concatenate([runs.mean, scores_of(meta, anchors)[..., None]], axis=-1)
         rank = min(self.settings.rank, len(weights))
         factors = fit_factors(results, spread, weights, rank, self.settings.iterations)
         self._tasks = task_factors(factors, results, spread)
@@ -158,6 +161,9 @@ class PerformancePredictor:
             scale=self.settings.scale, factors=factors, noise=noise, kernel=kernel,
             n_validation=int(meta.tasks["n_validation"].median()),
         )  # fmt: skip
+        z, theta = task_results(factors, results, spread)
+        self._networks = runs, z, theta - factors.mean
+        model = model.with_auxiliary(self._auxiliary(meta, factors.mean))
         self._fitted = FittedPerformance(model, *self._regressions(meta, model))
         return self
 
@@ -182,6 +188,27 @@ class PerformancePredictor:
         changed._fitted = FittedPerformance(fitted.model, *self._regressions(meta, fitted.model))
         return changed
 
+    def with_auxiliary(self, meta: MetaDataset) -> Self:
+        """The same predictor, had the networks that it was fitted on had other layers.
+
+        Only what `training_losses` and `layers` tell is learned again. A control reads the layers
+        of other networks.
+
+        Args:
+            meta: the tasks that `fit` was given, in their order.
+
+        Raises:
+            PredictorError: the predictor was not fitted here, or on other tasks.
+        """
+        check_meta(meta)
+        fitted = self._require_fitted()
+        if self._networks is None or tuple(meta.tasks["task"]) != self._networks[0].tasks:
+            raise PredictorError("with_auxiliary: give the tasks that this object was fitted on.")
+        changed = copy.copy(self)
+        auxiliary = self._auxiliary(meta, fitted.model.factors.mean)
+        changed._fitted = dataclasses.replace(fitted, model=fitted.model.with_auxiliary(auxiliary))
+        return changed
+
     def _regressions(
         self, meta: MetaDataset, model: ResultModel
     ) -> tuple[
@@ -197,6 +224,15 @@ class PerformancePredictor:
             x, *self._tasks, self._weights(meta), families, model.factors.loadings[:, TEST].mean(0)
         )
         return regressions, standardizers, ProfilingConditions.of(meta)
+
+    def _auxiliary(self, meta: MetaDataset, mean: np.ndarray) -> AuxiliaryModel | None:
+        """What training losses and layers say, as far as they are asked for and recorded."""
+        assert self._networks is not None
+        runs, factors, results = self._networks
+        asked = auxiliary_of(meta, runs, self.settings.training_losses, self.settings.layers)
+        if asked is None:
+            return None
+        return fit_auxiliary(asked, runs, factors, mean, results, self._weights(meta))
 
     def _weights(self, meta: MetaDataset) -> np.ndarray:
         """How much each task counts, shape (T,), mean 1."""

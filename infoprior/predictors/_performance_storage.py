@@ -14,6 +14,7 @@ from infoprior.files import write_atomically
 from infoprior.metadataset import space_from_dict, space_to_dict
 from infoprior.metadataset._json import read_json
 from infoprior.predictors._architecture_kernel import ArchitectureKernel
+from infoprior.predictors._auxiliary import AuxiliaryModel
 from infoprior.predictors._conditions import ProfilingConditions
 from infoprior.predictors._errors import PredictorError
 from infoprior.predictors._factor_model import FactorModel
@@ -63,6 +64,10 @@ def save(directory: Path, about: Mapping[str, Any], fitted: FittedPerformance) -
     }
     arrays = _arrays("factors", model.factors) | _arrays("noise", model.noise)
     arrays |= {f"kernel/{name}": getattr(model.kernel, name) for name in ("encoded", "scales")}
+    if model.auxiliary is not None:
+        header["auxiliary"] = list(model.auxiliary.quantities)
+        parts = _arrays("auxiliary", model.auxiliary)
+        arrays |= {name: array for name, array in parts.items() if name != "auxiliary/quantities"}
     for group, standardizer in fitted.standardizers.items():
         arrays |= {f"features/{group}/{n}": a for n, a in standardizer.arrays().items()}
     for groups, regression in fitted.regressions.items():
@@ -118,6 +123,7 @@ def load(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             noise=RunNoise(**_named(arrays, "noise")),
             kernel=ArchitectureKernel(**_named(arrays, "kernel"), nugget=header["nugget"]),
             n_validation=header["n_validation"],
+            auxiliary=_auxiliary(header, arrays),
         )
         regressions = {
             tuple(groups): TaskRegression(**_named(arrays, f"regression/{_JOIN.join(groups)}"))
@@ -134,6 +140,14 @@ def load(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         }
         _check_shapes(model, list(regressions.values()), path)
         return {"kind": header["kind"], "settings": header["settings"]}, parts
+
+
+def _auxiliary(
+    header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> AuxiliaryModel | None:
+    if "auxiliary" not in header:
+        return None
+    return AuxiliaryModel(tuple(header["auxiliary"]), **_named(arrays, "auxiliary"))
 
 
 def _check_shapes(model: ResultModel, regressions: list[TaskRegression], path: Path) -> None:

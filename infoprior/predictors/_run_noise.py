@@ -17,17 +17,12 @@ from infoprior.predictors._recorded_runs import RecordedRuns
 
 _LEAST = 1e-6  # variance on the scales: keeps matrices positive definite
 _SHRINK = 20.0  # tasks' worth of the pooled noise that an architecture's own is shrunk by
-_ESTIMATED = 1e-4  # variance of what estimates of information are off by, on their scales
-_STEADY = 0.01  # of a regression's variances: channels of one curve are nearly alike
 _ODD = 10.0  # times the usual noise, at most, of one architecture on one task
 
 
 @dataclass(frozen=True, eq=False)
 class RunNoise:
     """Covariances of one draw around an architecture's mean on a task: D channels, K anchors.
-
-    What layers say scatters with what curves say (they are of the same networks); what else there
-    is of noise in it, one draw of profiles does not tell, and counts as the architecture's own.
 
     Attributes:
         luck: of each network, shape (D, D).
@@ -48,28 +43,6 @@ class RunNoise:
         return RunNoise(
             np.pad(self.luck, pad), np.pad(self.rows, pad), np.pad(self.shared_luck, pad),
             np.pad(self.shared_rows, pad), self.factor,
-        )  # fmt: skip
-
-    def with_layers(self, b: np.ndarray, usual: np.ndarray, rows: float) -> RunNoise:
-        """The same with channels of layers before the last one, whose noise is b times the others'.
-
-        Args:
-            b: shape (L, D).
-            usual: binomial variances at which b holds, shape (D,).
-            rows: likewise, validation rows; a layer's variance is 1 / rows.
-        """
-        size = len(self.luck)
-        scaled = b * np.sqrt(usual * rows)
-        constant, multiple = (
-            np.concatenate([np.eye(size)[:-1], part, np.eye(size)[-1:]]) for part in (b, scaled)
-        )
-        luck = constant @ self.luck @ constant.T
-        layers = range(size - 1, size - 1 + len(b))
-        luck[layers, layers] += _ESTIMATED
-        return RunNoise(
-            luck, multiple @ self.rows @ multiple.T,
-            constant @ self.shared_luck @ constant.T, multiple @ self.shared_rows @ multiple.T,
-            self.factor,
         )  # fmt: skip
 
     def own(self, variance: np.ndarray, factor: np.ndarray | float) -> np.ndarray:
@@ -131,32 +104,6 @@ def run_noise(runs: RecordedRuns, weights: np.ndarray) -> RunNoise:
     shared_products = shared[several] - noise.own(typical, 1.0) / many
     shared_luck, shared_rows = _fit(shared_products, typical, weights[several])
     return RunNoise(luck, rows, shared_luck, shared_rows, factor)
-
-
-def layer_noise(runs: RecordedRuns, weights: np.ndarray) -> np.ndarray:
-    """How what layers say of a network moves with its curve's deviation from other draws', (L, D).
-
-    Args:
-        runs: with several draws for some tasks, and layers of some.
-        weights: of the tasks, shape (T,).
-    """
-    seen = np.isfinite(runs.values[..., -1]) & np.isfinite(runs.layers).all(axis=-1)
-    seen &= (runs.draws > 1)[:, None]
-    size = runs.values.shape[-1]
-    if not seen.any():
-        return np.zeros((runs.layers.shape[-1], size))
-    deviation = np.where(seen[..., None], runs.values - runs.mean[:, None], 0.0)
-    layers = np.where(seen[..., None], runs.layers, 0.0)
-    for axis in (2, (0, 1)):  # less what a task's networks have in common, and an architecture's
-        counted = np.maximum(seen.sum(axis=axis, keepdims=True), 1)[..., None]
-        for part in (deviation, layers):
-            part -= part.sum(axis=axis, keepdims=True) / counted
-            part[~seen] = 0.0
-    w = np.broadcast_to(weights[:, None, None], seen.shape)[seen][:, None]
-    x, y = deviation[seen], layers[seen]
-    gram = (w * x).T @ x
-    gram[np.diag_indices(size)] *= 1.0 + _STEADY
-    return np.linalg.solve(gram, (w * x).T @ y).T
 
 
 def _fit(

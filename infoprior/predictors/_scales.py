@@ -78,10 +78,3 @@ def of_loss(loss: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     """
     worst = np.where(np.isfinite(loss), loss, _LOSSES[1])
     return np.log(np.clip(worst, *_LOSSES)), 1.0 / rows + np.zeros_like(worst)
-
-
-def of_quantity(
-    scale: Scale, quantity: str, values: np.ndarray, rows: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Values of a quantity of learning curves on its scale, and variances; by its name."""
-    return of_loss(values, rows) if quantity.endswith("loss") else of_accuracy(scale, values, rows)
