@@ -292,9 +292,9 @@ class ResultModel:
         curve = Observed(
             off, h, h, np.zeros((len(h), self.size)), np.diag(bend + _JITTER), own, variance
         )
-        return (
-            curve if self.auxiliary is None else self._with_auxiliary(curve, records, architecture)
-        )
+        if self.auxiliary is None:
+            return curve
+        return self._beside(self.auxiliary, curve, records, architecture)
 
     @staticmethod
     def _beside(
