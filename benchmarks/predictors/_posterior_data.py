@@ -62,6 +62,10 @@ class Bench:
         made = meta.tasks["task"][meta.tasks["kind"] == "synthetic"]
         left_out = set(np.random.default_rng(0).permutation(sorted(made))[synthetic:])
         self.meta = meta.subset([t for t in meta.tasks["task"] if t not in left_out])
+        # What profiles are made of: copies of it are quick.
+        self.profiles = replace(
+            self.meta, curves=empty_table("curves"), layers=empty_table("layers")
+        )
         self.about = self.meta.tasks.set_index("task")
         self.curves = dict(iter(self.meta.curves.groupby("task", sort=False)))
         self.final = self.meta.final().set_index(["task", "architecture"])["test_accuracy"]
@@ -96,20 +100,6 @@ class Bench:
         costs = COSTS[self.space]
         counted = {*groups, "accuracy"} if "mi" in groups else set(groups)
         return sum(costs[g] * (probes if g in ("accuracy", "mi") else 1.0) for g in counted)
-
-
-def only(meta: MetaDataset, groups: tuple[str, ...]) -> MetaDataset:
-    """Without what is no part of these groups: predictors then learn from no others."""
-    parts = {}
-    if "accuracy" not in groups:
-        parts["probe_curves"] = empty_table("probe_curves")
-    if "mi" not in groups:
-        parts["profiles"] = empty_table("profiles")
-    unread = {"metafeatures": "mf_", "inputs": "in_"}
-    prefixes = tuple(prefix for group, prefix in unread.items() if group not in groups)
-    if prefixes:
-        parts["tasks"] = meta.tasks[[c for c in meta.tasks if not c.startswith(prefixes)]]
-    return replace(meta, **parts)
 
 
 def moved_groups(name: str, groups: tuple[str, ...]) -> tuple[str, ...]:

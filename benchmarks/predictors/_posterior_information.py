@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.stats import kendalltau, norm
 
-from benchmarks.predictors._posterior_data import Bench, moved_groups, only, shuffled
+from benchmarks.predictors._posterior_data import Bench, moved_groups, shuffled
 from infoprior.predictors import PerformancePredictor, Posterior
 
 QUANTILES = (np.arange(100) + 0.5) / 100
@@ -56,13 +56,13 @@ def information(
 ) -> Iterator[dict]:
     """One row per held-out task, kind of evidence and shuffle (-1: the task's own profile)."""
     held_out = bench.discriminating(split, predictor)
+    train = list(bench.split(split)[0].tasks["task"])
     for name, groups in bench.sets.items():
         for shuffle in range(-1, shuffles if groups else 0):
-            meta = bench.meta
+            meta = bench.profiles
             if shuffle >= 0:
                 meta = shuffled(meta, moved_groups(name, groups), shuffle)
-            meta = only(meta, groups)
-            fitted = predictor.with_profiles(bench.split(split, meta)[0])
+            fitted = predictor.with_profiles(meta.subset(train), inputs=groups)
             posteriors = fitted.posterior_tasks(meta, held_out, inputs=groups)
             for task, posterior in posteriors.items():
                 yield {"task": task, "evidence": name, "shuffle": shuffle} | judge(

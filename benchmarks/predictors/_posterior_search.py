@@ -12,7 +12,7 @@ from infoprior.predictors import Evidence, PerformancePredictor, Posterior, make
 from infoprior.predictors._evidence import Record
 
 BUDGETS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-DRAWS = 2
+DRAWS = 1
 HYPERBAND, STATIC, EVERYTHING = "Hyperband, static", "static's first choice", "all trained"
 Choice = Callable[[Posterior], np.ndarray]
 

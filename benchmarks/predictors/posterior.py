@@ -14,12 +14,14 @@ for training and held-out tasks alike; of "all" only what is information is take
 Recorded accuracies are means over few draws and rows: intervals are of what is recorded, so the
 noise that the predictor states for such a mean is part of them.
 
-Search: over recorded curves of two draws, each step advances one architecture by one rung (1, 3, 9,
-27 epochs) and pays for its epochs; the choice is of the highest posterior mean of scores, whether
-it has been trained or not. "After reading": meta-features and, where there is one, the input
-profile are read first, and charged. Beside it Hyperband replayed under the static prior, the static
-prior's first choice, and all architectures trained. Regret: 0 best, 1 median. Means over tasks,
-intervals over families, p by Wilcoxon's test over families, Holm's within a column of a table.
+Search: over recorded curves of the first draw, each step advances one architecture by one rung (1,
+3, 9, 27 epochs) and pays for its epochs; the choice is of the highest posterior mean of scores,
+whether it has been trained or not. "After reading": meta-features and, where there is one, the
+input profile are read first, and charged. Beside it Hyperband replayed under the static prior, the
+static prior's first choice, and all architectures trained. Regret: 0 best, 1 median. Means over
+tasks, intervals over families, p by Wilcoxon's test over families, Holm's within a column of a
+table.
+
 Writes benchmarks/results/predictors/posterior.md or posterior_<space>.md (part test: appended to
 what the folds gave), means by task beside it, and docs/figures/posterior_<space>.png.
 """

@@ -167,7 +167,9 @@ class PerformancePredictor:
         self._fitted = FittedPerformance(model, *self._regressions(meta, model))
         return self
 
-    def with_profiles(self, meta: MetaDataset) -> Self:
+    def with_profiles(
+        self, meta: MetaDataset, *, inputs: str | Sequence[str] | None = None
+    ) -> Self:
         """The same predictor, had the tasks that it was fitted on had other profiles.
 
         What is learned of curves stays; only what profiles tell is learned again. A control reads
@@ -175,17 +177,21 @@ class PerformancePredictor:
 
         Args:
             meta: the tasks that `fit` was given, in their order.
+            inputs: the groups that will be read, all of them, as of `make_predictor`; None: any.
 
         Raises:
             PredictorError: the predictor was not fitted here, or on other tasks.
         """
         check_meta(meta)
         fitted = self._require_fitted()
+        groups = None if inputs is None else groups_of(check_inputs(inputs), meta.input_features())
         if self._tasks is None or len(meta.tasks) != len(self._tasks[0]):
             raise PredictorError("with_profiles: give the tasks that this object was fitted on.")
         changed = copy.copy(self)
         changed._profiles = WeakKeyDictionary()
-        changed._fitted = FittedPerformance(fitted.model, *self._regressions(meta, fitted.model))
+        changed._fitted = FittedPerformance(
+            fitted.model, *self._regressions(meta, fitted.model, groups)
+        )
         return changed
 
     def with_auxiliary(self, meta: MetaDataset) -> Self:
@@ -210,19 +216,20 @@ class PerformancePredictor:
         return changed
 
     def _regressions(
-        self, meta: MetaDataset, model: ResultModel
+        self, meta: MetaDataset, model: ResultModel, groups: tuple[str, ...] | None = None
     ) -> tuple[
         dict[tuple[str, ...], TaskRegression], dict[str, Standardizer], ProfilingConditions
     ]:  # fmt: skip
         """What each set of groups of features tells of the training tasks' factors."""
         assert self._tasks is not None
-        tables = self._tables(meta)
+        tables = self._tables(meta, GROUPS if groups is None else groups)
         standardizers = {group: Standardizer.fit(table) for group, table in tables.items()}
         x = {group: standardizers[group].transform(table) for group, table in tables.items()}
         families = list(meta.tasks["family"])
         regressions = fit_regressions(
-            x, *self._tasks, self._weights(meta), families, model.factors.loadings[:, TEST].mean(0)
-        )
+            x, *self._tasks, self._weights(meta), families, model.factors.loadings[:, TEST].mean(0),
+            one=groups is not None,
+        )  # fmt: skip
         return regressions, standardizers, ProfilingConditions.of(meta)
 
     def _auxiliary(self, meta: MetaDataset, mean: np.ndarray) -> AuxiliaryModel | None:
@@ -240,10 +247,10 @@ class PerformancePredictor:
         return weights / weights.mean()
 
     @staticmethod
-    def _tables(meta: MetaDataset) -> dict[str, pd.DataFrame]:
-        """The features of every group that all tasks have."""
+    def _tables(meta: MetaDataset, groups: Sequence[str]) -> dict[str, pd.DataFrame]:
+        """The features of those groups that all tasks have."""
         tables = {}
-        for group in GROUPS:
+        for group in groups:
             try:
                 tables[group] = feature_table(meta, (group,))
             except PredictorError:  # no task, or not every one, was measured so
