@@ -59,7 +59,7 @@ def own(bench: Bench, split: str, shuffles: int) -> Iterator[dict]:
             same = last["test_accuracy"].loc[names]
             for epoch in EPOCHS:
                 for kind, (losses, read) in KINDS.items():
-                    if shuffle >= 0 and not read:
+                    if shuffle >= 0 and (losses or not read):
                         continue
                     columns = [*CURVE, "train_loss"] if losses else CURVE
                     posterior = fitted.posterior(Evidence(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -52,9 +54,12 @@ def pairs_table(bench: Bench, rows: pd.DataFrame) -> str:
     return "\n\n".join(_tests(bench, pairs) for pairs in (planned, controls) if pairs)
 
 
-def _tests(bench: Bench, pairs: list[tuple[str, str, pd.DataFrame, pd.DataFrame]]) -> str:
+def _tests(
+    bench: Bench, pairs: list[tuple[str, str, pd.DataFrame, pd.DataFrame]],
+    metrics: Sequence[str] = (*METRICS, "points"),
+) -> str:  # fmt: skip
     columns = []
-    for metric in (*METRICS, "points"):
+    for metric in metrics:
         parts = [(a[metric], b[metric].loc[a.index]) for _, _, a, b in pairs]
         p = [wilcoxon(a, b, families=list(bench.about["family"].loc[a.index])) for a, b in parts]
         columns.append([
@@ -63,7 +68,7 @@ def _tests(bench: Bench, pairs: list[tuple[str, str, pd.DataFrame, pd.DataFrame]
         ])  # fmt: skip
     return markdown([
         {"evidence": pair[0], "against": pair[1]}
-        | dict(zip((*METRICS, "points of the first choice"), texts, strict=True))
+        | dict(zip(metrics, texts, strict=True))
         for pair, texts in zip(pairs, zip(*columns, strict=True), strict=True)
     ])  # fmt: skip
 
@@ -117,3 +122,43 @@ def large(bench: Bench, rows: pd.DataFrame) -> pd.DataFrame:
     """Those of tasks with 1,500 training rows and 500 test rows, or more."""
     enough = (bench.about["n_train"] >= 1500) & (bench.about["n_test"] >= 500)
     return rows[rows["task"].map(enough)]
+
+
+OWN_METRICS = ("tau", "tau, same network", "regret", "error")
+
+
+def own_table(bench: Bench, rows: pd.DataFrame) -> str:
+    """An epoch and a kind of evidence a line; shuffled: layers of other networks of the task."""
+    lines = []
+    for (epoch, kind, shuffle), some in _own_groups(rows):
+        means = some.groupby("task")[list(OWN_METRICS)].mean()
+        name = kind if shuffle < 0 else f"{kind} of other networks"
+        lines.append(
+            {"up to epoch": str(epoch), "evidence": name}
+            | {metric: interval(bench, means[metric]) for metric in OWN_METRICS}
+        )
+    return markdown(lines)
+
+
+def own_tests(bench: Bench, rows: pd.DataFrame) -> str:
+    """Layers and training losses against curves alone, layers against other networks' ones."""
+    means = {key: some.groupby("task")[list(OWN_METRICS)].mean() for key, some in _own_groups(rows)}
+    pairs = [
+        (epoch, a, b, means[epoch, *a], means[epoch, *b])
+        for epoch in sorted({key[0] for key in means})
+        for a, b in (
+            (("layers", -1), ("curves", -1)), (("layers", -1), ("layers", 0)),
+            (("training losses", -1), ("curves", -1)),
+        )
+        if (epoch, *a) in means and (epoch, *b) in means
+    ]  # fmt: skip
+    named = [
+        (f"{a[0]}, epoch {epoch}", b[0] if b[1] < 0 else f"{b[0]} of other networks", x, y)
+        for epoch, a, b, x, y in pairs
+    ]
+    return _tests(bench, named, OWN_METRICS)
+
+
+def _own_groups(rows: pd.DataFrame) -> list[tuple[tuple[int, str, int], pd.DataFrame]]:
+    kinds = rows.assign(shuffle=np.where(rows["shuffle"] < 0, -1, 0))
+    return list(kinds.groupby(["epoch", "evidence", "shuffle"], sort=False))

@@ -1,6 +1,6 @@
 """What does one posterior know from nothing, from a profile, from half-done searches?
 
-    python benchmarks/predictors/posterior.py [--space mlp|tabular] [--part folds|test]
+    python benchmarks/predictors/posterior.py [--space mlp|tabular] [--part folds|test|own]
     python benchmarks/predictors/posterior.py --measure fold-0 ...    # in several processes
 
 The performance predictor learns from the published real tasks and synthetic ones, and answers for
@@ -22,8 +22,13 @@ static prior's first choice, and all architectures trained. Regret: 0 best, 1 me
 tasks, intervals over families, p by Wilcoxon's test over families, Holm's within a column of a
 table.
 
+Own (only `tabular`, on the folds): what training losses and the layers of the trained networks tell
+beside their validation curves, all networks of one draw known up to an epoch; also with the layers
+of other networks of the same task, in training as in held-out tasks.
+
 Writes benchmarks/results/predictors/posterior.md or posterior_<space>.md (part test: appended to
-what the folds gave), means by task beside it, and docs/figures/posterior_<space>.png.
+what the folds gave; part own: posterior_own.md), means by task beside it, and
+docs/figures/posterior_<space>.png.
 """
 
 from __future__ import annotations
@@ -44,12 +49,14 @@ from benchmarks.predictors import _posterior_figure as figure  # noqa: E402
 from benchmarks.predictors import _posterior_report as tables  # noqa: E402
 from benchmarks.predictors._posterior_data import SETTINGS, Bench  # noqa: E402
 from benchmarks.predictors._posterior_information import information  # noqa: E402
+from benchmarks.predictors._posterior_own import own  # noqa: E402
 from benchmarks.predictors._posterior_search import searches  # noqa: E402
 from infoprior.fingerprints import fingerprint, source_fingerprint  # noqa: E402
 from infoprior.predictors import PerformancePredictor  # noqa: E402
 
 CACHE = ROOT / "benchmarks" / "cache" / "posterior"
 SHUFFLES = 10
+PARTS, OWN = ("information", "search"), ("own",)
 NOTES = {
     "mlp": "The test families of `mlp` were looked at twice before: with accuracies on the logit "
     "scale (upper bound .458 .378 .420 .382 .325 .373 .408), and on the probit scale, which the "
@@ -62,27 +69,29 @@ def result(space: str) -> Path:
     return RESULTS / "predictors" / ("posterior.md" if space == "mlp" else f"posterior_{space}.md")
 
 
-def measure(bench: Bench, split: str) -> list[pd.DataFrame]:
+def measure(bench: Bench, split: str, parts: tuple[str, ...] = PARTS) -> list[pd.DataFrame]:
     """The tables of one split, kept in the cache."""
-    here = sorted(Path(__file__).parent.glob("_posterior_[dis]*.py"))
+    here = Path(__file__).parent
+    read = ["data", *parts] if parts == OWN else ["data", *PARTS]
     code = fingerprint(
         source_fingerprint("infoprior.predictors"),
-        *(path.read_text() for path in here),
+        *((here / f"_posterior_{name}.py").read_text() for name in read),
         bench.meta.digest,
         split,
     )
-    parts = {
-        "information": lambda fitted: information(bench, split, fitted, SHUFFLES),
-        "search": lambda fitted: searches(bench, split, fitted),
-    }
     files = {part: CACHE / f"{bench.space}-{split}-{code}-{part}.parquet" for part in parts}
     if missing := [part for part, file in files.items() if not file.exists()]:
-        predictor = PerformancePredictor(**SETTINGS[bench.space])
-        predictor.fit(bench.split(split)[0], progress=False)
         CACHE.mkdir(parents=True, exist_ok=True)
+        predictor = PerformancePredictor(**SETTINGS[bench.space])
+        if missing != ["own"]:
+            predictor.fit(bench.split(split)[0], progress=False)
+        calls = {
+            "information": lambda: information(bench, split, predictor, SHUFFLES),
+            "search": lambda: searches(bench, split, predictor),
+            "own": lambda: own(bench, split, SHUFFLES),
+        }
         for part in missing:
-            rows = pd.DataFrame(parts[part](predictor))
-            rows.assign(split=split).to_parquet(files[part])
+            pd.DataFrame(calls[part]()).assign(split=split).to_parquet(files[part])
             print(files[part].name, flush=True)
     return [pd.read_parquet(file) for file in files.values()]
 
@@ -109,18 +118,35 @@ def report(bench: Bench, part: str, info: pd.DataFrame, search: pd.DataFrame) ->
     ])  # fmt: skip
 
 
+def write_own(bench: Bench) -> None:
+    """The tables of part own, of the folds."""
+    splits = [split for split in bench.splits if split != "test"]
+    rows = pd.concat([measure(bench, split, OWN)[0] for split in splits], ignore_index=True)
+    text = f"{tables.own_table(bench, rows)}\n\n{tables.own_tests(bench, rows)}\n"
+    out = result(bench.space).with_name("posterior_own.md")
+    write(out, f"# What a network's own layers tell beside its curve: `{bench.space}`\n\n{text}")
+    print(text)
+    rows = rows.assign(shuffled=rows.pop("shuffle") >= 0)
+    means = rows.groupby(["split", "task", "epoch", "evidence", "shuffled"], sort=False)
+    means.mean(numeric_only=True).round(4).to_csv(out.with_name("posterior_own.csv"))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--space", choices=("mlp", "tabular"), default="mlp")
-    parser.add_argument("--part", choices=("folds", "test"), default="folds")
+    parser.add_argument("--part", choices=("folds", "test", "own"), default="folds")
     parser.add_argument("--synthetic", type=int, help="tasks to learn from; mlp: 250, tabular: all")
     parser.add_argument("--measure", nargs="*", default=(), help="only fill the cache, of splits")
     arguments = parser.parse_args()
     synthetic = {"mlp": 250, "tabular": 10_000}[arguments.space]
     bench = Bench(arguments.space, arguments.synthetic or synthetic)
+    parts = OWN if arguments.part == "own" else PARTS
     for split in arguments.measure:
-        measure(bench, split)
+        measure(bench, split, parts)
     if arguments.measure:
+        return
+    if arguments.part == "own":
+        write_own(bench)
         return
     splits = [s for s in bench.splits if (s == "test") == (arguments.part == "test")]
     info, search = (

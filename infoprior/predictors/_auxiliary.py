@@ -3,12 +3,13 @@
 These take no part in the Gaussian over results: they are measurements of it. What a quantity at an
 epoch reads of the network of architecture k in a draw of a task is
 
-    c_k + H (theta_k - mu_k) + F z + B n + rest,
+    c_k + H (theta_k - mu_k) + F z + B n + s + rest,
 
 theta_k the architecture's results on the task, z the task's factors, n the luck of this network's
-curve at that epoch. Fitted by least squares on what is expected of theta, z and n given all that is
-recorded of the training tasks, which leaves the coefficients unbiased; what that leaves unknown of
-theta counts as rest. So a predictor without such evidence answers as if none had been recorded.
+curve at that epoch, s what is the same for all networks of the task. Fitted by least squares on
+what is expected of theta, z and n given all that is recorded of the training tasks, which leaves
+the coefficients unbiased; what that leaves unknown of theta counts as rest. So a predictor without
+such evidence answers as if none had been recorded.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import pandas as pd
 
 from infoprior.predictors import _layer_results as layer_results
 from infoprior.predictors._recorded_runs import MOST, RecordedRuns
+from infoprior.predictors._run_noise import positive
 from infoprior.predictors._scales import of_loss
 
 if TYPE_CHECKING:
@@ -45,7 +47,8 @@ class AuxiliaryModel:
         of_results: H, shape (L, D).
         of_factors: F, shape (L, r).
         of_luck: B, shape (L, D).
-        rest: covariance of the rest, shape (L, L).
+        shared: covariance of what all networks of a task have in common of the rest, (L, L).
+        rest: of what each has of its own, shape (L, L).
     """
 
     quantities: tuple[str, ...]
@@ -54,6 +57,7 @@ class AuxiliaryModel:
     of_results: np.ndarray
     of_factors: np.ndarray
     of_luck: np.ndarray
+    shared: np.ndarray
     rest: np.ndarray
 
     def read(self, records: Sequence[Record]) -> tuple[np.ndarray, np.ndarray]:
@@ -106,7 +110,9 @@ def auxiliary_of(
     tables = {}
     if training_losses:
         losses = meta.curves.set_index(network)[[TRAINING_LOSS]]
-        tables[TRAINING_LOSS] = losses.apply(lambda c: of_loss(c.to_numpy(np.float64), 1.0)[0])
+        tables[TRAINING_LOSS] = losses.apply(
+            lambda c: of_loss(c.to_numpy(np.float64), np.array(1.0))[0]
+        )
     if layers and len(meta.layers) and set(layer_results.NEEDED) <= set(meta.layers):
         known = meta.layers[meta.layers["mi_ty_validation_rows"].notna()]
         tables["layers"] = layer_results.layer_results(known, network)
@@ -172,7 +178,7 @@ def fit_auxiliary(
         gram[np.diag_indices_from(gram)] += 1e-9 * w.sum()
         coefficients[used, i] = np.linalg.solve(gram, (w * y[:, i]) @ part)
     left = y - x @ coefficients
-    rest = (w[:, None] * left).T @ left / w.sum() + _LEAST * np.eye(y.shape[1])
+    shared, rest = _parts(left, task, w)
     first, last = size, size + factors.shape[1]
     # An anchor of which nothing was read reads as the others do.
     unread = np.bincount(anchor, minlength=k) == 0
@@ -180,5 +186,23 @@ def fit_auxiliary(
     constant[unread] = constant[~unread].mean(axis=0)
     return AuxiliaryModel(
         known.quantities, known.epochs, constant, coefficients[:first].T,
-        coefficients[first:last].T, coefficients[last:].T, rest,
+        coefficients[first:last].T, coefficients[last:].T, shared, rest,
     )  # fmt: skip
+
+
+def _parts(left: np.ndarray, task: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Covariances of what is left over: between tasks, and within them, (L, L) each.
+
+    Args:
+        left: residuals of networks, shape (n, L).
+        task: of each, shape (n,).
+        w: its weight, shape (n,), one for all of a task.
+    """
+    _, place, counts = np.unique(task, return_inverse=True, return_counts=True)
+    means = np.stack([np.bincount(place, c) for c in left.T], axis=1) / counts[:, None]
+    inside = left - means[place]
+    weights = np.bincount(place, w) / counts
+    rest = (w[:, None] * inside).T @ inside / max(w.sum() - weights.sum(), 1e-12)
+    rest += _LEAST * np.eye(left.shape[1])
+    between = (weights[:, None] * means).T @ means / weights.sum()
+    return positive(between - rest * (weights @ (1.0 / counts)) / weights.sum(), 0.0), rest

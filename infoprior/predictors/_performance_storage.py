@@ -26,7 +26,7 @@ from infoprior.predictors._storage import PERFORMANCE, faults_of
 from infoprior.predictors._task_regression import TaskRegression
 
 if TYPE_CHECKING:
-    from infoprior.predictors._performance import FittedPerformance
+    from infoprior.predictors._performance_fit import FittedPerformance
 
 VERSION = 1
 FORMAT = "infoprior performance predictor"

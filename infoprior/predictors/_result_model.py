@@ -54,6 +54,7 @@ class Observed:
         of_results: H, shape (m, D).
         of_luck: G, shape (m, D).
         of_factors: F, beside what factors do to theta, shape (m, r).
+        of_shared: of what networks of a task share beside curves, shape (m, L).
         rest: covariance, shape (m, m).
         luck: covariance of n, shape (D, D).
         variance: binomial variances that its curve has, shape (D,); NaN where nothing was seen.
@@ -63,6 +64,7 @@ class Observed:
     of_results: np.ndarray
     of_luck: np.ndarray
     of_factors: np.ndarray
+    of_shared: np.ndarray
     rest: np.ndarray
     luck: np.ndarray
     variance: np.ndarray
@@ -245,14 +247,19 @@ class ResultModel:
         return blocks, self._shared(variances, rows)
 
     def _shared(self, variances: Sequence[np.ndarray], rows: float) -> np.ndarray:
-        """Covariance of the shared noise, by the usual binomial variances of what was seen."""
+        """Covariance of what networks share, by the usual binomial variances of what was seen."""
         size = self.channels.evidence
         filled = np.full(len(self.channels), 1.0 / rows)
         if variances:
             table = np.array(variances)
             seen = np.isfinite(table).any(axis=0)
             filled[seen] = np.nanmedian(table[:, seen], axis=0)
-        return self.noise.shared(filled)[:size, :size]
+        more = len(self._nothing)
+        shared = np.zeros((size + more, size + more))
+        shared[:size, :size] = self.noise.shared(filled)[:size, :size]
+        if self.auxiliary is not None:
+            shared[size:, size:] = self.auxiliary.shared
+        return shared
 
     def _observed(
         self, records: Sequence[Record], rows: float, architecture: Architecture
@@ -290,15 +297,15 @@ class ResultModel:
         # Between two rungs a curve is no straight line.
         bend = np.einsum("md,md->m", h * (1.0 - h), np.diag(architecture.rest + own)[None])
         curve = Observed(
-            off, h, h, np.zeros((len(h), self.size)), np.diag(bend + _JITTER), own, variance
-        )
+            off, h, h, np.zeros((len(h), self.size)), np.zeros((len(h), len(self._nothing))),
+            np.diag(bend + _JITTER), own, variance,
+        )  # fmt: skip
         if self.auxiliary is None:
             return curve
         return self._beside(self.auxiliary, curve, records, architecture)
 
-    @staticmethod
     def _beside(
-        model: AuxiliaryModel, curve: Observed, records: Sequence[Record],
+        self, model: AuxiliaryModel, curve: Observed, records: Sequence[Record],
         architecture: Architecture,
     ) -> Observed:  # fmt: skip
         """A network's curve and, below it, what else is known of it."""
@@ -315,6 +322,7 @@ class ResultModel:
             np.concatenate([curve.of_results, model.of_results[places]]),
             np.concatenate([curve.of_luck, model.of_luck[places]]),
             np.concatenate([curve.of_factors, model.of_factors[places]]),
+            np.concatenate([curve.of_shared, np.eye(len(self._nothing))[places]]),
             rest, curve.luck, curve.variance,
         )  # fmt: skip
 
@@ -333,6 +341,7 @@ class ResultModel:
         h = np.concatenate([network.of_results for network in seen])
         g = np.concatenate([network.of_luck for network in seen])
         f = np.concatenate([network.of_factors for network in seen])
+        s = np.concatenate([network.of_shared for network in seen])
         covariance = h @ architecture.rest @ h.T
         start = 0
         for network in seen:
@@ -343,7 +352,7 @@ class ResultModel:
         size = self.channels.evidence
         block = Block(
             values=np.concatenate([network.values for network in seen]),
-            loadings=np.concatenate([h @ architecture.loadings + f, g[:, :size]], axis=1),
+            loadings=np.concatenate([h @ architecture.loadings + f, g[:, :size], s], axis=1),
             covariance=covariance,
             with_final=h @ architecture.rest[:, TEST:],
         )
@@ -373,7 +382,7 @@ class ResultModel:
 
     def finals(self, keys: Sequence[Key], blocks: Mapping[Key, Block]) -> list[Final]:
         """Test accuracy and score of architectures, given the common coordinates and blocks."""
-        others = np.zeros((2, self.channels.evidence))
+        others = np.zeros((2, self.channels.evidence + len(self._nothing)))
         results = []
         for key, architecture in zip(keys, self.architectures(keys), strict=True):
             prior = Final(
