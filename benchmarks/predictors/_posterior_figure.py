@@ -30,8 +30,8 @@ def draw(bench: Bench, info: pd.DataFrame, search: pd.DataFrame) -> None:
         1, 3, figsize=(13, 4.2), layout="constrained", width_ratios=(1.3, 1, 1)
     )
     _budgets(axes[0], bench, search)
-    _sets(axes[1], bench, info, "regret", "First choice, nothing trained: regret")
-    _sets(axes[2], bench, info, "error", "Predicted accuracy: mean error in points")
+    _sets(axes[1], bench, info, "regret", "First choice: regret")
+    _sets(axes[2], bench, info, "error", "Predicted accuracy: error in points")
     axes[2].tick_params(labelleft=False)
     path = ROOT / "docs" / "figures" / f"posterior_{bench.space}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,14 +60,12 @@ def _budgets(axis: Any, bench: Bench, rows: pd.DataFrame) -> None:
         if style == "-":
             axis.fill_between(budgets, lows, highs, color=color, alpha=0.12, linewidth=0)
     everything = rows[rows["method"] == EVERYTHING]["regret"].mean()
-    axis.axhline(everything, color="0.8", linewidth=1, zorder=0)
-    axis.text(budgets[0], everything, "all trained, best by validation", va="bottom", fontsize=8,
-              color="0.5")  # fmt: skip
+    axis.axhline(everything, color="0.75", linewidth=1, zorder=0, label="all trained")
     axis.set(xscale="log", xlabel="full trainings, reading charged", ylabel="regret",
-             title=f"Search, `{bench.space}`, held-out families")  # fmt: skip
+             title=f"Search in {bench.space}, held-out families")  # fmt: skip
     axis.set_xticks(budgets, [f"{b:g}" for b in budgets])
     axis.minorticks_off()
-    axis.legend(ncols=2, frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16))
+    axis.legend(ncols=3, frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16))
     axis.spines[["top", "right"]].set_visible(False)
 
 
@@ -84,6 +82,6 @@ def _sets(axis: Any, bench: Bench, rows: pd.DataFrame, metric: str, title: str) 
         axis.plot(by, np.full(len(by), y - 0.25), "|", color=MOVED, markersize=7,
                   label="another task's" if y == 0 else None)  # fmt: skip
     axis.set_yticks(range(len(names)), list(reversed(names)))
-    axis.set(title=title)
+    axis.set_title(title, fontsize=11)
     axis.legend(ncols=2, frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16))
     axis.spines[["top", "right"]].set_visible(False)

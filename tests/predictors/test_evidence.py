@@ -196,7 +196,9 @@ def test_a_promoted_trial_is_the_network_that_it_continues():
                 raise optuna.TrialPruned
         return width / 100
 
-    study = hyperband_study(None, name="a", max_resource=9, direction="maximize", seed=0)
+    study = hyperband_study(
+        None, name="a", max_resource=9, direction="maximize", storage="memory", seed=0
+    )
     study.optimize(train, n_trials=20)
     promoted = [t for t in study.trials if "infoprior:promotes" in t.user_attrs]
     assert promoted
