@@ -134,11 +134,16 @@ def suggest(
     """
     _check_out(out)
     from infoprior._api import suggest_for_prepared
-    from infoprior.predictors import load_predictor
+    from infoprior.predictors import Predictor, load_predictor
 
     if static and models is not None:
         raise ValueError("--static: is infoprior's own predictor; leave out --models")
     predictor = load_predictor(models, static=static)
+    if not isinstance(predictor, Predictor):
+        raise ValueError(
+            f"--models: {models} holds a performance predictor, which this command cannot use; "
+            "PerformancePredictor.load reads it in Python"
+        )
     task = None
     if predictor.inputs:
         if data is None or target is None:

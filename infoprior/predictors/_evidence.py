@@ -2,42 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-
-from infoprior._arguments import instance_of, real_number, whole_number
+from infoprior._arguments import instance_of, whole_number
 from infoprior.predictors._errors import PredictorError
+from infoprior.predictors._records import Record, curve_records, with_layers
+from infoprior.predictors._study_records import check_study, rows_of, study_records
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    from optuna.study import Study
+
     from infoprior.profiles import TaskProfile
-
-_ACCURACY, _LOSS = "validation_accuracy", "validation_loss"
-_FIELDS = {"architecture", "params", "seed", "epoch", _ACCURACY, _LOSS}
-_IGNORED = {"task", "diverged", "train_loss", "train_accuracy", "test_loss", "test_accuracy"}
-"""Columns of a meta-dataset's curves that a search does not have, or that are not used."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """One network at one epoch.
-
-    Attributes:
-        architecture: the id of a recorded architecture, or the params as sorted (name, value).
-        seed: of the network: records of one architecture and seed are one learning curve.
-        epoch: from 1.
-        accuracy: on validation rows, NaN where unknown.
-        loss: on validation rows, nats, NaN where unknown; infinite where it diverged.
-    """
-
-    architecture: str | tuple[tuple[str, Any], ...]
-    seed: int
-    epoch: int
-    accuracy: float
-    loss: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,19 +30,23 @@ class Evidence:
         profile: what its probes, its rows and its inputs showed.
         curves: partial learning curves of networks trained on it: a frame or a list of dicts, one
             row per network and epoch, with `epoch`, `validation_accuracy` and, where they are
-            known, `validation_loss` (nats) and `seed` (0); and with `architecture` (the id of a
-            recorded architecture), or `params` (a point of the space), or a column per parameter.
-            Test results, if there are any, are not read.
+            known, `validation_loss`, `train_loss` (nats) and `seed` (0); and with `architecture`
+            (the id of a recorded architecture), or `params` (a point of the space), or a column per
+            parameter. Test results, if there are any, are not read.
         n_validation: rows that validation results are of; None: as many as training tasks had.
+        layers: what trained networks' own layers say: frames of `profile_network`, one below the
+            other, measured by the recipe of the training tasks' networks; networks are named as in
+            `curves`, in columns architecture (or params), seed (0) and epoch. None: nothing.
 
     Raises:
         PredictorError: the profile is none, or a record lacks a field or holds a value that it
-            cannot hold.
+            cannot hold, or layers lack a column.
     """
 
     profile: TaskProfile | None = None
     curves: Any = None
     n_validation: int | None = None
+    layers: pd.DataFrame | None = None
     records: tuple[Record, ...] = field(init=False, default=(), repr=False)
 
     def __post_init__(self) -> None:
@@ -73,7 +56,9 @@ class Evidence:
             check_profile(self.profile)
         if self.n_validation is not None:
             whole_number(self.n_validation, "n_validation", 1, PredictorError)
-        object.__setattr__(self, "records", tuple(_records(self.curves)))
+        object.__setattr__(
+            self, "records", tuple(with_layers(curve_records(self.curves), self.layers))
+        )
 
     def __repr__(self) -> str:
         parts = [] if self.profile is None else [f"profile of {self.profile.task!r}"]
@@ -81,6 +66,46 @@ class Evidence:
             networks = len({record.architecture for record in self.records})
             parts.append(f"{len(self.records)} records of {networks} architectures")
         return f"Evidence({', '.join(parts) or 'nothing'})"
+
+    @classmethod
+    def of_study(
+        cls, study: Study, *, profile: TaskProfile | None = None, n_validation: int | None = None,
+        epochs: int | None = None, fixed: Mapping[str, Any] | None = None,
+    ) -> Evidence:  # fmt: skip
+        """What the trials of a study have shown so far.
+
+        Read are the values that trials reported, as validation accuracies after as many epochs as
+        their steps say: of trials that are finished, pruned, failed or running. Steps below 1 and
+        values that are not finite are left out. A trial that continues a paused one
+        (`infoprior.hyperband_study`) is the same network.
+
+        >>> import optuna
+        >>> from infoprior.spaces import get_space
+        >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
+        >>> study = optuna.create_study(direction="maximize")
+        >>> trial = study.ask(dict(get_space("mlp")))
+        >>> trial.report(0.7, step=1)
+        >>> Evidence.of_study(study)
+        Evidence(1 records of 1 architectures)
+
+        Args:
+            study: maximises an accuracy, from 0 to 1; its parameters are those of the predictor's
+                space.
+            profile: of the task.
+            n_validation: rows that its values are of; None: what its user attribute `n_validation`
+                says, if there is one.
+            epochs: what the value of a completed trial that reported nothing then counts as; None:
+                only what was reported is read.
+            fixed: parameters of the predictor's space that the study does not search, with their
+                values.
+
+        Raises:
+            PredictorError: the study is none or minimises, a value is no accuracy, or as when
+                evidence is made.
+        """
+        study = check_study(study)
+        rows = rows_of(study) if n_validation is None else n_validation
+        return cls(profile, list(study_records(study, epochs, fixed)), rows)
 
     def with_curves(self, curves: Any) -> Evidence:
         """The same task with these curves instead of its own.
@@ -95,62 +120,6 @@ def check_evidence(evidence: object) -> None:
     """PredictorError where it is no `Evidence`."""
     remedy = "give Evidence(profile=..., curves=...), or nothing"
     instance_of(evidence, Evidence, "evidence", remedy, PredictorError)
-
-
-def _records(curves: Any) -> Iterable[Record]:
-    if curves is None:
-        return
-    if isinstance(curves, pd.DataFrame):
-        curves = curves.to_dict("records")
-    if isinstance(curves, str | Mapping) or not isinstance(curves, Sequence):
-        raise PredictorError(
-            f"curves is of type {type(curves).__name__}; give a data frame or a list of dicts."
-        )
-    for place, row in enumerate(curves):
-        if isinstance(row, Record):
-            yield row
-            continue
-        if not isinstance(row, Mapping):
-            raise PredictorError(f"curves, record {place} is no dict: {row!r}.")
-        yield _record(row, f"curves, record {place}")
-
-
-def _record(row: Mapping[str, Any], where: str) -> Record:
-    if "epoch" not in row or (_ACCURACY not in row and _LOSS not in row):
-        raise PredictorError(
-            f"{where} has {sorted(map(str, row))}; it needs epoch and validation_accuracy or "
-            "validation_loss."
-        )
-    accuracy = _number(row.get(_ACCURACY), f"{where}, {_ACCURACY}", 1.0)
-    loss = _number(row.get(_LOSS), f"{where}, {_LOSS}", np.inf)
-    if np.isnan(loss) and row.get("diverged", False):
-        loss = np.inf
-    return Record(
-        architecture=_architecture(row, where),
-        seed=whole_number(row.get("seed", 0), f"{where}, seed", 0, PredictorError),
-        epoch=whole_number(row["epoch"], f"{where}, epoch", 1, PredictorError),
-        accuracy=accuracy,
-        loss=loss,
-    )
-
-
-def _architecture(row: Mapping[str, Any], where: str) -> str | tuple[tuple[str, Any], ...]:
-    if isinstance(row.get("architecture"), str):
-        return str(row["architecture"])
-    params = row.get("params", {k: v for k, v in row.items() if k not in _FIELDS | _IGNORED})
-    if not isinstance(params, Mapping) or not params:
-        raise PredictorError(
-            f"{where} does not say which architecture: give its id as `architecture` or its point "
-            "as `params`."
-        )
-    return tuple(sorted(params.items()))
-
-
-def _number(value: Any, name: str, most: float) -> float:
-    """A number from 0 to the most; NaN where there is none."""
-    if value is None or value != value or value == most:
-        return float("nan") if value is None else float(value)
-    return float(real_number(value, name, 0.0, most, error=PredictorError))
 
 
 NOTHING = Evidence()

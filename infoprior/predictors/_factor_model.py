@@ -46,6 +46,15 @@ def task_factors(
     return factors, spread
 
 
+def task_results(
+    model: FactorModel, values: np.ndarray, noise: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Expected factors (T, r), and results without noise (T, K, D); see `task_factors`."""
+    factors, _, inverse, known = _expect(model, values, noise)
+    mean = model.mean + np.einsum("kdr,tr->tkd", model.loadings, factors)
+    return factors, mean + np.matvec(model.rest @ inverse, known - mean)
+
+
 def fit_factors(
     values: np.ndarray, noise: np.ndarray, weights: np.ndarray, rank: int, iterations: int = 20
 ) -> FactorModel:

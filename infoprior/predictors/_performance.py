@@ -6,7 +6,6 @@ import copy
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -17,35 +16,27 @@ from infoprior._ambient import default_settings
 from infoprior._arguments import file_path, name_list
 from infoprior._progress import shows_progress
 from infoprior.predictors import _performance_storage as storage
-from infoprior.predictors._architecture_kernel import fit_kernel
 from infoprior.predictors._base import check_meta
 from infoprior.predictors._conditions import ProfilingConditions
 from infoprior.predictors._errors import PredictorError
 from infoprior.predictors._evidence import NOTHING, Evidence, check_evidence
-from infoprior.predictors._factor_model import fit_factors, task_factors
 from infoprior.predictors._features import (
-    GROUPS,
-    Standardizer,
     check_inputs,
     feature_table,
     features,
     groups_of,
 )
+from infoprior.predictors._performance_fit import (
+    FittedPerformance,
+    TrainingTasks,
+    fit_results,
+    learn_auxiliary,
+    learn_profiles,
+)
 from infoprior.predictors._performance_settings import PerformanceSettings
 from infoprior.predictors._posterior import Posterior
 from infoprior.predictors._profile_features import LOGIT, with_logits
-from infoprior.predictors._recorded_runs import (
-    TEST,
-    anchors_of,
-    channels_of,
-    recorded_runs,
-    scores_of,
-)
-from infoprior.predictors._result_model import ResultModel
-from infoprior.predictors._run_noise import run_noise
-from infoprior.predictors._scales import SCALES
 from infoprior.predictors._settings import AFTER_SCORES, PriorSettings
-from infoprior.predictors._task_regression import TaskRegression, fit_regressions
 
 if TYPE_CHECKING:
     from typing import Self
@@ -57,23 +48,6 @@ if TYPE_CHECKING:
     from infoprior.spaces import SearchSpace
 
 KINDS = ("linear-gaussian",)
-
-
-@dataclass(frozen=True, eq=False)
-class FittedPerformance:
-    """All that a fit leaves behind: what `save` writes.
-
-    Attributes:
-        model: the Gaussian.
-        regressions: of factors on each set of groups of a profile's features.
-        standardizers: of each group.
-        profiled: how the training tasks were profiled.
-    """
-
-    model: ResultModel
-    regressions: dict[tuple[str, ...], TaskRegression]
-    standardizers: dict[str, Standardizer]
-    profiled: ProfilingConditions
 
 
 class PerformancePredictor:
@@ -111,7 +85,7 @@ class PerformancePredictor:
             **{n: v for n, v in settings.items() if n in AFTER_SCORES}
         )
         self._fitted: FittedPerformance | None = None
-        self._tasks: tuple[np.ndarray, np.ndarray] | None = None  # factors of the training tasks
+        self._trained: TrainingTasks | None = None
         self._profiles: WeakKeyDictionary[Any, dict[str, np.ndarray]] = WeakKeyDictionary()
 
     def __repr__(self) -> str:
@@ -134,38 +108,42 @@ class PerformancePredictor:
         """
         check_meta(meta)
         self._profiles.clear()
-        weights = self._weights(meta)
-        anchors, channels = anchors_of(meta), channels_of(meta)
-        runs = recorded_runs(meta, anchors, channels, SCALES[self.settings.scale])
-        noise = run_noise(runs, weights).with_score()
-        draws = np.maximum(runs.draws, 1)[..., None, None]
-        variance = np.pad(np.nan_to_num(runs.variance, nan=1.0), [(0, 0), (0, 0), (0, 1)])
-        spread = noise.own(variance, noise.factor) / draws
-        results = np.concatenate([runs.mean, scores_of(meta, anchors)[..., None]], axis=-1)
-        rank = min(self.settings.rank, len(weights))
-        factors = fit_factors(results, spread, weights, rank, self.settings.iterations)
-        self._tasks = task_factors(factors, results, spread)
-        points = [meta.points()[name] for name in anchors]
-        kernel = fit_kernel(
-            meta.space.encode(points),
-            np.concatenate([factors.mean[..., None], factors.loadings], -1).reshape(
-                len(points), -1
-            ),
-            _parameters(meta.space),
-        )
-        model = ResultModel(
-            space=meta.space, points=points, names=anchors, channels=channels,
-            scale=self.settings.scale, factors=factors, noise=noise, kernel=kernel,
-            n_validation=int(meta.tasks["n_validation"].median()),
-        )  # fmt: skip
-        self._fitted = FittedPerformance(model, *self._regressions(meta, model))
+        model, self._trained = fit_results(meta, self.settings)
+        model = model.with_auxiliary(learn_auxiliary(meta, model, self._trained, self.settings))
+        profiles = learn_profiles(meta, model, self._trained)
+        self._fitted = FittedPerformance(model, *profiles)
         return self
 
-    def with_profiles(self, meta: MetaDataset) -> Self:
+    def with_profiles(
+        self, meta: MetaDataset, *, inputs: str | Sequence[str] | None = None
+    ) -> Self:
         """The same predictor, had the tasks that it was fitted on had other profiles.
 
         What is learned of curves stays; only what profiles tell is learned again. A control reads
         the profiles of other tasks.
+
+        Args:
+            meta: the tasks that `fit` was given, in their order.
+            inputs: the groups that will be read, all of them, as of `make_predictor`; None: any.
+
+        Raises:
+            PredictorError: the predictor was not fitted here, or on other tasks.
+        """
+        check_meta(meta)
+        fitted = self._require_fitted()
+        groups = None if inputs is None else groups_of(check_inputs(inputs), meta.input_features())
+        trained = self._trained_on(meta, "with_profiles")
+        changed = copy.copy(self)
+        changed._profiles = WeakKeyDictionary()
+        profiles = learn_profiles(meta, fitted.model, trained, groups)
+        changed._fitted = FittedPerformance(fitted.model, *profiles)
+        return changed
+
+    def with_auxiliary(self, meta: MetaDataset) -> Self:
+        """The same predictor, had the networks that it was fitted on had other layers.
+
+        Only what `training_losses` and `layers` tell is learned again. A control reads the layers
+        of other networks.
 
         Args:
             meta: the tasks that `fit` was given, in their order.
@@ -175,44 +153,16 @@ class PerformancePredictor:
         """
         check_meta(meta)
         fitted = self._require_fitted()
-        if self._tasks is None or len(meta.tasks) != len(self._tasks[0]):
-            raise PredictorError("with_profiles: give the tasks that this object was fitted on.")
+        trained = self._trained_on(meta, "with_auxiliary")
+        auxiliary = learn_auxiliary(meta, fitted.model, trained, self.settings)
         changed = copy.copy(self)
-        changed._profiles = WeakKeyDictionary()
-        changed._fitted = FittedPerformance(fitted.model, *self._regressions(meta, fitted.model))
+        changed._fitted = dataclasses.replace(fitted, model=fitted.model.with_auxiliary(auxiliary))
         return changed
 
-    def _regressions(
-        self, meta: MetaDataset, model: ResultModel
-    ) -> tuple[
-        dict[tuple[str, ...], TaskRegression], dict[str, Standardizer], ProfilingConditions
-    ]:  # fmt: skip
-        """What each set of groups of features tells of the training tasks' factors."""
-        assert self._tasks is not None
-        tables = self._tables(meta)
-        standardizers = {group: Standardizer.fit(table) for group, table in tables.items()}
-        x = {group: standardizers[group].transform(table) for group, table in tables.items()}
-        families = list(meta.tasks["family"])
-        regressions = fit_regressions(
-            x, *self._tasks, self._weights(meta), families, model.factors.loadings[:, TEST].mean(0)
-        )
-        return regressions, standardizers, ProfilingConditions.of(meta)
-
-    def _weights(self, meta: MetaDataset) -> np.ndarray:
-        """How much each task counts, shape (T,), mean 1."""
-        weights = np.where(meta.tasks["kind"] == "real", self.settings.real_weight, 1.0)
-        return weights / weights.mean()
-
-    @staticmethod
-    def _tables(meta: MetaDataset) -> dict[str, pd.DataFrame]:
-        """The features of every group that all tasks have."""
-        tables = {}
-        for group in GROUPS:
-            try:
-                tables[group] = feature_table(meta, (group,))
-            except PredictorError:  # no task, or not every one, was measured so
-                continue
-        return {group: with_logits(table) for group, table in tables.items() if table.shape[1]}
+    def _trained_on(self, meta: MetaDataset, name: str) -> TrainingTasks:
+        if self._trained is None or tuple(meta.tasks["task"]) != self._trained.runs.tasks:
+            raise PredictorError(f"{name}: give the tasks that this object was fitted on.")
+        return self._trained
 
     @default_settings()
     def posterior(
@@ -380,9 +330,3 @@ class PerformancePredictor:
         if self._fitted is None:
             raise PredictorError("The performance predictor is not fitted; call fit first.")
         return self._fitted
-
-
-def _parameters(space: SearchSpace) -> list[int]:
-    """For each encoded coordinate the place of its parameter."""
-    names = list(space)
-    return [names.index(name.split("=")[0]) for name in space.encoded_names]

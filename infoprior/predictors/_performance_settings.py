@@ -21,6 +21,8 @@ class PerformanceSettings:
         iterations: of expectation-maximisation.
         scale: of accuracies, a key of `SCALES`.
         real_weight: how much a training task of kind "real" counts against any other.
+        training_losses: whether evidence may hold training losses.
+        layers: whether it may hold what networks' own layers say, where training tasks have it.
 
     Raises:
         PredictorError: a setting is out of range.
@@ -30,11 +32,16 @@ class PerformanceSettings:
     iterations: int = 15
     scale: str = "probit"
     real_weight: float = 16.0
+    training_losses: bool = False
+    layers: bool = False
 
     def __post_init__(self) -> None:
         for name, most in (("rank", MAX_RANK), ("iterations", 1000)):
             value = whole_within(getattr(self, name), name, 1, most, PredictorError)
             object.__setattr__(self, name, value)
         object.__setattr__(self, "real_weight", positive("real_weight", self.real_weight))
+        for name in ("training_losses", "layers"):
+            if type(getattr(self, name)) is not bool:
+                raise PredictorError(f"{name} is {getattr(self, name)!r}; it has to be a bool.")
         if self.scale not in SCALES:
             raise PredictorError(f"There is no scale {self.scale!r}; choose one of {list(SCALES)}.")

@@ -14,6 +14,7 @@ from infoprior.files import write_atomically
 from infoprior.metadataset import space_from_dict, space_to_dict
 from infoprior.metadataset._json import read_json
 from infoprior.predictors._architecture_kernel import ArchitectureKernel
+from infoprior.predictors._auxiliary import AuxiliaryModel
 from infoprior.predictors._conditions import ProfilingConditions
 from infoprior.predictors._errors import PredictorError
 from infoprior.predictors._factor_model import FactorModel
@@ -21,14 +22,15 @@ from infoprior.predictors._features import Standardizer
 from infoprior.predictors._recorded_runs import Channels
 from infoprior.predictors._result_model import ResultModel
 from infoprior.predictors._run_noise import RunNoise
-from infoprior.predictors._storage import faults_of
+from infoprior.predictors._storage import PERFORMANCE, faults_of
 from infoprior.predictors._task_regression import TaskRegression
 
 if TYPE_CHECKING:
-    from infoprior.predictors._performance import FittedPerformance
+    from infoprior.predictors._performance_fit import FittedPerformance
 
 VERSION = 1
-HEADER, ARRAYS = "performance.json", "performance.safetensors"
+FORMAT = "infoprior performance predictor"
+HEADER, ARRAYS = PERFORMANCE, "performance.safetensors"
 _JOIN = "+"  # of groups in the name of a regression
 
 
@@ -47,7 +49,7 @@ def save(directory: Path, about: Mapping[str, Any], fitted: FittedPerformance) -
 
     model = fitted.model
     header = {
-        "format": "infoprior performance predictor",
+        "format": FORMAT,
         "version": VERSION,
         **about,
         "space": space_to_dict(model.space),
@@ -62,6 +64,10 @@ def save(directory: Path, about: Mapping[str, Any], fitted: FittedPerformance) -
     }
     arrays = _arrays("factors", model.factors) | _arrays("noise", model.noise)
     arrays |= {f"kernel/{name}": getattr(model.kernel, name) for name in ("encoded", "scales")}
+    if model.auxiliary is not None:
+        header["auxiliary"] = list(model.auxiliary.quantities)
+        parts = _arrays("auxiliary", model.auxiliary)
+        arrays |= {name: array for name, array in parts.items() if name != "auxiliary/quantities"}
     for group, standardizer in fitted.standardizers.items():
         arrays |= {f"features/{group}/{n}": a for n, a in standardizer.arrays().items()}
     for groups, regression in fitted.regressions.items():
@@ -93,7 +99,9 @@ def load(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     path = directory / HEADER
     missing = f"{directory} holds no performance predictor ({path} does not exist)."
     header = read_json(path, PredictorError, missing)
-    version = header.get("version") if isinstance(header, dict) else None
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise PredictorError(f"{path} is no performance predictor: its format is not {FORMAT!r}.")
+    version = header.get("version")
     if version != VERSION:
         raise PredictorError(
             f"{path}: version {version!r}; this infoprior reads version {VERSION}. Fit it again."
@@ -115,6 +123,7 @@ def load(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             noise=RunNoise(**_named(arrays, "noise")),
             kernel=ArchitectureKernel(**_named(arrays, "kernel"), nugget=header["nugget"]),
             n_validation=header["n_validation"],
+            auxiliary=_auxiliary(header, arrays),
         )
         regressions = {
             tuple(groups): TaskRegression(**_named(arrays, f"regression/{_JOIN.join(groups)}"))
@@ -131,6 +140,14 @@ def load(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         }
         _check_shapes(model, list(regressions.values()), path)
         return {"kind": header["kind"], "settings": header["settings"]}, parts
+
+
+def _auxiliary(
+    header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> AuxiliaryModel | None:
+    if "auxiliary" not in header:
+        return None
+    return AuxiliaryModel(tuple(header["auxiliary"]), **_named(arrays, "auxiliary"))
 
 
 def _check_shapes(model: ResultModel, regressions: list[TaskRegression], path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 from infoprior._ambient import default_settings
 from infoprior._arguments import file_path
@@ -12,6 +12,7 @@ from infoprior.predictors import _storage
 from infoprior.predictors._base import Predictor
 from infoprior.predictors._errors import PredictorError
 from infoprior.predictors._network import NetworkPredictor
+from infoprior.predictors._performance import PerformancePredictor
 from infoprior.predictors._simple import (
     GaussianPredictor,
     NearestPredictor,
@@ -50,21 +51,26 @@ def make_predictor(
     return PREDICTORS[name](inputs, seed=seed, **settings)
 
 
+@overload
+def load_predictor(directory: None = None, *, static: bool = False) -> Predictor: ...
+@overload
+def load_predictor(directory: str | os.PathLike[str], *, static: bool = False) -> Any: ...
 @default_settings()
 def load_predictor(
     directory: str | os.PathLike[str] | None = None, *, static: bool = False
-) -> Predictor:
+) -> Predictor | PerformancePredictor:
     """A fitted predictor: the one that comes with the package, or one that was saved.
 
     Args:
-        directory: what `Predictor.save` wrote: of one predictor, or of several with a best.json
-            that says which one is meant ({"predictor": "<folder below>"}), as the pipeline leaves
-            them in models/. None: the package's own, fitted on the published rows (`fit_predictor`
-            makes others).
+        directory: what `Predictor.save` or `PerformancePredictor.save` wrote: of one predictor, or
+            of several with a best.json that says which one is meant ({"predictor": "<folder
+            below>"}), as the pipeline leaves them in models/. None: the package's own, fitted on
+            the published rows (`fit_predictor` makes others).
         static: the package's static prior, which is the same for every data set and costs nothing.
 
     Returns:
-        a predictor that answers exactly as the saved one did.
+        a predictor that answers exactly as the saved one did: of a folder, of the class that was
+        saved there.
 
     Raises:
         PredictorError: there is none, its version is unknown, or a file is damaged; or both a
@@ -74,7 +80,10 @@ def load_predictor(
         raise PredictorError("static: is the package's own predictor; give no directory with it.")
     if directory is None:
         directory = _storage.SHIPPED / _storage.STATIC if static else _storage.SHIPPED
-    saved = _storage.load(file_path(directory, "directory", PredictorError))
+    folder = _storage.chosen(file_path(directory, "directory", PredictorError))
+    if _storage.holds_performance(folder):
+        return PerformancePredictor.load(folder)
+    saved = _storage.load(folder)
     with _storage.faults_of(saved.path):
         predictor = make_predictor(saved.name, saved.inputs, seed=saved.seed, **saved.settings)
     return predictor.restore(saved.fitted, str(saved.path.parent))

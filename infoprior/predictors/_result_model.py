@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from infoprior.predictors._architecture_kernel import ArchitectureKernel
+from infoprior.predictors._auxiliary import AuxiliaryModel
 from infoprior.predictors._conditioning import Block, Final, condition, final_given
 from infoprior.predictors._errors import PredictorError
-from infoprior.predictors._evidence import Record
 from infoprior.predictors._factor_model import FactorModel
 from infoprior.predictors._recorded_runs import TEST, Channels
+from infoprior.predictors._records import Record
 from infoprior.predictors._run_noise import RunNoise
 from infoprior.predictors._scales import SCALES, Scale, of_accuracy, of_loss
 from infoprior.spaces import SearchSpace
@@ -32,12 +33,41 @@ class Architecture:
         loadings: on the factors, shape (D, r).
         rest: covariance, given the factors, shape (D, D).
         noise: how much noisier than usual its results are.
+        auxiliary: what else is expected of its networks, shape (L,).
+        auxiliary_unknown: variance of that, shape (L,).
     """
 
     mean: np.ndarray
     loadings: np.ndarray
     rest: np.ndarray
     noise: float
+    auxiliary: np.ndarray
+    auxiliary_unknown: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """m numbers that one network showed: H (theta - mu) + G n + F z + rest.
+
+    Attributes:
+        values: less what is expected of them, shape (m,).
+        of_results: H, shape (m, D).
+        of_luck: G, shape (m, D).
+        of_factors: F, beside what factors do to theta, shape (m, r).
+        of_shared: of what networks of a task share beside curves, shape (m, L).
+        rest: covariance, shape (m, m).
+        luck: covariance of n, shape (D, D).
+        variance: binomial variances that its curve has, shape (D,); NaN where nothing was seen.
+    """
+
+    values: np.ndarray
+    of_results: np.ndarray
+    of_luck: np.ndarray
+    of_factors: np.ndarray
+    of_shared: np.ndarray
+    rest: np.ndarray
+    luck: np.ndarray
+    variance: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,13 +96,15 @@ class ResultModel:
         noise: of single runs.
         kernel: carries the anchors' values to other architectures.
         n_validation: rows that validation results are of, unless the evidence says otherwise.
+        auxiliary: what training losses and layers say; None: they are not read.
     """
 
     def __init__(
         self, *, space: SearchSpace, points: Sequence[Mapping[str, Any]], names: Sequence[str],
         channels: Channels, scale: str, factors: FactorModel, noise: RunNoise,
-        kernel: ArchitectureKernel, n_validation: int,
+        kernel: ArchitectureKernel, n_validation: int, auxiliary: AuxiliaryModel | None = None,
     ) -> None:  # fmt: skip
+        self.auxiliary = auxiliary
         self.space, self.points, self.names = space, [dict(p) for p in points], list(names)
         self.channels, self.scale_name, self.factors = channels, scale, factors
         self.noise, self.kernel, self.n_validation = noise, kernel, n_validation
@@ -80,8 +112,19 @@ class ResultModel:
         self._named = dict(zip(self.names, self._place, strict=True))
         self._others: dict[Key, Architecture] = {}
         self._rungs: dict[int, float] = {}
+        empty = np.zeros((len(self.points), 0))
+        self._constants = empty if auxiliary is None else auxiliary.constant
+        self._nothing = np.zeros(self._constants.shape[1])
         self._orders: dict[Key, str] = {}
         self._seen: dict[Any, tuple[Block, np.ndarray]] = {}
+
+    def with_auxiliary(self, auxiliary: AuxiliaryModel | None) -> ResultModel:
+        """The same Gaussian, with other measurements of networks beside their curves."""
+        return ResultModel(
+            space=self.space, points=self.points, names=self.names, channels=self.channels,
+            scale=self.scale_name, factors=self.factors, noise=self.noise, kernel=self.kernel,
+            n_validation=self.n_validation, auxiliary=auxiliary,
+        )  # fmt: skip
 
     @property
     def scale(self) -> Scale:
@@ -128,7 +171,7 @@ class ResultModel:
         model = self.factors
         return Architecture(
             model.mean[place], model.loadings[place], model.rest[place],
-            float(self.noise.factor[place]),
+            float(self.noise.factor[place]), self._constants[place], self._nothing,
         )  # fmt: skip
 
     def _carry(self, keys: Sequence[Key]) -> None:
@@ -146,12 +189,16 @@ class ResultModel:
         apart += np.einsum("kdr,ker->de", off_loadings, off_loadings)
         apart /= len(model.mean) - 1
         rest = model.rest.mean(axis=0)
+        usual = self._constants.mean(axis=0)
+        constants = usual + weights @ (self._constants - usual)
+        scatter = self._constants.var(axis=0)
         for i, key in enumerate(keys):
             if len(self._others) > MOST_KEPT:
                 self._others.clear()
             self._others[key] = Architecture(
-                means[i], carried[i], rest + unknown[i] * apart, float(factors[i])
-            )
+                means[i], carried[i], rest + unknown[i] * apart, float(factors[i]),
+                constants[i], unknown[i] * scatter,
+            )  # fmt: skip
 
     def _order(self, key: Key) -> str:
         """What sorts architectures, whatever the order of the evidence."""
@@ -190,7 +237,8 @@ class ResultModel:
                 if len(self._seen) > MOST_KEPT:
                     self._seen.clear()
                 self._seen[same] = self._block(
-                    architecture, [self._observed(runs[key][s], rows) for s in sorted(runs[key])]
+                    architecture,
+                    [self._observed(runs[key][s], rows, architecture) for s in sorted(runs[key])],
                 )
             block, variance = self._seen[same]
             if len(block.values):
@@ -199,24 +247,30 @@ class ResultModel:
         return blocks, self._shared(variances, rows)
 
     def _shared(self, variances: Sequence[np.ndarray], rows: float) -> np.ndarray:
-        """Covariance of the shared noise, by the usual binomial variances of what was seen."""
+        """Covariance of what networks share, by the usual binomial variances of what was seen."""
         size = self.channels.evidence
         filled = np.full(len(self.channels), 1.0 / rows)
         if variances:
             table = np.array(variances)
             seen = np.isfinite(table).any(axis=0)
             filled[seen] = np.nanmedian(table[:, seen], axis=0)
-        return self.noise.shared(filled)[:size, :size]
+        more = len(self._nothing)
+        shared = np.zeros((size + more, size + more))
+        shared[:size, :size] = self.noise.shared(filled)[:size, :size]
+        if self.auxiliary is not None:
+            shared[size:, size:] = self.auxiliary.shared
+        return shared
 
     def _observed(
-        self, records: Sequence[Record], rows: float
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """One network's learning curve: H (m, D), values (m,), binomial variances (D,)."""
+        self, records: Sequence[Record], rows: float, architecture: Architecture
+    ) -> Observed:
+        """What one network showed: its learning curve, then what else is known of it."""
         # Of several epochs between two rungs the last one says it all.
         latest: dict[tuple[int, bool], tuple[float, Record]] = {}
-        for record in sorted(records, key=lambda r: (r.epoch, repr(r.accuracy), repr(r.loss))):
+        for record in sorted(records, key=_content):
             place = self._rung(record.epoch)
-            latest[int(place), place == int(place)] = place, record
+            if not (np.isnan(record.accuracy) and np.isnan(record.loss)):
+                latest[int(place), place == int(place)] = place, record
         count, size = len(latest), len(self.channels)
         accuracy = np.array([record.accuracy for _, record in latest.values()])
         loss = np.array([record.loss for _, record in latest.values()])
@@ -238,7 +292,39 @@ class ResultModel:
         h, spread = np.concatenate(weights), np.concatenate(spreads)
         total = h.sum(axis=0)
         variance = np.where(total > 0.0, spread @ h / np.where(total > 0.0, total, 1.0), np.nan)
-        return h, np.concatenate(values), variance
+        off = np.concatenate(values) - h @ architecture.mean
+        own = self.noise.own(np.nan_to_num(variance), architecture.noise)
+        # Between two rungs a curve is no straight line.
+        bend = np.einsum("md,md->m", h * (1.0 - h), np.diag(architecture.rest + own)[None])
+        curve = Observed(
+            off, h, h, np.zeros((len(h), self.size)), np.zeros((len(h), len(self._nothing))),
+            np.diag(bend + _JITTER), own, variance,
+        )  # fmt: skip
+        if self.auxiliary is None:
+            return curve
+        return self._beside(self.auxiliary, curve, records, architecture)
+
+    def _beside(
+        self, model: AuxiliaryModel, curve: Observed, records: Sequence[Record],
+        architecture: Architecture,
+    ) -> Observed:  # fmt: skip
+        """A network's curve and, below it, what else is known of it."""
+        places, values = model.read(records)
+        if not len(places):
+            return curve
+        n, m = len(curve.values), len(places)
+        rest = np.zeros((n + m, n + m))
+        rest[:n, :n] = curve.rest
+        rest[n:, n:] = model.rest[np.ix_(places, places)]
+        rest[range(n, n + m), range(n, n + m)] += architecture.auxiliary_unknown[places]
+        return Observed(
+            np.concatenate([curve.values, values - architecture.auxiliary[places]]),
+            np.concatenate([curve.of_results, model.of_results[places]]),
+            np.concatenate([curve.of_luck, model.of_luck[places]]),
+            np.concatenate([curve.of_factors, model.of_factors[places]]),
+            np.concatenate([curve.of_shared, np.eye(len(self._nothing))[places]]),
+            rest, curve.luck, curve.variance,
+        )  # fmt: skip
 
     def _rung(self, epoch: int) -> float:
         """Where an epoch lies between the rungs, from 0 to the last one's index."""
@@ -249,28 +335,28 @@ class ResultModel:
         return self._rungs[epoch]
 
     def _block(
-        self, architecture: Architecture,
-        seen: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
-    ) -> tuple[Block, np.ndarray]:  # fmt: skip
+        self, architecture: Architecture, seen: Sequence[Observed]
+    ) -> tuple[Block, np.ndarray]:
         """All networks of one architecture: their rest is one, their noise is each one's own."""
-        h = np.concatenate([rows for rows, _, _ in seen])
-        values = np.concatenate([values for _, values, _ in seen]) - h @ architecture.mean
+        h = np.concatenate([network.of_results for network in seen])
+        g = np.concatenate([network.of_luck for network in seen])
+        f = np.concatenate([network.of_factors for network in seen])
+        s = np.concatenate([network.of_shared for network in seen])
         covariance = h @ architecture.rest @ h.T
         start = 0
-        for rows, _, variance in seen:
-            own = self.noise.own(np.nan_to_num(variance), architecture.noise)
-            noise = rows @ own @ rows.T
-            # Between two rungs a curve is no straight line.
-            spread = np.einsum(
-                "md,md->m", rows * (1.0 - rows), np.diag(architecture.rest + own)[None]
-            )
-            end = start + len(rows)
-            covariance[start:end, start:end] += noise + np.diag(spread + _JITTER)
+        for network in seen:
+            end = start + len(network.values)
+            own = network.of_luck @ network.luck @ network.of_luck.T
+            covariance[start:end, start:end] += own + network.rest
             start = end
         size = self.channels.evidence
-        loadings = np.concatenate([h @ architecture.loadings, h[:, :size]], axis=1)
-        block = Block(values, loadings, covariance, h @ architecture.rest[:, TEST:])
-        return block, np.fmax.reduce([variance for _, _, variance in seen])
+        block = Block(
+            values=np.concatenate([network.values for network in seen]),
+            loadings=np.concatenate([h @ architecture.loadings + f, g[:, :size], s], axis=1),
+            covariance=covariance,
+            with_final=h @ architecture.rest[:, TEST:],
+        )
+        return block, np.fmax.reduce([network.variance for network in seen])
 
     # Answers ---------------------------------------------------------------------------------
 
@@ -296,7 +382,7 @@ class ResultModel:
 
     def finals(self, keys: Sequence[Key], blocks: Mapping[Key, Block]) -> list[Final]:
         """Test accuracy and score of architectures, given the common coordinates and blocks."""
-        others = np.zeros((2, self.channels.evidence))
+        others = np.zeros((2, self.channels.evidence + len(self._nothing)))
         results = []
         for key, architecture in zip(keys, self.architectures(keys), strict=True):
             prior = Final(
@@ -306,3 +392,8 @@ class ResultModel:
             )
             results.append(final_given(blocks[key], prior) if key in blocks else prior)
         return results
+
+
+def _content(record: Record) -> tuple[int, str]:
+    """What sorts the records of one network, whatever the order of the evidence."""
+    return record.epoch, repr((record.accuracy, record.loss, record.train_loss, record.layers))

@@ -23,6 +23,8 @@ from infoprior.spaces import SpaceError
 
 VERSION = 3
 HEADER, ARRAYS, CHOICE = "predictor.json", "arrays.safetensors", "best.json"
+PERFORMANCE = "performance.json"
+"""The header of a `PerformancePredictor`, which is of another format."""
 SHIPPED = Path(__file__).parents[1] / "shipped"
 """The folder of predictors in the installed package, laid out as the pipeline's models/."""
 CHOSEN, STATIC = "chosen", "static"
@@ -89,7 +91,7 @@ def load(directory: Path) -> Saved:
     """Read what `save` wrote.
 
     Args:
-        directory: of one predictor, or of several with a best.json that names one.
+        directory: of one predictor.
 
     Raises:
         PredictorError: there is none, its version is unknown, or a file is damaged.
@@ -97,7 +99,6 @@ def load(directory: Path) -> Saved:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    directory = _chosen(directory)
     path = directory / HEADER
     missing = (
         f"{directory} holds no predictor ({path} does not exist); name the folder of a saved one, "
@@ -151,23 +152,36 @@ def faults_of(path: Path) -> Iterator[None]:
         raise PredictorError(f"{path}: {error}") from error
 
 
-def _chosen(directory: Path) -> Path:
-    """The folder that best.json names, or the folder itself where it holds a predictor."""
+def holds_performance(directory: Path) -> bool:
+    """Whether a folder holds a `PerformancePredictor`, and no other predictor."""
+    return (directory / PERFORMANCE).exists() and not (directory / HEADER).exists()
+
+
+def chosen(directory: Path) -> Path:
+    """The folder that best.json names, or the folder itself where it holds a predictor.
+
+    Raises:
+        PredictorError: best.json names no folder below that holds one.
+    """
     choice = directory / CHOICE
-    if (directory / HEADER).exists() or not choice.exists():
+    if _holds_any(directory) or not choice.exists():
         return directory
     try:
         name = read_json(choice, PredictorError, f"{choice} does not exist.")["predictor"]
-        chosen = (directory / name).resolve()
+        folder = (directory / name).resolve()
     except (ValueError, KeyError, TypeError) as error:
         raise PredictorError(
             f'{choice} does not name a predictor: it should hold {{"predictor": folder}}.'
         ) from error
-    if not chosen.is_relative_to(directory.resolve()):
+    if not folder.is_relative_to(directory.resolve()):
         raise PredictorError(f"{choice} names {name!r}, which lies outside of {directory}.")
-    if not (chosen / HEADER).exists():
+    if not _holds_any(folder):
         raise PredictorError(
             f"{choice} names {name!r}, which holds no predictor: the stages have not run to their "
             "end. `make repro` continues where they stopped."
         )
-    return chosen
+    return folder
+
+
+def _holds_any(directory: Path) -> bool:
+    return any((directory / header).exists() for header in (HEADER, PERFORMANCE))
