@@ -25,7 +25,7 @@ from .features import Features, matern, spread
 _JITTER = 1e-6
 _BASIS = 256  # basis functions
 _CHOSEN_FROM = 3000  # trials
-_STUDIES, _TRIALS = 12, 64  # that relevances are learned from
+_STUDIES, _TRIALS = 24, 96  # that relevances are learned from
 _ROUNDS = 3  # of the mean and the studies in turn
 _FACTORS = 48  # the most directions in which studies differ that are kept
 _POOL_PAST, _POOL_UNIFORM = 384, 128  # points at which a search looks for good ones
