@@ -15,9 +15,9 @@ from .past import PastStudies
 from .posterior import Evidence, Posterior
 
 FLOOR = 0.05  # the uniform share
-COMPONENTS = 16
-SHARPNESS = 4.0  # weights are the expected improvements to this power
-_STARTS, _MOVES, _ROUNDS = 8, 64, 2  # of the local search: best points, moves of a round, rounds
+COMPONENTS = 8
+SHARPNESS = 8.0  # weights are the expected improvements to this power
+_STARTS, _MOVES, _ROUNDS = 8, 96, 2  # of the local search: best points, moves of a round, rounds
 _STEP = 0.1  # of a moved number, in unit coordinates
 _WIDTH = 0.02  # of a number's kernel, in unit coordinates
 _WITHIN_CELL = 0.25  # of an int's, in cells
@@ -45,7 +45,7 @@ def adapted_mixture(past: PastStudies, evidence: Evidence, tried: set[bytes]) ->
     for _ in range(_ROUNDS):
         best = points[np.argsort(-gain, kind="stable")[: _STARTS // 2]]
         moved = _moved(past.axes, np.concatenate([own, best]), rng)
-        _, mean, deviation = posterior.at(moved)
+        mean, deviation = posterior.at(moved)
         points = np.concatenate([points, moved])
         gain = np.concatenate([gain, posterior.improvement(mean, deviation)])
     order = np.argsort(-gain, kind="stable")

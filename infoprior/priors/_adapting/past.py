@@ -27,7 +27,7 @@ _BASIS = 256  # basis functions
 _CHOSEN_FROM = 3000  # trials
 _STUDIES, _TRIALS = 24, 96  # that relevances are learned from
 _ROUNDS = 3  # of the mean and the studies in turn
-_FACTORS = 48  # the most directions in which studies differ that are kept
+_FACTORS = 32  # the most directions in which studies differ that are kept
 _POOL_PAST, _POOL_UNIFORM = 384, 128  # points at which a search looks for good ones
 _DIGITS = 6  # of what is kept: a file holds exactly what was fitted
 _RELEVANCES = 0.02, 8.0
@@ -95,11 +95,20 @@ class PastStudies:
         return (sizes[:kept, None] * directions[:kept]).T
 
     @cached_property
+    def _mean_and_factor(self) -> Array:
+        """Both as weights of kernels with the basis points, shape (b, 1 + r)."""
+        return self._whitening[1] @ np.column_stack([self.mean, self.factor])
+
+    def values(self, vectors: Array) -> tuple[Array, Array]:
+        """The mean (n,) and the factor (n, r) at vectors of shape (n, columns)."""
+        both = matern(vectors, self._whitening[0]) @ self._mean_and_factor
+        return both[:, 0], both[:, 1:]
+
+    @cached_property
     def pool_values(self) -> tuple[Array, Array, Array]:
         """Of the pool: vectors (p, columns), the mean there (p,), the factor there (p, r)."""
         vectors = self.features(self.pool)
-        functions = self.functions(vectors)
-        return vectors, functions @ self.mean, functions @ self.factor
+        return vectors, *self.values(vectors)
 
 
 def fit_past(

@@ -16,13 +16,14 @@ import numpy as np
 
 from .._mixture.truncated_normal import log_ndtr, ppf
 from .._values import Array
-from .features import matern
+from .features import matern, spread
 from .past import PastStudies
 
 MOST_TRIALS = 128  # of the present study that are looked at: its best ones, and others of all ranks
 _SCALES = (0.2, 0.4, 0.7, 1.1)  # b
 _SPREADS = (0.5, 1.0, 2.0)  # t
-_OWN = (0.03, 0.15)  # v
+_OWN = (0.03, 0.15, 0.6)  # v
+_FITTED = 32  # trials by which b, t and v are chosen
 _OFFSET = 10.0  # variance of a
 _SETTINGS = np.array(list(itertools.product(_SCALES, _SPREADS, _OWN)))
 # Log-normal beliefs before any trial: settings far from these need evidence.
@@ -56,6 +57,15 @@ class Evidence:
         return len(self.scores)
 
 
+def _roots(shared: Array, own: Array, noise: float, settings: Array) -> Array:
+    """Cholesky factors of the scores' covariance under some settings, shape (settings, n, n)."""
+    b, t, v = settings.T[:, :, None, None]
+    covariances = (b * t) ** 2 * shared + b * b * v * own + _OFFSET
+    at = np.arange(len(own))
+    covariances[:, at, at] += noise * np.maximum(settings[:, :1] ** 2, 0.05)
+    return np.linalg.cholesky(covariances)
+
+
 class Posterior:
     """What is believed of the present study's function.
 
@@ -67,23 +77,20 @@ class Posterior:
     def __init__(self, past: PastStudies, evidence: Evidence) -> None:
         self._past = past
         self.vectors = past.features(evidence.positions)
-        functions = past.functions(self.vectors)
-        mean, self._factor = functions @ past.mean, functions @ past.factor
-        self._functions = functions
-        shared, own = self._factor @ self._factor.T, matern(self.vectors, self.vectors)
-        b, t, v = _SETTINGS.T
-        covariances = (b * b * t * t)[:, None, None] * shared + (b * b * v)[:, None, None] * own
-        covariances += _OFFSET
-        at = np.arange(len(evidence))
-        covariances[:, at, at] += (past.noise * np.maximum(b * b, 0.05))[:, None]
-        roots = np.linalg.cholesky(covariances)
-        residuals = evidence.scores - b[:, None] * mean
+        mean, self._factor = past.values(self.vectors)
+        own = matern(self.vectors, self.vectors)
+        shared = self._factor @ self._factor.T
+        some = spread(len(evidence), _FITTED)
+        square = np.ix_(some, some)
+        roots = _roots(shared[square], own[square], past.noise, _SETTINGS)
+        residuals = evidence.scores[some] - _SETTINGS[:, :1] * mean[some]
         whites = np.linalg.solve(roots, residuals[:, :, None])[:, :, 0]
-        likelihoods = -0.5 * (whites**2).sum(1) - np.log(roots[:, at, at]).sum(1) + _BELIEF
-        best = int(np.argmax(likelihoods))
+        logs = np.log(np.diagonal(roots, axis1=1, axis2=2)).sum(1)
+        best = int(np.argmax(-0.5 * (whites**2).sum(1) - logs + _BELIEF))
         self.scale, self._t, self._v = (float(x) for x in _SETTINGS[best])
-        self._inverse_root = np.linalg.inv(roots[best])
-        self._white = whites[best]
+        root = _roots(shared, own, past.noise, _SETTINGS[best : best + 1])[0]
+        self._inverse_root = np.linalg.inv(root)
+        self._white = self._inverse_root @ (evidence.scores - self.scale * mean)
         self.at_trials = self.predict(self.vectors, mean, self._factor)[0]
 
     def predict(self, vectors: Array, mean: Array, factor: Array) -> tuple[Array, Array]:
@@ -99,12 +106,10 @@ class Posterior:
         variance = t2 * (factor**2).sum(1) + self._v - (white**2).sum(1)
         return mean + white @ self._white, np.sqrt(np.maximum(variance, 1e-8))
 
-    def at(self, positions: Array) -> tuple[Array, Array, Array]:
-        """(vectors, mean, standard deviation of f) at positions of shape (m, d)."""
+    def at(self, positions: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation of f at positions of shape (m, d)."""
         vectors = self._past.features(positions)
-        functions = self._past.functions(vectors)
-        past = self._past
-        return (vectors, *self.predict(vectors, functions @ past.mean, functions @ past.factor))
+        return self.predict(vectors, *self._past.values(vectors))
 
     def improvement(self, mean: Array, deviation: Array) -> Array:
         """Expected improvement over the best trial's own mean, shape (m,).

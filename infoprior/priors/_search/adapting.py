@@ -45,6 +45,7 @@ class StudyPrior:
         self._study_name = study_name
         self._all: Study | None = None
         self._seen: dict[int, tuple[Outcome, Array]] = {}
+        self._tried: set[bytes] = set()
         self._continued: set[int] = set()  # trials that a later one continues
         self._latest: tuple[tuple[int, ...], Prior] | None = None
 
@@ -68,8 +69,7 @@ class StudyPrior:
             outcomes = [self._seen[k][0] for k in numbers]
             positions = [self._seen[k][1] for k in numbers]
             evidence = ranked_evidence(past, positions, ranking(outcomes)[0])
-            tried = {key(row) for _, row in self._seen.values()}
-            tried |= {key(positions_of(past.axes, t.params)) for t in running}
+            tried = self._tried | {key(positions_of(past.axes, t.params)) for t in running}
             prior = self._prior.of_mixture(mixture_given(past, evidence, tried))
             self._latest = numbers, prior
         return self._latest[1]
@@ -93,4 +93,6 @@ class StudyPrior:
         if paused is not None and trial.state != TrialState.FAIL and paused.number in self._seen:
             self._continued.add(paused.number)
             ended = joined(self._seen[paused.number][0], ended)
-        self._seen[trial.number] = ended, positions_of(past.axes, trial.params)
+        positions = positions_of(past.axes, trial.params)
+        self._seen[trial.number] = ended, positions
+        self._tried.add(key(positions))
