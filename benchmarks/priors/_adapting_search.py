@@ -6,8 +6,8 @@ import json
 import os
 import subprocess
 import tempfile
-import time
 import zlib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,29 +35,29 @@ def budget_of(bench: str) -> int:
     return 16 if bench in RECORDED else 100
 
 
-def search_task(bench: str, task: str, seed: int, methods: tuple[str, ...]) -> dict[str, Any]:
-    """Method -> the rows of the points it evaluated, in order; and the seconds a trial took."""
-    frame, tasks = past_frame(bench, task, seed), tasks_of(bench)
-    priors: dict[str, Prior] = {}
-    options = {"space": tasks.space, "study": "study", "value": "value", "direction": "maximize"}
-    if {"static", "static-sampler", "priorband"} & set(methods):
-        priors["static"] = Prior.from_trials(frame, **options)
-    if "adapt" in methods:
-        priors["adapt"] = Prior.from_trials(frame, adapt=True, **options)
-    if "oracle" in methods:
-        near = _most_similar(bench, task, frame)
-        priors["oracle"] = Prior.from_trials(frame[frame.study.isin(near)], **options)
-    rows, seconds = {}, {}
-    for method in methods:
-        if method == "priorband":
-            rows[method] = _priorband(bench, task, seed, priors["static"])
-            continue
-        start = time.process_time()
-        sampler = _sampler(method, priors, int(np.random.SeedSequence(
-            [seed, zlib.crc32(task.encode()), 1]).generate_state(1)[0]))  # fmt: skip
-        rows[method] = _search(bench, task, seed, sampler)
-        seconds[method] = (time.process_time() - start) / budget_of(bench)
-    return {"rows": rows, "seconds": seconds}
+def search_task(bench: str, task: str, seed: int, method: str) -> list[int]:
+    """The rows of the points that a method evaluated, in order."""
+    if method == "priorband":
+        return _priorband(bench, task, seed, prior_of(bench, task, seed, "static"))
+    entropy = np.random.SeedSequence([seed, zlib.crc32(task.encode()), 1])
+    sampler = _sampler(method, bench, task, seed, int(entropy.generate_state(1)[0]))
+    return _search(bench, task, seed, sampler)
+
+
+@lru_cache(maxsize=4)
+def prior_of(bench: str, task: str, seed: int, kind: str) -> Prior:
+    """The prior that a searcher of this task is given: "static", "adapt" or "oracle"."""
+    frame = past_frame(bench, task, seed)
+    if kind == "oracle":
+        frame = frame[frame.study.isin(_most_similar(bench, task, frame))]
+    return Prior.from_trials(
+        frame,
+        space=tasks_of(bench).space,
+        study="study",
+        value="value",
+        direction="maximize",
+        adapt=kind == "adapt",
+    )
 
 
 def _most_similar(bench: str, task: str, frame: Any) -> set[str]:
@@ -74,16 +74,20 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.argsort(np.argsort(values, kind="stable"), kind="stable").astype(float)
 
 
-def _sampler(method: str, priors: dict[str, Prior], seed: int) -> BaseSampler:
+def _sampler(method: str, bench: str, task: str, seed: int, own: int) -> BaseSampler:
     if method == "random":
-        return RandomSampler(seed=seed)
+        return RandomSampler(seed=own)
     if method == "tpe":
-        return TPESampler(seed=seed)
+        return TPESampler(seed=own)
+    prior = prior_of(bench, task, seed, method.removesuffix("-sampler"))
     if method == "static":  # the prior alone
-        return PriorSampler(
-            priors["static"], lambda s: RandomSampler(seed=s), weight=1.0, seed=seed, adaptive=False
-        )
-    return PriorSampler(priors[method.removesuffix("-sampler")], seed=seed)
+        return PriorSampler(prior, make_random, weight=1.0, seed=own, adaptive=False)
+    return PriorSampler(prior, seed=own)
+
+
+def make_random(seed: int) -> BaseSampler:
+    """Optuna's uniform sampler."""
+    return RandomSampler(seed=seed)
 
 
 def _search(bench: str, task: str, seed: int, sampler: BaseSampler) -> list[int]:

@@ -41,11 +41,6 @@ AT = (1, 2, 4, 8, 16, 32, 64, 100)
 ALL_METHODS = (*METHODS, "priorband")
 
 
-def call(bench: str, task: str, seed: int, method: str) -> dict[str, Any]:
-    """One search, to be kept."""
-    return search_task(bench, task, seed, (method,))
-
-
 def rows_of(bench: str, seeds: int, methods: list[str], jobs: int) -> list[dict[str, Any]]:
     """A row for each task, method, seed and budget."""
     code = source_fingerprint("infoprior.priors")
@@ -57,12 +52,12 @@ def rows_of(bench: str, seeds: int, methods: list[str], jobs: int) -> list[dict[
                 version = fingerprint(peer, *([code] if method not in ("random", "tpe") else []))
                 key = f"{bench}.{task.replace('/', '--')}.{method}.{seed}.{version}"
                 planned[key] = (bench, task, seed, method)
-    done = run_jobs(call, planned, directory=SHARDS, workers=jobs, description=bench)
+    done = run_jobs(search_task, planned, directory=SHARDS, workers=jobs, description=bench)
     rows = []
     for key, (_, task, seed, method) in planned.items():
         values = tasks_of(bench).values[task]
         best, median = float(values.max()), float(np.median(values))
-        evaluated = np.array(done[key]["rows"][method])
+        evaluated = np.array(done[key])
         incumbent = np.maximum.accumulate(np.where(evaluated < 0, values.min(), values[evaluated]))
         wanted = best if bench in RECORDED else float(np.sort(values)[-10])
         for budget in AT:

@@ -1,4 +1,4 @@
-"""Purely categorical and mixed tables of public benchmarks as arrays; runs in the peers' environment.
+"""Public tables of architectures and settings as arrays; runs in the peers' environment.
 
     .venv-peers/neps/bin/python benchmarks/priors/peer_nas.py
 
