@@ -14,6 +14,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from benchmarks._common import RESULTS, machine, write
 from infoprior.priors import Prior, PriorSampler
+from infoprior.priors._search.adapting import StudyPrior
 
 TRIALS = 100
 SPACE: dict[str, Any] = {
@@ -57,6 +59,18 @@ def least(call: Callable[[], None], repeats: int) -> float:
     return min(took)
 
 
+def density(prior: StudyPrior, study: optuna.Study, trial: Any) -> None:
+    """Make the density of a trial anew."""
+    prior._latest = None
+    prior.given(study, trial)
+
+
+def values(sampler: optuna.samplers.BaseSampler, study: optuna.Study, trial: Any) -> None:
+    """A trial's values from a sampler."""
+    for name, distribution in SPACE.items():
+        sampler.sample_independent(study, trial, name, distribution)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--studies", type=int, nargs="+", default=[10, 100, 1000])
@@ -83,23 +97,15 @@ def main() -> None:
         trial = study.ask().storage.get_trial(study.trials[-1]._trial_id)
         sampler._study_prior.given(study, trial)  # the past is prepared once a study
 
-        def density() -> None:
-            sampler._study_prior._latest = None
-            sampler._study_prior.given(study, trial)
-
-        def values_of_tpe() -> None:
-            for name, distribution in SPACE.items():
-                tpe.sample_independent(study, trial, name, distribution)
-
-        adapting, peer = (least(call, options.repeats) for call in (density, values_of_tpe))
+        adapting = least(partial(density, sampler._study_prior, study, trial), options.repeats)
+        peer = least(partial(values, tpe, study, trial), options.repeats)
         ratio = adapting / peer
-        rows.append(
-            f"| {n} | {took[False]:.1f} | {took[True]:.1f} | {adapting * 1e3:.1f} | {ratio:.2f} |"
-        )
+        fits = f"{took[False]:.1f} | {took[True]:.1f}"
+        rows.append(f"| {n} | {fits} | {adapting * 1e3:.1f} | {ratio:.2f} |")
         print(rows[-1], flush=True)
     text = (
-        f"`python benchmarks/priors/adapting_speed.py`, {machine()}; past studies of {TRIALS} trials, "
-        "ten parameters, 100 trials of the present study; CPU time.\n\n"
+        f"`python benchmarks/priors/adapting_speed.py`, {machine()}; past studies of {TRIALS} "
+        "trials, ten parameters, 100 trials of the present study; CPU time.\n\n"
         "| past studies | static prior, s | adapting prior, s | a trial, ms | over TPE's |\n"
         "| ---: | ---: | ---: | ---: | ---: |\n" + "\n".join(rows) + "\n"
     )

@@ -81,7 +81,7 @@ def mixture_given(
 ) -> Mixture:
     """What is proposed after some trials, two at least; not again what was tried."""
     if tried is None:
-        tried = {key(row) for row in evidence.positions}
+        tried = {key(past, row) for row in evidence.positions}
     return adapted_mixture(past, evidence, tried)
 
 

@@ -16,10 +16,10 @@ from .posterior import Evidence, Posterior
 
 FLOOR = 0.05  # the uniform share
 COMPONENTS = 8
-SHARPNESS = 8.0  # weights are the expected improvements to this power
+SHARPNESS = 6.0  # weights are the expected improvements to this power
 _STARTS, _MOVES, _ROUNDS = 8, 96, 2  # of the local search: best points, moves of a round, rounds
 _STEP = 0.1  # of a moved number, in unit coordinates
-_WIDTH = 0.02  # of a number's kernel, in unit coordinates
+_WIDTH = 0.03  # of a number's kernel, in unit coordinates
 _WITHIN_CELL = 0.25  # of an int's, in cells
 _OTHER = 0.02  # the probability of another choice
 
@@ -51,7 +51,7 @@ def adapted_mixture(past: PastStudies, evidence: Evidence, tried: set[bytes]) ->
     order = np.argsort(-gain, kind="stable")
     seen, chosen = set(tried), list[int]()
     for index in order.tolist():
-        if (row := key(points[index])) not in seen:
+        if (row := key(past, points[index])) not in seen:
             seen.add(row)
             chosen.append(index)
             if len(chosen) == COMPONENTS:
@@ -62,9 +62,9 @@ def adapted_mixture(past: PastStudies, evidence: Evidence, tried: set[bytes]) ->
     return _around(past.axes, points[chosen], weights / weights.sum())
 
 
-def key(positions: Array) -> bytes:
-    """The same for the same positions, shape (d,), NaN among them."""
-    return np.where(np.isnan(positions), -1.0, np.round(positions, 6) + 0.0).tobytes()
+def key(past: PastStudies, positions: Array) -> bytes:
+    """The same for the same positions, shape (d,), NaN among them; of floats for near ones."""
+    return np.where(np.isnan(positions), -1.0, np.rint(positions * past.resolution)).tobytes()
 
 
 def _moved(axes: Mapping[str, Axis], starts: Array, rng: np.random.Generator) -> Array:

@@ -26,6 +26,7 @@ _JITTER = 1e-6
 _BASIS = 256  # basis functions
 _CHOSEN_FROM = 3000  # trials
 _STUDIES, _TRIALS = 24, 96  # that relevances are learned from
+_CELLS = 32.0  # of a float's range: two trials in one count as the same
 _ROUNDS = 3  # of the mean and the studies in turn
 _FACTORS = 32  # the most directions in which studies differ that are kept
 _POOL_PAST, _POOL_UNIFORM = 384, 128  # points at which a search looks for good ones
@@ -70,6 +71,11 @@ class PastStudies:
     def features(self) -> Features:
         """Positions -> vectors."""
         return Features(self.axes, self.relevances)
+
+    @cached_property
+    def resolution(self) -> Array:
+        """What positions are multiplied by and rounded to tell points apart, shape (d,)."""
+        return np.array([1.0 if axis.discrete else _CELLS for axis in self.axes.values()])
 
     @cached_property
     def _whitening(self) -> tuple[Array, Array]:

@@ -21,16 +21,18 @@ from .past import PastStudies
 
 MOST_TRIALS = 128  # of the present study that are looked at: its best ones, and others of all ranks
 _SCALES = (0.2, 0.4, 0.7, 1.1)  # b
-_SPREADS = (0.5, 1.0, 2.0)  # t
-_OWN = (0.03, 0.15, 0.6)  # v
+_SPREADS = (0.6, 1.5)  # t
+_OWN = (0.05, 0.4)  # v
+_NOISES = (1.0, 5.0, 25.0)  # of the noise, over the past studies' own
 _FITTED = 32  # trials by which b, t and v are chosen
 _OFFSET = 10.0  # variance of a
-_SETTINGS = np.array(list(itertools.product(_SCALES, _SPREADS, _OWN)))
+_SETTINGS = np.array(list(itertools.product(_SCALES, _SPREADS, _OWN, _NOISES)))
 # Log-normal beliefs before any trial: settings far from these need evidence.
 _BELIEF = -0.5 * (
     np.log(_SETTINGS[:, 0] / 0.7) ** 2
     + np.log(_SETTINGS[:, 1]) ** 2
     + np.log(_SETTINGS[:, 2] / 0.1) ** 2
+    + 0.5 * np.log(_SETTINGS[:, 3]) ** 2
 )
 
 
@@ -59,10 +61,10 @@ class Evidence:
 
 def _roots(shared: Array, own: Array, noise: float, settings: Array) -> Array:
     """Cholesky factors of the scores' covariance under some settings, shape (settings, n, n)."""
-    b, t, v = settings.T[:, :, None, None]
+    b, t, v, more = settings.T[:, :, None, None]
     covariances = (b * t) ** 2 * shared + b * b * v * own + _OFFSET
     at = np.arange(len(own))
-    covariances[:, at, at] += noise * np.maximum(settings[:, :1] ** 2, 0.05)
+    covariances[:, at, at] += noise * (more * np.maximum(b * b, 0.05))[:, :, 0]
     return np.linalg.cholesky(covariances)
 
 
@@ -87,7 +89,7 @@ class Posterior:
         whites = np.linalg.solve(roots, residuals[:, :, None])[:, :, 0]
         logs = np.log(np.diagonal(roots, axis1=1, axis2=2)).sum(1)
         best = int(np.argmax(-0.5 * (whites**2).sum(1) - logs + _BELIEF))
-        self.scale, self._t, self._v = (float(x) for x in _SETTINGS[best])
+        self.scale, self._t, self._v, self.noise = (float(x) for x in _SETTINGS[best])
         root = _roots(shared, own, past.noise, _SETTINGS[best : best + 1])[0]
         self._inverse_root = np.linalg.inv(root)
         self._white = self._inverse_root @ (evidence.scores - self.scale * mean)

@@ -69,7 +69,7 @@ class StudyPrior:
             outcomes = [self._seen[k][0] for k in numbers]
             positions = [self._seen[k][1] for k in numbers]
             evidence = ranked_evidence(past, positions, ranking(outcomes)[0])
-            tried = self._tried | {key(positions_of(past.axes, t.params)) for t in running}
+            tried = self._tried | {key(past, positions_of(past.axes, t.params)) for t in running}
             prior = self._prior.of_mixture(mixture_given(past, evidence, tried))
             self._latest = numbers, prior
         return self._latest[1]
@@ -95,4 +95,4 @@ class StudyPrior:
             ended = joined(self._seen[paused.number][0], ended)
         positions = positions_of(past.axes, trial.params)
         self._seen[trial.number] = ended, positions
-        self._tried.add(key(positions))
+        self._tried.add(key(past, positions))
