@@ -142,5 +142,5 @@ def figure(frame: pd.DataFrame, path: Path) -> None:
     axes[0].set_ylabel("regret", fontsize=8)
     drawn.supxlabel("evaluations", fontsize=8)
     handles, labels = max((p.get_legend_handles_labels() for p in axes), key=lambda h: len(h[0]))
-    drawn.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
+    drawn.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=7, frameon=False)
     drawn.savefig(path, dpi=110)
