@@ -140,7 +140,7 @@ def figure(frame: pd.DataFrame, path: Path) -> None:
         panel.set_title(bench, fontsize=9)
         panel.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("regret", fontsize=8)
-    drawn.supxlabel("evaluations", fontsize=8)
+    axes[0].set_xlabel("evaluations", fontsize=8)
     handles, labels = max((p.get_legend_handles_labels() for p in axes), key=lambda h: len(h[0]))
     drawn.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=7, frameon=False)
     drawn.savefig(path, dpi=110)
