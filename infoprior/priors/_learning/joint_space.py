@@ -6,7 +6,6 @@ parameter is there under a condition only.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -20,8 +19,9 @@ from optuna.distributions import (
 )
 
 from .._errors import PriorError
-from .._mixture.axes import Axis, CategoricalAxis, ContinuousAxis, float_distribution
+from .._mixture.axes import Axis, float_distribution
 from .._mixture.choices import distinct
+from .._mixture.locate import nearest_position
 from .._values import Array, short
 
 
@@ -167,31 +167,12 @@ def locate_or_move(
         column = np.full(len(points), np.nan)
         for i, point in enumerate(points):
             if name in point:
-                column[i], inside = _nearest(axis, point[name])
+                column[i], inside = nearest_position(axis, point[name])
                 moved += not inside
         positions[name] = column
     return positions, moved
 
 
-def _nearest(axis: Axis, value: Any) -> tuple[float, bool]:
-    """(position of a value or of the nearest, NaN if there is none; whether it is inside)."""
-    try:
-        position = axis.find(value)
-        if position is not None:
-            return position, True
-        if isinstance(axis, CategoricalAxis):
-            return math.nan, False
-        number = float(value)
-    except (PriorError, TypeError, ValueError, OverflowError):
-        return math.nan, False
-    clipped = min(max(number, axis.low), axis.high)
-    if isinstance(axis, ContinuousAxis):
-        nearest = axis.find(clipped)
-        return (math.nan if nearest is None else nearest), False
-    index = round((clipped - axis.low) / axis.step)
-    return float(min(max(index, 0), axis.n_values - 1)), False
-
-
 def contained(axes: Mapping[str, Axis], params: Mapping[str, Any]) -> bool:
     """Whether every value of a trial that the space has a parameter for lies in the space."""
-    return all(_nearest(axes[n], value)[1] for n, value in params.items() if n in axes)
+    return all(nearest_position(axes[n], value)[1] for n, value in params.items() if n in axes)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 
+from .._adapting.past import History, PastStudies, fit_past
 from .._errors import PriorError
-from .._mixture.axes import make_axes
+from .._mixture.axes import Axis, make_axes
 from .._mixture.json_file import Metadata
 from .._mixture.mixture import MAX_COMPONENTS, Mixture, make_mixture
+from .._mixture.truncated_normal import ppf
 from .._values import Array, one_of, positive_fraction, short, whole
 from .bandwidths import (
     NARROWEST,
@@ -28,7 +30,14 @@ from .leave_one_out import FLOOR_OF_FEW, LeaveOneStudyOut
 from .ranking import TopTrials
 from .similarity import distances, kernel
 
-Learned = tuple[Mixture, Metadata]  # what `Prior` makes a prior of
+
+class Learned(NamedTuple):
+    """What `Prior` makes a prior of; `past` is what it adapts by, where it does."""
+
+    mixture: Mixture
+    metadata: Metadata
+    past: PastStudies | None = None
+
 
 FEWEST_STUDIES = 3  # to hold one out of
 FEWEST_DESCRIBED = 5  # studies, to choose the scale of a distance between them
@@ -49,7 +58,8 @@ def learn(
     """The prior of `from_studies`, which says what the arguments are.
 
     Returns:
-        (the mixture, `metadata` and how the mixture was chosen).
+        The mixture, `metadata` and how the mixture was chosen, and the past studies themselves if
+        their trials of all ranks were kept.
 
     Raises:
         PriorError: no study has one of the space's parameters, or the metafeatures are wrong.
@@ -89,7 +99,23 @@ def learn(
     }
     effective = round(float(weights.sum() ** 2 / (weights @ weights)), 3)
     mixture = make_mixture(axes, kernels, kept_weights, learned_floor if floor is None else floor)
-    return mixture, {**metadata, "values_moved": moved, **how, "studies_effective": effective}
+    past = _past(axes, best, weights)
+    metadata = {**metadata, "values_moved": moved, **how, "studies_effective": effective}
+    return Learned(mixture, metadata, past)
+
+
+def _past(
+    axes: Mapping[str, Axis], best: Sequence[TopTrials], weights: Array
+) -> PastStudies | None:
+    """What a prior adapts by; None where the trials of all ranks were not kept."""
+    histories = []
+    for study in best:
+        if study.every is None:
+            return None
+        positions, _ = locate_or_move(axes, study.every.params)
+        scores = ppf(1.0 - study.every.ranks)
+        histories.append(History(study.name, np.stack([*positions.values()], axis=1), scores))
+    return fit_past(axes, histories, weights / weights.sum())
 
 
 def source_metadata(
@@ -100,7 +126,9 @@ def source_metadata(
     return metadata | {f"trials_{reason}": count for reason, count in sorted(counts.items())}
 
 
-def check_settings(top: Any, outside: Any, bandwidth: Any, floor: Any, max_components: Any) -> None:
+def check_settings(
+    top: Any, outside: Any, bandwidth: Any, floor: Any, max_components: Any, adapt: Any
+) -> None:
     """PriorError for one out of its range, before anything is read."""
     positive_fraction("top", top)
     one_of("outside", outside, ("move", "drop"))
@@ -109,6 +137,8 @@ def check_settings(top: Any, outside: Any, bandwidth: Any, floor: Any, max_compo
     if floor is not None:
         positive_fraction("floor", floor)
     whole("max_components", max_components, 1, MAX_COMPONENTS)
+    if not isinstance(adapt, (bool, np.bool_)):
+        raise PriorError(f"adapt: needs to be True or False, got {short(adapt)}.")
 
 
 def _choose(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from .._mixture.choices import choice_key
 from .._values import Array
 
 TOP = 0.1  # the share of a study's trials that counts as its best, as in TPE's default gamma
+_KEPT = 128  # trials of all ranks, of a study that a prior is to adapt by
 FEWEST, MOST = 3, 25  # of them; 25 is TPE's default too
 
 
@@ -37,6 +38,13 @@ class RankedTrial:
     stopped: tuple[float, float] | None = None
 
 
+class Ranking(NamedTuple):
+    """Trials of all ranks: their parameters, and their ranks among all, in (0, 1), shape (n,)."""
+
+    params: list[Mapping[str, Any]]
+    ranks: Array
+
+
 @dataclass(frozen=True)
 class TopTrials:
     """A study's best trials, the best first.
@@ -46,12 +54,14 @@ class TopTrials:
         params: of each trial, n of them.
         weights: shape (n,), float64, summing to one.
         n_ranked: of how many different trials they are the best.
+        every: those of all ranks, for a prior that adapts.
     """
 
     name: str
     params: list[Mapping[str, Any]]
     weights: Array
     n_ranked: int
+    every: Ranking | None = None
 
     @property
     def reliability(self) -> float:
@@ -82,7 +92,12 @@ def n_best(n: int, top: float) -> int:
 
 
 def top_trials(
-    name: str, ranked: Sequence[RankedTrial], top: float, counts: dict[str, int]
+    name: str,
+    ranked: Sequence[RankedTrial],
+    top: float,
+    counts: dict[str, int],
+    *,
+    every: bool = False,
 ) -> TopTrials | None:
     """The best of a study's trials; None where there are no two to compare, or none is usable.
 
@@ -92,7 +107,7 @@ def top_trials(
     trials come after every complete one, those that got farther first, since a value at an earlier
     step cannot be compared with a final one (the order TPE gives them). Weights fall with the
     logarithm of the rank (Hansen 2016, The CMA evolution strategy: a tutorial, eq. 49); trials
-    that tie share theirs.
+    that tie share theirs. With `every`, trials of all ranks are kept beside them.
     """
     merged = _merge(ranked)
     counts["duplicate"], counts["used"] = len(ranked) - len(merged), 0
@@ -111,7 +126,24 @@ def top_trials(
     chosen = weights > 0.0
     counts["used"] = int(chosen.sum())
     weights = weights[chosen] / weights[chosen].sum()
-    return TopTrials(name, [merged[i].params for i in order[chosen]], weights, len(merged))
+    params = [merged[i].params for i in order[chosen]]
+    return TopTrials(name, params, weights, len(merged), _ranking(merged) if every else None)
+
+
+def _ranking(merged: Sequence[RankedTrial]) -> Ranking:
+    """At most `_KEPT` trials: the best quarter of that number, and others of all ranks."""
+    group = _groups(merged, len(merged))
+    group[group < 0] = group.max() + 1
+    order = np.argsort(group, kind="stable")
+    if len(order) > _KEPT:
+        first = _KEPT // 4
+        rest = np.linspace(first, len(order) - 1, _KEPT - first).round().astype(np.int64)
+        order = np.unique(np.concatenate([np.arange(first), rest]))
+        order = np.argsort(group, kind="stable")[order]
+    # Ranks are those among all trials, so that the scores are.
+    _, inverse, counts = np.unique(group, return_inverse=True, return_counts=True)
+    middle = (np.cumsum(counts) - 0.5 * counts) / len(group)
+    return Ranking([merged[i].params for i in order], middle[inverse.reshape(-1)[order]])
 
 
 def _key(params: Mapping[str, Any]) -> Any:

@@ -44,6 +44,7 @@ def from_studies(
     bandwidth: float | None = None,
     floor: float | None = None,
     max_components: int = 512,
+    adapt: bool = False,
 ) -> Learned:
     """A prior around the best trials of past studies, from one to thousands of them.
 
@@ -108,6 +109,8 @@ def from_studies(
         floor: the uniform share, in (0, 1], in place of the one that is learned.
         max_components: the most components; points beyond are thinned out by systematic
             resampling. A sampler's time for each trial grows with them.
+        adapt: whether the prior learns, during a search, which of the studies the present one is
+            like; see `Prior.adapted`.
 
     Reading takes most of the time: about 5 ms for a study of 50 trials in memory, and 75 ms from
     SQLite, which is Optuna's.
@@ -137,7 +140,7 @@ def from_studies(
         >>> study = optuna.create_study(sampler=PriorSampler(prior, seed=1))
         >>> study.optimize(lambda trial: objective(trial, 0.31), n_trials=10)
     """
-    check_settings(top, outside, bandwidth, floor, max_components)
+    check_settings(top, outside, bandwidth, floor, max_components, adapt)
     if objective is not None:
         objective = whole("objective", objective, 0)
     axes = None if space is None else make_axes(space)
@@ -159,7 +162,8 @@ def from_studies(
             inside = [pair for pair in ranked if contained(axes, pair[0].params)]
             counts["outside"] = len(ranked) - len(inside)
             ranked = inside
-        chosen = top_trials(study.study_name, [trial for _, trial in ranked], top, counts)
+        mine = [trial for _, trial in ranked]
+        chosen = top_trials(study.study_name, mine, top, counts, every=adapt)
         if chosen is not None:
             best.append(chosen)
         totals.update(counts)

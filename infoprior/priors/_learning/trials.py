@@ -37,6 +37,7 @@ def from_trials(
     bandwidth: float | None = None,
     floor: float | None = None,
     max_components: int = 512,
+    adapt: bool = False,
 ) -> Learned:
     """A prior around the best rows of a table of trials.
 
@@ -64,8 +65,8 @@ def from_trials(
             where they differ.
         study: the column that says which study a row belongs to; all are one study by default,
             and a prior from a single study is less certain of where it holds.
-        outside, top, metafeatures, target, bandwidth, floor, max_components: as `from_studies`;
-            metafeatures go by the text of the `study` column.
+        outside, top, metafeatures, target, bandwidth, floor, max_components, adapt: as
+            `from_studies`; metafeatures go by the text of the `study` column.
 
     Raises:
         PriorError: where a column is missing or wrong (text where `space` has a number, no value
@@ -81,7 +82,7 @@ def from_trials(
         >>> prior.log_ratio({"x": 0.3}) > 0.5
         True
     """
-    check_settings(top, outside, bandwidth, floor, max_components)
+    check_settings(top, outside, bandwidth, floor, max_components, adapt)
     axes = {} if space is None else make_axes(space)
     table = columns_of(frame)
     parameters = _parameters(table, space)
@@ -118,7 +119,7 @@ def from_trials(
     best: list[TopTrials] = []
     for name in sorted(ranked):
         counts: dict[str, int] = {}
-        chosen = top_trials(name, ranked[name], top, counts)
+        chosen = top_trials(name, ranked[name], top, counts, every=adapt)
         if chosen is not None:
             best.append(chosen)
             totals.update(counts)

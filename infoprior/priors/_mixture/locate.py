@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from .._errors import PriorError
 from .._values import Array, listed, short
-from .axes import Axis
+from .axes import Axis, CategoricalAxis, ContinuousAxis
 
 Params = Mapping[str, Any]  # name -> value
 Located = Mapping[str, tuple[Axis, Array]]  # name -> (axis, positions of shape (n,))
@@ -65,3 +66,25 @@ def locate_inside(
         i = int(np.flatnonzero(~inside)[0])
         raise PriorError(f"points: number {i} is outside the space: {short(dict(points[i]))}.")
     return located
+
+
+def nearest_position(axis: Axis, value: Any) -> tuple[float, bool]:
+    """(position of a value or of the nearest, NaN if there is none; whether it is inside).
+
+    A number outside moves to the nearest value; a choice that does not exist is none.
+    """
+    try:
+        position = axis.find(value)
+        if position is not None:
+            return position, True
+        if isinstance(axis, CategoricalAxis):
+            return math.nan, False
+        number = float(value)
+    except (PriorError, TypeError, ValueError, OverflowError):
+        return math.nan, False
+    clipped = min(max(number, axis.low), axis.high)
+    if isinstance(axis, ContinuousAxis):
+        nearest = axis.find(clipped)
+        return (math.nan if nearest is None else nearest), False
+    index = round((clipped - axis.low) / axis.step)
+    return float(min(max(index, 0), axis.n_values - 1)), False

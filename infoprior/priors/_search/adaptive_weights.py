@@ -197,7 +197,9 @@ def plackett_luce_probability(membership: Array, before: float, ranked: int) -> 
     return float(mine / (mine + others))
 
 
-def adapted_weights(outcomes: Sequence[Outcome], weight: float) -> SourceWeights:
+def adapted_weights(
+    outcomes: Sequence[Outcome], weight: float, *, learns: bool = False
+) -> SourceWeights:
     """Which fraction of the next trials each source is to propose.
 
     Until trials of the prior can be told from others the prior's is `weight`. Then it is the
@@ -211,12 +213,14 @@ def adapted_weights(outcomes: Sequence[Outcome], weight: float) -> SourceWeights
     Args:
         outcomes: of the trials that have ended.
         weight: the prior's at first, in [0, 1].
+        learns: whether the prior learns from the study too, so that it is not discounted.
     """
     order, finalists = ranking(outcomes)
     memberships = np.array([outcomes[i].source_weights for i in order]).reshape(-1, 3)
     prior_weight = weight
     if len(memberships) and memberships[:, 0].min() < 0.5 < memberships[:, 0].max():
-        before = min(max(weight, EVEN), 0.999) * min(1.0, _UNDISCOUNTED / max(finalists, 1))
+        discount = 1.0 if learns else min(1.0, _UNDISCOUNTED / max(finalists, 1))
+        before = min(max(weight, EVEN), 0.999) * discount
         ranked = max(2, math.ceil(_BEST * finalists))
         prior_weight = plackett_luce_probability(memberships[:, 0], before, ranked)
     prior_weight = min(max(prior_weight, MIN_WEIGHT), MAX_WEIGHT)

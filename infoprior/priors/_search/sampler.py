@@ -15,6 +15,7 @@ from .._errors import PriorError
 from .._mixture.sampling import NO_VALUE
 from .._prior import Prior
 from .._trial import ENQUEUED, PRIOR_WEIGHT, PROMOTES, SOURCE, check_storage, enqueued_values
+from .adapting import StudyPrior
 from .adaptive_weights import SourceWeights
 from .bases import DealingSampler, make_base_sampler
 from .first_trial import FirstTrial
@@ -144,6 +145,7 @@ class PriorSampler(WrappingSampler):
         self._first = FirstTrial(storage)
         self._proposals: dict[int, Proposal] = {}  # trial number -> what the prior proposes
         self._mismatch = MismatchWarning(prior)
+        self._study_prior = StudyPrior(prior, storage)
         # A study's sources begin at a place of their own in van der Corput's sequence.
         self._shift, _ = uniforms(self._seed, -1, "")
 
@@ -223,7 +225,8 @@ class PriorSampler(WrappingSampler):
             proposal = UniformProposal(self._seed, fixed)
         else:
             floor = self._history is None  # otherwise it is a source of its own
-            proposal = PriorProposal(self._prior, self._seed, fixed, mode=mode, floor=floor)
+            prior = self._prior if mode else self._study_prior.given(study, trial)
+            proposal = PriorProposal(prior, self._seed, fixed, mode=mode, floor=floor)
         self._proposals[trial.number] = proposal
         while len(self._proposals) > _RUNNING:
             self._proposals.pop(next(iter(self._proposals)), None)

@@ -35,7 +35,7 @@ def milestone(number: int) -> int:
     return number - number % step
 
 
-def _joined(before: Outcome | None, after: Outcome) -> Outcome:
+def joined(before: Outcome | None, after: Outcome) -> Outcome:
     """What a trial reached, and before it the paused trial that it continues."""
     if before is None or not before.steps or not after.steps:
         return after
@@ -80,7 +80,7 @@ class TrialHistory:
             paused = resumed_from(trial)
             if paused is not None and state != TrialState.FAIL:
                 self._later[paused.number] = trial.number
-                ended = _joined(self._seen.get(paused.number), ended)
+                ended = joined(self._seen.get(paused.number), ended)
             self._seen[trial.number] = ended
 
     def source_weights(self, study: Study, number: int) -> SourceWeights:
@@ -98,7 +98,9 @@ class TrialHistory:
             before = sorted(
                 k for k in [*self._seen] if k < point and later.get(k, math.inf) >= point
             )
-            weights = adapted_weights([self._seen[k] for k in before], self._weight)
+            weights = adapted_weights(
+                [self._seen[k] for k in before], self._weight, learns=self._prior.adapts
+            )
             self._latest = (point, weights)
         return weights
 
