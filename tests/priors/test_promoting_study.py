@@ -55,7 +55,7 @@ def test_a_trial_that_was_continued_does_not_count_beside_its_promotion(
     monkeypatch.setattr(
         trial_history,
         "adapted_weights",
-        lambda o, s: (seen.append([x.number for x in o]), real(o, s))[1],
+        lambda o, s, **k: (seen.append([x.number for x in o]), real(o, s, **k))[1],
     )
     optimize(study, objective, 14)
     # Trials 9 to 11 continue three of the first nine, 12 from one of them.
@@ -72,7 +72,7 @@ def test_stopped_where_the_weights_look_back(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(
         trial_history,
         "adapted_weights",
-        lambda o, s: (told_of.append([x.number for x in o]), real(o, s))[1],
+        lambda o, s, **k: (told_of.append([x.number for x in o]), real(o, s, **k))[1],
     )
     whole = optimize(open_study("memory", "study", promote=True), objective, 136)
     uncut, storage = told_of[-1], InMemoryStorage()
@@ -86,13 +86,13 @@ def test_stopped_where_the_weights_look_back(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_resumed_trial_is_compared_by_what_the_paused_one_reported_too() -> None:
     from infoprior.priors._search.adaptive_weights import Outcome
-    from infoprior.priors._search.trial_history import _joined
+    from infoprior.priors._search.trial_history import joined
 
     parts = (1.0, 0.0, 0.0)
     paused = Outcome(3, parts, (1.0, 3.0), (0.1, 0.2))
     went_on = Outcome(9, parts, (3.0, 9.0), (0.25, 0.4))
-    assert _joined(paused, went_on) == Outcome(9, parts, (1.0, 3.0, 9.0), (0.1, 0.25, 0.4))
-    assert _joined(None, went_on) == went_on
+    assert joined(paused, went_on) == Outcome(9, parts, (1.0, 3.0, 9.0), (0.1, 0.25, 0.4))
+    assert joined(None, went_on) == went_on
     # In a study: an objective that reports from where it resumes.
     study = open_study("memory", "study", promote=True)
 
