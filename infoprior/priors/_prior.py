@@ -206,7 +206,8 @@ class Prior:
         return self._mixture.n_components
 
     def __repr__(self) -> str:
-        return f"Prior({self._mixture.describe()})"
+        past = "" if self._past is None else f", learns from {len(self._past.names)} past studies"
+        return f"Prior({self._mixture.describe()}{past})"
 
     def __eq__(self, other: object) -> bool:
         """The same space, in any order, kernels, weights, floor and metadata."""
