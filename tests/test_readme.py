@@ -131,7 +131,8 @@ def test_the_table_of_results_is_that_of_the_report():
     def shown(p):
         return "" if np.isnan(p) else "< 0.001" if p < 0.0005 else f"{p:.3f}"
 
-    rows = re.findall(r"^\| (\w+)(?:, ([\w-]+))? \| (-?[0-9].*) \|$", RESULTS, flags=re.MULTILINE)
+    section = RESULTS.split("\n## ")[1]
+    rows = re.findall(r"^\| (\w+)(?:, ([\w-]+))? \| (-?[0-9].*) \|$", section, flags=re.MULTILINE)
     assert len(rows) == 12
     for predictor, inputs, cells in rows:
         r = report.loc[(predictor, inputs or "nothing")]
