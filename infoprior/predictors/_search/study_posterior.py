@@ -1,0 +1,273 @@
+"""What a predictor says of one study: a posterior, how far to trust it, and what to train next."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from optuna.trial import TrialState
+
+from infoprior._arguments import instance_of
+from infoprior.predictors._errors import PredictorError
+from infoprior.predictors._evidence import Evidence, Record, check_evidence
+from infoprior.predictors._performance import PerformancePredictor
+from infoprior.predictors._posterior import Posterior
+from infoprior.predictors._search.candidates import points_within
+from infoprior.predictors._search.lookahead import Lookahead, expected_improvement
+from infoprior.predictors._search.networks import Key, Network, StudyNetworks, TrialReader
+from infoprior.predictors._search.trust import Trust, exchangeable
+from infoprior.spaces import SpaceError
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+    from infoprior.predictors._conditioning import Block
+    from infoprior.predictors._result_model import ResultModel
+
+Params = dict[str, Any]
+Cost = Callable[[Mapping[str, Any]], float]
+ACQUISITIONS = ("improvement", "thompson")
+MEAN = "mean"
+"""Besides these: the highest expected score, whatever could be learned."""
+
+
+@dataclass(frozen=True)
+class Varied:
+    """What a study varies of a predictor's space, and what that costs.
+
+    Attributes:
+        fixed: parameters that the study does not vary, and their values.
+        candidates: points to propose; None: the recorded architectures.
+        cost: of training a network of these params for one epoch, in any unit; None: all the same.
+    """
+
+    fixed: Mapping[str, Any] | None = None
+    candidates: Sequence[Mapping[str, Any]] | None = None
+    cost: Cost | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """What the next trial could train.
+
+    Attributes:
+        key: the architecture's.
+        epochs: at which its result would be seen.
+        cost: of that, in epochs of an average network.
+        network: the paused one that it continues; None for a new one.
+    """
+
+    key: Key
+    epochs: tuple[int, ...]
+    cost: float
+    network: Network | None = None
+
+    @property
+    def params(self) -> Params:
+        return dict(self.key)
+
+
+class StudyPosterior:
+    """A predictor's posterior of one study's trials, kept up from trial to trial.
+
+    All of it follows from the trials: nothing is remembered that is not in the study.
+
+    Args:
+        predictor: fitted.
+        evidence: what is known of the task besides the study.
+        metric: what trials report, one of `METRICS`.
+        varied: what the study varies, and at what cost.
+
+    Raises:
+        PredictorError: an argument is of another type, or a point does not fit the space.
+    """
+
+    def __init__(
+        self, predictor: PerformancePredictor, evidence: Evidence, metric: str, varied: Varied
+    ) -> None:
+        fixed, candidates, cost = varied.fixed, varied.candidates, varied.cost
+        self._predictor, self._evidence = predictor, evidence
+        self._model = model = predictor._require_fitted().model
+        start = predictor.posterior(evidence)
+        self._fixed = dict(fixed or {})
+        assumed = checked_point(model, {**start.best(1)[0], **self._fixed}, "fixed")
+        self._points = start.points
+        if candidates is not None:
+            self._points = [checked_point(model, point, "candidates") for point in candidates]
+        self._cost, self._usual = cost, 1.0
+        if cost is not None:
+            self._usual = float(np.mean([self._costs(cost, p) for p in self._points]))
+        reader = TrialReader(model.space, assumed, metric, model.channels.epochs[-1])
+        self._networks = StudyNetworks(reader)
+        self._rows = float(evidence.n_validation or model.n_validation)
+        seeds = [record.seed for record in evidence.records]
+        self._offset = max(seeds, default=-1) + 1
+        before = start._stages[-2 if evidence.records else -1][1]
+        self._before = before.mean, before.covariance
+        self._lookahead = Lookahead(model, before.mean, self._rows)
+        self._trust, self._alike = Trust(model, self._rows), exchangeable(model)
+        self._lock = threading.Lock()
+        self.networks: dict[int, Network] = {}
+        self.runs: dict[Key, list[list[Record]]] = {}
+        self.posterior = start
+        self._shared = before.covariance
+
+    @staticmethod
+    def _costs(cost: Cost, point: Mapping[str, Any]) -> float:
+        value = float(cost(dict(point)))
+        if not (np.isfinite(value) and value > 0.0):
+            raise PredictorError(f"cost gave {value!r} for {dict(point)}; it needs to be above 0.")
+        return value
+
+    def update(self, trials: Sequence[FrozenTrial], asking: int = -1) -> None:
+        """Take account of all trials of the study but the one that is being decided on."""
+        model = self._model
+        self.networks = self._networks.update(trials, asking)
+        runs: dict[Key, list[list[Record]]] = {}
+        start: dict[tuple[Key, int], list[Record]] = {}
+        for record in self._evidence.records:
+            start.setdefault((model.key_of(record.architecture), record.seed), []).append(record)
+        for (key, _), curve in start.items():
+            runs.setdefault(key, []).append(sorted(curve, key=lambda r: r.epoch))
+        for key, curves in StudyNetworks.runs(self.networks, self._offset).items():
+            runs.setdefault(key, []).extend(curves)
+        self.runs = runs
+        records = [record for curves in runs.values() for curve in curves for record in curve]
+        self.posterior = self._predictor.posterior(self._evidence.with_curves(records))
+
+    def trust(self) -> float:
+        """The probability that the predictor is to be followed here."""
+        mean, covariance = self._before
+        records = [r for curves in self.runs.values() for curve in curves for r in curve]
+        _, shared = self._model.blocks(records, self._evidence.n_validation)
+        covariance = covariance.copy()
+        size = self._model.size
+        covariance[size:, size:] = shared
+        return self._trust.probability(mean, covariance, self.runs)
+
+    def without_names(self) -> Posterior:
+        """The posterior had the predictor known nothing of which architecture is which."""
+        mean, covariance = self._before
+        records = [r for curves in self.runs.values() for curve in curves for r in curve]
+        blocks: dict[Key, Block]
+        blocks, shared = self._alike.blocks(records, self._evidence.n_validation)
+        size = self._model.size
+        factors = mean[:size], covariance[:size, :size]
+        common = self._alike.common(factors, shared, blocks)
+        return Posterior(self._alike, [("trials", common, blocks)], self._predictor.prior_settings)
+
+    def ranking(
+        self, rungs: Sequence[int] | None, acquisition: str, rng: np.random.Generator,
+        pending: Sequence[Mapping[str, Any]] = (),
+    ) -> list[Candidate]:  # fmt: skip
+        """What could be trained next, the best first.
+
+        Args:
+            rungs: the steps at which trials stop, ascending; None: they are trained to the end.
+            acquisition: one of `ACQUISITIONS`, or `MEAN`.
+            rng: of Thompson draws.
+            pending: points of trials that have been decided on, and are not in the study yet.
+        """
+        open_, closed = self._candidates(rungs, {tuple(sorted(p.items())) for p in pending})
+        if not open_:
+            return []
+        keys = [candidate.key for candidate in open_] + closed
+        points = [dict(key) for key in keys]
+        n = len(open_)
+        if acquisition == "thompson":
+            value = self.posterior.sample(1, rng, points, of="score")[0][:n]
+        elif acquisition == MEAN:
+            value = self.posterior.mean(points, of="score")[:n]
+        else:
+            losses = any(
+                not np.isnan(curve[-1].loss) for curves in self.runs.values() for curve in curves
+            )
+            change = self._lookahead.changes(
+                self.posterior, keys[:n], self.runs, [c.epochs for c in open_],
+                [c.network is not None for c in open_], losses or not self.runs,
+            )  # fmt: skip
+            mean = self.posterior.mean(points, of="score")
+            change = np.concatenate([change, np.zeros(len(closed))])
+            gain = expected_improvement(mean, change)[:n]
+            cost = np.array([candidate.cost for candidate in open_])
+            # Equal gains (one candidate alone, or none that could change anything) by the mean.
+            return [open_[i] for i in np.lexsort((-mean[:n], -gain / cost))]
+        return [open_[i] for i in np.argsort(-value, kind="stable")]
+
+    def known_keys(self, trained_only: bool = False) -> list[Key]:
+        """Architectures that could be trained or recommended: candidates, and the study's own.
+
+        Args:
+            trained_only: whether only those with results in the study.
+        """
+        own = [
+            network.key
+            for _, network in sorted(self.networks.items())
+            if network.key is not None and (network.records or not trained_only)
+        ]
+        points: list[Params] = []
+        if not trained_only:
+            points = points_within(
+                self._model.space, self._points, self._networks.distributions, self._fixed
+            )
+        return list(dict.fromkeys([*(tuple(sorted(p.items())) for p in points), *own]))
+
+    def latest(self, key: Key) -> Network | None:
+        """The network of an architecture that was trained longest; of these the latest."""
+        own = [network for network in self.networks.values() if network.key == key]
+        return max(own, key=lambda n: (n.reached, n.number), default=None)
+
+    def _candidates(
+        self, rungs: Sequence[int] | None, pending: set[Key]
+    ) -> tuple[list[Candidate], list[Key]]:
+        """Those that can be trained (further), and those that cannot."""
+        steps = tuple(rungs or self._model.channels.epochs)
+        latest: dict[Key, list[Network]] = {}
+        for number in sorted(self.networks):
+            network = self.networks[number]
+            if network.key is not None:
+                latest.setdefault(network.key, []).append(network)
+        keys = self.known_keys()
+        open_, closed = [], []
+        for key in keys:
+            networks = latest.get(key, [])
+            paused = [network for network in networks if network.open]
+            if key in pending or any(
+                network.trial.state in (TrialState.RUNNING, TrialState.WAITING, TrialState.COMPLETE)
+                for network in networks
+            ):
+                closed.append(key)
+            elif not networks:
+                epochs = steps[:1] if rungs else steps
+                open_.append(Candidate(key, epochs, epochs[-1] * self._relative(key)))
+            elif paused and rungs and paused[-1].reached < steps[-1]:
+                reached = paused[-1].reached
+                step = next(step for step in steps if step > reached)
+                cost = (step - reached) * self._relative(key)
+                open_.append(Candidate(key, (step,), cost, paused[-1]))
+            else:
+                closed.append(key)
+        return open_, closed
+
+    def _relative(self, key: Key) -> float:
+        return 1.0 if self._cost is None else self._costs(self._cost, dict(key)) / self._usual
+
+
+def checked_point(model: ResultModel, point: Mapping[str, Any], what: str) -> Params:
+    """A point of the predictor's space; PredictorError where it is none."""
+    try:
+        return model.space.validate(point)
+    except SpaceError as error:
+        raise PredictorError(f"{what}: {error}") from error
+
+
+def check_predictor(predictor: object, evidence: object) -> None:
+    """PredictorError where either is of another type, or the predictor is not fitted."""
+    remedy = "give a PerformancePredictor"
+    instance_of(predictor, PerformancePredictor, "predictor", remedy, PredictorError)
+    assert isinstance(predictor, PerformancePredictor)
+    predictor._require_fitted()
+    check_evidence(evidence)
