@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 POSTERIOR, BASE = "posterior", "base"  # SOURCEs of a trial
 TRUST = "infoprior:trust"  # a trial's user attribute: the trust when it began
 MOST_TRUST = 0.95  # so that one trial in twenty is another's: it may know what the predictor cannot
+LEAST_GAIN = 0.01  # of the best score, in its standard deviations: a full training is worth that
 _OWN = "_studies", "_plans", "_decided", "_lock"  # what a copy does not take with it
 _RUNNING = 1024  # trials whose plan is remembered
 
@@ -59,7 +60,7 @@ class PosteriorSampler(WrappingSampler):
 
     A trial is the posterior's with the probability that it is right here (`trust`): how much better
     it has predicted the results so far than with its architectures' names shuffled. Otherwise the
-    trial is the base sampler's.
+    trial is the base sampler's; so are those for which no candidate is worth a training any more.
 
     Args:
         predictor: a fitted `PerformancePredictor`.
@@ -179,8 +180,10 @@ class PosteriorSampler(WrappingSampler):
             share = min(trust, MOST_TRUST) if self._adaptive else 1.0
             if first:
                 ranking = self._ranking(study, posterior, trial, (rungs or ())[-1:] or None, "mean")
-            elif van_der_corput(trial.number, self._shift) < share:
+            elif trial.number == 0 or van_der_corput(trial.number, self._shift) < share:
                 ranking = self._ranking(study, posterior, trial, rungs, self._acquisition)
+                if rungs is None and ranking and ranking[0].gain < LEAST_GAIN:
+                    ranking = []  # the candidates are tried or known to be worse
             if not ranking:
                 self.note(study, trial, notes)
                 return None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from infoprior.predictors._search.trust import Trust, exchangeable
 from infoprior.spaces import SpaceError
 
 if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
     from infoprior.predictors._conditioning import Block
@@ -58,12 +58,14 @@ class Candidate:
         epochs: at which its result would be seen.
         cost: of that, in epochs of an average network.
         network: the paused one that it continues; None for a new one.
+        gain: expected, of the best score by a training; infinite where that was not asked.
     """
 
     key: Key
     epochs: tuple[int, ...]
     cost: float
     network: Network | None = None
+    gain: float = np.inf
 
     @property
     def params(self) -> Params:
@@ -109,11 +111,11 @@ class StudyPosterior:
         self._before = before.mean, before.covariance
         self._lookahead = Lookahead(model, before.mean, self._rows)
         self._trust, self._alike = Trust(model, self._rows), exchangeable(model)
-        self._lock = threading.Lock()
+        self._asked: dict[str, BaseDistribution] | None = None
+        self._moved: list[Key] = []
         self.networks: dict[int, Network] = {}
         self.runs: dict[Key, list[list[Record]]] = {}
         self.posterior = start
-        self._shared = before.covariance
 
     @staticmethod
     def _costs(cost: Cost, point: Mapping[str, Any]) -> float:
@@ -194,7 +196,8 @@ class StudyPosterior:
             gain = expected_improvement(mean, change)[:n]
             cost = np.array([candidate.cost for candidate in open_])
             # Equal gains (one candidate alone, or none that could change anything) by the mean.
-            return [open_[i] for i in np.lexsort((-mean[:n], -gain / cost))]
+            order = np.lexsort((-mean[:n], -gain / cost))
+            return [replace(open_[i], gain=float(gain[i])) for i in order]
         return [open_[i] for i in np.argsort(-value, kind="stable")]
 
     def known_keys(self, trained_only: bool = False) -> list[Key]:
@@ -208,12 +211,15 @@ class StudyPosterior:
             for _, network in sorted(self.networks.items())
             if network.key is not None and (network.records or not trained_only)
         ]
-        points: list[Params] = []
-        if not trained_only:
-            points = points_within(
-                self._model.space, self._points, self._networks.distributions, self._fixed
-            )
-        return list(dict.fromkeys([*(tuple(sorted(p.items())) for p in points), *own]))
+        return list(dict.fromkeys([*(() if trained_only else self._within()), *own]))
+
+    def _within(self) -> list[Key]:
+        """The candidates where the study can go."""
+        asked = self._networks.distributions
+        if self._asked != asked:
+            points = points_within(self._model.space, self._points, asked, self._fixed)
+            self._asked, self._moved = dict(asked), [tuple(sorted(p.items())) for p in points]
+        return self._moved
 
     def latest(self, key: Key) -> Network | None:
         """The network of an architecture that was trained longest; of these the latest."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,10 +20,10 @@ from scipy.special import expit, logsumexp
 
 from infoprior.predictors._architecture_kernel import ArchitectureKernel
 from infoprior.predictors._factor_model import FactorModel
+from infoprior.predictors._result_model import _JITTER as JITTER
 from infoprior.predictors._result_model import ResultModel
 
 if TYPE_CHECKING:
-    from infoprior.predictors._conditioning import Block
     from infoprior.predictors._result_model import Key
     from infoprior.predictors._search.lookahead import Curves
 
@@ -32,42 +33,86 @@ PER_ARCHITECTURE = 0.25  # nats that each further architecture has to add
 _MOST = 64  # architectures, the first of a study: they decide
 
 
-def log_evidence(mean: np.ndarray, covariance: np.ndarray, blocks: Sequence[Block]) -> float:
-    """Log density of all that was observed, in nats.
+@dataclass(frozen=True, eq=False)
+class _Terms:
+    """What one architecture's results add to the log density, under S models at once.
+
+    Attributes:
+        precision: of the u common coordinates, shape (S, u, u).
+        shift: shape (S, u).
+        rest: log density but for these, shape (S,).
+    """
+
+    precision: np.ndarray
+    shift: np.ndarray
+    rest: np.ndarray
+
+
+def log_evidence(mean: np.ndarray, covariance: np.ndarray, terms: Sequence[_Terms]) -> np.ndarray:
+    """Log density of all that was observed under S models, in nats, shape (S,).
+
+    By Woodbury's identity and the matrix determinant lemma, for covariances that may be singular.
 
     Args:
         mean: of the common coordinates before, shape (u,).
         covariance: of the same, shape (u, u).
-        blocks: of different architectures.
+        terms: of different architectures, at least one.
     """
-    return _evidence(mean, covariance, [_Terms(block, mean) for block in blocks])
-
-
-class _Terms:
-    """What a block adds to the log density, given the common coordinates' mean."""
-
-    def __init__(self, block: Block, mean: np.ndarray) -> None:
-        residual = block.values - block.loadings @ mean
-        self.precision, self.shift = block.precision, block.scaled.T @ residual
-        self.quadratic = float(residual @ np.linalg.solve(block.covariance, residual))
-        self.log_det = float(np.linalg.slogdet(block.covariance)[1])
-        self.size = len(residual)
-
-
-def _evidence(mean: np.ndarray, covariance: np.ndarray, terms: Sequence[_Terms]) -> float:
-    precision, shift = np.zeros_like(covariance), np.zeros_like(mean)
-    quadratic = log_det = 0.0
-    size = 0
-    for term in terms:
-        precision += term.precision
-        shift += term.shift
-        quadratic, log_det = quadratic + term.quadratic, log_det + term.log_det
-        size += term.size
-    # The matrix determinant lemma and Woodbury's identity, for covariances that may be singular.
+    precision, shift, rest = (
+        np.sum([getattr(term, name) for term in terms], axis=0)
+        for name in ("precision", "shift", "rest")
+    )
     inner = np.eye(len(mean)) + covariance @ precision
-    quadratic -= float(shift @ np.linalg.solve(inner, covariance @ shift))
-    log_det += float(np.linalg.slogdet(inner)[1])
-    return -0.5 * (quadratic + log_det + size * math.log(2.0 * math.pi))
+    solved = np.linalg.solve(inner, (shift @ covariance)[..., None])[..., 0]
+    gained = (shift * solved).sum(axis=1)
+    return rest + 0.5 * (gained - np.linalg.slogdet(inner)[1])
+
+
+def terms_of(
+    models: Sequence[ResultModel], key: Key, curves: Curves, rows: float, mean: np.ndarray
+) -> _Terms:
+    """What learning curves of one architecture say, under models that differ in names only.
+
+    The same Gaussian as `ResultModel.blocks`, for all models in one go.
+
+    Args:
+        models: S of them.
+        key: of the architecture.
+        curves: of its networks.
+        rows: validation rows.
+        mean: of the common coordinates before, shape (u,).
+    """
+    model = models[0]
+    of_each = [m.architectures([key])[0] for m in models]
+    means, loadings, rests = (
+        np.array([getattr(a, name) for a in of_each]) for name in ("mean", "loadings", "rest")
+    )
+    factor = np.array([a.noise for a in of_each])
+    observed = [model._observed(curve, rows) for curve in curves]
+    h = np.concatenate([part for part, _, _ in observed])  # (m, D)
+    covariance = h @ rests @ h.T  # (S, m, m)
+    start = 0
+    for part, _, variance in observed:
+        own, end = model.noise.own(np.nan_to_num(variance), factor), start + len(part)
+        # As in the model: between two rungs a curve is no straight line.
+        spread = np.diagonal(rests + own, axis1=1, axis2=2) @ (part * (1.0 - part)).T  # (S, m')
+        block = part @ own @ part.T
+        block[:, np.arange(len(part)), np.arange(len(part))] += spread + JITTER
+        covariance[:, start:end, start:end] += block
+        start = end
+    shared = np.broadcast_to(
+        h[:, : model.channels.evidence], (len(models), len(h), len(mean) - model.size)
+    )
+    load = np.concatenate([h @ loadings, shared], axis=2)  # (S, m, u)
+    residual = np.concatenate([v for _, v, _ in observed]) - means @ h.T - load @ mean  # (S, m)
+    solved = np.linalg.solve(covariance, np.concatenate([load, residual[..., None]], axis=2))
+    scaled, weighted = solved[..., :-1], solved[..., -1]
+    return _Terms(
+        load.swapaxes(1, 2) @ scaled,
+        (load * weighted[..., None]).sum(axis=1),
+        -0.5 * ((residual * weighted).sum(axis=1) + np.linalg.slogdet(covariance)[1]
+                + len(h) * math.log(2.0 * math.pi)),
+    )  # fmt: skip
 
 
 def renamed(model: ResultModel, order: np.ndarray) -> ResultModel:
@@ -122,7 +167,7 @@ class Trust:
             renamed(model, np.random.default_rng([0, s]).permutation(len(model.points)))
             for s in range(SHUFFLES)
         ]
-        self._terms: list[dict[Key, tuple[object, _Terms]]] = [{} for _ in self._models]
+        self._terms: dict[Key, tuple[object, _Terms]] = {}
 
     def probability(
         self,
@@ -150,21 +195,13 @@ class Trust:
         """Nats by which the predictor's density is above the mean of its shuffles'."""
         if not seen:
             return 0.0
-        scores = [
-            _evidence(
-                mean, covariance,
-                [self._term(place, key, seen[key], mean) for key in sorted(seen, key=repr)],
-            )
-            for place in range(len(self._models))
-        ]  # fmt: skip
-        return scores[0] - float(logsumexp(scores[1:])) + math.log(SHUFFLES)
+        terms = [self._of(key, seen[key], mean) for key in sorted(seen, key=repr)]
+        scores = log_evidence(mean, covariance, terms)
+        return float(scores[0] - logsumexp(scores[1:]) + math.log(SHUFFLES))
 
-    def _term(self, place: int, key: Key, curves: Curves, mean: np.ndarray) -> _Terms:
-        known = self._terms[place]
+    def _of(self, key: Key, curves: Curves, mean: np.ndarray) -> _Terms:
+        """The terms of an architecture, kept until there are other results of it."""
         same = tuple(map(tuple, curves)), mean.tobytes()
-        if key not in known or known[key][0] != same:
-            model = self._models[place]
-            (architecture,) = model.architectures([key])
-            observed = [model._observed(curve, self._rows) for curve in curves]
-            known[key] = same, _Terms(model._block(architecture, observed)[0], mean)
-        return known[key][1]
+        if key not in self._terms or self._terms[key][0] != same:
+            self._terms[key] = same, terms_of(self._models, key, curves, self._rows, mean)
+        return self._terms[key][1]
