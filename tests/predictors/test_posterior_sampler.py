@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -454,3 +455,13 @@ def test_narrow_spaces_move_candidates(predictor: PerformancePredictor) -> None:
         assert trial.params["activation"] == "tanh"
         study.tell(trial, 0.6)
     assert recommend(study).params["activation"] == "tanh"
+
+
+def test_the_example_of_the_documentation_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "posterior.md").read_text("utf-8")
+    (*_, example) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    example = example.replace("n_trials=12", "n_trials=4")
+    exec(compile(example, "posterior.md", "exec"), {"predictor": gaussian()})
+    printed = capsys.readouterr().out
+    assert printed.startswith("Recommendation(depth=")
+    assert "80 % interval" in printed
