@@ -135,7 +135,7 @@ def test_a_result_moves_an_expected_score_by_what_it_takes_from_its_variance(
         seen.setdefault(record.architecture, []).append([record])
     now = predictor.posterior(Evidence(curves=records, n_validation=ROWS))
     look = Lookahead(model, np.zeros_like(now._common.mean), ROWS)
-    (change,) = look.changes(now, [key], seen, [(9,)], [bool(before)], losses=True)
+    (change,) = look.changes(now, [key], seen, [(9,)], [bool(before)], accuracies=True, losses=True)
     after = predictor.posterior(
         Evidence(curves=[*records, Record(key, 0, 9, 0.62, 0.9)], n_validation=ROWS)
     )
@@ -294,6 +294,28 @@ def test_a_running_trial_is_not_proposed_again(predictor: PerformancePredictor) 
     study = optuna.create_study(direction="maximize", sampler=sampler)
     first, second = study.ask(), study.ask()
     assert SPACE.suggest(first) != SPACE.suggest(second)
+
+
+def test_a_study_in_a_file_needs_no_storage_given(
+    predictor: PerformancePredictor, tmp_path: Path
+) -> None:
+    backend = optuna.storages.journal.JournalFileBackend(str(tmp_path / "s.journal"))
+    points = []
+    for storage in (optuna.storages.JournalStorage(backend), None):
+        sampler = PosteriorSampler(predictor, seed=0)
+        study = optuna.create_study(storage=storage, direction="maximize", sampler=sampler)
+        study.optimize(objective_of(curves_of(predictor, 0)), n_trials=2)
+        points.append([t.params for t in study.trials])
+    assert points[0] == points[1]
+    assert points[0][0] == predictor.points[predictor.points.index(points[0][0])]
+
+
+def test_losses_alone_are_evidence(predictor: PerformancePredictor) -> None:
+    sampler = PosteriorSampler(predictor, metric="loss", adaptive=False, seed=0)
+    study = optuna.create_study(direction="minimize", sampler=sampler)
+    for loss in (0.9, 0.3, 1.4):
+        study.tell(study.ask(dict(SPACE)), loss)
+    assert recommend(study).epochs in (0, 9)
 
 
 def test_a_cheaper_network_comes_first_where_all_else_is_equal(

@@ -62,7 +62,8 @@ class Lookahead:
 
     def changes(
         self, posterior: Posterior, keys: Sequence[Key], seen: Mapping[Key, Curves],
-        epochs: Sequence[tuple[int, ...]], continues: Sequence[bool], losses: bool,
+        epochs: Sequence[tuple[int, ...]], continues: Sequence[bool], accuracies: bool,
+        losses: bool,
     ) -> np.ndarray:  # fmt: skip
         """Standard deviations of what new results change each architecture's expected score by.
 
@@ -72,7 +73,7 @@ class Lookahead:
             seen: what was observed of any architectures.
             epochs: at which each would be observed.
             continues: whether the network would be the last one of `seen`, or a new one.
-            losses: whether losses are observed besides accuracies.
+            accuracies, losses: which of them are observed.
 
         Returns:
             shape (n,), in units of scores.
@@ -80,7 +81,7 @@ class Lookahead:
         _, rows, _ = (part[:, SCORE] for part in posterior._linear(keys, posterior._blocks))
         covariance = posterior._common.covariance
         parts = [
-            self._new(key, seen.get(key, ()), at, on, losses)
+            self._new(key, seen.get(key, ()), at, on, (accuracies, losses))
             for key, at, on in zip(keys, epochs, continues, strict=True)
         ]
         result = np.zeros(len(keys))
@@ -95,39 +96,50 @@ class Lookahead:
         return result
 
     def _new(
-        self, key: Key, seen: Curves, epochs: tuple[int, ...], continues: bool, losses: bool
+        self,
+        key: Key,
+        seen: Curves,
+        epochs: tuple[int, ...],
+        continues: bool,
+        observed: tuple[bool, bool],
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Loadings (m, u), covariance (m, m) and covariance with the score (m,) of new results.
 
         All given what was observed of the architecture, and the common coordinates.
         """
-        where = key, tuple(map(tuple, seen)), epochs, continues, losses
+        where = key, tuple(map(tuple, seen)), epochs, continues, observed
         if where not in self._cache:
             if len(self._cache) > _KEPT:
                 self._cache.clear()
-            self._cache[where] = self._calculate(key, seen, epochs, continues, losses)
+            self._cache[where] = self._calculate(key, seen, epochs, continues, observed)
         return self._cache[where]
 
     def _calculate(
-        self, key: Key, seen: Curves, epochs: tuple[int, ...], continues: bool, losses: bool
+        self,
+        key: Key,
+        seen: Curves,
+        epochs: tuple[int, ...],
+        continues: bool,
+        observed: tuple[bool, bool],
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         model = self._model
         (architecture,) = model.architectures([key])
-        observed = [model._observed(curve, self._rows) for curve in seen]
+        before = [model._observed(curve, self._rows) for curve in seen]
         expected = architecture.mean + architecture.loadings @ self._start[: model.size]
         accuracy = float(np.clip(model.scale.inverse(expected[TEST]), 0.02, 0.98))
         if seen and not np.isnan(seen[-1][-1].accuracy):
             accuracy = float(np.clip(seen[-1][-1].accuracy, 0.02, 0.98))
-        loss = 1.0 if losses else np.nan  # its value does not enter
+        accuracy = accuracy if observed[0] else np.nan
+        loss = 1.0 if observed[1] else np.nan  # its value does not enter
         new = model._observed([Record(key, 0, e, accuracy, loss) for e in epochs], self._rows)
         size = len(new[0])
-        if continues and observed:
-            h, values, variance = observed.pop()
+        if continues and before:
+            h, values, variance = before.pop()
             new = (
                 np.concatenate([h, new[0]]), np.concatenate([values, new[1]]),
                 np.fmax(variance, new[2]),
             )  # fmt: skip
-        block, _ = model._block(architecture, [*observed, new])
+        block, _ = model._block(architecture, [*before, new])
         own, k = block.with_final[:, SCORE], len(block.values) - size
         loadings, noise, score = block.loadings[k:], block.covariance[k:, k:], own[k:]
         if k:

@@ -32,7 +32,7 @@ from infoprior.priors._search.bases import make_base_sampler
 from infoprior.priors._search.random_numbers import uniforms, van_der_corput
 from infoprior.priors._search.seeded import MakeSampler
 from infoprior.priors._search.wrapping import WrappingSampler, fixed_values
-from infoprior.priors._trial import PROMOTES, SOURCE, enqueued_values
+from infoprior.priors._trial import SOURCE, enqueued_values
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -127,8 +127,9 @@ class PosteriorSampler(WrappingSampler):
 
     def _forget(self) -> None:
         self._studies: WeakKeyDictionary[Study, StudyPosterior] = WeakKeyDictionary()
-        self._plans: dict[int, list[Candidate]] = {}  # trial number -> ranking, the best first
-        self._decided: set[int] = set()  # trials that have been decided on, and not begun
+        # (study, trial number) -> ranking, the best first
+        self._plans: dict[tuple[str, int], list[Candidate]] = {}
+        self._decided: set[tuple[str, int]] = set()  # decided on, and not begun
         self._lock = threading.RLock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -171,8 +172,10 @@ class PosteriorSampler(WrappingSampler):
                 run to the end.
             first: whether it is the predictor's first choice, trained to the last rung.
         """
-        self._decided.add(trial.number)
+        at = study.study_name, trial.number
+        self._decided.add(at)
         with self._lock:
+            self._plans.pop(at, None)
             posterior = self._posterior_of(study, trial.number)
             trust = posterior.trust() if self._adaptive else 1.0
             notes: dict[str, Any] = {TRUST: round(trust, 4)}
@@ -187,7 +190,7 @@ class PosteriorSampler(WrappingSampler):
             if not ranking:
                 self.note(study, trial, notes)
                 return None
-            self._remember(trial.number, ranking)
+            self._remember(study, trial, ranking)
             self.note(study, trial, {**notes, SOURCE: POSTERIOR})
             return ranking[0]
 
@@ -201,24 +204,29 @@ class PosteriorSampler(WrappingSampler):
             for t in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
             if t.number != trial.number
         }
-        pending = [plan[0].params for n, plan in self._plans.items() if n in running]
+        pending = [
+            plan[0].params
+            for (name, number), plan in self._plans.items()
+            if name == study.study_name and number in running
+        ]
         return posterior.ranking(rungs, acquisition, rng, pending)
 
-    def _remember(self, number: int, ranking: list[Candidate]) -> None:
-        self._plans[number] = ranking
+    def _remember(self, study: Study, trial: FrozenTrial, ranking: list[Candidate]) -> None:
+        self._plans[study.study_name, trial.number] = ranking
         while len(self._plans) > _RUNNING:
             self._plans.pop(next(iter(self._plans)), None)
 
     def _plan_of(self, study: Study, trial: FrozenTrial) -> list[Candidate]:
         """The ranking of a trial that is the posterior's, begun here or in another process."""
-        if trial.user_attrs.get(SOURCE) != POSTERIOR:
-            return []
+        at = study.study_name, trial.number
         with self._lock:
-            if trial.number not in self._plans:
+            if at not in self._plans:
+                if trial.user_attrs.get(SOURCE) != POSTERIOR:
+                    return []
                 posterior = self._posterior_of(study, trial.number)
                 ranking = self._ranking(study, posterior, trial, None, self._acquisition)
-                self._remember(trial.number, ranking)
-            return self._plans[trial.number]
+                self._remember(study, trial, ranking)
+            return self._plans[at]
 
     def _value(
         self, study: Study, trial: FrozenTrial, given: Mapping[str, Any], name: str,
@@ -249,13 +257,14 @@ class PosteriorSampler(WrappingSampler):
     @np.errstate(all="ignore")
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Decides whose the trial is; then the base sampler's."""
-        if trial.number in self._decided:  # by who promotes
-            self._decided.discard(trial.number)
-        elif enqueued_values(trial):
-            self.note(study, trial, {SOURCE: POSTERIOR})  # it completes what is not given
-        else:
-            self.plan(study, trial)
-            self._decided.discard(trial.number)
+        at = study.study_name, trial.number
+        if at not in self._decided:  # by who promotes
+            self._plans.pop(at, None)  # of another study of this name
+            if enqueued_values(trial):
+                self.note(study, trial, {SOURCE: POSTERIOR})  # it completes what is not given
+            else:
+                self.plan(study, trial)
+        self._decided.discard(at)
         if trial.user_attrs.get(SOURCE) != POSTERIOR:
             self.base_sampler.before_trial(study, trial)
             if SOURCE not in trial.user_attrs:
@@ -298,6 +307,5 @@ class PosteriorSampler(WrappingSampler):
         values: Sequence[float] | None,
     ) -> None:
         """The base sampler's."""
-        self._plans.pop(trial.number, None)
-        if trial.user_attrs.get(PROMOTES) is None or trial.user_attrs.get(SOURCE) != POSTERIOR:
-            self.base_sampler.after_trial(study, trial, state, values)
+        self._plans.pop((study.study_name, trial.number), None)
+        self.base_sampler.after_trial(study, trial, state, values)

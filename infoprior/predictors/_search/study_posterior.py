@@ -184,12 +184,13 @@ class StudyPosterior:
         elif acquisition == MEAN:
             value = self.posterior.mean(points, of="score")[:n]
         else:
-            losses = any(
+            metric = self._networks.reader.metric
+            losses = metric == "loss" or any(
                 not np.isnan(curve[-1].loss) for curves in self.runs.values() for curve in curves
             )
             change = self._lookahead.changes(
                 self.posterior, keys[:n], self.runs, [c.epochs for c in open_],
-                [c.network is not None for c in open_], losses or not self.runs,
+                [c.network is not None for c in open_], metric != "loss", losses,
             )  # fmt: skip
             mean = self.posterior.mean(points, of="score")
             change = np.concatenate([change, np.zeros(len(closed))])
