@@ -15,8 +15,8 @@ best recorded one, 1 the median one. Means over tasks, intervals over families.
   "no first": without that; "Thompson": joint draws in place of expected improvement;
   "unguarded": adaptive=False.
 - shuffled: the same with predictors that were fitted on tasks whose architectures' names were
-  shuffled, in each task otherwise ("each") or in all tasks alike ("all"), 10 shuffles; on every
-  fourth task; "unguarded" likewise.
+  shuffled, in each task otherwise ("each", on real tasks only) or in all tasks alike ("all"), 10
+  shuffles, on some of the tasks.
 
 Writes benchmarks/results/search/posterior_studies.csv and .md.
 """
@@ -26,7 +26,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +70,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "posterior, unguarded": {"adaptive": False},
     "shuffled, all": {},
     "shuffled, each": {},
-    "shuffled, all, unguarded": {"adaptive": False},
-    "shuffled, each, unguarded": {"adaptive": False},
 }
 METHODS = ("Hyperband", *SETTINGS)
 
@@ -158,7 +156,8 @@ def study_regret(
 
 
 def shuffled_each(meta: MetaDataset, seed: int) -> MetaDataset:
-    """Each task with its architectures' names shuffled."""
+    """Each real task with its architectures' names shuffled."""
+    meta = meta.subset(list(meta.tasks["task"][meta.tasks["kind"] == "real"]))
     rng, parts = np.random.default_rng(seed), []
     for _, curves in meta.curves.groupby("task", sort=False):
         names = np.array(sorted(curves["architecture"].unique()))
@@ -197,17 +196,16 @@ def predictors(bench: Bench, split: str, method: str) -> Iterator[PerformancePre
         yield fitted("own", train)
 
 
-def measure(bench: Bench, method: str, every: int) -> pd.DataFrame:
+def measure(bench: Bench, method: str, every: int, splits: Sequence[str] = ()) -> pd.DataFrame:
     """One row per task, shuffle and budget; a split's rows are kept in the cache."""
     frames = []
     most = 16 if method.startswith("shuffled") else BUDGETS[-1]
-    for split in [s for s in bench.splits if s != "test"]:
+    for split in splits or [s for s in bench.splits if s != "test"]:
         file = CACHE / f"{method.replace(', ', '_').replace(' ', '-')}.{split}.{every}.csv"
         if not file.exists():
             rows = []
             train, held_out = bench.split(split)
             for shuffle, predictor in enumerate(predictors(bench, split, method)):
-                model = predictor._fitted.model
                 points, names = train.points(), sorted(predictor._fitted.model.names)
                 prior = make_predictor("static", real_weight=16.0).fit(train.shared()).predict()
                 listed = [points[n] for n in names]
@@ -228,7 +226,6 @@ def measure(bench: Bench, method: str, every: int) -> pd.DataFrame:
                         rows.append({**about, "budget": budget, "regret": round(regret, 5)})
                     if method == "Hyperband":
                         rows += replayed(bench, task, names, static, about)
-                del model
             write_csv(file, rows)
             print(method, split, len(rows), flush=True)
         frames.append(pd.read_csv(file))
@@ -297,6 +294,7 @@ def ratios(rows: pd.DataFrame, base: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--measure", nargs="*", default=(), help="only fill the cache, of methods")
+    parser.add_argument("--splits", nargs="*", default=(), help="which to fill it for, else all")
     parser.add_argument("--every", type=int, default=4, help="task of a shuffled predictor's")
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -308,7 +306,7 @@ def main() -> None:
 
     if arguments.measure:
         for method in arguments.measure:
-            measure(bench, method, every(method))
+            measure(bench, method, every(method), arguments.splits)
         return
     rows = pd.concat([measure(bench, m, every(m)) for m in METHODS], ignore_index=True)
     write_csv(OUT.with_suffix(".csv"), rows.to_dict("records"))

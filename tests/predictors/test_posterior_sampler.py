@@ -135,7 +135,9 @@ def test_a_result_moves_an_expected_score_by_what_it_takes_from_its_variance(
         seen.setdefault(record.architecture, []).append([record])
     now = predictor.posterior(Evidence(curves=records, n_validation=ROWS))
     look = Lookahead(model, np.zeros_like(now._common.mean), ROWS)
-    (change,) = look.changes(now, [key], seen, [(9,)], [bool(before)], accuracies=True, losses=True)
+    rows = now._linear([key], now._blocks)[1][:, 1]
+    covariance = now._common.covariance
+    (change,) = look.changes(covariance, rows, [key], seen, [(9,)], [bool(before)], True, True)
     after = predictor.posterior(
         Evidence(curves=[*records, Record(key, 0, 9, 0.62, 0.9)], n_validation=ROWS)
     )
@@ -181,7 +183,7 @@ def test_a_predictor_with_other_names_is_left_and_a_right_one_is_not(
     predictor: PerformancePredictor,
 ) -> None:
     right, wrong, shares = [], [], []
-    for seed in range(4):
+    for seed in range(2):
         objective = objective_of(curves_of(predictor, seed))
         for which, trusts in ((predictor, right), (misnamed(predictor), wrong)):
             study = study_of(PosteriorPromotion(which, Evidence(n_validation=ROWS)))

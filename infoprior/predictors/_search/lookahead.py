@@ -21,7 +21,6 @@ from infoprior.predictors._posterior import SCORE
 from infoprior.predictors._recorded_runs import TEST
 
 if TYPE_CHECKING:
-    from infoprior.predictors._posterior import Posterior
     from infoprior.predictors._result_model import Key, ResultModel
 
 _KEPT = 20_000  # entries of the cache
@@ -61,14 +60,15 @@ class Lookahead:
         self._cache: dict[object, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
 
     def changes(
-        self, posterior: Posterior, keys: Sequence[Key], seen: Mapping[Key, Curves],
-        epochs: Sequence[tuple[int, ...]], continues: Sequence[bool], accuracies: bool,
-        losses: bool,
+        self, covariance: np.ndarray, rows: np.ndarray, keys: Sequence[Key],
+        seen: Mapping[Key, Curves], epochs: Sequence[tuple[int, ...]], continues: Sequence[bool],
+        accuracies: bool, losses: bool,
     ) -> np.ndarray:  # fmt: skip
         """Standard deviations of what new results change each architecture's expected score by.
 
         Args:
-            posterior: what is known.
+            covariance: of the common coordinates, given all that was observed, shape (u, u).
+            rows: of the architectures' scores on them, given what was observed of each, (n, u).
             keys: n architectures.
             seen: what was observed of any architectures.
             epochs: at which each would be observed.
@@ -78,8 +78,6 @@ class Lookahead:
         Returns:
             shape (n,), in units of scores.
         """
-        _, rows, _ = (part[:, SCORE] for part in posterior._linear(keys, posterior._blocks))
-        covariance = posterior._common.covariance
         parts = [
             self._new(key, seen.get(key, ()), at, on, (accuracies, losses))
             for key, at, on in zip(keys, epochs, continues, strict=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from optuna.study import StudyDirection
@@ -58,12 +59,14 @@ class TrialReader:
         assumed: values of parameters that a trial does not have.
         metric: what trials report, one of `METRICS`.
         last: the epoch of a final value where nothing else was reported.
+        offset: added to a network's number: the seed of its records.
     """
 
     space: SearchSpace
     assumed: Mapping[str, Any]
     metric: str
     last: int
+    offset: int = 0
 
     def key(self, params: Mapping[str, Any]) -> Key | None:
         """The architecture of a trial's parameters; None where it lies outside of the space."""
@@ -93,7 +96,8 @@ class TrialReader:
 
     def _record(self, key: Key, network: int, epoch: int, value: float, loss: Any) -> Record:
         if self.metric == "loss":
-            return Record(key, network, epoch, math.nan, math.inf if math.isnan(value) else value)
+            loss = math.inf if math.isnan(value) else value
+            return Record(key, network + self.offset, epoch, math.nan, loss)
         accuracy = value if self.metric == "accuracy" else 1.0 - value
         if not (0.0 <= accuracy <= 1.0 or math.isnan(accuracy)):
             raise PredictorError(
@@ -101,7 +105,7 @@ class TrialReader:
                 "to lie in [0, 1]. Report shares, or say metric='loss'."
             )
         known = math.nan if loss is None else float(loss)
-        return Record(key, network, epoch, accuracy, known)
+        return Record(key, network + self.offset, epoch, accuracy, known)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +125,11 @@ class Network:
     records: Mapping[int, Record]
     trial: FrozenTrial
     open: bool = False
+
+    @cached_property
+    def curve(self) -> tuple[Record, ...]:
+        """Its results by epoch; always the same object, by which to tell that nothing is new."""
+        return tuple(self.records[epoch] for epoch in sorted(self.records))
 
     @property
     def reached(self) -> int:
@@ -187,21 +196,3 @@ class StudyNetworks:
         rung, step = trial.user_attrs.get(RUNG), trial.last_step
         stopped = trial.state == TrialState.PRUNED and rung is not None and step is not None
         return Network(number, key, records, trial, stopped and int(step or 0) >= int(rung or 0))
-
-    @staticmethod
-    def runs(networks: Mapping[int, Network], offset: int = 0) -> dict[Key, list[list[Record]]]:
-        """Learning curves by architecture, networks in their order.
-
-        Args:
-            networks: of `update`.
-            offset: added to the seeds, to tell them from those of other evidence.
-        """
-        runs: dict[Key, list[list[Record]]] = {}
-        for number in sorted(networks):
-            network = networks[number]
-            if network.key is not None and network.records:
-                curve = [network.records[epoch] for epoch in sorted(network.records)]
-                if offset:
-                    curve = [replace(record, seed=record.seed + offset) for record in curve]
-                runs.setdefault(network.key, []).append(curve)
-        return runs

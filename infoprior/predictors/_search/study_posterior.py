@@ -13,7 +13,7 @@ from infoprior._arguments import instance_of
 from infoprior.predictors._errors import PredictorError
 from infoprior.predictors._evidence import Evidence, Record, check_evidence
 from infoprior.predictors._performance import PerformancePredictor
-from infoprior.predictors._posterior import Posterior
+from infoprior.predictors._posterior import SCORE, Posterior
 from infoprior.predictors._search.candidates import points_within
 from infoprior.predictors._search.lookahead import Lookahead, expected_improvement
 from infoprior.predictors._search.networks import Key, Network, StudyNetworks, TrialReader
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from infoprior.predictors._result_model import ResultModel
 
 Params = dict[str, Any]
+Curve = tuple[Record, ...]
 Cost = Callable[[Mapping[str, Any]], float]
 ACQUISITIONS = ("improvement", "thompson")
 MEAN = "mean"
@@ -102,20 +103,25 @@ class StudyPosterior:
         self._cost, self._usual = cost, 1.0
         if cost is not None:
             self._usual = float(np.mean([self._costs(cost, p) for p in self._points]))
-        reader = TrialReader(model.space, assumed, metric, model.channels.epochs[-1])
+        offset = max((record.seed for record in evidence.records), default=-1) + 1
+        reader = TrialReader(model.space, assumed, metric, model.channels.epochs[-1], offset)
         self._networks = StudyNetworks(reader)
         self._rows = float(evidence.n_validation or model.n_validation)
-        seeds = [record.seed for record in evidence.records]
-        self._offset = max(seeds, default=-1) + 1
-        before = start._stages[-2 if evidence.records else -1][1]
+        self._start_runs = _runs_of(model, evidence.records)
+        self._stages = start._stages[: -1 if evidence.records else None]
+        before = self._stages[-1][1]
         self._before = before.mean, before.covariance
         self._lookahead = Lookahead(model, before.mean, self._rows)
         self._trust, self._alike = Trust(model, self._rows), exchangeable(model)
         self._asked: dict[str, BaseDistribution] | None = None
         self._moved: list[Key] = []
         self.networks: dict[int, Network] = {}
-        self.runs: dict[Key, list[list[Record]]] = {}
+        self.runs: dict[Key, list[Curve]] = {}
         self.posterior = start
+        self._shared = before.covariance[model.size :, model.size :]
+        # Of each architecture what its curves say, and its score given that, until there are more.
+        self._blocks: dict[Key, tuple[list[Curve], Block, np.ndarray]] = {}
+        self._scores: dict[Key, tuple[Block | None, float, np.ndarray]] = {}
 
     @staticmethod
     def _costs(cost: Cost, point: Mapping[str, Any]) -> float:
@@ -126,39 +132,66 @@ class StudyPosterior:
 
     def update(self, trials: Sequence[FrozenTrial], asking: int = -1) -> None:
         """Take account of all trials of the study but the one that is being decided on."""
-        model = self._model
         self.networks = self._networks.update(trials, asking)
-        runs: dict[Key, list[list[Record]]] = {}
-        start: dict[tuple[Key, int], list[Record]] = {}
-        for record in self._evidence.records:
-            start.setdefault((model.key_of(record.architecture), record.seed), []).append(record)
-        for (key, _), curve in start.items():
-            runs.setdefault(key, []).append(sorted(curve, key=lambda r: r.epoch))
-        for key, curves in StudyNetworks.runs(self.networks, self._offset).items():
-            runs.setdefault(key, []).extend(curves)
+        runs = {key: list(curves) for key, curves in self._start_runs.items()}
+        for _, network in sorted(self.networks.items()):
+            if network.key is not None and network.records:
+                runs.setdefault(network.key, []).append(network.curve)
         self.runs = runs
-        records = [record for curves in runs.values() for curve in curves for record in curve]
-        self.posterior = self._predictor.posterior(self._evidence.with_curves(records))
+        # As `PerformancePredictor.posterior` does it, but only what is new is looked at.
+        model = self._model
+        blocks, variances = {}, []
+        for key in sorted(runs, key=model._order):
+            _, block, variance = self._block(key, runs[key])
+            if len(block.values):
+                blocks[key] = block
+                variances.append(variance)
+        self._shared = model._shared(variances, self._rows)
+        common = model.common(self._factors(), self._shared, blocks)
+        stages = [*self._stages, ("curves", common, blocks)] if blocks else self._stages
+        self.posterior = Posterior(model, stages, self._predictor.prior_settings)
+
+    def _factors(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and covariance of the task's factors before its curves."""
+        (mean, covariance), size = self._before, self._model.size
+        return mean[:size], covariance[:size, :size]
+
+    def _block(self, key: Key, curves: list[Curve]) -> tuple[list[Curve], Block, np.ndarray]:
+        known = self._blocks.get(key)
+        if known is None or not (
+            len(known[0]) == len(curves)
+            and all(a is b for a, b in zip(known[0], curves, strict=True))
+        ):
+            (architecture,) = self._model.architectures([key])
+            seen = [self._model._observed(curve, self._rows) for curve in curves]
+            known = self._blocks[key] = curves, *self._model._block(architecture, seen)
+        return known
+
+    def _score(self, keys: Sequence[Key]) -> tuple[np.ndarray, np.ndarray]:
+        """Offsets (n,) and rows (n, u) of scores, given what was observed of each architecture."""
+        blocks = self.posterior._blocks
+        new = [
+            key for key in keys
+            if key not in self._scores or self._scores[key][0] is not blocks.get(key)
+        ]  # fmt: skip
+        for key, final in zip(new, self._model.finals(new, blocks), strict=True):
+            self._scores[key] = blocks.get(key), float(final.offset[SCORE]), final.row[SCORE]
+        known = [self._scores[key] for key in keys]
+        return np.array([offset for _, offset, _ in known]), np.array([row for *_, row in known])
 
     def trust(self) -> float:
         """The probability that the predictor is to be followed here."""
         mean, covariance = self._before
-        records = [r for curves in self.runs.values() for curve in curves for r in curve]
-        _, shared = self._model.blocks(records, self._evidence.n_validation)
         covariance = covariance.copy()
         size = self._model.size
-        covariance[size:, size:] = shared
+        covariance[size:, size:] = self._shared
         return self._trust.probability(mean, covariance, self.runs)
 
     def without_names(self) -> Posterior:
         """The posterior had the predictor known nothing of which architecture is which."""
-        mean, covariance = self._before
         records = [r for curves in self.runs.values() for curve in curves for r in curve]
-        blocks: dict[Key, Block]
         blocks, shared = self._alike.blocks(records, self._evidence.n_validation)
-        size = self._model.size
-        factors = mean[:size], covariance[:size, :size]
-        common = self._alike.common(factors, shared, blocks)
+        common = self._alike.common(self._factors(), shared, blocks)
         return Posterior(self._alike, [("trials", common, blocks)], self._predictor.prior_settings)
 
     def ranking(
@@ -177,22 +210,23 @@ class StudyPosterior:
         if not open_:
             return []
         keys = [candidate.key for candidate in open_] + closed
-        points = [dict(key) for key in keys]
         n = len(open_)
+        offset, rows = self._score(keys)
+        mean = offset + rows @ self.posterior._common.mean
         if acquisition == "thompson":
-            value = self.posterior.sample(1, rng, points, of="score")[0][:n]
+            points = [dict(key) for key in keys[:n]]
+            value = self.posterior.sample(1, rng, points, of="score")[0]
         elif acquisition == MEAN:
-            value = self.posterior.mean(points, of="score")[:n]
+            value = mean[:n]
         else:
             metric = self._networks.reader.metric
             losses = metric == "loss" or any(
                 not np.isnan(curve[-1].loss) for curves in self.runs.values() for curve in curves
             )
             change = self._lookahead.changes(
-                self.posterior, keys[:n], self.runs, [c.epochs for c in open_],
-                [c.network is not None for c in open_], metric != "loss", losses,
+                self.posterior._common.covariance, rows[:n], keys[:n], self.runs,
+                [c.epochs for c in open_], [c.network is not None for c in open_], metric != "loss", losses,
             )  # fmt: skip
-            mean = self.posterior.mean(points, of="score")
             change = np.concatenate([change, np.zeros(len(closed))])
             gain = expected_improvement(mean, change)[:n]
             cost = np.array([candidate.cost for candidate in open_])
@@ -261,6 +295,17 @@ class StudyPosterior:
 
     def _relative(self, key: Key) -> float:
         return 1.0 if self._cost is None else self._costs(self._cost, dict(key)) / self._usual
+
+
+def _runs_of(model: ResultModel, records: Sequence[Record]) -> dict[Key, list[Curve]]:
+    """Learning curves by architecture, networks in the order of their first record."""
+    networks: dict[tuple[Key, int], list[Record]] = {}
+    for record in records:
+        networks.setdefault((model.key_of(record.architecture), record.seed), []).append(record)
+    runs: dict[Key, list[Curve]] = {}
+    for (key, _), curve in networks.items():
+        runs.setdefault(key, []).append(tuple(sorted(curve, key=lambda r: r.epoch)))
+    return runs
 
 
 def checked_point(model: ResultModel, point: Mapping[str, Any], what: str) -> Params:
