@@ -225,7 +225,8 @@ class StudyPosterior:
             )
             change = self._lookahead.changes(
                 self.posterior._common.covariance, rows[:n], keys[:n], self.runs,
-                [c.epochs for c in open_], [c.network is not None for c in open_], metric != "loss", losses,
+                [c.epochs for c in open_], [c.network is not None for c in open_],
+                metric != "loss", losses,
             )  # fmt: skip
             change = np.concatenate([change, np.zeros(len(closed))])
             gain = expected_improvement(mean, change)[:n]
