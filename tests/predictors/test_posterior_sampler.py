@@ -7,12 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, IntDistribution
-from scipy.linalg import block_diag
-from scipy.stats import multivariate_normal
 
 from infoprior.predictors import (
     Evidence,
@@ -22,179 +19,23 @@ from infoprior.predictors import (
     PredictorError,
     recommend,
 )
-from infoprior.predictors._factor_model import FactorModel
-from infoprior.predictors._performance import FittedPerformance
-from infoprior.predictors._records import Record
-from infoprior.predictors._result_model import ResultModel
-from infoprior.predictors._search.lookahead import Lookahead, expected_improvement
-from infoprior.predictors._search.sampler import POSTERIOR, TRUST
-from infoprior.predictors._search.trust import Trust, log_evidence, renamed, terms_of
+from infoprior.predictors._search.sampler import POSTERIOR
 from infoprior.priors import hyperband_study, optimize, resumed_from
-from infoprior.priors._trial import PROMOTES, RUNG, SOURCE
-from tests.predictors.test_performance import NAMES, ROWS, SPACE, gaussian, task_of
+from infoprior.priors._trial import PROMOTES, SOURCE
+from tests.predictors.studies import (
+    curves_of,
+    objective_of,
+    study_of,
+    told,
+)
+from tests.predictors.test_performance import SPACE, gaussian
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
-EPOCHS = (1, 9)
 
 
 @pytest.fixture(scope="module")
 def predictor() -> PerformancePredictor:
     return gaussian()
-
-
-def misnamed(predictor: PerformancePredictor) -> PerformancePredictor:
-    """Takes each architecture for the next one: as fitted on tasks with shuffled names."""
-    fitted = predictor._require_fitted()
-    other = PerformancePredictor(scale="logit")
-    order = np.roll(np.arange(len(NAMES)), 1)
-    other._fitted = FittedPerformance(renamed(fitted.model, order), {}, {}, fitted.profiled)
-    return other
-
-
-def final_as_validated(predictor: PerformancePredictor) -> PerformancePredictor:
-    """The final results of all architectures are what is validated at the last rung."""
-    fitted = predictor._require_fitted()
-    model, factors = fitted.model, fitted.model.factors
-    same = np.eye(len(model.channels))
-    same[-2:] = same[model.channels.place("validation_accuracy", len(EPOCHS) - 1)]
-    changed = ResultModel(
-        space=model.space, points=model.points, names=model.names, channels=model.channels,
-        scale=model.scale_name, noise=model.noise, kernel=model.kernel, n_validation=ROWS,
-        factors=FactorModel(
-            factors.mean @ same.T, same @ factors.loadings,
-            same @ factors.rest @ same.T + 1e-4 * np.eye(len(same)),
-        ),
-    )  # fmt: skip
-    predictor._fitted = FittedPerformance(changed, {}, {}, fitted.profiled)
-    return predictor
-
-
-def curves_of(predictor: PerformancePredictor, seed: int) -> dict[Any, dict[int, float]]:
-    """point -> epoch -> validation accuracy, of a task drawn from the Gaussian."""
-    _, records = task_of(predictor, np.random.default_rng(seed))
-    points = dict(zip(NAMES, predictor.points, strict=True))
-    table: dict[Any, dict[int, float]] = {}
-    for record in records:
-        key = tuple(sorted(points[record["architecture"]].items()))
-        table.setdefault(key, {})[record["epoch"]] = record["validation_accuracy"]
-    return table
-
-
-def objective_of(table: dict[Any, dict[int, float]]) -> Any:
-    """Reports a recorded curve; of other points that of the lowest."""
-    worst = min(table.values(), key=lambda curve: curve[EPOCHS[-1]])
-
-    def objective(trial: optuna.Trial) -> float:
-        params = SPACE.suggest(trial)
-        curve = table.get(tuple(sorted(params.items())), worst)
-        paused = resumed_from(trial)
-        for epoch in EPOCHS:
-            if paused is None or epoch > paused.step:
-                trial.report(curve[epoch], step=epoch)
-                if trial.should_prune():
-                    raise optuna.TrialPruned
-        return curve[EPOCHS[-1]]
-
-    return objective
-
-
-def study_of(promotion: PosteriorPromotion, storage: Any = "memory", seed: int = 0) -> optuna.Study:
-    return hyperband_study(
-        name="s", max_resource=9, reduction_factor=9, direction="maximize", storage=storage,
-        seed=seed, promote=promotion,
-    )  # fmt: skip
-
-
-def told(study: optuna.Study) -> list[tuple[Any, ...]]:
-    return [(t.params, t.user_attrs.get(RUNG), t.user_attrs.get(PROMOTES)) for t in study.trials]
-
-
-# What a result would be worth --------------------------------------------------------------------
-
-
-def test_the_expected_improvement_is_that_of_many_draws() -> None:
-    rng = np.random.default_rng(0)
-    mean, change = np.array([0.3, 0.1, -0.4, 0.3]), np.array([0.2, 0.5, 0.9, 0.0])
-    draws = rng.standard_normal(400_000)
-    for i, value in enumerate(expected_improvement(mean, change)):
-        others = np.delete(mean, i).max()
-        expected = np.maximum(mean[i] + change[i] * draws, others).mean() - mean.max()
-        assert value == pytest.approx(expected, abs=3e-3)
-
-
-@pytest.mark.parametrize("before", [(), (1,)])
-def test_a_result_moves_an_expected_score_by_what_it_takes_from_its_variance(
-    predictor: PerformancePredictor, before: tuple[int, ...]
-) -> None:
-    model = predictor._require_fitted().model
-    key = model.key(predictor.points[2])
-    other = model.key(predictor.points[3])
-    records = [Record(other, 1, 9, 0.7, 0.8), *(Record(key, 0, e, 0.6, 0.9) for e in before)]
-    seen: dict[Any, list[list[Record]]] = {}
-    for record in records:
-        seen.setdefault(record.architecture, []).append([record])
-    now = predictor.posterior(Evidence(curves=records, n_validation=ROWS))
-    look = Lookahead(model, np.zeros_like(now._common.mean), ROWS)
-    rows = now._linear([key], now._blocks)[1][:, 1]
-    covariance = now._common.covariance
-    (change,) = look.changes(covariance, rows, [key], seen, [(9,)], [bool(before)], True, True)
-    after = predictor.posterior(
-        Evidence(curves=[*records, Record(key, 0, 9, 0.62, 0.9)], n_validation=ROWS)
-    )
-    fall = now.std([dict(key)], of="score") ** 2 - after.std([dict(key)], of="score") ** 2
-    assert change**2 == pytest.approx(fall[0], rel=0.05)  # but for how noisy a share is
-
-
-# How far to trust it -----------------------------------------------------------------------------
-
-
-def test_the_evidence_is_the_density_of_all_results(predictor: PerformancePredictor) -> None:
-    model = predictor._require_fitted().model
-    models = [model, renamed(model, np.array([3, 0, 1, 2, 5, 4]))]
-    records = [
-        Record(model.key(point), i, epoch, 0.6 + 0.02 * i, 0.8)
-        for i, point in enumerate(predictor.points[:4])
-        for epoch in (1, 2, 9)
-    ]
-    mean = np.zeros(model.size + model.channels.evidence)
-    terms = [
-        terms_of(models, model.key(point), [[r for r in records if r.seed == i]], float(ROWS), mean)
-        for i, point in enumerate(predictor.points[:4])
-    ]
-    for place, each in enumerate(models):
-        blocks, shared = each.blocks(records, ROWS)
-        covariance = block_diag(np.eye(model.size), shared)
-        loadings = np.concatenate([block.loadings for block in blocks.values()])
-        values = np.concatenate([block.values for block in blocks.values()])
-        dense = loadings @ covariance @ loadings.T
-        dense += block_diag(*[block.covariance for block in blocks.values()])
-        expected = multivariate_normal(np.zeros(len(values)), dense).logpdf(values)
-        assert log_evidence(mean, covariance, terms)[place] == pytest.approx(expected)
-
-
-def test_trust_without_results_is_what_it_is_at_first(predictor: PerformancePredictor) -> None:
-    model = predictor._require_fitted().model
-    size = model.size + model.channels.evidence
-    trust = Trust(model, ROWS).probability(np.zeros(size), np.eye(size), {})
-    assert trust == pytest.approx(1.0 / (1.0 + np.exp(-2.0)))
-
-
-def test_a_predictor_with_other_names_is_left_and_a_right_one_is_not(
-    predictor: PerformancePredictor,
-) -> None:
-    right, wrong, shares = [], [], []
-    for seed in range(2):
-        objective = objective_of(curves_of(predictor, seed))
-        for which, trusts in ((predictor, right), (misnamed(predictor), wrong)):
-            study = study_of(PosteriorPromotion(which, Evidence(n_validation=ROWS)))
-            study.optimize(objective, n_trials=16)
-            trusts.append(study.trials[-1].user_attrs[TRUST])
-            if which is not predictor:
-                sources = [t.user_attrs.get(SOURCE) for t in study.trials[10:]]
-                shares.append(np.mean([source == POSTERIOR for source in sources]))
-    assert min(right) > 0.5
-    assert max(wrong) < 0.5
-    assert np.mean(shares) < 0.5
 
 
 # In a study --------------------------------------------------------------------------------------
@@ -389,28 +230,6 @@ def test_what_is_recommended_is_as_likely_as_draws_have_it(predictor: Performanc
     assert inside.mean() == pytest.approx(0.8, abs=0.01)
     assert "better than the runner-up" in repr(kept)
     assert "80 % interval" in repr(kept)
-
-
-def test_a_misled_predictor_recommends_by_results() -> None:
-    predictor = final_as_validated(gaussian())
-    regret: dict[str, list[float]] = {"right": [], "misnamed": [], "unguarded": []}
-    for seed in range(6):
-        table = curves_of(predictor, seed)
-        best = max(curve[9] for curve in table.values())
-        study = optuna.create_study(direction="maximize")
-        for key in list(table)[:5]:  # the sixth is left to what the predictor thinks of it
-            study.enqueue_trial(dict(key))
-        study.optimize(objective_of(table), n_trials=5)
-        for name, which in (("right", predictor), ("misnamed", misnamed(predictor))):
-            kept = recommend(study, which)
-            regret[name].append(best - table[tuple(sorted(kept.params.items()))][9])
-        points = [dict(key) for key in table]
-        study.sampler = PosteriorSampler(misnamed(predictor), adaptive=False, candidates=points)
-        kept = recommend(study)
-        regret["unguarded"].append(best - table[tuple(sorted(kept.params.items()))][9])
-    assert np.mean(regret["right"]) < 0.1
-    assert np.mean(regret["misnamed"]) <= np.mean(regret["unguarded"])
-    assert np.mean(regret["misnamed"]) < 0.15
 
 
 def test_any_study_can_be_asked_about(predictor: PerformancePredictor) -> None:
