@@ -300,6 +300,7 @@ def test_narrow_spaces_move_candidates(predictor: PerformancePredictor) -> None:
     assert recommend(study).params["activation"] == "tanh"
 
 
+@pytest.mark.slow
 def test_the_example_of_the_documentation_runs(capsys: pytest.CaptureFixture[str]) -> None:
     text = (Path(__file__).parents[2] / "docs" / "posterior.md").read_text("utf-8")
     (*_, example) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
