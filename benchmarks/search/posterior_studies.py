@@ -41,7 +41,8 @@ import optuna  # noqa: E402
 import pandas as pd  # noqa: E402
 from optuna.samplers import RandomSampler  # noqa: E402
 
-from benchmarks.predictors.posterior import FULL, Bench, interval, large  # noqa: E402
+from benchmarks.predictors._posterior_data import FULL, MIN_GAP, Bench  # noqa: E402
+from benchmarks.predictors._posterior_report import interval, large  # noqa: E402
 from infoprior.evaluation import RecordedCurves, holm, replay, task_seed, wilcoxon  # noqa: E402
 from infoprior.fingerprints import fingerprint, source_fingerprint  # noqa: E402
 from infoprior.metadataset import MetaDataset  # noqa: E402
@@ -62,7 +63,6 @@ OUT = RESULTS / "search" / "posterior_studies"
 BUDGETS = (1, 2, 4, 8, 16, 32)
 SHUFFLES = 10
 SYNTHETIC = 250  # tasks to learn from
-MIN_GAP = 0.01
 SETTINGS: dict[str, dict[str, Any]] = {
     "posterior": {},
     "posterior, no first": {"first_full": False},
@@ -310,7 +310,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=4, help="task of a shuffled predictor's")
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    bench = Bench(SYNTHETIC)
+    bench = Bench("mlp", SYNTHETIC)
     CACHE.mkdir(parents=True, exist_ok=True)
 
     def every(method: str) -> int:
