@@ -22,7 +22,13 @@ from infoprior._ambient import default_settings
 from infoprior.information import dead_units, effective_rank, entropy, estimate, measure_layers
 from infoprior.information.known import known_pairs
 from infoprior.metadataset import MetaDataset
-from infoprior.predictors import Evidence, PerformancePredictor, make_predictor
+from infoprior.predictors import (
+    Evidence,
+    PerformancePredictor,
+    PosteriorSampler,
+    make_predictor,
+    recommend,
+)
 from infoprior.profiles import (
     PROBES,
     Recipe,
@@ -187,7 +193,11 @@ class Inputs:
         predictor = PerformancePredictor(rank=2, iterations=2).fit(made())
         posterior = predictor.posterior(Evidence(self.profile))
         prior = posterior.prior().to_dict()
-        return posterior.mean().tolist(), posterior.sample(3).tolist(), prior
+        sampler = PosteriorSampler(predictor, seed=0)
+        study = optuna.create_study(direction="maximize", sampler=sampler, study_name="s")
+        for value in (0.5, 0.6):
+            study.tell(study.ask(dict(SPACE)), value)
+        return posterior.mean().tolist(), posterior.sample(3).tolist(), prior, recommend(study)
 
     def objective(self) -> Any:
         study = optuna.create_study(

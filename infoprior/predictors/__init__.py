@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from infoprior.predictors._performance import PerformancePredictor
     from infoprior.predictors._posterior import Posterior
     from infoprior.predictors._registry import PREDICTORS, load_predictor, make_predictor
+    from infoprior.predictors._search.promotion import PosteriorPromotion
+    from infoprior.predictors._search.recommendation import Recommendation, recommend
+    from infoprior.predictors._search.sampler import PosteriorSampler
     from infoprior.predictors._settings import PriorSettings
 
 __all__ = [
@@ -29,13 +32,17 @@ __all__ = [
     "Evidence",
     "PerformancePredictor",
     "Posterior",
+    "PosteriorPromotion",
+    "PosteriorSampler",
     "Predictor",
     "PredictorError",
     "PriorSettings",
+    "Recommendation",
     "features",
     "fit_predictor",
     "load_predictor",
     "make_predictor",
+    "recommend",
 ]
 
 __getattr__, __dir__ = lazy(__name__)

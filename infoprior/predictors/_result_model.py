@@ -55,8 +55,8 @@ class Observed:
         of_luck: G, shape (m, D).
         of_factors: F, beside what factors do to theta, shape (m, r).
         of_shared: of what networks of a task share beside curves, shape (m, L).
-        rest: covariance, shape (m, m).
-        luck: covariance of n, shape (D, D).
+        rest: covariance, shape (m, m), less what `bend` adds to it.
+        bend: times the variances of theta + n, for a curve is no straight line, shape (m, D).
         variance: binomial variances that its curve has, shape (D,); NaN where nothing was seen.
     """
 
@@ -66,7 +66,7 @@ class Observed:
     of_factors: np.ndarray
     of_shared: np.ndarray
     rest: np.ndarray
-    luck: np.ndarray
+    bend: np.ndarray
     variance: np.ndarray
 
 
@@ -293,12 +293,9 @@ class ResultModel:
         total = h.sum(axis=0)
         variance = np.where(total > 0.0, spread @ h / np.where(total > 0.0, total, 1.0), np.nan)
         off = np.concatenate(values) - h @ architecture.mean
-        own = self.noise.own(np.nan_to_num(variance), architecture.noise)
-        # Between two rungs a curve is no straight line.
-        bend = np.einsum("md,md->m", h * (1.0 - h), np.diag(architecture.rest + own)[None])
         curve = Observed(
             off, h, h, np.zeros((len(h), self.size)), np.zeros((len(h), len(self._nothing))),
-            np.diag(bend + _JITTER), own, variance,
+            np.diag(np.full(len(h), _JITTER)), h * (1.0 - h), variance,
         )  # fmt: skip
         if self.auxiliary is None:
             return curve
@@ -323,7 +320,7 @@ class ResultModel:
             np.concatenate([curve.of_luck, model.of_luck[places]]),
             np.concatenate([curve.of_factors, model.of_factors[places]]),
             np.concatenate([curve.of_shared, np.eye(len(self._nothing))[places]]),
-            rest, curve.luck, curve.variance,
+            rest, np.concatenate([curve.bend, np.zeros((m, len(self.channels)))]), curve.variance,
         )  # fmt: skip
 
     def _rung(self, epoch: int) -> float:
@@ -346,8 +343,10 @@ class ResultModel:
         start = 0
         for network in seen:
             end = start + len(network.values)
-            own = network.of_luck @ network.luck @ network.of_luck.T
-            covariance[start:end, start:end] += own + network.rest
+            luck = self.noise.own(np.nan_to_num(network.variance), architecture.noise)
+            own = network.of_luck @ luck @ network.of_luck.T
+            bend = np.einsum("md,md->m", network.bend, np.diag(architecture.rest + luck)[None])
+            covariance[start:end, start:end] += own + (network.rest + np.diag(bend))
             start = end
         size = self.channels.evidence
         block = Block(

@@ -8,6 +8,7 @@ from ._mixture.entropy import Entropy
 from ._mixture.marginal import Marginal
 from ._prior import Prior
 from ._search.brackets import Bracket, hyperband_brackets, hyperband_rungs, optuna_brackets
+from ._search.promotion import Promotion
 from ._search.runner import fail_stale, optimize
 from ._search.sampler import PriorSampler
 from ._search.study import hyperband_study
@@ -21,6 +22,7 @@ __all__ = [
     "Prior",
     "PriorError",
     "PriorSampler",
+    "Promotion",
     "fail_stale",
     "hyperband_brackets",
     "hyperband_rungs",

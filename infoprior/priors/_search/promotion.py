@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 import threading
+from abc import ABC, abstractmethod
 from bisect import bisect_right, insort
 from collections.abc import Sequence
 from itertools import accumulate
@@ -189,17 +190,25 @@ class PromotingSampler(WrappingSampler):
         first = [planned.rung for planned, _ in self._schedule].index(len(self._rungs) - 1)
         return self._ends[first - 1] if first else 0
 
+    def decide(self, study: Study, trial: FrozenTrial) -> tuple[int, FrozenTrial | None]:
+        """What a trial is for: the place of its rung, and the paused trial that it continues.
+
+        None for a new configuration. By the schedule and the raw results; a subclass may know
+        better.
+        """
+        planned, paused = self._scheduled(trial.number), None
+        if planned.promotes and not enqueued_values(trial) and not trial.params:
+            paused = self._best(study, trial.number, planned.rung - 1)
+        return (planned.bottom if paused is None else planned.rung), paused
+
     # ---- Optuna's interface
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Decides what the trial is for."""
         if trial.params and RUNG in trial.user_attrs:  # a failed one that Optuna tries again
             return
-        planned, paused = self._scheduled(trial.number), None
-        if planned.promotes and not enqueued_values(trial) and not trial.params:
-            paused = self._best(study, trial.number, planned.rung - 1)
+        rung, paused = self.decide(study, trial)
         notes: dict[str, Any] = {}
-        rung = planned.rung
         if paused is not None:
             last = len(self._rungs) - 1
             while rung < last and self._rungs[rung] <= (paused.last_step or 0):
@@ -211,10 +220,8 @@ class PromotingSampler(WrappingSampler):
                 name: paused.user_attrs[name] for name in _COPIED if name in paused.user_attrs
             }
             self._remember(trial.number, paused)
-        else:
-            rung = planned.bottom
-            if PROMOTES in trial.user_attrs:  # copied from another trial's
-                notes = {PROMOTES: None}
+        elif PROMOTES in trial.user_attrs:  # copied from another trial's
+            notes = {PROMOTES: None}
         # The rung last: until then another worker takes this one for choosing.
         self.note(study, trial, {**notes, RUNG: self._rungs[rung]})
         if paused is None:
@@ -266,6 +273,28 @@ class PromotingSampler(WrappingSampler):
         """The base sampler's."""
         self._promoted.pop(trial.number, None)
         self.base_sampler.after_trial(study, trial, state, values)
+
+
+class Promotion(ABC):
+    """Who decides what the trials of a promoting study are for: `hyperband_study(promote=...)`."""
+
+    @abstractmethod
+    def settings(self, direction: str) -> Any:
+        """What the study keeps of it, as JSON has it; a study is opened with the same only.
+
+        Args:
+            direction: "minimize" or "maximize".
+
+        Raises:
+            ValueError: it can't decide in a study of that direction.
+        """
+
+    @abstractmethod
+    def sampler(
+        self, base_sampler: BaseSampler, rungs: Sequence[int], eta: int, storage: BaseStorage,
+        seed: int,
+    ) -> PromotingSampler:  # fmt: skip
+        """The study's sampler; arguments as of `PromotingSampler`."""
 
 
 class RungPruner(BasePruner):

@@ -21,7 +21,7 @@ from .._trial import SETTINGS
 from .bases import DealingSampler, make_base_sampler
 from .brackets import hyperband_rungs, optuna_brackets
 from .local_search import make_local_search
-from .promotion import PromotingSampler, RungPruner
+from .promotion import PromotingSampler, Promotion, RungPruner
 from .sampler import PriorSampler
 from .seeded import MakeSampler, SeededSampler, make_tpe
 from .storage import open_storage
@@ -42,7 +42,7 @@ def hyperband_study(
     base_sampler: BaseSampler | MakeSampler | None = None,
     weight: float = 0.25,
     adaptive: bool = True,
-    promote: bool = True,
+    promote: bool | Promotion = True,
     seed: int = 0,
     heartbeat: int | None = None,
 ) -> optuna.Study:
@@ -84,7 +84,9 @@ def hyperband_study(
             one that does not ask trains a fifth more epochs. What a trial is for depends on its
             number: with resources from 1 to 27, a round of brackets has 65 trials, of which the
             40th is the first to be trained to the end. False is Optuna's HyperbandPruner, which
-            stops a trial at a rung for good, and lets the first ones run to their end.
+            stops a trial at a rung for good, and lets the first ones run to their end. A
+            `Promotion` decides what trials are for by more than raw results: see
+            `infoprior.predictors.PosteriorPromotion`.
         seed: everything random.
         heartbeat: for a URL only: running trials give a sign of life every so many seconds, and
             one that gave none for twice as long is failed by the next worker that begins a trial.
@@ -124,7 +126,9 @@ def hyperband_study(
     goal = _direction(direction)
     steps = hyperband_rungs(max_resource, min_resource, reduction_factor)
     weight = fraction("weight", weight)
-    adaptive, promote = flag("adaptive", adaptive), flag("promote", promote)
+    adaptive = flag("adaptive", adaptive)
+    if not isinstance(promote, Promotion):
+        promote = flag("promote", promote)
     if not promote:
         _check_optuna_counts(len(steps), min_resource, max_resource, reduction_factor)
     if base_sampler is None and promote:
@@ -145,6 +149,9 @@ def hyperband_study(
     }
     if prior is None:  # then they change nothing
         del settings["weight"], settings["adaptive"]
+    promotion = promote if isinstance(promote, Promotion) else None
+    if promote:
+        settings["promote"] = True if promotion is None else promotion.settings(goal)
     backend = open_storage(storage, name, heartbeat)
     sampler = alone
     if prior is not None:
@@ -152,9 +159,11 @@ def hyperband_study(
     pruner: BasePruner = HyperbandPruner(
         min_resource=min_resource, max_resource=max_resource, reduction_factor=reduction_factor
     )
-    if promote:
-        settings["promote"] = True
+    if promotion is not None:
+        sampler = promotion.sampler(sampler, steps, reduction_factor, backend, seed)
+    elif promote:
         sampler = PromotingSampler(sampler, steps, reduction_factor, backend)
+    if promote:
         pruner = RungPruner(steps[-1])
     study = _open(backend, name, goal, sampler, pruner)
     agree(study, settings)
