@@ -319,6 +319,22 @@ class TestPublished:
         for space in ("thesis", "cnn"):
             assert len(load_metadataset(space).curves) > 1_000
 
+    def test_counts_of_networks_with_profiles_of_their_own(self) -> None:
+        meta = load_metadataset()
+        kinds = meta.tasks.groupby("kind")
+        assert len(kinds.get_group("real")) >= 130
+        assert len(kinds.get_group("synthetic")) >= 800
+        assert (kinds.get_group("real")["draws"] >= 2).all()
+        assert len(meta.layers) >= 200_000
+        assert set(meta.layers["epoch"]) == {3, 27}
+        assert set(meta.layers["recipe"]) == {"fast-1"}
+        # Every network of the first draw, and encodings of inputs as often as each other.
+        early = meta.networks(epoch=3)
+        assert len(early) == 48 * len(meta.tasks)
+        counts = early.drop_duplicates("architecture")["inputs"].value_counts()
+        assert counts.max() - counts.min() <= 1
+        assert len(counts) == 7
+
     def test_synthetic_tasks_are_the_chosen_ones(self) -> None:
         tasks = load_metadataset("mlp").tasks
         assert set(chosen_tasks()) == set(tasks["task"][tasks["source"] == "generator"])
@@ -328,7 +344,7 @@ class TestPublished:
         assert set(fitted["kind"]) == {"real"}
 
     def test_size(self) -> None:
-        assert sum(f.stat().st_size for f in PUBLISHED.iterdir()) <= 25e6
+        assert sum(f.stat().st_size for f in PUBLISHED.iterdir()) <= 45e6
 
     def test_the_design_is_the_published_one(self) -> None:
         settings = read_publication(PUBLISHED).about["settings"]
