@@ -164,7 +164,7 @@ def main() -> None:
     keys = ["split", "task", "evidence"], ["split", "task", "method", "budget"]
     for frame, key, name in zip((info, search), keys, ("information", "search"), strict=True):
         if name == "information":
-            frame = frame.assign(shuffled=frame.pop("shuffle") >= 0)
+            frame = frame.assign(shuffled=frame["shuffle"] >= 0).drop(columns="shuffle")
             key = [*key, "shuffled"]
         means = frame.groupby(key, sort=False).mean(numeric_only=True).round(4)
         means.to_csv(out.with_name(f"{out.stem}_{arguments.part}_{name}.csv"))
