@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from optuna.distributions import CategoricalDistribution
 
 from infoprior import Prior, __version__, cli, get_space, load_predictor
 from infoprior._command import as_options
@@ -343,3 +344,5 @@ def test_architectures_go_on_below_and_each_of_many_choices_is_named():
         m for m in marginals(Prior.from_points(dict(space), points)).splitlines() if "standard" in m
     )
     assert all(choice in inputs for choice in space["inputs"].choices)
+    many = {"c": CategoricalDistribution([f"c{i}" for i in range(11)])}
+    assert marginals(Prior.uniform(many)).endswith("(3 more)")

@@ -15,7 +15,14 @@ from optuna.distributions import (
 from optuna.samplers import RandomSampler
 from optuna.storages import InMemoryStorage
 
-from infoprior.priors import Prior, PriorError, PriorSampler, hyperband_study, optimize
+from infoprior.priors import (
+    Prior,
+    PriorError,
+    PriorSampler,
+    hyperband_study,
+    optimize,
+    resumed_from,
+)
 from infoprior.priors._adapting.adapt import ranked_evidence
 from infoprior.priors._adapting.posterior import MOST_TRIALS, normal_scores
 
@@ -272,7 +279,17 @@ def test_failed_and_pruned_trials_and_workers_are_no_trouble(adapting):
     assert len(study.trials) == 20
 
 
-def test_under_hyperband_trials_that_are_continued_count_once(adapting):
+def test_under_hyperband_trials_that_are_continued_count_once(adapting, monkeypatch):
+    from infoprior.priors._search import adapting as module
+
+    seen = []
+
+    def spy(past, positions, order):
+        seen.append(len(positions))
+        return ranked_evidence(past, positions, order)
+
+    monkeypatch.setattr(module, "ranked_evidence", spy)
+
     def objective(trial):
         value = loss(asked(trial), LOW)
         for step in (1, 3, 9):
@@ -284,6 +301,13 @@ def test_under_hyperband_trials_that_are_continued_count_once(adapting):
     study = hyperband_study(adapting, name="h", max_resource=9, storage="memory", seed=0)
     optimize(study, objective, n_trials=24, progress=False)
     assert len(study.trials) == 24
+    continued = {old.number for t in study.trials if (old := resumed_from(t)) is not None}
+    assert continued
+    seen.clear()
+    asking = study.ask()
+    prior = module.StudyPrior(adapting, study._storage)
+    prior.given(study, study.get_trials(deepcopy=False)[asking.number])
+    assert seen == [24 - len(continued)]
 
 
 def test_of_many_trials_the_best_and_some_of_all_ranks_are_looked_at(adapting):
