@@ -33,11 +33,6 @@ from tests.predictors.test_performance import SPACE, gaussian
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
-@pytest.fixture(scope="module")
-def predictor() -> PerformancePredictor:
-    return gaussian()
-
-
 # In a study --------------------------------------------------------------------------------------
 
 

@@ -36,11 +36,6 @@ from tests.predictors.test_performance import ROWS, SPACE, gaussian
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
-@pytest.fixture(scope="module")
-def predictor() -> PerformancePredictor:
-    return gaussian()
-
-
 @pytest.fixture(scope="module", params=["curves", "training losses"])
 def each(request: pytest.FixtureRequest) -> PerformancePredictor:
     """One that reads curves only, and one that also reads what is beside them."""
