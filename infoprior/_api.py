@@ -14,7 +14,7 @@ from infoprior._threads import use_threads
 if TYPE_CHECKING:
     import pandas as pd
 
-    from infoprior.predictors import Predictor
+    from infoprior.predictors import Posterior, Predictor
     from infoprior.priors import Prior
     from infoprior.profiles import TaskProfile
     from infoprior.tasks import Task
@@ -29,11 +29,14 @@ class Suggestion:
         architectures: points of the search space, the most probable first (each a params dict).
         profile: the probes' information profile and learning curves that the prior was made from;
             None where the predictor reads nothing of a task.
+        posterior: how well any architecture will do: expected test accuracies, intervals; None
+            where the predictor is not a `PerformancePredictor`.
     """
 
     prior: Prior
     architectures: list[dict[str, Any]]
     profile: TaskProfile | None
+    posterior: Posterior | None = None
 
 
 @default_settings()
@@ -99,7 +102,8 @@ def suggest(
         progress: show on the terminal what is done, if it takes more than two seconds.
 
     Returns:
-        the prior, n architectures drawn from it, and the profile that it was predicted from.
+        the prior, n architectures drawn from it, the profile that it was predicted from, and what
+        accuracies are expected.
 
     Raises:
         PredictorError: (a ValueError) the folder holds no predictor, or `predictor` is not fitted
@@ -144,13 +148,18 @@ def suggest_for_prepared(
     """
     import numpy as np
 
+    from infoprior.predictors import Evidence, PerformancePredictor
+
     with use_threads(threads), progress_line("suggesting", show=progress):
         task_profile = None if task is None else _profile_for(task, predictor, seed, threads)
         prior = predictor.predict(task_profile)
+        posterior = None
+        if isinstance(predictor, PerformancePredictor):
+            posterior = predictor.posterior(Evidence(task_profile))
         # Distinct draws, best first: a list to try by hand shows the prior's spread, not one peak.
         drawn = prior.sample(max(20 * n, 200), np.random.default_rng(seed))
         order = np.argsort(-np.asarray(prior.log_ratio(drawn)), kind="stable")
-    return Suggestion(prior, [drawn[i] for i in order[:n]], task_profile)
+    return Suggestion(prior, [drawn[i] for i in order[:n]], task_profile, posterior)
 
 
 def _profile_for(task: Task, predictor: Predictor, seed: int, threads: int) -> TaskProfile:

@@ -6,7 +6,10 @@ import ast
 import re
 import shlex
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from infoprior.predictors import Posterior
 
 _LINE = 100  # characters
 _FEW = 8  # values of which each is named
@@ -17,8 +20,19 @@ def shape(task: Any) -> str:
     return f"{rows}, {task.n_classes} classes"
 
 
-def architectures(points: list[dict[str, Any]]) -> str:
-    """Architectures as aligned columns, best first, as many beside each other as a line holds."""
+def architectures(points: list[dict[str, Any]], posterior: Posterior | None = None) -> str:
+    """Architectures as aligned columns, best first, as many beside each other as a line holds.
+
+    Args:
+        points: params of each.
+        posterior: that their test accuracies are expected by, if any.
+    """
+    if posterior is not None:
+        means, (low, high) = posterior.mean(points), posterior.interval(0.8, points)
+        points = [
+            {"accuracy": f"{mean:.3f}", "80 % interval": f"{a:.2f}-{b:.2f}", **point}
+            for mean, a, b, point in zip(means, low, high, points, strict=True)
+        ]
     names = list(points[0])
     columns = [
         [str(i), *(_number(point[name]) for name in names)] for i, point in enumerate(points, 1)
@@ -37,7 +51,8 @@ def architectures(points: list[dict[str, Any]]) -> str:
         else:
             blocks.append([f"{head}{cell}" for head, cell in zip(heads, column, strict=True)])
     text = "\n\n".join("\n".join(lines) for lines in blocks)
-    return "\nSuggested architectures, the most probable first\n" + text
+    accuracies = "" if posterior is None else ", and the test accuracy to expect"
+    return f"\nSuggested architectures, the most probable first{accuracies}\n{text}"
 
 
 def marginals(prior: Any) -> str:

@@ -134,16 +134,11 @@ def suggest(
     """
     _check_out(out)
     from infoprior._api import suggest_for_prepared
-    from infoprior.predictors import Predictor, load_predictor
+    from infoprior.predictors import load_predictor
 
     if static and models is not None:
         raise ValueError("--static: is infoprior's own predictor; leave out --models")
     predictor = load_predictor(models, static=static)
-    if not isinstance(predictor, Predictor):
-        raise ValueError(
-            f"--models: {models} holds a performance predictor, which this command cannot use; "
-            "PerformancePredictor.load reads it in Python"
-        )
     task = None
     if predictor.inputs:
         if data is None or target is None:
@@ -168,7 +163,7 @@ def suggest(
     elif data is not None:
         say(f"This predictor says the same of every data set: {data} is not read.")
     suggestion = suggest_for_prepared(task, predictor, n=n, seed=seed, progress=progress)
-    print(architectures(suggestion.architectures))
+    print(architectures(suggestion.architectures, suggestion.posterior))
     print(marginals(suggestion.prior))
     if out is not None:
         suggestion.prior.save(out)
@@ -203,12 +198,12 @@ def fit(
     ] = None,
     published: Annotated[bool, typer.Option(help="Learn from the published rows, too.")] = True,
     predictor: Annotated[
-        str, typer.Option(help="network, trees, nearest, static, gaussian or uniform.")
+        str, typer.Option(help="performance, network, trees, nearest, static, gaussian or uniform.")
     ] = "network",
     inputs: Annotated[
         str,
         typer.Option(
-            help="What it reads: all, untrained, mi, inputs, accuracy, meta-features or nothing."
+            help="What it reads: all, data, mi, inputs, accuracy, meta-features or nothing."
         ),
     ] = "all",
     space: Annotated[

@@ -346,3 +346,24 @@ def test_architectures_go_on_below_and_each_of_many_choices_is_named():
     assert all(choice in inputs for choice in space["inputs"].choices)
     many = {"c": CategoricalDistribution([f"c{i}" for i in range(11)])}
     assert marginals(Prior.uniform(many)).endswith("(3 more)")
+
+
+def test_expected_accuracies_stand_above_the_architectures():
+    from infoprior._command import architectures
+    from infoprior.predictors import PerformancePredictor
+    from tests.factories import make_metadataset
+
+    meta = make_metadataset(n_tasks=8, n_architectures=6)
+    predictor = PerformancePredictor(rank=2, iterations=2).fit(meta, progress=False)
+    posterior = predictor.posterior()
+    printed = architectures(predictor.points[:2], posterior).splitlines()
+    assert (
+        printed[1]
+        == "Suggested architectures, the most probable first, and the test accuracy to expect"
+    )
+    row = next(line for line in printed if line.split()[0:1] == ["accuracy"])
+    assert row.split()[1:] == [f"{mean:.3f}" for mean in posterior.mean(predictor.points[:2])]
+    low, high = posterior.interval(0.8, predictor.points[:2])
+    row = next(line for line in printed if "interval" in line)
+    assert row.split()[-2:] == [f"{a:.2f}-{b:.2f}" for a, b in zip(low, high, strict=True)]
+    assert "accuracy" not in architectures(predictor.points[:2])

@@ -2,7 +2,7 @@
 
     python benchmarks/predictors/held_out_families.py
 
-Predictors read what needs no training (`untrained`), and the same with the information of other
+Predictors read what needs no training (`data`), and the same with the information of other
 tasks: what their Kendall's tau differs by is what information is worth on a task. Three ways of
 holding families out: the pipeline's own, where development families are predicted in folds and
 test families by predictors of all development tasks; and twice folds in which both are mixed. If
@@ -36,7 +36,7 @@ from pipeline.common import read_params
 from pipeline.predictors import splits_of
 
 RESULT = RESULTS / "predictors" / "held_out_families.md"
-PREDICTORS, INPUTS, SHUFFLES, MIXED = ("trees", "network"), "untrained", 3, 2
+PREDICTORS, INPUTS, SHUFFLES, MIXED = ("trees", "network"), "data", 3, 2
 SHOWN = 4  # tasks at either end
 Split = tuple[list[str], list[str]]
 

@@ -171,7 +171,7 @@ def renamed_predictor(predictor: PerformancePredictor, seed: int) -> Performance
     """As fitted on tasks that all had their architectures' names shuffled in the same way."""
     fitted = predictor._fitted
     order = np.random.default_rng([1, seed]).permutation(len(fitted.model.points))
-    other = PerformancePredictor(predictor.kind)
+    other = PerformancePredictor(kind=predictor.kind)
     other._fitted = dataclasses.replace(fitted, model=renamed(fitted.model, order))
     return other
 

@@ -13,7 +13,7 @@ from infoprior._lazy import lazy
 
 if TYPE_CHECKING:
     from infoprior.predictors._base import Predictor
-    from infoprior.predictors._errors import PredictorError
+    from infoprior.predictors._errors import PredictorError, PredictorWarning
     from infoprior.predictors._evidence import Evidence
     from infoprior.predictors._features import INFORMATION, INPUTS, features
     from infoprior.predictors._fit import fit_predictor
@@ -36,6 +36,7 @@ __all__ = [
     "PosteriorSampler",
     "Predictor",
     "PredictorError",
+    "PredictorWarning",
     "PriorSettings",
     "Recommendation",
     "features",

@@ -1,4 +1,4 @@
-"""`Predictor`: what the six predictors share. Each of them adds how it learns and how it scores."""
+"""`Predictor`: what a predictor is asked for, and the priors that all make of scores alike."""
 
 from __future__ import annotations
 
@@ -11,25 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import pandas as pd
 
 from infoprior._ambient import default_settings
-from infoprior._arguments import file_path, instance_of, name_list, number_list, whole_within
-from infoprior._progress import shows_progress
-from infoprior.predictors import _storage
+from infoprior._arguments import instance_of, number_list, whole_within
 from infoprior.predictors._conditions import ProfilingConditions
 from infoprior.predictors._errors import PredictorError
-from infoprior.predictors._features import (
-    Standardizer,
-    check_inputs,
-    check_profile,
-    feature_table,
-    features,
-    groups_of,
-)
-from infoprior.predictors._fitted import Fitted, TrainingSet
-from infoprior.predictors._settings import AFTER_SCORES, MAX_POINTS, PriorSettings, priors_of
-from infoprior.predictors._targets import targets
+from infoprior.predictors._features import check_inputs
+from infoprior.predictors._settings import AFTER_SCORES, PriorSettings, priors_of
 
 if TYPE_CHECKING:
     from typing import Self
@@ -41,7 +29,6 @@ if TYPE_CHECKING:
 
 Params = Mapping[str, Any]  # a point of the space
 LARGEST_SEED = 2**32 - 1  # that scikit-learn takes
-CANDIDATE_SEED = 20190  # of the Sobol design: the same candidates for every predictor
 
 
 @dataclass(frozen=True)
@@ -63,7 +50,7 @@ class Predictor(ABC):
 
     name: ClassVar[str]
     reads: ClassVar[bool] = True  # whether inputs make a difference
-    extrapolates: ClassVar[bool] = False  # whether it can score architectures that were never run
+    extrapolates: ClassVar[bool] = False  # whether it adds architectures that were never run
     Settings: ClassVar[type] = NoSettings
 
     def __init__(self, inputs: str | Sequence[str] = (), *, seed: int = 0, **settings: Any) -> None:
@@ -83,36 +70,14 @@ class Predictor(ABC):
             )
         self.prior_settings = PriorSettings(**{k: settings[k] for k in settings if k in shared})
         self.settings: Any = self.Settings(**{k: settings[k] for k in settings if k in own})
-        self._fitted: Fitted | None = None
 
     def __repr__(self) -> str:
-        state = "fitted" if self._fitted else "not fitted"
+        state = "fitted" if self._is_fitted else "not fitted"
         return f"{type(self).__name__}(inputs={self.inputs}, seed={self.seed}, {state})"
 
-    # What a predictor adds ---------------------------------------------------------------------
+    # What each does in its own way -------------------------------------------------------------
 
     @abstractmethod
-    def _learn(self, training: TrainingSet) -> dict[str, np.ndarray]:
-        """What it keeps of the training tasks, as named arrays."""
-
-    @abstractmethod
-    def _score(
-        self, arrays: Mapping[str, np.ndarray], x: np.ndarray, encoded: np.ndarray
-    ) -> np.ndarray:
-        """Scores of the points, shape (n,), for a task with features x, shape (p,).
-
-        encoded: all points, shape (n, q); those that do not extrapolate know them by place.
-        """
-
-    def _priors(
-        self, space: SearchSpace, points: Sequence[Params], scores: Iterable[np.ndarray]
-    ) -> list[Prior]:
-        return priors_of(space, points, scores, self.prior_settings)
-
-    # What all do -------------------------------------------------------------------------------
-
-    @default_settings()
-    @shows_progress("fitting the predictor")
     def fit(self, meta: MetaDataset, *, progress: bool = True) -> Self:
         """Learn from the tasks of a meta-dataset, all of them training tasks.
 
@@ -124,34 +89,70 @@ class Predictor(ABC):
             PredictorError: there are no curves, a task has no profile and the inputs need it, or
                 `meta` is no meta-dataset.
         """
-        check_meta(meta)
-        self.inputs = groups_of(self._asked, meta.input_features())
-        goals = targets(meta, self.prior_settings.real_weight)
-        table = feature_table(meta, self.inputs)
-        standardizer = Standardizer.fit(table)
-        points = list(goals.points)
-        if self.extrapolates and self.prior_settings.candidates:
-            points += meta.space.design(self.prior_settings.candidates, seed=CANDIDATE_SEED)
-        if len(points) > MAX_POINTS:
-            raise PredictorError(
-                f"{len(goals.points)} recorded architectures and {len(points) - len(goals.points)} "
-                f"candidates are more than the {MAX_POINTS} that a prior can be made of; lower "
-                "candidates."
-            )
-        training = TrainingSet(
-            x=standardizer.transform(table),
-            encoded=meta.space.encode(goals.points),
-            targets=goals,
-        )
-        self._fitted = Fitted(
-            space=meta.space,
-            points=points,
-            n_recorded=len(goals.points),
-            standardizer=standardizer,
-            profiled=ProfilingConditions.of(meta),
-            arrays=self._learn(training),
-        )
-        return self
+
+    @abstractmethod
+    def scores(self, profile: TaskProfile | None = None) -> np.ndarray:
+        """Predicted scores of `points`, shape (n,), in normal quantiles; higher is better.
+
+        Args:
+            profile: of the task; None where the predictor reads nothing.
+
+        Raises:
+            PredictorError: as `predict`.
+        """
+
+    @abstractmethod
+    def score_tasks(self, meta: MetaDataset, tasks: Sequence[str]) -> dict[str, np.ndarray]:
+        """What `scores` answers for tasks of a meta-dataset, by their names, in one go.
+
+        Nothing of `meta.curves` is read.
+
+        Args:
+            meta: holds the tasks.
+            tasks: their names.
+
+        Returns:
+            task -> scores of `points`, shape (n,), in normal quantiles; higher is better.
+
+        Raises:
+            PredictorError: as `predict`.
+            MetaDatasetError: there is no such task.
+        """
+
+    @property
+    @abstractmethod
+    def points(self) -> list[dict[str, Any]]:
+        """The architectures that get a score: the recorded ones, then the candidates."""
+
+    @property
+    @abstractmethod
+    def space(self) -> SearchSpace:
+        """The space of the training architectures."""
+
+    @property
+    @abstractmethod
+    def profiled(self) -> ProfilingConditions:
+        """How the training tasks were profiled: profile new ones in the same way."""
+
+    @abstractmethod
+    def save(self, directory: str | os.PathLike[str]) -> None:
+        """Write it to a folder, as JSON and safetensors; `load_predictor` reads it.
+
+        Raises:
+            PredictorError: the predictor is not fitted, or the folder cannot be written.
+        """
+
+    @property
+    @abstractmethod
+    def _is_fitted(self) -> bool:
+        """Whether it has learned."""
+
+    def _priors(
+        self, space: SearchSpace, points: Sequence[Params], scores: Iterable[np.ndarray]
+    ) -> list[Prior]:
+        return priors_of(space, points, scores, self.prior_settings)
+
+    # What all do -------------------------------------------------------------------------------
 
     @default_settings()
     def predict(self, profile: TaskProfile | None = None) -> Prior:
@@ -165,9 +166,9 @@ class Predictor(ABC):
             PredictorError: the predictor is not fitted, the profile lacks what it reads, or was
                 measured otherwise than those of the training tasks.
         """
-        fitted, scores = self._require_fitted(), self.scores(profile)
+        scores = self.scores(profile)
         task = "any" if profile is None else profile.task
-        named = self.priors_of_scores(fitted.space, fitted.points, {task: scores})
+        named = self.priors_of_scores(self.space, self.points, {task: scores})
         return named[task]
 
     @default_settings()
@@ -187,35 +188,7 @@ class Predictor(ABC):
             PredictorError: as `predict`.
             MetaDatasetError: there is no such task.
         """
-        fitted = self._require_fitted()
-        return self.priors_of_scores(fitted.space, fitted.points, self.score_tasks(meta, tasks))
-
-    def score_tasks(self, meta: MetaDataset, tasks: Sequence[str]) -> dict[str, np.ndarray]:
-        """What `scores` answers for tasks of a meta-dataset, by their names, in one go.
-
-        Nothing of `meta.curves` is read.
-
-        Args:
-            meta: holds the tasks.
-            tasks: their names.
-
-        Returns:
-            task -> scores of `points`, shape (n,), in normal quantiles; higher is better.
-
-        Raises:
-            PredictorError: as `predict`.
-            MetaDatasetError: there is no such task.
-        """
-        fitted = self._require_fitted()
-        check_meta(meta)
-        tasks = name_list(tasks, "tasks", PredictorError)
-        asked = meta.subset(tasks)
-        fitted.profiled.check(self.inputs, asked.profiles, asked.probe_curves)
-        # In the order of `meta.tasks`, whatever that of `tasks`.
-        table = feature_table(asked, self.inputs)
-        encoded = fitted.space.encode(fitted.points)
-        rows = dict(zip(table.index, fitted.standardizer.transform(table), strict=True))
-        return {task: self._score(fitted.arrays, rows[task], encoded) for task in tasks}
+        return self.priors_of_scores(self.space, self.points, self.score_tasks(meta, tasks))
 
     def priors_of_scores(
         self, space: SearchSpace, points: Sequence[Params], scores: Mapping[str, np.ndarray]
@@ -257,30 +230,6 @@ class Predictor(ABC):
             for task, prior in zip(by_task, made, strict=True)
         }
 
-    @default_settings()
-    def scores(self, profile: TaskProfile | None = None) -> np.ndarray:
-        """Predicted scores of `points`, shape (n,), in normal quantiles; higher is better.
-
-        Args:
-            profile: of the task; None where the predictor reads nothing.
-
-        Raises:
-            PredictorError: as `predict`.
-        """
-        fitted = self._require_fitted()
-        if profile is None and self.inputs:
-            raise PredictorError(
-                f"profile: the predictor {self.name!r} reads {', '.join(self.inputs)} of a task; "
-                "give its profile (infoprior.profiles.profile_task)."
-            )
-        values: dict[str, float] = {}
-        if profile is not None:
-            check_profile(profile)
-            fitted.profiled.check(self.inputs, profile.layers, profile.curves)
-            values = features(profile, self.inputs)
-        x = fitted.standardizer.transform(pd.DataFrame([values]))[0]
-        return self._score(fitted.arrays, x, fitted.space.encode(fitted.points))
-
     def with_settings(self, **settings: Any) -> Self:
         """The same predictor, fitted or not, with other settings of those that act on its scores.
 
@@ -305,63 +254,13 @@ class Predictor(ABC):
         """Whether probes are trained on a task for this predictor to read it."""
         return bool(set(self.inputs) - {"metafeatures", "inputs"})
 
-    @property
-    def points(self) -> list[dict[str, Any]]:
-        """The architectures that get a score: the recorded ones, then the candidates."""
-        return [dict(point) for point in self._require_fitted().points]
 
-    @property
-    def space(self) -> SearchSpace:
-        """The space of the training architectures."""
-        return self._require_fitted().space
-
-    @property
-    def profiled(self) -> ProfilingConditions:
-        """How the training tasks were profiled: profile new ones in the same way."""
-        return self._require_fitted().profiled
-
-    def restore(self, fitted: Fitted, where: str) -> Self:
-        """Take what a fit left behind, instead of fitting.
-
-        Args:
-            fitted: of a predictor of this kind with these inputs and settings.
-            where: it was read, for the message.
-
-        Raises:
-            PredictorError: no score can be had of it: its parts do not belong together.
-        """
-        mixed = f"{where} holds files that do not belong together"
-        x = np.zeros(len(fitted.standardizer.names))
-        try:
-            shapes = {values.shape for values in fitted.standardizer.arrays().values()}
-            scores = self._score(fitted.arrays, x, fitted.space.encode(fitted.points))
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-            raise PredictorError(f"{mixed} ({error}). Fit it again.") from error
-        if shapes != {x.shape} or scores.shape != (len(fitted.points),):
-            raise PredictorError(f"{mixed}. Fit it again.")
-        self._fitted = fitted
-        return self
-
-    @default_settings()
-    def save(self, directory: str | os.PathLike[str]) -> None:
-        """Write predictor.json and arrays.safetensors; `load_predictor` reads them.
-
-        Raises:
-            PredictorError: the predictor is not fitted, or the folder cannot be written.
-        """
-        fitted = self._require_fitted()
-        about = {
-            "name": self.name,
-            "inputs": list(self.inputs),
-            "seed": self.seed,
-            "settings": dataclasses.asdict(self.prior_settings) | dataclasses.asdict(self.settings),
-        }
-        _storage.save(file_path(directory, "directory", PredictorError), about, fitted)
-
-    def _require_fitted(self) -> Fitted:
-        if self._fitted is None:
-            raise PredictorError(f"The predictor {self.name!r} is not fitted; call fit first.")
-        return self._fitted
+def needs_profile(predictor: Predictor) -> str:
+    """What to say where there is none."""
+    return (
+        f"profile: the predictor {predictor.name!r} reads {', '.join(predictor.inputs)} of a task; "
+        "give its profile (infoprior.profiles.profile_task)."
+    )
 
 
 def check_meta(meta: Any) -> None:

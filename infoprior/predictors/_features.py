@@ -41,10 +41,10 @@ INPUTS: dict[str, tuple[str, ...]] = {
     "meta-features": ("metafeatures",),
     "mi": ("mi",),
     "inputs": ("inputs",),
-    "untrained": ("metafeatures", "inputs"),
+    "data": ("metafeatures", "inputs"),
     "all": GROUPS,
 }
-"""Names of what is read of a task -> groups; "untrained" needs no network to be trained."""
+"""Names of what is read of a task -> groups; "data" is what needs no network to be trained."""
 EARLY_RUNGS = (1, 3, 9)  # of infoprior.training.RUNGS; the last rung is the last epoch
 _CLIP = 5.0  # standard deviations: one odd task must not be infinitely far from all others
 

@@ -19,8 +19,8 @@ import numpy as np
 from infoprior._arguments import real_number, whole_number
 from infoprior._progress import Stage, progress_line
 from infoprior._threads import use_threads
-from infoprior.predictors._base import Predictor
 from infoprior.predictors._errors import PredictorError
+from infoprior.predictors._feature_predictor import FeaturePredictor
 from infoprior.predictors._fitted import TrainingSet
 from infoprior.predictors._settings import positive
 
@@ -68,7 +68,7 @@ class NetworkSettings:
         object.__setattr__(self, "dropout", dropout)
 
 
-class NetworkPredictor(Predictor):
+class NetworkPredictor(FeaturePredictor):
     """A perceptron on (task features, architecture), fitted to rank."""
 
     name = "network"

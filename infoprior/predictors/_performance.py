@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -16,12 +17,13 @@ from infoprior._ambient import default_settings
 from infoprior._arguments import file_path, name_list
 from infoprior._progress import shows_progress
 from infoprior.predictors import _performance_storage as storage
-from infoprior.predictors._base import check_meta
+from infoprior.predictors._base import Predictor, check_meta, needs_profile
 from infoprior.predictors._conditions import ProfilingConditions
-from infoprior.predictors._errors import PredictorError
+from infoprior.predictors._errors import PredictorError, PredictorWarning
 from infoprior.predictors._evidence import NOTHING, Evidence, check_evidence
 from infoprior.predictors._features import (
     check_inputs,
+    check_profile,
     feature_table,
     features,
     groups_of,
@@ -36,7 +38,7 @@ from infoprior.predictors._performance_fit import (
 from infoprior.predictors._performance_settings import PerformanceSettings
 from infoprior.predictors._posterior import Posterior
 from infoprior.predictors._profile_features import LOGIT, with_logits
-from infoprior.predictors._settings import AFTER_SCORES, PriorSettings
+from infoprior.predictors._seen_tasks import outside
 
 if TYPE_CHECKING:
     from typing import Self
@@ -50,7 +52,7 @@ if TYPE_CHECKING:
 KINDS = ("linear-gaussian",)
 
 
-class PerformancePredictor:
+class PerformancePredictor(Predictor):
     """Learns from many tasks how results go together; answers with a posterior over accuracies.
 
     One Gaussian over the results of all recorded architectures at all recorded epochs, learned
@@ -60,37 +62,37 @@ class PerformancePredictor:
     decides by.
 
     Args:
+        inputs: what it reads of a profile: a key of `INPUTS`, or groups.
+        seed: as of any `Predictor`; nothing is drawn here.
         kind: "linear-gaussian".
-        **settings: fields of `PerformanceSettings`, and those of `PriorSettings` that act on
-            scores.
+        **settings: fields of `PerformanceSettings`, and of `PriorSettings`.
 
     Raises:
-        PredictorError: there is no such kind or setting, or one is out of range.
+        PredictorError: there are no such inputs, kind or setting, or one is out of range.
     """
 
-    def __init__(self, kind: str = "linear-gaussian", **settings: Any) -> None:
+    name = "performance"
+    Settings = PerformanceSettings
+
+    def __init__(
+        self, inputs: str | Sequence[str] = "all", *, seed: int = 0, kind: str = KINDS[0],
+        **settings: Any,
+    ) -> None:  # fmt: skip
         if kind not in KINDS:
             raise PredictorError(
                 f"There is no performance predictor {kind!r}; choose one of {list(KINDS)}."
             )
-        own = {f.name for f in dataclasses.fields(PerformanceSettings)}
-        if unknown := sorted(set(settings) - own - set(AFTER_SCORES)):
-            raise PredictorError(
-                f"A performance predictor has no settings {unknown}; it has "
-                f"{sorted(own | set(AFTER_SCORES))}."
-            )
+        super().__init__(inputs, seed=seed, **settings)
+        weight = self.settings.real_weight
+        self.prior_settings = dataclasses.replace(self.prior_settings, real_weight=weight)
         self.kind = kind
-        self.settings = PerformanceSettings(**{n: v for n, v in settings.items() if n in own})
-        self.prior_settings = PriorSettings(
-            **{n: v for n, v in settings.items() if n in AFTER_SCORES}
-        )
         self._fitted: FittedPerformance | None = None
         self._trained: TrainingTasks | None = None
         self._profiles: WeakKeyDictionary[Any, dict[str, np.ndarray]] = WeakKeyDictionary()
 
-    def __repr__(self) -> str:
-        state = "fitted" if self._fitted else "not fitted"
-        return f"PerformancePredictor({self.kind!r}, {state})"
+    @property
+    def _is_fitted(self) -> bool:
+        return self._fitted is not None
 
     @default_settings()
     @shows_progress("fitting the performance predictor")
@@ -107,7 +109,8 @@ class PerformancePredictor:
                 or `meta` is no meta-dataset.
         """
         check_meta(meta)
-        self._profiles.clear()
+        self._profiles = WeakKeyDictionary()
+        self.inputs = groups_of(self._asked, meta.input_features())
         model, self._trained = fit_results(meta, self.settings)
         model = model.with_auxiliary(learn_auxiliary(meta, model, self._trained, self.settings))
         profiles = learn_profiles(meta, model, self._trained)
@@ -124,7 +127,8 @@ class PerformancePredictor:
 
         Args:
             meta: the tasks that `fit` was given, in their order.
-            inputs: the groups that will be read, all of them, as of `make_predictor`; None: any.
+            inputs: the groups that will be read, all of them, as of `make_predictor`; None: any of
+                those that this predictor reads.
 
         Raises:
             PredictorError: the predictor was not fitted here, or on other tasks.
@@ -135,6 +139,8 @@ class PerformancePredictor:
         trained = self._trained_on(meta, "with_profiles")
         changed = copy.copy(self)
         changed._profiles = WeakKeyDictionary()
+        if groups is not None:
+            changed.inputs = groups
         profiles = learn_profiles(meta, fitted.model, trained, groups)
         changed._fitted = FittedPerformance(fitted.model, *profiles)
         return changed
@@ -172,8 +178,8 @@ class PerformancePredictor:
 
         Args:
             evidence: whatever is known of the task.
-            inputs: which groups of its profile to read, as of `make_predictor`; None: all that it
-                holds.
+            inputs: which groups of its profile to read, as of `make_predictor`; None: as many of
+                this predictor's as it holds.
 
         Raises:
             PredictorError: the predictor is not fitted, the profile was measured otherwise than
@@ -185,8 +191,9 @@ class PerformancePredictor:
 
     @default_settings()
     def posterior_tasks(
-        self, meta: MetaDataset, tasks: Sequence[str], *, inputs: str | Sequence[str]
-    ) -> dict[str, Posterior]:
+        self, meta: MetaDataset, tasks: Sequence[str], *,
+        inputs: str | Sequence[str] | None = None,
+    ) -> dict[str, Posterior]:  # fmt: skip
         """What `posterior` answers for the profiles of tasks of a meta-dataset, in one go.
 
         Nothing of `meta.curves` is read.
@@ -194,7 +201,8 @@ class PerformancePredictor:
         Args:
             meta: holds the tasks.
             tasks: their names.
-            inputs: which groups of their profiles to read, as of `make_predictor`.
+            inputs: which groups of their profiles to read, as of `make_predictor`; None: this
+                predictor's.
 
         Returns:
             task -> its posterior.
@@ -205,7 +213,9 @@ class PerformancePredictor:
         """
         fitted = self._require_fitted()
         check_meta(meta)
-        groups = groups_of(check_inputs(inputs), meta.input_features())
+        groups = self.inputs
+        if inputs is not None:
+            groups = groups_of(check_inputs(inputs), meta.input_features())
         tasks = name_list(tasks, "tasks", PredictorError)
         if lacking := [group for group in groups if group not in fitted.standardizers]:
             raise PredictorError(
@@ -213,13 +223,29 @@ class PerformancePredictor:
             )
         asked = meta.subset(tasks)
         fitted.profiled.check(groups, asked.profiles, asked.probe_curves)
-        read = {}
+        read: dict[str, dict[str, np.ndarray]] = {task: {} for task in tasks}
         for group in groups:
             table = feature_table(asked, (group,))
-            read[group] = dict(zip(table.index, self._standardized(group, table), strict=True))
-        return {
-            task: self._posterior({g: read[g][task] for g in groups}, NOTHING) for task in tasks
-        }
+            for task, x in zip(table.index, self._standardized(group, table), strict=True):
+                if fitted.seen[group].holds(x):
+                    read[task][group] = x
+        return {task: self._posterior(read[task], NOTHING) for task in tasks}
+
+    @default_settings()
+    def scores(self, profile: TaskProfile | None = None) -> np.ndarray:
+        """As of `Predictor`: expected scores, with the profile and nothing else for evidence."""
+        self._require_fitted()
+        if profile is None and self.inputs:
+            raise PredictorError(needs_profile(self))
+        if profile is not None:
+            check_profile(profile)
+        read = None if profile is None else self.inputs
+        return self.posterior(Evidence(profile), inputs=read).mean(of="score")
+
+    def score_tasks(self, meta: MetaDataset, tasks: Sequence[str]) -> dict[str, np.ndarray]:
+        """As of `Predictor`."""
+        posteriors = self.posterior_tasks(meta, tasks)
+        return {task: posterior.mean(of="score") for task, posterior in posteriors.items()}
 
     def _posterior(self, read: Mapping[str, np.ndarray], evidence: Evidence) -> Posterior:
         """From standardised features by group, and curves."""
@@ -254,14 +280,16 @@ class PerformancePredictor:
             return {}
         if profile not in self._profiles:  # a search asks for the same one at every step
             self._profiles[profile] = self._features(profile)
+            self._warn_of_what_is_outside(profile)
         read = self._profiles[profile]
         if asked is None:
-            return read
+            asked = tuple(group for group in self.inputs if group in read)
         if lacking := [group for group in asked if group not in read]:
             raise PredictorError(
                 f"inputs name {', '.join(lacking)}, which the profile or the training tasks lack."
             )
-        return {group: x for group, x in read.items() if group in asked}
+        seen = self._require_fitted().seen
+        return {g: x for g, x in read.items() if g in asked and seen[g].holds(x)}
 
     def _features(self, profile: TaskProfile) -> dict[str, np.ndarray]:
         """Standardised features of all groups that the profile and the training tasks have."""
@@ -274,6 +302,36 @@ class PerformancePredictor:
             fitted.profiled.check((group,), profile.layers, profile.curves)
             read[group] = self._standardized(group, table)[0]
         return read
+
+    def _warn_of_what_is_outside(self, profile: TaskProfile) -> None:
+        table = self.novelty(profile)
+        for _, row in table[table["outside"] & table["group"].isin(self.inputs)].iterrows():
+            warnings.warn(outside(profile.task, row), PredictorWarning, stacklevel=2)
+
+    def novelty(self, profile: TaskProfile) -> pd.DataFrame:
+        """How far a task lies from the training tasks; groups that lie outside are not read.
+
+        Args:
+            profile: of the task.
+
+        Returns:
+            one row a group of features that the profile holds: group; distance to the nearest
+            training task (root mean square over features, in standard deviations of the training
+            tasks); nearest, that task; limit, the most that any real training task is away from
+            those of other families; outside, whether the distance is larger.
+
+        Raises:
+            PredictorError: the predictor is not fitted, or the profile was measured otherwise.
+        """
+        check_profile(profile)
+        fitted, rows = self._require_fitted(), []
+        read = self._profiles.get(profile) or self._features(profile)
+        for group, x in read.items():
+            distance, nearest = fitted.seen[group].nearest(x)
+            limit = fitted.seen[group].limit
+            rows.append((group, distance, nearest, limit, distance > limit))
+        columns = ["group", "distance", "nearest", "limit", "outside"]
+        return pd.DataFrame(rows, columns=columns).astype({"outside": bool})
 
     def _standardized(self, group: str, table: pd.DataFrame) -> np.ndarray:
         """A group's features as its regressions read them, shape (n_tasks, p)."""
@@ -306,8 +364,9 @@ class PerformancePredictor:
         """
         about = {
             "kind": self.kind,
-            "settings": dataclasses.asdict(self.settings)
-            | {name: getattr(self.prior_settings, name) for name in AFTER_SCORES},
+            "inputs": list(self.inputs),
+            "seed": self.seed,
+            "settings": dataclasses.asdict(self.prior_settings) | dataclasses.asdict(self.settings),
         }
         storage.save(
             file_path(directory, "directory", PredictorError), about, self._require_fitted()
@@ -322,7 +381,9 @@ class PerformancePredictor:
             PredictorError: there is none, its version is unknown, or a file is damaged.
         """
         about, parts = storage.load(file_path(directory, "directory", PredictorError))
-        predictor = cls(about["kind"], **about["settings"])
+        predictor = cls(
+            about["inputs"], seed=about["seed"], kind=about["kind"], **about["settings"]
+        )
         predictor._fitted = FittedPerformance(**parts)
         return predictor
 

@@ -27,6 +27,7 @@ from infoprior.predictors._recorded_runs import (
 from infoprior.predictors._result_model import ResultModel
 from infoprior.predictors._run_noise import run_noise
 from infoprior.predictors._scales import SCALES
+from infoprior.predictors._seen_tasks import SeenTasks
 from infoprior.predictors._task_regression import TaskRegression, fit_regressions
 
 if TYPE_CHECKING:
@@ -42,12 +43,14 @@ class FittedPerformance:
         model: the Gaussian.
         regressions: of factors on each set of groups of a profile's features.
         standardizers: of each group.
+        seen: the training tasks by each group.
         profiled: how the training tasks were profiled.
     """
 
     model: ResultModel
     regressions: dict[tuple[str, ...], TaskRegression]
     standardizers: dict[str, Standardizer]
+    seen: dict[str, SeenTasks]
     profiled: ProfilingConditions
 
 
@@ -105,15 +108,16 @@ def learn_profiles(
     meta: MetaDataset, model: ResultModel, trained: TrainingTasks,
     groups: Sequence[str] | None = None,
 ) -> tuple[
-    dict[tuple[str, ...], TaskRegression], dict[str, Standardizer], ProfilingConditions
+    dict[tuple[str, ...], TaskRegression], dict[str, Standardizer], dict[str, SeenTasks],
+    ProfilingConditions,
 ]:  # fmt: skip
-    """What each set of groups of features tells of the training tasks' factors.
+    """What each set of groups of features tells of the training tasks' factors, and their range.
 
     Args:
         meta: the training tasks, in their order.
         model: the Gaussian.
         trained: the tasks' results.
-        groups: that will be read, all of them; None: any set.
+        groups: those that will be read; None: all.
     """
     tables = {}
     for group in GROUPS if groups is None else groups:
@@ -126,11 +130,15 @@ def learn_profiles(
     standardizers = {group: Standardizer.fit(table) for group, table in tables.items()}
     x = {group: standardizers[group].transform(table) for group, table in tables.items()}
     tasks = task_factors(model.factors, trained.results, trained.noise)
+    families = list(meta.tasks["family"])
     level = model.factors.loadings[:, TEST].mean(axis=0)
-    regressions = fit_regressions(
-        x, *tasks, trained.weights, list(meta.tasks["family"]), level, one=groups is not None
-    )
-    return regressions, standardizers, ProfilingConditions.of(meta)
+    regressions = fit_regressions(x, *tasks, trained.weights, families, level)
+    real = (meta.tasks["kind"] == "real").to_numpy()
+    seen = {
+        group: SeenTasks.of(list(meta.tasks["task"]), values, families, real)
+        for group, values in x.items()
+    }
+    return regressions, standardizers, seen, ProfilingConditions.of(meta)
 
 
 def learn_auxiliary(

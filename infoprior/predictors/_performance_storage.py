@@ -22,13 +22,14 @@ from infoprior.predictors._features import Standardizer
 from infoprior.predictors._recorded_runs import Channels
 from infoprior.predictors._result_model import ResultModel
 from infoprior.predictors._run_noise import RunNoise
+from infoprior.predictors._seen_tasks import SeenTasks
 from infoprior.predictors._storage import PERFORMANCE, faults_of
 from infoprior.predictors._task_regression import TaskRegression
 
 if TYPE_CHECKING:
     from infoprior.predictors._performance_fit import FittedPerformance
 
-VERSION = 1
+VERSION = 2
 FORMAT = "infoprior performance predictor"
 HEADER, ARRAYS = PERFORMANCE, "performance.safetensors"
 _JOIN = "+"  # of groups in the name of a regression
@@ -39,7 +40,7 @@ def save(directory: Path, about: Mapping[str, Any], fitted: FittedPerformance) -
 
     Args:
         directory: where to; it is made.
-        about: kind and settings.
+        about: kind, inputs, seed and settings.
         fitted: what the fit left behind.
 
     Raises:
@@ -59,6 +60,7 @@ def save(directory: Path, about: Mapping[str, Any], fitted: FittedPerformance) -
         "n_validation": model.n_validation,
         "nugget": model.kernel.nugget,
         "features": {group: list(s.names) for group, s in fitted.standardizers.items()},
+        "tasks": list(next(iter(fitted.seen.values())).names) if fitted.seen else [],
         "regressions": [list(groups) for groups in fitted.regressions],
         "profiled": dataclasses.asdict(fitted.profiled),
     }
@@ -72,6 +74,8 @@ def save(directory: Path, about: Mapping[str, Any], fitted: FittedPerformance) -
         arrays |= {f"features/{group}/{n}": a for n, a in standardizer.arrays().items()}
     for groups, regression in fitted.regressions.items():
         arrays |= _arrays(f"regression/{_JOIN.join(groups)}", regression)
+    for group, seen in fitted.seen.items():
+        arrays |= {f"seen/{group}/x": seen.x, f"seen/{group}/limit": np.array([seen.limit])}
     tensors = to_bytes({name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)})
     try:
         (directory / HEADER).unlink(missing_ok=True)
@@ -88,7 +92,7 @@ def load(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         directory: of one performance predictor.
 
     Returns:
-        kind and settings; and the fields of `FittedPerformance`.
+        kind, inputs, seed and settings; and the fields of `FittedPerformance`.
 
     Raises:
         PredictorError: there is none, its version is unknown, or a file is damaged.
@@ -129,17 +133,26 @@ def load(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             tuple(groups): TaskRegression(**_named(arrays, f"regression/{_JOIN.join(groups)}"))
             for groups in header["regressions"]
         }
-        parts = {
+        parts: dict[str, Any] = {
             "model": model,
             "regressions": regressions,
             "standardizers": {
                 group: Standardizer(tuple(names), **_named(arrays, f"features/{group}"))
                 for group, names in header["features"].items()
             },
+            "seen": {
+                group: SeenTasks(
+                    tuple(header["tasks"]),
+                    arrays[f"seen/{group}/x"],
+                    float(arrays[f"seen/{group}/limit"][0]),
+                )
+                for group in header["features"]
+            },
             "profiled": ProfilingConditions(**header["profiled"]),
         }
-        _check_shapes(model, list(regressions.values()), path)
-        return {"kind": header["kind"], "settings": header["settings"]}, parts
+        _check_shapes(model, list(regressions.values()), list(parts["seen"].values()), path)
+        made_with = {name: header[name] for name in ("kind", "inputs", "seed", "settings")}
+        return made_with, parts
 
 
 def _auxiliary(
@@ -150,13 +163,16 @@ def _auxiliary(
     return AuxiliaryModel(tuple(header["auxiliary"]), **_named(arrays, "auxiliary"))
 
 
-def _check_shapes(model: ResultModel, regressions: list[TaskRegression], path: Path) -> None:
+def _check_shapes(
+    model: ResultModel, regressions: list[TaskRegression], seen: list[SeenTasks], path: Path
+) -> None:
     """PredictorError where the files are of different predictors."""
     k, d, r = model.factors.loadings.shape
     fits = (k, d) == (len(model.points), len(model.channels))
     fits &= model.factors.mean.shape == (k, d) and model.factors.rest.shape == (k, d, d)
     fits &= model.noise.luck.shape == (d, d) and model.noise.factor.shape == (k,)
     fits &= all(regression.covariance.shape == (r, r) for regression in regressions)
+    fits &= all(len(group.x) == len(group.names) for group in seen)
     if not fits:
         raise PredictorError(
             f"{path.parent} holds files that do not belong together. Fit it again."

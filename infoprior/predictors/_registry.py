@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any
 
 from infoprior._ambient import default_settings
 from infoprior._arguments import file_path
 from infoprior.predictors import _storage
 from infoprior.predictors._base import Predictor
 from infoprior.predictors._errors import PredictorError
+from infoprior.predictors._feature_predictor import FeaturePredictor
 from infoprior.predictors._network import NetworkPredictor
 from infoprior.predictors._performance import PerformancePredictor
 from infoprior.predictors._simple import (
@@ -28,6 +29,7 @@ PREDICTORS: dict[str, type[Predictor]] = {
     "nearest": NearestPredictor,
     "trees": TreesPredictor,
     "network": NetworkPredictor,
+    "performance": PerformancePredictor,
 }
 
 
@@ -51,18 +53,14 @@ def make_predictor(
     return PREDICTORS[name](inputs, seed=seed, **settings)
 
 
-@overload
-def load_predictor(directory: None = None, *, static: bool = False) -> Predictor: ...
-@overload
-def load_predictor(directory: str | os.PathLike[str], *, static: bool = False) -> Any: ...
 @default_settings()
 def load_predictor(
     directory: str | os.PathLike[str] | None = None, *, static: bool = False
-) -> Predictor | PerformancePredictor:
+) -> Predictor:
     """A fitted predictor: the one that comes with the package, or one that was saved.
 
     Args:
-        directory: what `Predictor.save` or `PerformancePredictor.save` wrote: of one predictor, or
+        directory: what `Predictor.save` wrote: of one predictor, or
             of several with a best.json that says which one is meant ({"predictor": "<folder
             below>"}), as the pipeline leaves them in models/. None: the package's own, fitted on
             the published rows (`fit_predictor` makes others).
@@ -86,4 +84,6 @@ def load_predictor(
     saved = _storage.load(folder)
     with _storage.faults_of(saved.path):
         predictor = make_predictor(saved.name, saved.inputs, seed=saved.seed, **saved.settings)
+    if not isinstance(predictor, FeaturePredictor):
+        raise PredictorError(f"{saved.path} names {saved.name!r}, which is saved otherwise.")
     return predictor.restore(saved.fitted, str(saved.path.parent))

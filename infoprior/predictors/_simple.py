@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from infoprior._arguments import whole_number
-from infoprior.predictors._base import Params, Predictor
+from infoprior.predictors._base import Params
 from infoprior.predictors._errors import PredictorError
+from infoprior.predictors._feature_predictor import FeaturePredictor
 from infoprior.predictors._fitted import TrainingSet
 from infoprior.predictors._settings import weights_of
 from infoprior.predictors._targets import average
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from infoprior.spaces import SearchSpace
 
 
-class UniformPredictor(Predictor):
+class UniformPredictor(FeaturePredictor):
     """The uniform prior: what Hyperband samples from when nobody tells it anything."""
 
     name = "uniform"
@@ -42,7 +43,7 @@ class UniformPredictor(Predictor):
         return [Prior.uniform(dict(space)) for _ in scores]
 
 
-class StaticPredictor(Predictor):
+class StaticPredictor(FeaturePredictor):
     """What is good on average over the training tasks: the same prior for every task.
 
     The opponent that matters: what does not beat it has learned nothing about the task.
@@ -91,7 +92,7 @@ class NearestSettings:
         )
 
 
-class NearestPredictor(Predictor):
+class NearestPredictor(FeaturePredictor):
     """The average over the training tasks whose features are nearest; with no inputs, over all."""
 
     name = "nearest"

@@ -46,7 +46,7 @@ class TaskRegression:
 
 def fit_regressions(
     features: Mapping[str, np.ndarray], factors: np.ndarray, spread: np.ndarray,
-    weights: np.ndarray, families: Sequence[str], level: np.ndarray, *, one: bool = False,
+    weights: np.ndarray, families: Sequence[str], level: np.ndarray,
 ) -> dict[tuple[str, ...], TaskRegression]:  # fmt: skip
     """One regression for each non-empty set of groups.
 
@@ -57,14 +57,13 @@ def fit_regressions(
         weights: of the tasks, shape (T,).
         families: of the tasks; whole families are left out.
         level: how accuracies depend on the factors, on the mean over architectures, shape (r,).
-        one: only those that reading all groups, one after the other, needs.
     """
     fold, groups = _folds(families, weights), list(features)
     unknown = np.tensordot(weights, spread, 1) / weights.sum()
     fits: dict[tuple[str, ...], TaskRegression] = {}
     shares: dict[tuple[str, ...], tuple[float, ...]] = {(): ()}
     for n in range(1, len(groups) + 1):
-        for chosen in [tuple(groups[:n])] if one else combinations(groups, n):
+        for chosen in combinations(groups, n):
             # The groups before keep their shares; the last one is trusted as far as it helps.
             tried = {}
             for share in SHARES if n > 1 else SHARES[:1]:

@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from infoprior._arguments import whole_number
-from infoprior.predictors._base import Predictor
 from infoprior.predictors._errors import PredictorError
+from infoprior.predictors._feature_predictor import FeaturePredictor
 from infoprior.predictors._fitted import TrainingSet
 from infoprior.predictors._settings import positive
 
@@ -47,7 +47,7 @@ class TreesSettings:
         object.__setattr__(self, "max_features", float(share))
 
 
-class TreesPredictor(Predictor):
+class TreesPredictor(FeaturePredictor):
     """Geurts, Ernst and Wehenkel, "Extremely randomized trees", Machine Learning 63, 2006."""
 
     name = "trees"

@@ -4,25 +4,33 @@ import pytest
 import yaml
 
 from pipeline.choice import Choice
-from pipeline.variants import Variant, variants
+from pipeline.variants import RANDOMISED, Variant, variants
 from tests.pipeline.test_stages import TOP
 
 PARAMS = yaml.safe_load((TOP / "params.yaml").read_text())["predictors"]
 
 
+def test_only_what_draws_random_numbers_is_fitted_several_times():
+    assert set(RANDOMISED) == {"trees", "network"}
+
+
 def test_every_learned_predictor_runs_with_every_input_and_its_control():
     compared = variants(PARAMS)
-    assert len(compared) == len(set(compared)) == 3 + 3 * 8
+    assert len(compared) == len(set(compared)) == 3 + 4 * 8
     controls = [variant for variant in compared if variant.is_control]
     assert {variant.inputs for variant in controls} == {
-        f"{name}-shuffled" for name in ("untrained", "mi", "all")
+        f"{name}-shuffled" for name in ("data", "mi", "all")
     }
     for variant in controls:
         assert variant.fits(3) == [(0, 0), (1, 1), (2, 2)]
         own = Variant(variant.predictor, variant.inputs[: -len("-shuffled")])
         assert variant.input_names == own.input_names
         # Whatever its draws are worth, both sides have the same ones.
-        expected = [(-1, 0)] if variant.predictor == "nearest" else [(-1, 0), (-1, 1), (-1, 2)]
+        expected = (
+            [(-1, 0)]
+            if variant.predictor in ("nearest", "performance")
+            else [(-1, 0), (-1, 1), (-1, 2)]
+        )
         assert own.fits(3) == expected
     assert Variant("trees", "accuracy").fits(2) == [(-1, 0), (-1, 1)]
     assert Variant("static", "nothing").fits(2) == [(-1, 0)]

@@ -29,7 +29,7 @@ def misnamed(predictor: PerformancePredictor) -> PerformancePredictor:
     fitted = predictor._require_fitted()
     other = PerformancePredictor(scale="logit")
     order = np.roll(np.arange(len(NAMES)), 1)
-    other._fitted = FittedPerformance(renamed(fitted.model, order), {}, {}, fitted.profiled)
+    other._fitted = FittedPerformance(renamed(fitted.model, order), {}, {}, {}, fitted.profiled)
     return other
 
 
@@ -47,7 +47,7 @@ def final_as_validated(predictor: PerformancePredictor) -> PerformancePredictor:
             same @ factors.rest @ same.T + 1e-4 * np.eye(len(same)),
         ),
     )  # fmt: skip
-    predictor._fitted = FittedPerformance(changed, {}, {}, fitted.profiled)
+    predictor._fitted = FittedPerformance(changed, {}, {}, {}, fitted.profiled)
     return predictor
 
 

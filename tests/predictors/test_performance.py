@@ -59,7 +59,7 @@ def gaussian(seed: int = 0) -> PerformancePredictor:
     )  # fmt: skip
     predictor = PerformancePredictor(scale="logit")
     predictor._fitted = FittedPerformance(
-        model, {}, {}, ProfilingConditions(1000, ROWS, None, None, None)
+        model, {}, {}, {}, ProfilingConditions(1000, ROWS, None, None, None)
     )
     return predictor
 

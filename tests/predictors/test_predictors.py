@@ -167,7 +167,9 @@ def test_saved_and_loaded_it_answers_exactly_as_before(
     again = fitted(name, train, "all", temperature=0.3, candidates=20)
     again.save(tmp_path / "b")
     loaded.save(tmp_path / "c")
-    for file in ("predictor.json", "arrays.safetensors"):
+    files = {path.name for path in (tmp_path / "a").iterdir()}
+    assert {Path(file).suffix for file in files} == {".json", ".safetensors"}
+    for file in files:
         data = [(tmp_path / folder / file).read_bytes() for folder in "abc"]
         assert data[0] == data[1] == data[2]
 

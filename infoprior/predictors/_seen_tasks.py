@@ -1,0 +1,77 @@
+"""How far a task lies from those that a predictor has learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+SAID = {
+    "accuracy": "probes' accuracies", "metafeatures": "meta-features", "mi": "probes' layers",
+    "inputs": "inputs' information",
+}  # fmt: skip
+"""Groups of features in messages."""
+
+
+@dataclass(frozen=True, eq=False)
+class SeenTasks:
+    """The training tasks by one group of features, p of them.
+
+    Distances are root mean squares over features, in standard deviations of the training tasks.
+    A task is outside of what was seen if it is farther from every training task than any real
+    training task is from those of other families.
+
+    Attributes:
+        names: of the T tasks.
+        x: their standardised features as `Standardizer` gives them, shape (T, p), float32.
+        limit: the largest distance that is still inside; infinite where only one family was seen.
+    """
+
+    names: tuple[str, ...]
+    x: np.ndarray
+    limit: float
+
+    @classmethod
+    def of(
+        cls, names: Sequence[str], x: np.ndarray, families: Sequence[str], real: np.ndarray
+    ) -> SeenTasks:
+        """What was seen.
+
+        Args:
+            names: of the tasks.
+            x: their standardised features, shape (T, p).
+            families: of the tasks.
+            real: which of them are real, shape (T,), bool; where none is, all count.
+        """
+        family = np.asarray(families, dtype=str)
+        stored = x.astype(np.float32)
+        limit = 0.0
+        for i in np.flatnonzero(real) if real.any() else range(len(x)):
+            others = stored[family != family[i]]
+            limit = max(limit, float(_distances(x[i], others).min(initial=np.inf)))
+        return cls(tuple(names), stored, limit)
+
+    def nearest(self, x: np.ndarray) -> tuple[float, str]:
+        """Distance of a task with features x, shape (p,), to the nearest one, and its name."""
+        distances = _distances(x, self.x)
+        place = int(distances.argmin())
+        return float(distances[place]), self.names[place]
+
+    def holds(self, x: np.ndarray) -> bool:
+        """Whether a task with features x lies inside of what was seen."""
+        return self.nearest(x)[0] <= self.limit
+
+
+def _distances(x: np.ndarray, others: np.ndarray) -> np.ndarray:
+    return np.asarray(np.sqrt(np.square(others - x).sum(axis=1)))
+
+
+def outside(task: str, row: pd.Series) -> str:
+    """What to say of a task that lies outside; row: of `PerformancePredictor.novelty`."""
+    return (
+        f"{task}: its {SAID[row['group']]} lie outside of what the predictor has learned from and "
+        f"are not read: {row['distance']:.2f} standard deviations from the nearest training task "
+        f"({row['nearest']}), where {row['limit']:.2f} is the most among real training tasks."
+    )
