@@ -1,4 +1,4 @@
-"""`make ship`: put the chosen predictor and the static one into the package.
+"""`make ship`: put the chosen predictor and the static one into the package, with a model card.
 
 They are fitted anew, on the published rows alone: what the installed package holds is what
 `infoprior fit` makes anywhere, whatever tasks were measured here.
@@ -12,12 +12,16 @@ import json
 from pathlib import Path
 
 from infoprior.files import write_atomically
+from infoprior.metadataset import training_rows
 from infoprior.predictors import fit_predictor, load_predictor
 from infoprior.predictors._storage import CHOSEN, SHIPPED, STATIC
+from pipeline.model_card import model_card
+
+CARD = "MODEL_CARD.md"
 
 
 def main(folder: Path = SHIPPED) -> None:
-    """Fit both and write them to `folder`; best.json, which names the chosen one, last."""
+    """Fit both and write them to `folder`; then the card; best.json, which names one, last."""
     import torch
 
     torch.set_num_threads(1)
@@ -29,6 +33,8 @@ def main(folder: Path = SHIPPED) -> None:
         )
         predictor.save(folder / where)
         print(f"{name}, which reads {', '.join(predictor.inputs) or 'nothing'}: {folder / where}")
+    shipped = load_predictor(folder / CHOSEN)
+    write_atomically(folder / CARD, model_card(shipped, training_rows(space)))
     write_atomically(folder / "best.json", json.dumps({"predictor": CHOSEN}) + "\n")
 
 

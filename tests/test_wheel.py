@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 TOP = Path(__file__).parents[1]
+SHIPPED = TOP / "infoprior" / "shipped"
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
 
 
@@ -82,7 +83,9 @@ def test_the_installed_package_gives_the_static_prior_at_once(
 def test_the_wheel_holds_both_predictors_and_no_tests_or_stages(installed: Path) -> None:
     (wheel,) = installed.parent.glob("*.whl")
     names = ZipFile(wheel).namelist()
+    shipped = {f"infoprior/shipped/{file.relative_to(SHIPPED)}" for file in SHIPPED.rglob("*.*")}
+    assert {"infoprior/shipped/best.json", "infoprior/shipped/MODEL_CARD.md"} < shipped < set(names)
     for folder in ("chosen", "static"):
-        for file in ("predictor.json", "arrays.safetensors"):
-            assert f"infoprior/shipped/{folder}/{file}" in names
+        files = [name for name in shipped if name.startswith(f"infoprior/shipped/{folder}/")]
+        assert {name.rpartition(".")[2] for name in files} == {"json", "safetensors"}
     assert {name.split("/")[0].split("-")[0] for name in names} == {"infoprior"}
