@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pipeline.common import REPORTS  # isort: skip
 
+from typing import Any
+
 import pandas as pd
 
 from infoprior import __version__
@@ -94,6 +96,7 @@ def _shown(predictor: Predictor) -> list[str]:
     """What it is worth on families that it has not seen."""
     inputs = next(name for name, groups in INPUTS.items() if groups == tuple(predictor.inputs))
     table = pd.read_csv(REPORTS / "predictors.csv").set_index(["predictor", "inputs"])
+    values_of: dict[Any, dict[Any, Any]] = table.to_dict("index")
     rows = {"static prior": ("static", "nothing"), "this predictor": (predictor.name, inputs)}
     lines = [
         "## Shown on families that it had not seen",
@@ -110,7 +113,7 @@ def _shown(predictor: Predictor) -> list[str]:
     metrics = {"kendall_tau": "tau", "regret_at_1": "first draw", "regret_at_4": "best of four"}
 
     def number(key: tuple[str, str], column: str) -> float:
-        return float(table.loc[[key], column].iloc[0])
+        return float(values_of[key][column])
 
     def interval(key: tuple[str, str], metric: str) -> str:
         low, high = (number(key, f"{metric}_{end}") for end in ("low", "high"))
