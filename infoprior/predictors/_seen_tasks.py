@@ -59,9 +59,13 @@ class SeenTasks:
         place = int(distances.argmin())
         return float(distances[place]), self.names[place]
 
+    def distance(self, x: np.ndarray) -> float:
+        """That of a task with features x, shape (p,), to the nearest training task."""
+        return self.nearest(x)[0]
+
     def holds(self, x: np.ndarray) -> bool:
         """Whether a task with features x lies inside of what was seen."""
-        return self.nearest(x)[0] <= self.limit
+        return self.distance(x) <= self.limit
 
 
 def _distances(x: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -7,13 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from infoprior.metadataset import MetaDataset, MetaDatasetError, chosen_tasks, training_rows
 from infoprior.predictors import INPUTS, PredictorError, fit_predictor, load_predictor
 from infoprior.predictors._fit import REAL_WEIGHT
+from infoprior.predictors._storage import SHIPPED
 from infoprior.priors import Prior
 from pipeline.common import read_params
+from pipeline.model_card import model_card
 from tests.factories import make_metadataset
 
 TOP = Path(__file__).parents[2]
@@ -59,6 +62,19 @@ def test_the_shipped_predictor_is_the_one_that_the_reports_say_was_chosen() -> N
     inputs[("accuracy", "metafeatures", "mi")] = "all"  # of rows without input profiles
     named = inputs.get(shipped.inputs, "+".join(shipped.inputs) or "nothing")
     assert tracked["best"] == f"{shipped.name}__{named}"
+
+
+def test_the_model_card_is_of_the_shipped_predictor_and_of_the_reports(monkeypatch) -> None:
+    monkeypatch.chdir(TOP)
+    shipped = load_predictor()
+    card = model_card(shipped, training_rows(shipped.space.name))
+    assert (SHIPPED / "MODEL_CARD.md").read_text("utf-8") == card
+    reports = pd.read_csv(TOP / "reports" / "predictors.csv").set_index("predictor")
+    static = reports.loc["static"]
+    (line,) = (line for line in card.splitlines() if line.startswith("| static prior |"))
+    assert line.startswith(f"| static prior | {static['kendall_tau']:.2f} [")
+    assert f" {static['test_regret_at_4']:.2f} [" in line
+    assert "(test " in card
 
 
 def test_the_static_predictor_answers_without_a_task_and_others_say_what_they_need() -> None:
