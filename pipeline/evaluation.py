@@ -14,18 +14,23 @@ from joblib import delayed
 from tqdm import tqdm
 
 from infoprior.evaluation import (
+    Ranks,
     choose_variant,
     compare_variants,
     compare_with_control,
     judge_task,
+    mean_ranks,
     predictor_report,
     variant_means,
 )
 from infoprior.files import write_atomically
 from infoprior.metadataset import MetaDataset
-from infoprior.report import differences_figure, save_figure
+from infoprior.report import critical_difference_figure, differences_figure, save_figure
 from pipeline.choice import Choice
 from pipeline.variants import CONTROL, INFORMED, STATIC, Variant
+
+RANKED = ("nothing", "meta-features", "data", "all")
+"""Inputs in the diagram of critical differences."""
 
 
 def judge(meta: MetaDataset, predictions: pd.DataFrame, params: dict[str, Any]) -> pd.DataFrame:
@@ -76,6 +81,15 @@ def summary(comparisons: pd.DataFrame, choice: Choice, metrics: list[str]) -> di
     }
 
 
+def ranked(table: pd.DataFrame) -> Ranks:
+    """Variants by the ranks of their Kendall's tau on the development tasks."""
+    shown = (table["part"] == "development") & table["inputs"].isin(RANKED)
+    rows = table[shown]
+    names = [Variant(*key).title for key in zip(rows["predictor"], rows["inputs"], strict=True)]
+    return mean_ranks(rows.assign(variant=names, disorder=-rows["kendall_tau"]), "disorder",
+                      by="variant")  # fmt: skip
+
+
 def main() -> None:
     params = read_params("evaluation")
     meta = MetaDataset.load(DATA / "metadataset")
@@ -99,6 +113,8 @@ def main() -> None:
     shown = comparisons["metric"].isin(["kendall_tau", params["select"]])
     folds = comparisons[(comparisons["part"] == "development") & shown]
     save_figure(differences_figure(folds), REPORTS / "figures" / "predictors.png")
+    diagram = critical_difference_figure(ranked(table), "Kendall's tau, development tasks")
+    save_figure(diagram, REPORTS / "figures" / "critical_difference.png")
     print(f"{n_judging} of {n_tasks} tasks tell architectures apart;")
     print(f"chosen on the folds by {choice.metric}: {choice.best.title}; "
           f"with MI: {choice.best_with_mi.title}")  # fmt: skip

@@ -1,9 +1,11 @@
 """The variants that are compared, their names, and what their priors cost."""
 
+import pandas as pd
 import pytest
 import yaml
 
 from pipeline.choice import Choice
+from pipeline.evaluation import ranked
 from pipeline.variants import RANDOMISED, Variant, variants
 from tests.pipeline.test_stages import TOP
 
@@ -61,3 +63,22 @@ def test_the_choice_is_read_as_it_was_written(tmp_path, monkeypatch) -> None:
     assert list(choice.searched()) == [
         "uniform", "static", "predicted (network, all)", "predicted (trees, mi)"
     ]  # fmt: skip
+
+
+def test_ranks_are_of_kendalls_tau_on_the_development_tasks_without_controls() -> None:
+    rows = [
+        {"predictor": name, "inputs": inputs, "task": f"t{i}", "family": f"f{i}", "part": part,
+         "kendall_tau": tau + 0.01 * i}
+        for name, inputs, part, tau in [
+            ("trees", "data", "development", 0.5),
+            ("static", "nothing", "development", 0.3),
+            ("trees", "data-shuffled", "development", 0.9),
+            ("trees", "mi", "development", 0.9),
+            ("static", "nothing", "test", 0.9),
+        ]
+        for i in range(4 if part == "development" else 9)
+    ]  # fmt: skip
+    ranks = ranked(pd.DataFrame(rows))
+    assert list(ranks.table["method"]) == ["trees / data", "static / nothing"]
+    assert list(ranks.table["rank"]) == [1.0, 2.0]
+    assert ranks.n_tasks == 4
