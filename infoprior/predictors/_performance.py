@@ -38,7 +38,7 @@ from infoprior.predictors._performance_fit import (
 from infoprior.predictors._performance_settings import PerformanceSettings
 from infoprior.predictors._posterior import Posterior
 from infoprior.predictors._profile_features import LOGIT, with_logits
-from infoprior.predictors._seen_tasks import outside
+from infoprior.predictors._seen_tasks import nearest_of, outside
 
 if TYPE_CHECKING:
     from typing import Self
@@ -258,7 +258,8 @@ class PerformancePredictor(Predictor):
         for last in range(len(read)):
             groups = tuple(read)[: last + 1]
             x = np.concatenate([read[group] for group in groups])
-            factors = fitted.regressions[groups].factors(x)
+            distance = nearest_of([fitted.seen[group] for group in groups], x)
+            factors = fitted.regressions[groups].factors(x, distance)
             stages.append((groups[-1], model.common(factors, unseen, {}), {}))
         if evidence.records:
             blocks, shared = model.blocks(evidence.records, evidence.n_validation)

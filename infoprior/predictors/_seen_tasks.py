@@ -72,6 +72,12 @@ def _distances(x: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.asarray(np.sqrt(np.square(others - x).sum(axis=1)))
 
 
+def nearest_of(groups: Sequence[SeenTasks], x: np.ndarray) -> float:
+    """Distance to the nearest training task over several groups of features, side by side in x."""
+    seen = np.concatenate([group.x for group in groups], axis=1)
+    return float(_distances(x, seen).min())
+
+
 def outside(task: str, row: pd.Series) -> str:
     """What to say of a task that lies outside; row: of `PerformancePredictor.novelty`."""
     return (

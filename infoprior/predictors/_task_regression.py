@@ -3,7 +3,8 @@
 The factors of training tasks are known from their curves. Each set of groups of features that a
 profile may hold gets a regression of its own (what one group tells, another may tell too), with
 the penalty under which the factors of left-out families are likeliest. What is left over on
-those families is the uncertainty of a new task's factors: no training error is trusted.
+those families is the uncertainty of a new task's factors: no training error is trusted. It grows
+with a task's distance from the training tasks, as it does among left-out families.
 """
 
 from __future__ import annotations
@@ -23,25 +24,37 @@ SHARES = (1.0, 0.3, 0.1, 0.03)
 FOLDS = 8
 _FREEDOM, _ROUNDS = 4.0, 15
 _COVERED, _HALF, _LEAST = 0.8, 0.5, 0.1
+_FOR_SLOPE, _SMALL = 20, 1e-3
 
 
 @dataclass(frozen=True, eq=False)
 class TaskRegression:
-    """Of one set of groups with p features: factors of a task are N(intercept + x B, covariance).
+    """Of one set of groups with p features: factors of a task are N(intercept + x B, h covariance).
+
+    h is exp(slope (d - centre)) for a task at the distance d from the nearest training task.
 
     Attributes:
         coefficients: B, shape (p, r).
         intercept: shape (r,).
-        covariance: of the factors of a new task, shape (r, r).
+        covariance: of the factors of a new task at the distance `centre`, shape (r, r).
+        growth: slope, centre, and the least and the largest distance, among left-out families,
+            beyond which h stays as it is; shape (4,).
     """
 
     coefficients: np.ndarray
     intercept: np.ndarray
     covariance: np.ndarray
+    growth: np.ndarray
 
-    def factors(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean (r,) and covariance (r, r) for a task with features x, shape (p,)."""
-        return self.intercept + x @ self.coefficients, self.covariance
+    def factors(self, x: np.ndarray, distance: float) -> tuple[np.ndarray, np.ndarray]:
+        """Mean (r,) and covariance (r, r) for a task.
+
+        Args:
+            x: its features, shape (p,).
+            distance: from the nearest training task, over all of these features.
+        """
+        scale = float(_growth(self.growth, np.asarray(distance)))
+        return self.intercept + x @ self.coefficients, scale * self.covariance
 
 
 def fit_regressions(
@@ -60,6 +73,7 @@ def fit_regressions(
     """
     fold, groups = _folds(families, weights), list(features)
     unknown = np.tensordot(weights, spread, 1) / weights.sum()
+    apart = {group: _apart(values, families) for group, values in features.items()}
     fits: dict[tuple[str, ...], TaskRegression] = {}
     shares: dict[tuple[str, ...], tuple[float, ...]] = {(): ()}
     for n in range(1, len(groups) + 1):
@@ -79,10 +93,50 @@ def fit_regressions(
             scale = np.concatenate(
                 [np.full(features[g].shape[1], s) for g, s in zip(chosen, best, strict=True)]
             )
+            distance = np.sqrt(np.sum([apart[g] for g in chosen], axis=0).min(axis=1))
+            covariance = _scatter(residuals, unknown, weights)
+            growth = _fit_growth(distance, residuals, covariance, weights)
+            residuals = residuals / np.sqrt(_growth(growth, distance))[:, None]
             covariance = _scatter(residuals, unknown, weights)
             covariance = _along(level, covariance, residuals, weights)
-            fits[chosen] = TaskRegression(coefficients * scale[:, None], intercept, covariance)
+            fits[chosen] = TaskRegression(
+                coefficients * scale[:, None], intercept, covariance, growth
+            )
     return fits
+
+
+def _apart(x: np.ndarray, families: Sequence[str]) -> np.ndarray:
+    """Squared distances between tasks of different families, infinite within one, shape (T, T)."""
+    squares = np.square(x).sum(axis=1)
+    apart = np.maximum(squares[:, None] + squares - 2.0 * x @ x.T, 0.0)
+    _, codes = np.unique(np.asarray(families, dtype=str), return_inverse=True)
+    apart[codes[:, None] == codes] = np.inf
+    return apart
+
+
+def _fit_growth(
+    distance: np.ndarray, residuals: np.ndarray, covariance: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """How residuals grow with the distance, shape (4,): see `TaskRegression`.
+
+    The slope is that of the logarithm of squared standardised residuals: a few odd tasks weigh
+    little in it. It is not negative.
+    """
+    share = weights / weights.sum()
+    known = np.isfinite(distance)
+    if known.sum() < _FOR_SLOPE or np.ptp(distance[known]) <= 0.0:
+        return np.array([0.0, 0.0, 0.0, 0.0])
+    d, share = distance[known], share[known] / share[known].sum()
+    size = np.log(_distances(residuals[known], covariance) + _SMALL)
+    centre = float(share @ d)
+    slope = float(share @ ((d - centre) * size)) / float(share @ np.square(d - centre))
+    return np.array([max(slope, 0.0), centre, d.min(), d.max()])
+
+
+def _growth(growth: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    """What the covariance is multiplied by at distances."""
+    slope, centre, least, most = growth
+    return np.asarray(np.exp(slope * (np.clip(distance, least, most) - centre)))
 
 
 def _folds(families: Sequence[str], weights: np.ndarray) -> np.ndarray:
