@@ -18,7 +18,7 @@ from infoprior.predictors._recorded_runs import Channels
 from infoprior.predictors._result_model import ResultModel
 from infoprior.predictors._run_noise import RunNoise
 from infoprior.predictors._scales import SCALES, of_accuracy
-from infoprior.predictors._task_regression import fit_regressions
+from infoprior.predictors._task_regression import TaskRegression, fit_regressions
 from infoprior.spaces import get_space
 from tests.factories import make_metadataset
 
@@ -266,6 +266,31 @@ def test_what_features_do_not_tell_is_left_as_uncertainty():
     assert set(fits) == {("a",), ("b",), ("a", "b")}
     np.testing.assert_allclose(np.diag(fits["a",].covariance), [0.25, 1.0], rtol=0.2)
     np.testing.assert_allclose(np.diag(fits["b",].covariance), [1.25, 1.0], rtol=0.2)
+
+
+def test_uncertainty_grows_with_the_distance_as_far_as_left_out_tasks_say():
+    rng = np.random.default_rng(0)
+    n = 600
+    x = np.where(np.arange(n)[:, None] < n // 2, 0.3, 2.0) * rng.normal(size=(n, 3))
+    families = [f"family-{i // 2}" for i in range(n)]
+    noise = rng.normal(size=(n, 2))
+
+    def growth_of(scale: np.ndarray | float) -> TaskRegression:
+        y = x[:, :2] + np.asarray(scale) * noise
+        fits = fit_regressions({"a": x}, y, np.zeros((n, 2, 2)), np.ones(n), families, np.ones(2))
+        return fits["a",]
+
+    # Those that lie apart have three times the deviation.
+    wider = growth_of(np.where(np.arange(n)[:, None] < n // 2, 0.1, 0.3))
+    _, centre, least, most = wider.growth
+    near, far = (np.diag(wider.factors(x[0], d)[1]) for d in (least, most))
+    assert (far > 4.0 * near).all()
+    beyond = wider.factors(x[0], 10.0 * most)[1]
+    np.testing.assert_array_equal(np.diag(beyond), far)  # no further than was seen
+    np.testing.assert_allclose(wider.factors(x[0], centre)[1], wider.covariance)
+    alike = growth_of(0.2)
+    near, far = (np.diag(alike.factors(x[0], d)[1]) for d in alike.growth[2:])
+    assert (far < 1.6 * near).all()
 
 
 def test_a_profile_moves_the_posterior_and_each_kind_of_evidence_is_explained(
