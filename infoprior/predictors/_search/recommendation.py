@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from infoprior.predictors._performance import PerformancePredictor
     from infoprior.predictors._posterior import Posterior
 
+# The least trust at which the predictor chooses. A mixture lets a predictor that is wrong still
+# choose, and one that takes architectures for alike names untrained ones: on recorded curves, by
+# misleading predictors, both cost more than raw results did.
+FOLLOWED = 0.5
+
 
 @dataclass(frozen=True, repr=False)
 class Recommendation:
@@ -91,9 +96,11 @@ def recommend(
 ) -> Recommendation:
     """The architecture of the highest expected score, given a study's trials.
 
-    Where the study's results speak against the predictor (see `PosteriorSampler`), they count more
-    and what it expects of architectures counts less: the answer is a mixture of its posterior and
-    of that of the same predictor which takes all architectures for alike, weighted by trust.
+    Expected is a mixture, weighted by trust (see `PosteriorSampler`), of the predictor's posterior
+    and of that of the same predictor which takes all architectures for alike. Where the study's
+    results speak against the predictor, at a trust below one half, it does not choose at all: the
+    architecture is that of the best raw result at the latest epoch that the study has reached, as
+    Hyperband names it, and the mixture says only how good that is.
 
     Args:
         study: any study over the predictor's space, or a part of it; its trials may have come from
@@ -133,8 +140,10 @@ def recommend(
     points = [dict(key) for key in keys]
     trust = about.trust() if adaptive else 1.0
     mixture = [(trust, about.posterior), (1.0 - trust, about.without_names())]
-    score = sum(weight * p.mean(points, of="score") for weight, p in mixture)
-    order = np.argsort(-np.asarray(score), kind="stable")
+    score = np.asarray(sum(weight * p.mean(points, of="score") for weight, p in mixture))
+    order = np.argsort(-score, kind="stable")
+    if trust < FOLLOWED:
+        order = np.lexsort((-score, -about.results(keys)))
     best = points[order[0]]
     other = points[order[1]] if len(order) > 1 else None
     probability = 1.0

@@ -149,7 +149,7 @@ class PosteriorSampler(WrappingSampler):
 
     def _posterior_of(self, study: Study, number: int) -> StudyPosterior:
         """The study's posterior, up to date but for the trial of a number."""
-        # Of Optuna's Hyperband one sees a bracket only, made anew for every call.
+        # Optuna's Hyperband shows a sampler one bracket, in a new object at every call.
         whole = study if type(study) is optuna.Study else getattr(study, "_study", study)
         known = self._studies.get(whole)
         if known is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -257,6 +259,23 @@ class StudyPosterior:
             points = points_within(self._model.space, self._points, asked, self._fixed)
             self._asked, self._moved = dict(asked), [tuple(sorted(p.items())) for p in points]
         return self._moved
+
+    def results(self, keys: Sequence[Key]) -> np.ndarray:
+        """Best value of each at the latest epoch that any of them has a value at, shape (n,).
+
+        Accuracies, or losses with their signs turned; -inf where there is none at that epoch.
+        """
+        losses = self._networks.reader.metric == "loss"
+        values: list[dict[int, float]] = []
+        for key in keys:
+            of_key: dict[int, float] = {}
+            for record in itertools.chain(*self.runs.get(key, ())):
+                value = -record.loss if losses else record.accuracy
+                if not math.isnan(value):
+                    of_key[record.epoch] = max(value, of_key.get(record.epoch, -math.inf))
+            values.append(of_key)
+        last = max(itertools.chain(*values), default=0)
+        return np.array([of_key.get(last, -math.inf) for of_key in values])
 
     def latest(self, key: Key) -> Network | None:
         """The network of an architecture that was trained longest; of these the latest."""
