@@ -156,6 +156,85 @@ def test_a_misled_predictor_recommends_by_results() -> None:
     assert np.mean(regret["misnamed"]) < 0.15
 
 
+def test_a_predictor_that_is_not_followed_has_no_say_in_what_is_named(
+    predictor: PerformancePredictor,
+) -> None:
+    left = otherwise = 0
+    for seed in range(8):
+        table = curves_of(predictor, seed)
+        study = optuna.create_study(direction="maximize")
+        for key in list(table)[:4]:
+            study.enqueue_trial(dict(key))
+        study.optimize(objective_of(table), n_trials=4)
+        kept = recommend(study, misnamed(predictor), evidence=Evidence(n_validation=ROWS))
+        if kept.trust < 0.5:
+            left += 1
+            assert kept.params == study.best_params
+            study.sampler = PosteriorSampler(misnamed(predictor), adaptive=False)
+            otherwise += recommend(study).params != study.best_params
+    assert left >= 2
+    assert otherwise >= 1
+
+
+@pytest.mark.parametrize("trials", [4, 6])
+def test_results_have_a_say_once_five_architectures_are_trained(
+    predictor: PerformancePredictor, trials: int
+) -> None:
+    evidence, otherwise = Evidence(n_validation=ROWS), 0
+    for seed in range(8):
+        table = curves_of(predictor, seed)
+        study = optuna.create_study(direction="maximize")
+        for key in list(table)[:trials]:
+            study.enqueue_trial(dict(key))
+        study.optimize(objective_of(table), n_trials=trials)
+        study.sampler = PosteriorSampler(predictor, evidence=evidence, adaptive=False)
+        about = StudyPosterior(predictor, evidence, "accuracy", Varied())
+        about.update(study.trials)
+        points = [t.params for t in study.trials]
+        score = about.posterior.mean(points, of="score")
+        value = np.array([t.value for t in study.trials], dtype=float)
+        half = (value * ROWS + 0.5) / (ROWS + 1.0)  # half a right and half a wrong answer more
+        error = np.sqrt(half.max() * (1.0 - half.max()) / ROWS)
+        both = points[int((score + half / error).argmax())]
+        alone = about.posterior.best(1)[0]
+        assert recommend(study).params == (both if trials >= 5 else alone)
+        otherwise += both != alone
+    assert otherwise
+
+
+def test_results_are_compared_at_the_latest_epoch_only(predictor: PerformancePredictor) -> None:
+    study = optuna.create_study(direction="minimize")
+    for point, curve in zip(predictor.points, ({1: 0.1}, {1: 0.9, 9: 0.5}, {9: 0.4}), strict=False):
+        study.enqueue_trial(point)
+        trial = study.ask(dict(SPACE))
+        for epoch, loss in curve.items():
+            trial.report(loss, step=epoch)
+        study.tell(trial, min(curve.values()))
+    about = StudyPosterior(predictor, Evidence(n_validation=ROWS), "loss", Varied())
+    about.update(study.trials)
+    results = about.results(about.known_keys())
+    assert np.isfinite(results).tolist() == [False, True, True, False, False, False]
+    assert results[2] - results[1] == pytest.approx(np.log(0.5 / 0.4) * np.sqrt(ROWS))
+
+
+def test_at_first_half_of_the_trials_at_rungs_are_the_base_s(
+    predictor: PerformancePredictor,
+) -> None:
+    evidence, objective = Evidence(n_validation=ROWS), objective_of(curves_of(predictor, 0))
+    rungs = study_of(PosteriorPromotion(predictor, evidence))
+    plain = optuna.create_study(
+        direction="maximize", sampler=PosteriorSampler(predictor, evidence=evidence, seed=0)
+    )
+    shares = []
+    for study, n in ((rungs, 9), (plain, 5)):  # fewer trials than there are architectures to see
+        study.optimize(objective, n_trials=n)
+        trials = study.trials[1:]
+        assert min(trial.user_attrs[TRUST] for trial in trials) > 0.7
+        shares.append(np.mean([trial.user_attrs.get(SOURCE) == POSTERIOR for trial in trials]))
+    assert 0.3 < shares[0] < 0.65
+    assert shares[1] > 0.7  # a full training each: none is given away
+
+
 def test_what_is_known_beside_curves_enters_studies() -> None:
     predictor, point = beside_curves(gaussian()), gaussian().points[3]
     kept = []

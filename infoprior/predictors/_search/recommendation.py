@@ -25,10 +25,13 @@ if TYPE_CHECKING:
     from infoprior.predictors._performance import PerformancePredictor
     from infoprior.predictors._posterior import Posterior
 
-# The least trust at which the predictor chooses. A mixture lets a predictor that is wrong still
-# choose, and one that takes architectures for alike names untrained ones: on recorded curves, by
-# misleading predictors, both cost more than raw results did.
+# The least trust at which the predictor has a say. A mixture lets a predictor that is wrong still
+# choose, and one that takes architectures for alike names untrained ones: on recorded curves both
+# cost misled studies more than raw results did.
 FOLLOWED = 0.5
+# Results at the latest epoch from which on they have a say beside expected scores. With fewer the
+# best of them is too often none that is good; with more the predictor alone stopped improving.
+COMPARED = 5
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,10 +100,12 @@ def recommend(
     """The architecture of the highest expected score, given a study's trials.
 
     Expected is a mixture, weighted by trust (see `PosteriorSampler`), of the predictor's posterior
-    and of that of the same predictor which takes all architectures for alike. Where the study's
-    results speak against the predictor, at a trust below one half, it does not choose at all: the
-    architecture is that of the best raw result at the latest epoch that the study has reached, as
-    Hyperband names it, and the mixture says only how good that is.
+    and of that of the same predictor which takes all architectures for alike. Once five
+    architectures have results at the latest epoch that the study has reached, the choice is among
+    these, by the expected score plus the raw result in its standard errors, those that the rows
+    leave it. Where the study's results speak against the predictor, at a trust below one half, it
+    has no say: the architecture is that of the best raw result at that epoch, as Hyperband names
+    it. Accuracy, interval and probability are the mixture's, whoever chose.
 
     Args:
         study: any study over the predictor's space, or a part of it; its trials may have come from
@@ -142,8 +147,11 @@ def recommend(
     mixture = [(trust, about.posterior), (1.0 - trust, about.without_names())]
     score = np.asarray(sum(weight * p.mean(points, of="score") for weight, p in mixture))
     order = np.argsort(-score, kind="stable")
+    results = about.results(keys)
     if trust < FOLLOWED:
-        order = np.lexsort((-score, -about.results(keys)))
+        order = np.lexsort((-score, -results))
+    elif np.isfinite(results).sum() >= COMPARED:
+        order = np.lexsort((-score, -(score + results)))
     best = points[order[0]]
     other = points[order[1]] if len(order) > 1 else None
     probability = 1.0
