@@ -19,7 +19,7 @@ from infoprior.predictors import (
 )
 from infoprior.predictors._records import Record
 from infoprior.predictors._search.lookahead import Lookahead, expected_improvement
-from infoprior.predictors._search.sampler import POSTERIOR, TRUST
+from infoprior.predictors._search.sampler import MOST_TRUST, POSTERIOR, TRUST, UNTESTED_TRUST
 from infoprior.predictors._search.study_posterior import StudyPosterior, Varied
 from infoprior.predictors._search.trust import Trust, log_evidence, renamed, terms_of
 from infoprior.priors._trial import SOURCE
@@ -220,19 +220,19 @@ def test_results_are_compared_at_the_latest_epoch_only(predictor: PerformancePre
 def test_at_first_half_of_the_trials_at_rungs_are_the_base_s(
     predictor: PerformancePredictor,
 ) -> None:
-    evidence, objective = Evidence(n_validation=ROWS), objective_of(curves_of(predictor, 0))
-    rungs = study_of(PosteriorPromotion(predictor, evidence))
-    plain = optuna.create_study(
-        direction="maximize", sampler=PosteriorSampler(predictor, evidence=evidence, seed=0)
-    )
-    shares = []
-    for study, n in ((rungs, 9), (plain, 5)):  # fewer trials than there are architectures to see
-        study.optimize(objective, n_trials=n)
-        trials = study.trials[1:]
-        assert min(trial.user_attrs[TRUST] for trial in trials) > 0.7
-        shares.append(np.mean([trial.user_attrs.get(SOURCE) == POSTERIOR for trial in trials]))
-    assert 0.3 < shares[0] < 0.65
-    assert shares[1] > 0.7  # a full training each: none is given away
+    evidence = Evidence(n_validation=ROWS)
+    study = study_of(PosteriorPromotion(predictor, evidence))
+    study.optimize(objective_of(curves_of(predictor, 0)), n_trials=9)
+    trials = study.trials[1:]  # there are fewer than it takes to see enough architectures
+    assert min(trial.user_attrs[TRUST] for trial in trials) > 0.7
+    share = np.mean([trial.user_attrs.get(SOURCE) == POSTERIOR for trial in trials])
+    assert 0.3 < share < 0.65
+    about = StudyPosterior(predictor, evidence, "accuracy", Varied())
+    # A full training each: none is given away.
+    assert PosteriorSampler._most(about, None) == MOST_TRUST
+    assert PosteriorSampler._most(about, (1, 9)) == UNTESTED_TRUST
+    about.runs = {about.known_keys()[i]: [] for i in range(6)}  # all that it knows
+    assert PosteriorSampler._most(about, (1, 9)) == MOST_TRUST
 
 
 def test_what_is_known_beside_curves_enters_studies() -> None:
