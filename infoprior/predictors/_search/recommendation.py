@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 # choose, and one that takes architectures for alike names untrained ones: on recorded curves both
 # cost misled studies more than raw results did.
 FOLLOWED = 0.5
-# Results at the latest epoch from which on they have a say beside expected scores. With fewer the
-# best of them is too often none that is good; with more the predictor alone stopped improving.
-COMPARED = 5
+# Architectures with results at the latest epoch, from which on these have a say beside expected
+# scores, and alone. With fewer the best of them is too often none that is good: the first one is
+# the predictor's first choice, which a misleading one trains to the end.
+COMPARED, COMPARED_ALONE = 5, 3
 
 
 @dataclass(frozen=True, repr=False)
@@ -104,8 +105,8 @@ def recommend(
     architectures have results at the latest epoch that the study has reached, the choice is among
     these, by the expected score plus the raw result in its standard errors, those that the rows
     leave it. Where the study's results speak against the predictor, at a trust below one half, it
-    has no say: the architecture is that of the best raw result at that epoch, as Hyperband names
-    it. Accuracy, interval and probability are the mixture's, whoever chose.
+    has no say in that: from three architectures on, the best raw result at that epoch is named, as
+    Hyperband does. Accuracy, interval and probability are the mixture's, whoever chose.
 
     Args:
         study: any study over the predictor's space, or a part of it; its trials may have come from
@@ -148,9 +149,10 @@ def recommend(
     score = np.asarray(sum(weight * p.mean(points, of="score") for weight, p in mixture))
     order = np.argsort(-score, kind="stable")
     results = about.results(keys)
-    if trust < FOLLOWED:
+    compared = np.isfinite(results).sum()
+    if trust < FOLLOWED and compared >= COMPARED_ALONE:
         order = np.lexsort((-score, -results))
-    elif np.isfinite(results).sum() >= COMPARED:
+    elif trust >= FOLLOWED and compared >= COMPARED:
         order = np.lexsort((-score, -(score + results)))
     best = points[order[0]]
     other = points[order[1]] if len(order) > 1 else None
