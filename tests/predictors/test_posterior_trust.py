@@ -19,7 +19,7 @@ from infoprior.predictors import (
 )
 from infoprior.predictors._records import Record
 from infoprior.predictors._search.lookahead import Lookahead, expected_improvement
-from infoprior.predictors._search.sampler import POSTERIOR, TRUST
+from infoprior.predictors._search.sampler import MOST_TRUST, POSTERIOR, TRUST, UNTESTED_TRUST
 from infoprior.predictors._search.study_posterior import StudyPosterior, Varied
 from infoprior.predictors._search.trust import Trust, log_evidence, renamed, terms_of
 from infoprior.priors._trial import SOURCE
@@ -154,6 +154,89 @@ def test_a_misled_predictor_recommends_by_results() -> None:
     assert np.mean(regret["right"]) < 0.1
     assert np.mean(regret["misnamed"]) <= np.mean(regret["unguarded"])
     assert np.mean(regret["misnamed"]) < 0.15
+
+
+@pytest.mark.parametrize("trials", [2, 4])
+def test_a_predictor_that_is_not_followed_has_no_say_once_three_are_trained(
+    predictor: PerformancePredictor, monkeypatch: pytest.MonkeyPatch, trials: int
+) -> None:
+    evidence, otherwise = Evidence(n_validation=ROWS), 0
+    monkeypatch.setattr(StudyPosterior, "trust", lambda self: 0.4)
+    for seed in range(6):
+        table = curves_of(predictor, seed)
+        study = optuna.create_study(direction="maximize")
+        for key in list(table)[:trials]:
+            study.enqueue_trial(dict(key))
+        study.optimize(objective_of(table), n_trials=trials)
+        about = StudyPosterior(predictor, evidence, "accuracy", Varied())
+        about.update(study.trials)
+        points = predictor.points
+        score = 0.4 * about.posterior.mean(points, of="score")
+        score += 0.6 * about.without_names().mean(points, of="score")
+        mixture = points[int(score.argmax())]
+        kept = recommend(study, predictor, evidence=evidence)
+        assert kept.params == (study.best_params if trials >= 3 else mixture)
+        otherwise += mixture != study.best_params
+    assert otherwise
+
+
+@pytest.mark.parametrize("trials", [4, 6])
+def test_results_have_a_say_once_five_architectures_are_trained(
+    predictor: PerformancePredictor, trials: int
+) -> None:
+    evidence, otherwise = Evidence(n_validation=ROWS), 0
+    for seed in range(8):
+        table = curves_of(predictor, seed)
+        study = optuna.create_study(direction="maximize")
+        for key in list(table)[:trials]:
+            study.enqueue_trial(dict(key))
+        study.optimize(objective_of(table), n_trials=trials)
+        study.sampler = PosteriorSampler(predictor, evidence=evidence, adaptive=False)
+        about = StudyPosterior(predictor, evidence, "accuracy", Varied())
+        about.update(study.trials)
+        points = [t.params for t in study.trials]
+        score = about.posterior.mean(points, of="score")
+        value = np.array([t.value for t in study.trials], dtype=float)
+        half = (value * ROWS + 0.5) / (ROWS + 1.0)  # half a right and half a wrong answer more
+        error = np.sqrt(half.max() * (1.0 - half.max()) / ROWS)
+        both = points[int((score + half / error).argmax())]
+        alone = about.posterior.best(1)[0]
+        assert recommend(study).params == (both if trials >= 5 else alone)
+        otherwise += both != alone
+    assert otherwise
+
+
+def test_results_are_compared_at_the_latest_epoch_only(predictor: PerformancePredictor) -> None:
+    study = optuna.create_study(direction="minimize")
+    for point, curve in zip(predictor.points, ({1: 0.1}, {1: 0.9, 9: 0.5}, {9: 0.4}), strict=False):
+        study.enqueue_trial(point)
+        trial = study.ask(dict(SPACE))
+        for epoch, loss in curve.items():
+            trial.report(loss, step=epoch)
+        study.tell(trial, min(curve.values()))
+    about = StudyPosterior(predictor, Evidence(n_validation=ROWS), "loss", Varied())
+    about.update(study.trials)
+    results = about.results(about.known_keys())
+    assert np.isfinite(results).tolist() == [False, True, True, False, False, False]
+    assert results[2] - results[1] == pytest.approx(np.log(0.5 / 0.4) * np.sqrt(ROWS))
+
+
+def test_at_first_half_of_the_trials_at_rungs_are_the_base_s(
+    predictor: PerformancePredictor,
+) -> None:
+    evidence = Evidence(n_validation=ROWS)
+    study = study_of(PosteriorPromotion(predictor, evidence))
+    study.optimize(objective_of(curves_of(predictor, 0)), n_trials=9)
+    trials = study.trials[1:]  # there are fewer than it takes to see enough architectures
+    assert min(trial.user_attrs[TRUST] for trial in trials) > 0.7
+    share = np.mean([trial.user_attrs.get(SOURCE) == POSTERIOR for trial in trials])
+    assert 0.3 < share < 0.65
+    about = StudyPosterior(predictor, evidence, "accuracy", Varied())
+    # A full training each: none is given away.
+    assert PosteriorSampler._most(about, None) == MOST_TRUST
+    assert PosteriorSampler._most(about, (1, 9)) == UNTESTED_TRUST
+    about.runs = {about.known_keys()[i]: [] for i in range(6)}  # all that it knows
+    assert PosteriorSampler._most(about, (1, 9)) == MOST_TRUST
 
 
 def test_what_is_known_beside_curves_enters_studies() -> None:

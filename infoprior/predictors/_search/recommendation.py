@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from infoprior.predictors._performance import PerformancePredictor
     from infoprior.predictors._posterior import Posterior
 
+# The least trust at which the predictor has a say. A mixture lets a predictor that is wrong still
+# choose, and one that takes architectures for alike names untrained ones: on recorded curves both
+# cost misled studies more than raw results did.
+FOLLOWED = 0.5
+# Architectures with results at the latest epoch, from which on these have a say beside expected
+# scores, and alone. With fewer the best of them is too often none that is good: the first one is
+# the predictor's first choice, which a misleading one trains to the end.
+COMPARED, COMPARED_ALONE = 5, 3
+
 
 @dataclass(frozen=True, repr=False)
 class Recommendation:
@@ -91,9 +100,13 @@ def recommend(
 ) -> Recommendation:
     """The architecture of the highest expected score, given a study's trials.
 
-    Where the study's results speak against the predictor (see `PosteriorSampler`), they count more
-    and what it expects of architectures counts less: the answer is a mixture of its posterior and
-    of that of the same predictor which takes all architectures for alike, weighted by trust.
+    Expected is a mixture, weighted by trust (see `PosteriorSampler`), of the predictor's posterior
+    and of that of the same predictor which takes all architectures for alike. Once five
+    architectures have results at the latest epoch that the study has reached, the choice is among
+    these, by the expected score plus the raw result in its standard errors, those that the rows
+    leave it. Where the study's results speak against the predictor, at a trust below one half, it
+    has no say in that: from three architectures on, the best raw result at that epoch is named, as
+    Hyperband does. Accuracy, interval and probability are the mixture's, whoever chose.
 
     Args:
         study: any study over the predictor's space, or a part of it; its trials may have come from
@@ -133,8 +146,14 @@ def recommend(
     points = [dict(key) for key in keys]
     trust = about.trust() if adaptive else 1.0
     mixture = [(trust, about.posterior), (1.0 - trust, about.without_names())]
-    score = sum(weight * p.mean(points, of="score") for weight, p in mixture)
-    order = np.argsort(-np.asarray(score), kind="stable")
+    score = np.asarray(sum(weight * p.mean(points, of="score") for weight, p in mixture))
+    order = np.argsort(-score, kind="stable")
+    results = about.results(keys)
+    compared = np.isfinite(results).sum()
+    if trust < FOLLOWED and compared >= COMPARED_ALONE:
+        order = np.lexsort((-score, -results))
+    elif trust >= FOLLOWED and compared >= COMPARED:
+        order = np.lexsort((-score, -(score + results)))
     best = points[order[0]]
     other = points[order[1]] if len(order) > 1 else None
     probability = 1.0

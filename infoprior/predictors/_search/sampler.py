@@ -43,6 +43,10 @@ if TYPE_CHECKING:
 POSTERIOR, BASE = "posterior", "base"  # SOURCEs of a trial
 TRUST = "infoprior:trust"  # a trial's user attribute: the trust when it began
 MOST_TRUST = 0.95  # so that one trial in twenty is another's: it may know what the predictor cannot
+# Where trials stop at rungs, until so many architectures have results (all, if there are fewer) at
+# most one trial in two is the posterior's. It trains its favourites, which alone tell late that
+# they are none; another's first result costs no more than the lowest rung.
+TESTED, UNTESTED_TRUST = 10, 0.5
 LEAST_GAIN = 0.01  # of the best score, in its standard deviations: a full training is worth that
 _OWN = "_studies", "_plans", "_decided", "_lock"  # what a copy does not take with it
 _RUNNING = 1024  # trials whose plan is remembered
@@ -133,7 +137,7 @@ class PosteriorSampler(WrappingSampler):
         self._lock = threading.RLock()
 
     def __getstate__(self) -> dict[str, Any]:
-        # A copy reads the study anew.
+        # A copy reads the study's trials again.
         return {k: v for k, v in self.__dict__.items() if k not in _OWN}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -149,7 +153,7 @@ class PosteriorSampler(WrappingSampler):
 
     def _posterior_of(self, study: Study, number: int) -> StudyPosterior:
         """The study's posterior, up to date but for the trial of a number."""
-        # Of Optuna's Hyperband one sees a bracket only, made anew for every call.
+        # Optuna's Hyperband shows a sampler one bracket, in a new object at every call.
         whole = study if type(study) is optuna.Study else getattr(study, "_study", study)
         known = self._studies.get(whole)
         if known is None:
@@ -180,7 +184,7 @@ class PosteriorSampler(WrappingSampler):
             trust = posterior.trust() if self._adaptive else 1.0
             notes: dict[str, Any] = {TRUST: round(trust, 4)}
             ranking: list[Candidate] = []
-            share = min(trust, MOST_TRUST) if self._adaptive else 1.0
+            share = min(trust, self._most(posterior, rungs)) if self._adaptive else 1.0
             if first:
                 ranking = self._ranking(study, posterior, trial, (rungs or ())[-1:] or None, "mean")
             elif trial.number == 0 or van_der_corput(trial.number, self._shift) < share:
@@ -193,6 +197,12 @@ class PosteriorSampler(WrappingSampler):
             self._remember(study, trial, ranking)
             self.note(study, trial, {**notes, SOURCE: POSTERIOR})
             return ranking[0]
+
+    @staticmethod
+    def _most(posterior: StudyPosterior, rungs: Sequence[int] | None) -> float:
+        """The greatest share of trials that is the posterior's."""
+        enough = min(TESTED, len(posterior.known_keys()))
+        return UNTESTED_TRUST if rungs and len(posterior.runs) < enough else MOST_TRUST
 
     def _ranking(
         self, study: Study, posterior: StudyPosterior, trial: FrozenTrial,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,7 @@ from infoprior.predictors._errors import PredictorError
 from infoprior.predictors._evidence import Evidence, check_evidence
 from infoprior.predictors._performance import PerformancePredictor
 from infoprior.predictors._posterior import SCORE, Posterior
+from infoprior.predictors._scales import SCALES, of_accuracy, of_loss
 from infoprior.predictors._search.candidates import points_within
 from infoprior.predictors._search.lookahead import Lookahead, expected_improvement
 from infoprior.predictors._search.networks import Key, Network, StudyNetworks, TrialReader
@@ -257,6 +260,34 @@ class StudyPosterior:
             points = points_within(self._model.space, self._points, asked, self._fixed)
             self._asked, self._moved = dict(asked), [tuple(sorted(p.items())) for p in points]
         return self._moved
+
+    def results(self, keys: Sequence[Key]) -> np.ndarray:
+        """Best result of each at the latest epoch that any of them has one at, shape (n,).
+
+        Accuracies, or logarithms of losses with their signs turned, in the standard errors that the
+        rows leave the best of them; -inf where there is no result at that epoch.
+        """
+        losses = self._networks.reader.metric == "loss"
+        values: list[dict[int, float]] = []
+        for key in keys:
+            of_key: dict[int, float] = {}
+            for record in itertools.chain(*self.runs.get(key, ())):
+                value = -record.loss if losses else record.accuracy
+                if not math.isnan(value):
+                    of_key[record.epoch] = max(value, of_key.get(record.epoch, -math.inf))
+            values.append(of_key)
+        last = max(itertools.chain(*values), default=0)
+        result = np.full(len(keys), -np.inf)
+        at = [i for i, of_key in enumerate(values) if last in of_key]
+        if at:
+            best, rows = np.array([values[i][last] for i in at]), np.array(self._rows)
+            if losses:
+                value, variance = of_loss(-best, rows)
+                value = -value
+            else:
+                value, variance = of_accuracy(SCALES["accuracy"], best, rows)
+            result[at] = value / np.sqrt(variance[value.argmax()])
+        return result
 
     def latest(self, key: Key) -> Network | None:
         """The network of an architecture that was trained longest; of these the latest."""

@@ -10,6 +10,7 @@ by more, the more architectures have been seen.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -58,7 +59,7 @@ def log_evidence(mean: np.ndarray, covariance: np.ndarray, terms: Sequence[_Term
         terms: of different architectures, at least one.
     """
     precision, shift, rest = (
-        np.sum([getattr(term, name) for term in terms], axis=0)
+        functools.reduce(np.add, [getattr(term, name) for term in terms])
         for name in ("precision", "shift", "rest")
     )
     inner = np.eye(len(mean)) + covariance @ precision
