@@ -34,8 +34,8 @@ successive halving in three random orders, the best by validation accuracy conti
 linear-Gaussian, Holm's p within a metric.
 
 Writes benchmarks/results/predictors/posterior.md or posterior_<space>.md (part test: appended to
-what the folds gave; parts own and kinds: posterior_own.md, posterior_kinds.md), means by task beside
-it, and docs/figures/posterior_<space>.png.
+what the folds gave; parts own and kinds: posterior_own.md, posterior_kinds.md), means by task
+beside it, and docs/figures/posterior_<space>.png.
 """
 
 from __future__ import annotations
