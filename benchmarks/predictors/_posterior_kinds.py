@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize
 
 from benchmarks._common import markdown
 from benchmarks.predictors import _kinds_data as data
@@ -71,42 +70,22 @@ def network(members: int, pretrained: bool = False, **settings: object) -> Calla
     return fit
 
 
-def rescaled(fold: Fold) -> Answer:
-    """The linear-Gaussian with wider or narrower intervals.
+def rescaled(apart: bool) -> Callable[[Fold], Answer]:
+    """The linear-Gaussian with other intervals; see `_kinds_rescaled`."""
 
-    Times a factor that depends on how much has been trained and on whether there is a profile,
-    under which real training tasks that it was not fitted on are likeliest.
-    """
-    episodes = data.training_episodes(fold, np.random.default_rng(0), PER_TASK)
-    episodes = episodes.take(np.flatnonzero(fold.real[episodes.task]))
-    truth, noise, _ = fold.targets(episodes)
-    mean, variance = fold.linear(episodes)
-    off, variance, about = truth - mean[..., 0], variance[..., 0], _amounts(episodes)
+    def fit(fold: Fold) -> Answer:
+        from benchmarks.predictors._kinds_rescaled import fit_scale, rescale
 
-    def badness(x: np.ndarray) -> float:
-        wide = variance * np.exp(about @ x)[:, None] + noise
-        return float(np.nanmean(np.log(wide) + off**2 / wide))
+        answer, coefficients = linear(fold), fit_scale(fold, apart)
+        return lambda asked: rescale(asked, answer(asked), coefficients, apart)
 
-    x = minimize(badness, np.zeros(about.shape[1]), method="Nelder-Mead").x
-    answer = linear(fold)
-
-    def answer_wider(asked: Episodes) -> Prediction:
-        answered = answer(asked)
-        factor = np.exp(0.5 * _amounts(asked) @ x)
-        return replace(answered, spread=answered.spread * factor[:, None])
-
-    return answer_wider
-
-
-def _amounts(episodes: Episodes) -> np.ndarray:
-    trained = np.log1p(np.append(0, data.RUNG_EPOCHS)[episodes.prefix].sum(1) / 27.0)
-    profile, curves = (episodes.profile > 0) * 1.0, (trained > 0) * 1.0
-    return np.stack([1.0 - curves, profile * (1.0 - curves), curves, trained], axis=1)
+    return fit
 
 
 KINDS: dict[str, Callable[[Fold], Answer]] = {
     LINEAR: linear,
-    "its intervals rescaled": rescaled,
+    "its intervals rescaled": rescaled(False),
+    "its intervals rescaled by task": rescaled(True),
     "in-context network that corrects it": network(3, steps=250),
     "the same without attention": network(3, attention=False, steps=250),
     "deep-kernel multi-task Gaussian process": deep_kernel,
@@ -126,14 +105,15 @@ def measure(bench: Bench, split: str, names: list[str]) -> pd.DataFrame:
         *((here / f"_kinds_{part}.py").read_text() for part in ("data", "gaussian", "judge")),
     )  # fmt: skip
     own = {
+        "its intervals rescaled": "rescaled",
+        "its intervals rescaled by task": "rescaled",
         "Gaussian process over tasks": "task_process",
         "deep-kernel multi-task Gaussian process": "deep_kernel",
     }
     frames, fold, levels = [], None, {}
     for name in names:
         module = own.get(name, "network")
-        plain = KINDS[name] in (linear, rescaled)
-        text = "" if plain else (here / f"_kinds_{module}.py").read_text()
+        text = "" if name == LINEAR else (here / f"_kinds_{module}.py").read_text()
         stem = "".join(c if c.isalnum() else "-" for c in name)
         file = data.CACHE / f"{bench.space}-{split}-{stem}-{fingerprint(code, text)}.parquet"
         if not file.exists():
