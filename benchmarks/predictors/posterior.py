@@ -140,13 +140,14 @@ def write_own(bench: Bench) -> None:
     means.mean(numeric_only=True).round(4).to_csv(out.with_name("posterior_own.csv"))
 
 
-def write_kinds(bench: Bench, test: bool) -> None:
+def write_kinds(bench: Bench, splits: list[str]) -> None:
     """The tables of part kinds: a section for each space, and for folds and test families."""
-    splits = [split for split in bench.splits if (split == "test") == test]
+    test = splits == ["test"]
     rows = pd.concat([kinds.measure(bench, s, list(kinds.KINDS)) for s in splits])
     out = RESULTS / "predictors" / "posterior_kinds.md"
     where = f"{'Test families' if test else 'Folds'} of `{bench.space}`"
-    write_section(out, f"{where}: {rows['task'].nunique()} tasks", kinds.report(bench, rows))
+    title = f"{where}: {rows['task'].nunique()} tasks of {', '.join(splits)}"
+    write_section(out, title, kinds.report(bench, rows))
     means = rows.groupby(["split", "kind", "level", "task"], sort=False).mean(numeric_only=True)
     name = f"posterior_kinds_{bench.space}_{'test' if test else 'folds'}.csv"
     means.round(4).to_csv(out.with_name(name))
@@ -168,6 +169,7 @@ def main() -> None:
     parser.add_argument("--part", choices=CHOICES, default="folds")
     parser.add_argument("--synthetic", type=int, help="tasks to learn from; mlp: 250, tabular: all")
     parser.add_argument("--measure", nargs="*", default=(), help="only fill the cache, of splits")
+    parser.add_argument("--splits", nargs="*", help="of part kinds: only these folds")
     arguments = parser.parse_args()
     synthetic = {"mlp": 250, "tabular": 10_000}[arguments.space]
     bench = Bench(arguments.space, arguments.synthetic or synthetic)
@@ -176,7 +178,9 @@ def main() -> None:
         for split in arguments.measure:
             kinds.measure(bench, split, list(kinds.KINDS))
         if not arguments.measure:
-            write_kinds(bench, arguments.part == "kinds-test")
+            test = arguments.part == "kinds-test"
+            splits = [split for split in bench.splits if (split == "test") == test]
+            write_kinds(bench, [s for s in splits if s in (arguments.splits or splits)])
         return
     for split in arguments.measure:
         measure(bench, split, parts)
