@@ -29,6 +29,11 @@ TASK_STEPS, TASK_BATCH, TASK_RATE = 200, 192, 3e-3
 _LEAST_NOISE = 0.01
 
 
+def squares(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Squared distances, shape (n, m)."""
+    return (a.square().sum(1)[:, None] + b.square().sum(1) - 2.0 * a @ b.T).clamp_min(0.0)
+
+
 class ResultKernel(nn.Module):
     """Mean and covariance of all results of a task: K architectures, D channels."""
 
@@ -64,8 +69,8 @@ class ResultKernel(nn.Module):
         """Mean (K, D), loadings (K, D, r), covariance of an architecture's own (K, D, D)."""
         k, d, _ = self.x.shape
         e = self.embed(self.x).reshape(k * d, -1)
-        across = (-0.5 * torch.cdist(e, self.inducing).square()).exp()
-        among = (-0.5 * torch.cdist(self.inducing, self.inducing).square()).exp()
+        across = (-0.5 * squares(e, self.inducing)).exp()
+        among = (-0.5 * squares(self.inducing, self.inducing)).exp()
         root = torch.linalg.cholesky(among + 1e-4 * torch.eye(INDUCING, dtype=e.dtype))
         features = torch.linalg.solve_triangular(root, across.T, upper=False).T
         amplitude = self.log_amplitude.exp()
@@ -154,8 +159,11 @@ class TaskKernel(nn.Module):
     def noise(self) -> torch.Tensor:
         return self.log_noise.exp() + _LEAST_NOISE
 
-    def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        near = (-0.5 * torch.cdist(self.embed(a), self.embed(b)).square()).exp()
+    def forward(self, a: torch.Tensor, b: torch.Tensor | None = None) -> torch.Tensor:
+        """Between tasks a and b, or (one draw of dropout for both) a and a."""
+        left = self.embed(a)
+        near = (-0.5 * squares(left, left if b is None else self.embed(b))).exp()
+        b = a if b is None else b
         return self.log_amplitude.exp() * near + self.log_linear.exp() * a @ b.T
 
 
@@ -173,7 +181,7 @@ def fit_task_kernel(
     size = min(TASK_BATCH, int((share > 0).sum()) - 1)
     for _ in range(TASK_STEPS):
         which = rng.choice(len(x), size, replace=False, p=share)
-        gram = kernel(inputs[which], inputs[which])
+        gram = kernel(inputs[which])
         noise = kernel.noise()[:, None, None] * torch.eye(size, dtype=gram.dtype)
         root = torch.linalg.cholesky(gram + noise)
         white = torch.linalg.solve_triangular(root, outputs[which].T[..., None], upper=False)
@@ -191,7 +199,7 @@ def predict_factors(
     """Expected factors of new tasks, shape (n, r)."""
     with torch.no_grad():
         inputs, asked = torch.from_numpy(x), torch.from_numpy(new)
-        gram, across = kernel(inputs, inputs).numpy(), kernel(asked, inputs).numpy()
+        gram, across = kernel(inputs).numpy(), kernel(asked, inputs).numpy()
         noise = kernel.noise().numpy()
     values, vectors = np.linalg.eigh(gram)
     ahead = vectors.T @ (z - mean)
