@@ -24,8 +24,8 @@ from infoprior.predictors._recorded_runs import TEST
 from infoprior.predictors._result_model import ResultModel
 
 RANK, INDUCING, EMBEDDING = 12, 20, 6
-STEPS, BATCH, RATE = 500, 48, 5e-3
-TASK_STEPS, TASK_BATCH, TASK_RATE = 200, 192, 3e-3
+STEPS, BATCH, RATE = 250, 32, 1e-2
+TASK_STEPS, TASK_BATCH, TASK_RATE = 150, 96, 5e-3
 _LEAST_NOISE = 0.01
 
 

@@ -20,6 +20,10 @@ from infoprior.fingerprints import fingerprint, source_fingerprint
 
 LINEAR = "linear-gaussian"
 PER_TASK = 6
+METRICS = {
+    "CRPS": "CRPS, points", "error": "Mean absolute error, points",
+    "80 %": "Coverage of 80 % intervals, per cent", "tau": "Kendall's tau", "regret": "Regret",
+}  # fmt: skip
 Answer = Callable[[Episodes], Prediction]
 
 
@@ -97,8 +101,11 @@ KINDS: dict[str, Callable[[Fold], Answer]] = {
 }
 
 
-def measure(bench: Bench, split: str, names: list[str]) -> pd.DataFrame:
-    """Rows of one split: kind, level, task, order; kept in the cache, kind by kind."""
+def measure(bench: Bench, split: str, names: list[str], *, cached: bool = False) -> pd.DataFrame:
+    """Rows of one split: kind, level, task, order; kept in the cache, kind by kind.
+
+    With `cached`, what the cache lacks is left out.
+    """
     here = Path(__file__).parent
     code = fingerprint(
         source_fingerprint("infoprior.predictors"), bench.meta.digest, split,
@@ -116,6 +123,8 @@ def measure(bench: Bench, split: str, names: list[str]) -> pd.DataFrame:
         text = "" if name == LINEAR else (here / f"_kinds_{module}.py").read_text()
         stem = "".join(c if c.isalnum() else "-" for c in name)
         file = data.CACHE / f"{bench.space}-{split}-{stem}-{fingerprint(code, text)}.parquet"
+        if cached and not file.exists():
+            continue
         if not file.exists():
             if fold is None:
                 fold = Fold(bench, split)
@@ -132,28 +141,29 @@ def measure(bench: Bench, split: str, names: list[str]) -> pd.DataFrame:
 
 
 def report(bench: Bench, rows: pd.DataFrame) -> str:
-    """Tables of the linear-Gaussian, and of what others are over it."""
+    """Tables of the linear-Gaussian, and of what others are over it on the same tasks."""
     means = rows.groupby(["kind", "level", "task"], sort=False).mean(numeric_only=True)
-    kinds, levels = list(dict.fromkeys(rows["kind"])), list(dict.fromkeys(rows["level"]))
+    levels = list(dict.fromkeys(rows["level"]))
+    others = [kind for kind in KINDS if kind != LINEAR and kind in set(rows["kind"])]
+    tasks = {kind: rows.loc[rows["kind"] == kind, "task"].nunique() for kind in KINDS}
     text = []
-    for metric in ("CRPS", "error", "80 %", "tau", "regret"):
+    for metric, title in METRICS.items():
         lines = []
         tests: list[tuple[dict, str, float]] = []
         for level in levels:
             base = means.loc[LINEAR, level][metric]
             line = {"evidence": level, LINEAR: interval(bench, base)}
-            for kind in kinds:
-                if kind == LINEAR:
-                    continue
-                other = means.loc[kind, level][metric].loc[base.index]
-                line[kind] = interval(bench, other - base, "+")
-                families = list(bench.about["family"].loc[base.index])
-                tests.append((line, kind, wilcoxon(other, base, families=families)))
+            for kind in others:
+                other = means.loc[kind, level][metric]
+                same = base.loc[other.index]
+                column = f"{kind}, {tasks[kind]} tasks"
+                line[column] = interval(bench, other - same, "+")
+                families = list(bench.about["family"].loc[same.index])
+                p = wilcoxon(other, same, families=families) if (other != same).any() else 1.0
+                tests.append((line, column, p))
             lines.append(line)
-        for (line, kind, _), p in zip(tests, holm([p for *_, p in tests]), strict=True):
+        for (line, column, _), p in zip(tests, holm([p for *_, p in tests]), strict=True):
             if metric != "80 %":
-                line[kind] += f", p {p:.2g}"
-        title = {"CRPS": "CRPS, points", "error": "Mean absolute error, points",
-                 "80 %": "Coverage of 80 % intervals, per cent"}.get(metric, metric)  # fmt: skip
+                line[column] += f", p {p:.2g}"
         text.append(f"### {title}\n\n{markdown(lines)}")
     return "\n\n".join(text)

@@ -140,10 +140,10 @@ def write_own(bench: Bench) -> None:
     means.mean(numeric_only=True).round(4).to_csv(out.with_name("posterior_own.csv"))
 
 
-def write_kinds(bench: Bench, splits: list[str]) -> None:
+def write_kinds(bench: Bench, splits: list[str], cached: bool) -> None:
     """The tables of part kinds: a section for each space, and for folds and test families."""
     test = splits == ["test"]
-    rows = pd.concat([kinds.measure(bench, s, list(kinds.KINDS)) for s in splits])
+    rows = pd.concat([kinds.measure(bench, s, list(kinds.KINDS), cached=cached) for s in splits])
     out = RESULTS / "predictors" / "posterior_kinds.md"
     where = f"{'Test families' if test else 'Folds'} of `{bench.space}`"
     title = f"{where}: {rows['task'].nunique()} tasks of {', '.join(splits)}"
@@ -170,6 +170,7 @@ def main() -> None:
     parser.add_argument("--synthetic", type=int, help="tasks to learn from; mlp: 250, tabular: all")
     parser.add_argument("--measure", nargs="*", default=(), help="only fill the cache, of splits")
     parser.add_argument("--splits", nargs="*", help="of part kinds: only these folds")
+    parser.add_argument("--cached", action="store_true", help="of part kinds: what is measured")
     arguments = parser.parse_args()
     synthetic = {"mlp": 250, "tabular": 10_000}[arguments.space]
     bench = Bench(arguments.space, arguments.synthetic or synthetic)
@@ -180,7 +181,9 @@ def main() -> None:
         if not arguments.measure:
             test = arguments.part == "kinds-test"
             splits = [split for split in bench.splits if (split == "test") == test]
-            write_kinds(bench, [s for s in splits if s in (arguments.splits or splits)])
+            write_kinds(
+                bench, [s for s in splits if s in (arguments.splits or splits)], arguments.cached
+            )
         return
     for split in arguments.measure:
         measure(bench, split, parts)
