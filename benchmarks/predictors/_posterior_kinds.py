@@ -1,131 +1,169 @@
-"""A second kind of performance predictor: a Gaussian process over tasks.
-
-The same Gaussian over results; a task's factors are told by a Gaussian process over its features
-instead of a ridge regression: kernel exp(-|a - b|^2 / (2 l^2)) over all features, l and the noise
-those under which the factors of left-out families are likeliest.
-"""
+"""Kinds of performance predictor side by side, on the same states of evidence."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from benchmarks.predictors._posterior_data import SETTINGS, Bench
-from benchmarks.predictors._posterior_information import judge
-from infoprior.predictors import PerformancePredictor
-from infoprior.predictors import _task_regression as ridge
-from infoprior.predictors._factor_model import task_factors
-from infoprior.predictors._features import Standardizer, feature_table
-from infoprior.predictors._profile_features import with_logits
-from infoprior.predictors._recorded_runs import TEST
+from benchmarks._common import markdown
+from benchmarks.predictors import _kinds_data as data
+from benchmarks.predictors._kinds_data import Episodes, Fold
+from benchmarks.predictors._kinds_judge import Prediction, judge
+from benchmarks.predictors._posterior_data import Bench
+from benchmarks.predictors._posterior_report import interval
+from infoprior.evaluation import holm, wilcoxon
+from infoprior.fingerprints import fingerprint, source_fingerprint
 
-LENGTHS = (0.5, 1.0, 2.0, 4.0)
-"""Of the kernel, in typical distances between tasks."""
-NOISES = (0.03, 0.1, 0.3, 1.0, 3.0)
-"""Variance of what features do not tell, relative to what they do."""
-SETS = ("meta-features, input profile", "meta-features, accuracies", "all")
+LINEAR = "linear-gaussian"
+PER_TASK = 6
+METRICS = {
+    "CRPS": "CRPS, points", "error": "Mean absolute error, points",
+    "80 %": "Coverage of 80 % intervals, per cent", "tau": "Kendall's tau", "regret": "Regret",
+}  # fmt: skip
+Answer = Callable[[Episodes], Prediction]
 
 
-@dataclass(frozen=True, eq=False)
-class TaskProcess:
-    """Factors of a task from its features; as `TaskRegression`.
+def _gaussian(fold: Fold, state: tuple) -> Answer:
+    model, mean, spread = state
+    gaussian = fold.gaussian(model)
 
-    Attributes:
-        x: of the training tasks, shape (T, p).
-        solved: (K + noise)^-1 times their centred factors, shape (T, r).
-        mean: of factors, shape (r,).
-        inverse: (K + noise)^-1, shape (T, T).
-        length, noise: of the kernel.
-        covariance: of left-out tasks' factors, shape (r, r).
-        usual: predictive variance of left-out tasks on average, relative to the kernel's.
+    def answer(episodes: Episodes) -> Prediction:
+        centre, variance = fold.answers(gaussian, mean, spread, episodes)
+        return Prediction(centre[..., 0], np.sqrt(variance[..., 0]), centre[..., 1])
+
+    return answer
+
+
+def linear(fold: Fold) -> Answer:
+    return _gaussian(fold, (fold.outer._fitted.model, fold.factor_mean, fold.factor_spread))
+
+
+def task_process(fold: Fold) -> Answer:
+    from benchmarks.predictors._kinds_task_process import fit_task_process
+
+    return _gaussian(fold, fit_task_process(fold))
+
+
+def deep_kernel(fold: Fold) -> Answer:
+    from benchmarks.predictors._kinds_deep_kernel import fit_deep_kernel
+
+    return _gaussian(fold, fit_deep_kernel(fold, fold.trained))
+
+
+def network(members: int, pretrained: bool = False, **settings: object) -> Callable[[Fold], Answer]:
+    """An in-context network: fields of `NetworkKind`."""
+
+    def fit(fold: Fold) -> Answer:
+        from benchmarks.predictors import _kinds_network as networks
+
+        kind = networks.NetworkKind(**settings)
+        episodes = data.training_episodes(fold, np.random.default_rng(0), PER_TASK)
+        start = None
+        if pretrained:
+            made = networks.simulated(fold, np.random.default_rng(1))
+            some = data.training_episodes(made, np.random.default_rng(2), PER_TASK)
+            longer = replace(kind, steps=2 * kind.steps, real_weight=2.0)
+            start = networks.train(made, longer, some, 0, 0).state_dict()
+        nets = [networks.train(fold, kind, episodes, i, i, start) for i in range(members)]
+        return lambda asked: networks.predict(fold, kind, nets, asked)
+
+    return fit
+
+
+def rescaled(apart: bool) -> Callable[[Fold], Answer]:
+    """The linear-Gaussian with other intervals; see `_kinds_rescaled`."""
+
+    def fit(fold: Fold) -> Answer:
+        from benchmarks.predictors._kinds_rescaled import fit_scale, rescale
+
+        answer, coefficients = linear(fold), fit_scale(fold, apart)
+        return lambda asked: rescale(asked, answer(asked), coefficients, apart)
+
+    return fit
+
+
+KINDS: dict[str, Callable[[Fold], Answer]] = {
+    LINEAR: linear,
+    "its intervals rescaled": rescaled(False),
+    "its intervals rescaled by task": rescaled(True),
+    "in-context network that corrects it": network(3, steps=250),
+    "the same without attention": network(3, attention=False, steps=250),
+    "deep-kernel multi-task Gaussian process": deep_kernel,
+    "Gaussian process over tasks": task_process,
+    "in-context network": network(1, residual=False, steps=600),
+    "in-context network, trained on simulated tasks first": network(
+        1, True, residual=False, steps=300, rate=1e-3
+    ),
+}
+
+
+def measure(bench: Bench, split: str, names: list[str], *, cached: bool = False) -> pd.DataFrame:
+    """Rows of one split: kind, level, task, order; kept in the cache, kind by kind.
+
+    With `cached`, what the cache lacks is left out.
     """
-
-    x: np.ndarray
-    solved: np.ndarray
-    mean: np.ndarray
-    inverse: np.ndarray
-    length: float
-    noise: float
-    covariance: np.ndarray
-    usual: float
-
-    def factors(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean (r,) and covariance (r, r) for a task with features x, shape (p,)."""
-        k = kernel(x[None], self.x, self.length)[0]
-        variance = 1.0 + self.noise - k @ self.inverse @ k
-        return self.mean + k @ self.solved, self.covariance * variance / self.usual
-
-
-def kernel(a: np.ndarray, b: np.ndarray, length: float) -> np.ndarray:
-    squares = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2.0 * a @ b.T
-    return np.exp(-np.maximum(squares, 0.0) / (2.0 * length**2))
-
-
-def fit_process(
-    x: np.ndarray, y: np.ndarray, spread: np.ndarray, weights: np.ndarray, families: list[str],
-    level: np.ndarray,
-) -> TaskProcess:  # fmt: skip
-    """Arguments as of `fit_regressions`; x holds all features, shape (T, p)."""
-    fold = ridge._folds(families, weights)
-    unknown = np.tensordot(weights, spread, 1) / weights.sum()
-    share = weights / weights.sum()
-    typical = np.sqrt(2.0 * (share @ np.square(x - share @ x)).sum())
-    mean = share @ y
-    heavy = 1.0 / weights  # a task that counts twice is as noisy as the mean of two
-    best: tuple[float, float, float, np.ndarray, float] | None = None
-    for length in typical * np.array(LENGTHS):
-        whole = kernel(x, x, length)
-        for noise in NOISES:
-            residuals, variances = np.empty_like(y), np.empty(len(y))
-            for k in np.unique(fold):
-                out = fold == k
-                gram = whole[np.ix_(~out, ~out)] + np.diag(noise * heavy[~out])
-                across = whole[np.ix_(out, ~out)]
-                solved = np.linalg.solve(gram, np.column_stack([y[~out] - mean, across.T]))
-                residuals[out] = y[out] - mean - across @ solved[:, : y.shape[1]]
-                gained = np.einsum("at,ta->a", across, solved[:, y.shape[1] :])
-                variances[out] = 1.0 + noise - gained
-            usual = float(share @ variances)
-            scaled = residuals / np.sqrt(variances / usual)[:, None]
-            scatter = (share[:, None] * scaled).T @ scaled + unknown
-            badness = np.linalg.slogdet(scatter)[1]
-            badness += len(level) * float(share @ np.log(variances / usual))
-            if best is None or badness < best[0]:
-                best = badness, length, noise, scaled, usual
-    assert best is not None
-    _, length, noise, scaled, usual = best
-    inverse = np.linalg.inv(kernel(x, x, length) + np.diag(noise * heavy))
-    covariance = ridge._scatter(scaled, unknown, weights)
-    covariance = ridge._along(level, covariance, scaled, weights)
-    return TaskProcess(
-        x, inverse @ (y - mean), mean, inverse, float(length), noise, covariance, usual
-    )
+    here = Path(__file__).parent
+    code = fingerprint(
+        source_fingerprint("infoprior.predictors"), bench.meta.digest, split,
+        *((here / f"_kinds_{part}.py").read_text() for part in ("data", "gaussian", "judge")),
+    )  # fmt: skip
+    own = {
+        "its intervals rescaled": "rescaled",
+        "its intervals rescaled by task": "rescaled",
+        "Gaussian process over tasks": "task_process",
+        "deep-kernel multi-task Gaussian process": "deep_kernel",
+    }
+    frames, fold, levels = [], None, {}
+    for name in names:
+        module = own.get(name, "network")
+        text = "" if name == LINEAR else (here / f"_kinds_{module}.py").read_text()
+        stem = "".join(c if c.isalnum() else "-" for c in name)
+        file = data.CACHE / f"{bench.space}-{split}-{stem}-{fingerprint(code, text)}.parquet"
+        if cached and not file.exists():
+            continue
+        if not file.exists():
+            if fold is None:
+                fold = Fold(bench, split)
+                levels = data.levels(fold)
+            answer = KINDS[name](fold)
+            rows = pd.concat([
+                judge(fold, episodes, answer(episodes)).assign(level=level)
+                for level, episodes in levels.items()
+            ])  # fmt: skip
+            rows.assign(kind=name, split=split).to_parquet(file)
+            print(file.name, flush=True)
+        frames.append(pd.read_parquet(file))
+    return pd.concat(frames, ignore_index=True)
 
 
-def kinds(bench: Bench, split: str) -> Iterator[dict]:
-    """One row per held-out task, kind of predictor and kind of evidence."""
-    train = bench.split(split)[0]
-    names = list(train.tasks["task"])
-    predictor = PerformancePredictor(**SETTINGS[bench.space]).fit(train, progress=False)
-    fitted, trained = predictor._fitted, predictor._trained
-    z = task_factors(fitted.model.factors, trained.results, trained.noise)
-    level = fitted.model.factors.loadings[:, TEST].mean(axis=0)
-    held_out = bench.discriminating(split, predictor)
-    for name in SETS:
-        groups = bench.sets[name]
-        tables = [with_logits(feature_table(bench.profiles.subset(names), (g,))) for g in groups]
-        x = np.concatenate([Standardizer.fit(t).transform(t) for t in tables], axis=1)
-        families = list(train.tasks["family"])
-        process = fit_process(x, *z, trained.weights, families, level)
-        other = predictor.with_profiles(bench.profiles.subset(names), inputs=groups)
-        linear = other._fitted
-        for kind in ("linear-gaussian", "gaussian process over tasks"):
-            if kind != "linear-gaussian":
-                regressions = {**linear.regressions, groups: process}
-                other._fitted = replace(linear, regressions=regressions)
-            answers = other.posterior_tasks(bench.profiles, held_out, inputs=groups)
-            for task, posterior in answers.items():
-                about = {"task": task, "kind": kind, "evidence": name, "length": process.length}
-                yield about | judge(bench, other, task, posterior)
+def report(bench: Bench, rows: pd.DataFrame) -> str:
+    """Tables of the linear-Gaussian, and of what others are over it on the same tasks."""
+    means = rows.groupby(["kind", "level", "task"], sort=False).mean(numeric_only=True)
+    levels = list(dict.fromkeys(rows["level"]))
+    others = [kind for kind in KINDS if kind != LINEAR and kind in set(rows["kind"])]
+    tasks = {kind: rows.loc[rows["kind"] == kind, "task"].nunique() for kind in KINDS}
+    text = []
+    for metric, title in METRICS.items():
+        lines = []
+        tests: list[tuple[dict, str, float]] = []
+        for level in levels:
+            base = means.loc[LINEAR, level][metric]
+            line = {"evidence": level, LINEAR: interval(bench, base)}
+            for kind in others:
+                other = means.loc[kind, level][metric]
+                same = base.loc[other.index]
+                column = f"{kind}, {tasks[kind]} tasks"
+                line[column] = interval(bench, other - same, "+")
+                families = list(bench.about["family"].loc[same.index])
+                p = wilcoxon(other, same, families=families) if (other != same).any() else 1.0
+                tests.append((line, column, p))
+            lines.append(line)
+        for (line, column, _), p in zip(tests, holm([p for *_, p in tests]), strict=True):
+            if metric != "80 %":
+                line[column] += f", p {p:.2g}"
+        text.append(f"### {title}\n\n{markdown(lines)}")
+    return "\n\n".join(text)

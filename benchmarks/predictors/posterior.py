@@ -1,6 +1,7 @@
 """What does one posterior know from nothing, from a profile, from half-done searches?
 
     python benchmarks/predictors/posterior.py [--space mlp|tabular] [--part folds|test|own]
+    python benchmarks/predictors/posterior.py [--space mlp|tabular] --part kinds|kinds-test
     python benchmarks/predictors/posterior.py --measure fold-0 ...    # in several processes
 
 The performance predictor learns from the published real tasks and synthetic ones, and answers for
@@ -26,9 +27,15 @@ Own (only `tabular`, on the folds): what training losses and the layers of the t
 beside their validation curves, all networks of one draw known up to an epoch; also with the layers
 of other networks of the same task, in training as in held-out tasks.
 
+Kinds (kinds-test: of the test families): other kinds of performance predictor than the
+linear-Gaussian that is shipped, on the same states of evidence: parts of a profile, and curves of
+successive halving in three random orders, the best by validation accuracy continued, within 2 to
+32 full trainings. Recorded is what the other draws of a task showed. Differences from the
+linear-Gaussian, Holm's p within a metric.
+
 Writes benchmarks/results/predictors/posterior.md or posterior_<space>.md (part test: appended to
-what the folds gave; part own: posterior_own.md), means by task beside it, and
-docs/figures/posterior_<space>.png.
+what the folds gave; parts own and kinds: posterior_own.md, posterior_kinds.md), means by task
+beside it, and docs/figures/posterior_<space>.png.
 """
 
 from __future__ import annotations
@@ -46,6 +53,7 @@ threads(1)
 import pandas as pd  # noqa: E402
 
 from benchmarks.predictors import _posterior_figure as figure  # noqa: E402
+from benchmarks.predictors import _posterior_kinds as kinds  # noqa: E402
 from benchmarks.predictors import _posterior_report as tables  # noqa: E402
 from benchmarks.predictors._posterior_data import SETTINGS, Bench  # noqa: E402
 from benchmarks.predictors._posterior_information import information  # noqa: E402
@@ -57,6 +65,7 @@ from infoprior.predictors import PerformancePredictor  # noqa: E402
 CACHE = ROOT / "benchmarks" / "cache" / "posterior"
 SHUFFLES = 10
 PARTS, OWN = ("information", "search"), ("own",)
+CHOICES = ("folds", "test", "own", "kinds", "kinds-test")
 NOTES = {
     "mlp": "The test families of `mlp` were looked at twice before: with accuracies on the logit "
     "scale (upper bound .458 .378 .420 .382 .325 .373 .408), and on the probit scale, which the "
@@ -131,16 +140,51 @@ def write_own(bench: Bench) -> None:
     means.mean(numeric_only=True).round(4).to_csv(out.with_name("posterior_own.csv"))
 
 
+def write_kinds(bench: Bench, splits: list[str], cached: bool) -> None:
+    """The tables of part kinds: a section for each space, and for folds and test families."""
+    test = splits == ["test"]
+    rows = pd.concat([kinds.measure(bench, s, list(kinds.KINDS), cached=cached) for s in splits])
+    out = RESULTS / "predictors" / "posterior_kinds.md"
+    where = f"{'Test families' if test else 'Folds'} of `{bench.space}`"
+    title = f"{where}: {rows['task'].nunique()} tasks of {', '.join(splits)}"
+    write_section(out, title, kinds.report(bench, rows))
+    means = rows.groupby(["split", "kind", "level", "task"], sort=False).mean(numeric_only=True)
+    name = f"posterior_kinds_{bench.space}_{'test' if test else 'folds'}.csv"
+    means.round(4).to_csv(out.with_name(name))
+
+
+def write_section(out: Path, title: str, text: str) -> None:
+    """A section of a file, instead of the one whose title begins likewise; sorted by title."""
+    before = out.read_text() if out.exists() else "# Kinds of performance predictor\n"
+    head, *parts = before.split("\n## ")
+    sections = {part.split(":")[0]: part.strip() for part in parts}
+    sections[title.split(":")[0]] = f"{title}\n\n{text}"
+    write(out, "\n\n## ".join([head.strip(), *(sections[k] for k in sorted(sections))]) + "\n")
+    print(text)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--space", choices=("mlp", "tabular"), default="mlp")
-    parser.add_argument("--part", choices=("folds", "test", "own"), default="folds")
+    parser.add_argument("--part", choices=CHOICES, default="folds")
     parser.add_argument("--synthetic", type=int, help="tasks to learn from; mlp: 250, tabular: all")
     parser.add_argument("--measure", nargs="*", default=(), help="only fill the cache, of splits")
+    parser.add_argument("--splits", nargs="*", help="of part kinds: only these folds")
+    parser.add_argument("--cached", action="store_true", help="of part kinds: what is measured")
     arguments = parser.parse_args()
     synthetic = {"mlp": 250, "tabular": 10_000}[arguments.space]
     bench = Bench(arguments.space, arguments.synthetic or synthetic)
     parts = OWN if arguments.part == "own" else PARTS
+    if arguments.part.startswith("kinds"):
+        for split in arguments.measure:
+            kinds.measure(bench, split, list(kinds.KINDS))
+        if not arguments.measure:
+            test = arguments.part == "kinds-test"
+            splits = [split for split in bench.splits if (split == "test") == test]
+            write_kinds(
+                bench, [s for s in splits if s in (arguments.splits or splits)], arguments.cached
+            )
+        return
     for split in arguments.measure:
         measure(bench, split, parts)
     if arguments.measure:
