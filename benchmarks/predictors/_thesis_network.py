@@ -10,9 +10,8 @@ import numpy as np
 import torch
 
 HIDDEN = (128, 128, 64)
-STEPS, BATCH, RATE = 250, 32, 1e-3
-"""Of Adam; the thesis's own are not known. There the error on training tasks fell below the noise
-of the targets, and so it does here."""
+BATCH, RATE = 32, 1e-3
+"""Of Adam; the thesis's own are not known."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,9 @@ class Fit:
     seed: int
 
 
-def fit_predict(x: np.ndarray, scaled: int, y: np.ndarray, fits: Sequence[Fit]) -> list[np.ndarray]:
+def fit_predict(
+    x: np.ndarray, scaled: int, y: np.ndarray, fits: Sequence[Fit], steps: int
+) -> list[np.ndarray]:
     """Fit one network each and predict.
 
     Args:
@@ -41,6 +42,7 @@ def fit_predict(x: np.ndarray, scaled: int, y: np.ndarray, fits: Sequence[Fit]) 
         scaled: how many.
         y: targets, (examples, o).
         fits: what is fitted on what.
+        steps: of Adam.
 
     Returns:
         of each fit the predictions for all its examples, first the training ones group by group,
@@ -51,7 +53,7 @@ def fit_predict(x: np.ndarray, scaled: int, y: np.ndarray, fits: Sequence[Fit]) 
     weights, biases = first_weights(sizes, [f.seed for f in fits])
     optimiser = torch.optim.Adam([*weights, *biases], lr=RATE)
     rngs = [np.random.default_rng([f.seed, 3]) for f in fits]
-    for _ in range(STEPS):
+    for _ in range(steps):
         drawn = [_batch(f, rng) for f, rng in zip(fits, rngs, strict=True)]
         batch = torch.stack([i[torch.from_numpy(d)] for i, d in zip(inputs, drawn, strict=True)])
         wanted = torch.from_numpy(np.stack([y[d] for d in drawn])).float()

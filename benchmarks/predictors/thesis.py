@@ -88,8 +88,8 @@ def row_job(space: str, number: int, shuffles: int) -> dict[str, list]:
 def rows(shuffles: int, workers: int) -> dict[tuple[str, int], pd.DataFrame]:
     """(space, number) -> the rows of `row_job`; finished ones are kept in the cache."""
     sources = [p.read_text() for p in sorted(Path(__file__).parent.glob("_thesis_[!r]*.py"))]
-    wanted: list[tuple[str, int]] = [("thesis", i) for i in range(len(SETTINGS))]
-    wanted += [("thesis", -1), *(("mlp", i) for i in range(len(MLP)))]
+    wanted = [("mlp", i) for i in range(len(MLP))]
+    wanted += [("thesis", i) for i in (-1, *range(len(SETTINGS)))]
     digests = {space: load_metadataset(space).digest for space in ("thesis", "mlp")}
     jobs = {
         fingerprint(sources, digests[space], space, number, shuffles): (space, number, shuffles)
