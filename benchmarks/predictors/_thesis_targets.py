@@ -119,9 +119,10 @@ def effects(options: np.ndarray, values: np.ndarray) -> np.ndarray:
         (T, 92), of ridge regression on standardised values, up to a constant a layer.
     """
     x = _columns(options)
-    x = x - x.mean(axis=0)
+    spread = x.std(axis=0)
+    x = (x - x.mean(axis=0)) / spread
     gram = x.T @ x + PENALTY * np.eye(x.shape[1])
-    beta = np.linalg.solve(gram, x.T @ standardised(values).T).T
+    beta = np.linalg.solve(gram, x.T @ standardised(values).T).T / spread
     u = _columns(np.arange(OPTIONS)[:, None].astype(np.float64))
     by_layer = beta[:, :4, None] * u[:, 0] + beta[:, 4:, None] * u[:, 1]
     return np.asarray((by_layer - by_layer.mean(axis=2, keepdims=True)).reshape(len(values), -1))
