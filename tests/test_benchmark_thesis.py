@@ -129,8 +129,8 @@ def test_a_network_is_fitted_the_same_alone_and_among_others() -> None:
     x = rng.normal(size=(2, 50, 6))
     y = np.stack([x[1, :, 0], -x[1, :, 1]], axis=1)
     fits = [Fit(v, [np.arange(40)], np.arange(40, 50), seed) for v, seed in ((0, 1), (1, 2))]
-    both = fit_predict(x, 6, y, fits, 300)
-    alone = fit_predict(x, 6, y, fits[1:], 300)
+    both = fit_predict(x, 6, y, fits, 100)
+    alone = fit_predict(x, 6, y, fits[1:], 100)
     np.testing.assert_allclose(both[1], alone[0], atol=1e-3)
     errors = [np.square(answer[40:] - y[40:]).mean() / y.var() for answer in both]
     assert errors[1] < 0.5 < errors[0]  # the first one reads what tells nothing
@@ -140,7 +140,8 @@ def test_a_network_is_fitted_the_same_alone_and_among_others() -> None:
 def test_information_that_tells_is_worth_more_than_another_tasks(
     linear: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(causes, "GROUPS", 3)
+    for name, value in (("GROUPS", 2), ("SEEDS", 1), ("MORE_STEPS", 60)):
+        monkeypatch.setattr(causes, name, value)
     setting = Setting("row", "real", True, True, True, True, True, linear)
     gains = {}
     for told in (0.0, 1.0):
@@ -180,6 +181,7 @@ def test_a_controller_learns_what_survives_everywhere(monkeypatch: pytest.Monkey
     bench = replace(bench, rungs=np.stack([values[..., None].repeat(3, axis=2)] * 2))
     monkeypatch.setattr(causes, "GROUPS", 2)
     monkeypatch.setattr(controller, "SEEDS", 1)
+    monkeypatch.setattr(controller, "ROUNDS", 100)
     mean = controller.run(bench, 1).groupby("method")["score"].mean()
     assert mean["best twelve"] > mean["average"] > mean["uniform"]
     assert mean["controller"] > mean["uniform"] + 0.1 * (mean["best twelve"] - mean["uniform"])

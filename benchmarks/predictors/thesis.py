@@ -1,6 +1,6 @@
 """The thesis's two experiments again, and its causes of failure removed one by one.
 
-    python benchmarks/predictors/thesis.py [--shuffles 10] [--workers 1]
+    python benchmarks/predictors/thesis.py [--shuffles 10] [--workers 1] [--first 134]
 
 F. Kossmann, "Mutual information for fine-grained analysis of neural networks" (ETH Zurich, 2019),
 predicts from one random trained network and the information I(T;Y) in its layers which options
@@ -61,6 +61,7 @@ from benchmarks.predictors._thesis_measure import measure  # noqa: E402
 from benchmarks.predictors._thesis_targets import score  # noqa: E402
 from infoprior import load_metadataset  # noqa: E402
 from infoprior.fingerprints import fingerprint  # noqa: E402
+from infoprior.metadataset import MetaDataset  # noqa: E402
 from infoprior.parallel import run_jobs  # noqa: E402
 
 RESULT = RESULTS / "predictors" / "thesis.md"
@@ -68,41 +69,48 @@ CACHE = ROOT / "benchmarks" / "cache" / "thesis_rows"
 
 
 @cache
-def bench(space: str) -> Bench:
-    """Of the thesis's space, or of `mlp`."""
-    meta = load_metadataset(space)
+def bench(space: str, first: int) -> Bench:
+    """Of the first tasks of the thesis's space, or of all of `mlp`."""
     if space == "mlp":
-        return mlp_bench(meta)
+        return mlp_bench(load_metadataset("mlp"))
+    meta = thesis_rows(first)
     return thesis_bench(meta, measure(list(meta.tasks["task"]), 1))
 
 
-def row_job(space: str, number: int, shuffles: int) -> dict[str, list]:
+def thesis_rows(first: int) -> MetaDataset:
+    """The published rows of the first tasks of the thesis's space."""
+    meta = load_metadataset("thesis")
+    return meta.subset(list(meta.tasks["task"])[:first])
+
+
+def row_job(space: str, number: int, shuffles: int, first: int) -> dict[str, list]:
     """A row of a table, as columns; number -1 is the second experiment."""
     if number < 0:
-        frame = controller.run(bench(space), shuffles)
+        frame = controller.run(bench(space, first), shuffles)
     else:
-        frame = run(bench(space), (MLP if space == "mlp" else SETTINGS)[number], shuffles)
+        setting = (MLP if space == "mlp" else SETTINGS)[number]
+        frame = run(bench(space, first), setting, shuffles)
     return {str(c): frame[c].tolist() for c in frame}
 
 
-def rows(shuffles: int, workers: int) -> dict[tuple[str, int], pd.DataFrame]:
+def rows(shuffles: int, workers: int, first: int) -> dict[tuple[str, int], pd.DataFrame]:
     """(space, number) -> the rows of `row_job`; finished ones are kept in the cache."""
     sources = [p.read_text() for p in sorted(Path(__file__).parent.glob("_thesis_[!r]*.py"))]
     wanted = [("mlp", i) for i in range(len(MLP))]
     wanted += [("thesis", i) for i in (-1, *range(len(SETTINGS)))]
-    digests = {space: load_metadataset(space).digest for space in ("thesis", "mlp")}
+    read = {"mlp": load_metadataset("mlp").digest, "thesis": thesis_rows(first).digest}
     jobs = {
-        fingerprint(sources, digests[space], space, number, shuffles): (space, number, shuffles)
+        fingerprint(sources, read[space], space, number, shuffles): (space, number, shuffles, first)
         for space, number in wanted
     }
     results = run_jobs(row_job, jobs, directory=CACHE, workers=workers, description="rows")
     return dict(zip(wanted, map(pd.DataFrame, results.values()), strict=True))
 
 
-def variance() -> tuple[np.ndarray, dict[str, float]]:
+def variance(first: int) -> tuple[np.ndarray, dict[str, float]]:
     """Test scores of both draws, (2, T, A), and of what their variance within a task consists."""
-    meta = load_metadataset("thesis")
-    of = bench("thesis")
+    meta = thesis_rows(first)
+    of = bench("thesis", first)
     assert of.options is not None
     test = score(recorded(meta, "test")[..., -1], of.options)
     families = np.unique(of.tasks["family"], return_inverse=True)[1]
@@ -112,7 +120,7 @@ def variance() -> tuple[np.ndarray, dict[str, float]]:
 
 PAGE = """# The thesis's experiments, and why they failed
 
-`python benchmarks/predictors/thesis.py`: {n} real tasks of {families} families, the spaces `thesis`
+`python benchmarks/predictors/thesis.py{command}`: {n} real tasks of {families} families, the spaces `thesis`
 (`{digest}`) and `mlp`, {shuffles} shuffles. What is as in the thesis and what is not: the head of
 the script.
 
@@ -165,20 +173,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shuffles", type=int, default=10)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--first", type=int, default=134, help="tasks of the space thesis")
     options = parser.parse_args()
-    frames = rows(options.shuffles, options.workers)
+    frames = rows(options.shuffles, options.workers, options.first)
     first = [frames["thesis", i] for i in range(len(SETTINGS))]
     more = [frames["mlp", i] for i in range(len(MLP))]
-    of = bench("thesis")
+    of = bench("thesis", options.first)
     lines, tests = report.causes(first)
     mlp, mlp_tests = report.causes(more)
     for line in mlp:
         del line["gaussian"]
-    test, parts = variance()
+    test, parts = variance(options.first)
     families = np.unique(of.tasks["family"], return_inverse=True)[1]
     names: dict[str, Any] = {
         "n": len(of.tasks), "families": len(np.unique(families)), "shuffles": options.shuffles,
-        "digest": load_metadataset("thesis").digest[:12],
+        "digest": load_metadataset("thesis").digest[:12], "command": "".join(f" {a}" for a in sys.argv[1:]),
         "first": markdown(report.experiment_1(first[0], noise(of, THESIS))),
         "second": markdown(report.experiment_2(frames["thesis", -1])),
         "causes": markdown(lines), "tests": markdown(tests),
