@@ -120,8 +120,8 @@ def variance(first: int) -> tuple[np.ndarray, dict[str, float]]:
 
 PAGE = """# The thesis's experiments, and why they failed
 
-`python benchmarks/predictors/thesis.py{command}`: {n} real tasks of {families} families, the spaces `thesis`
-(`{digest}`) and `mlp`, {shuffles} shuffles. What is as in the thesis and what is not: the head of
+`python benchmarks/predictors/thesis.py{command}`: {n} real tasks of {families} families, the spaces
+`thesis` (`{digest}`) and `mlp`, {shuffles} shuffles. What is as in the thesis and what is not: the head of
 the script.
 
 ## Experiment 1: which options survive
@@ -187,7 +187,8 @@ def main() -> None:
     families = np.unique(of.tasks["family"], return_inverse=True)[1]
     names: dict[str, Any] = {
         "n": len(of.tasks), "families": len(np.unique(families)), "shuffles": options.shuffles,
-        "digest": load_metadataset("thesis").digest[:12], "command": "".join(f" {a}" for a in sys.argv[1:]),
+        "digest": load_metadataset("thesis").digest[:12],
+        "command": "".join(f" {argument}" for argument in sys.argv[1:]),
         "first": markdown(report.experiment_1(first[0], noise(of, THESIS))),
         "second": markdown(report.experiment_2(frames["thesis", -1])),
         "causes": markdown(lines), "tests": markdown(tests),
