@@ -121,8 +121,8 @@ def variance(first: int) -> tuple[np.ndarray, dict[str, float]]:
 PAGE = """# The thesis's experiments, and why they failed
 
 `python benchmarks/predictors/thesis.py{command}`: {n} real tasks of {families} families, the spaces
-`thesis` (`{digest}`) and `mlp`, {shuffles} shuffles. What is as in the thesis and what is not: the head of
-the script.
+`thesis` (`{digest}`) and `mlp`, {shuffles} shuffles. What is as in the thesis and what is not: the
+head of the script.
 
 ## Experiment 1: which options survive
 
