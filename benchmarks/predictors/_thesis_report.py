@@ -136,6 +136,8 @@ def _ratio(frame: pd.DataFrame) -> str:
 def detectable(differences: np.ndarray, n: int, seed: int = 0) -> float:
     """The least mean difference that Wilcoxon's test over n families finds 4 times in 5, at .05.
 
+    Its statistic is taken as normal, which seven families just allow.
+
     Families' differences are drawn with replacement about their mean, with random signs, and
     moved; the move is searched by bisection, the same draws for each.
 
@@ -149,8 +151,10 @@ def detectable(differences: np.ndarray, n: int, seed: int = 0) -> float:
     drawn = rng.choice(centred, (SIMULATIONS, n)) * rng.choice([-1.0, 1.0], (SIMULATIONS, n))
 
     def power(shift: float) -> float:
-        p = stats.wilcoxon(drawn + shift, zero_method="zsplit", axis=1).pvalue
-        return float((p < LEVEL).mean())
+        moved = drawn + shift
+        ranks = stats.rankdata(np.abs(moved), axis=1)
+        z = (np.sign(moved) * ranks).sum(axis=1) / np.sqrt(np.square(ranks).sum(axis=1))
+        return float((np.abs(z) > stats.norm.isf(LEVEL / 2.0)).mean())
 
     low, high = 0.0, 10.0 * float(centred.std()) / n**0.5
     for _ in range(12):
