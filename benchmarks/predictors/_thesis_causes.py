@@ -10,7 +10,7 @@ import pandas as pd
 from benchmarks.predictors._disagreement_models import family_weights, ridge
 from benchmarks.predictors._thesis_data import Bench, Setting
 from benchmarks.predictors._thesis_measure import OPTIONS
-from benchmarks.predictors._thesis_network import Fit, fit_predict
+from benchmarks.predictors._thesis_network import MOST, Fit, fit_predict
 from benchmarks.predictors._thesis_targets import gaussian, tau
 from infoprior.evaluation import family_folds
 from infoprior.metadataset._shuffle import profile_receivers
@@ -171,7 +171,8 @@ def _linear(x: np.ndarray, y: np.ndarray, weights: np.ndarray, fit: Fit) -> np.n
     """Ridge regression of how targets depart from the average of real training tasks."""
     train = np.concatenate(fit.batches)
     mean, std = x[train].mean(axis=0), x[train].std(axis=0)
-    values = np.nan_to_num((x - mean) / np.maximum(std, 1e-6)) / x.shape[1] ** 0.5
+    scaled = np.nan_to_num((x - mean) / np.maximum(std, 1e-6))
+    values = np.clip(scaled, -MOST, MOST) / x.shape[1] ** 0.5
     average, rows = y[fit.batches[0]].mean(axis=0), np.concatenate([train, fit.new])
     departs = ridge(0.1)(values[train], y[train] - average, weights[train], values[rows], fit.seed)
     return np.asarray(average + departs)

@@ -12,6 +12,8 @@ import torch
 HIDDEN = (128, 128, 64)
 BATCH, RATE = 32, 1e-3
 """Of Adam; the thesis's own are not known."""
+MOST = 3.0
+"""Standard deviations that an input may be off: shares of a small entropy can be large."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def standardised_inputs(x: np.ndarray, scaled: int, train: np.ndarray) -> torch.
     values = x.astype(np.float64).copy()
     part = values[:, values.shape[1] - scaled :]
     mean, std = np.nanmean(part[train], axis=0), np.nanstd(part[train], axis=0)
-    part[:] = np.nan_to_num((part - mean) / np.maximum(std, 1e-6))
+    part[:] = np.clip(np.nan_to_num((part - mean) / np.maximum(std, 1e-6)), -MOST, MOST)
     return torch.from_numpy(values).float()
 
 

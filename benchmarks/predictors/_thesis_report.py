@@ -183,12 +183,13 @@ def power(frames: Sequence[pd.DataFrame]) -> list[dict[str, Any]]:
     return lines
 
 
-def ceiling(test: np.ndarray, families: np.ndarray) -> list[dict[str, str]]:
+def ceiling(test: np.ndarray, families: np.ndarray, price: np.ndarray) -> list[dict[str, str]]:
     """How well one draw's scores can be predicted: by another draw, by other families' means.
 
     Args:
         test: scores, (2, T, A).
         families: codes, (T,).
+        price: less which accuracies are scores, (A,).
     """
     family = pd.Series(families)
     static = static_scores(standardised(test.mean(axis=0)), families, np.ones(len(families)))
@@ -196,6 +197,8 @@ def ceiling(test: np.ndarray, families: np.ndarray) -> list[dict[str, str]]:
         "the task's other draw": (tau(test[0], test[1]) + tau(test[1], test[0])) / 2.0,
         "the mean of other families' tasks": (tau(static, test[0]) + tau(static, test[1])) / 2.0,
     }
+    cheapest = np.repeat(price[None], len(families), axis=0)
+    by["the price of units alone"] = (tau(cheapest, test[0]) + tau(cheapest, test[1])) / 2.0
     return [
         {"predicted by": name, "tau with one draw": interval(pd.Series(values), family)}
         for name, values in by.items()

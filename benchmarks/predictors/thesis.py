@@ -57,7 +57,7 @@ from benchmarks.predictors._thesis_data import (  # noqa: E402
     recorded,
     thesis_bench,
 )
-from benchmarks.predictors._thesis_measure import measure  # noqa: E402
+from benchmarks.predictors._thesis_measure import measure, options_of  # noqa: E402
 from benchmarks.predictors._thesis_targets import score  # noqa: E402
 from infoprior import load_metadataset  # noqa: E402
 from infoprior.fingerprints import fingerprint  # noqa: E402
@@ -184,6 +184,8 @@ def main() -> None:
     for line in mlp:
         del line["gaussian"]
     test, parts = variance(options.first)
+    points = options_of(list(thesis_rows(options.first).points().values()))
+    price = score(np.zeros(len(points)), points)
     families = np.unique(of.tasks["family"], return_inverse=True)[1]
     names: dict[str, Any] = {
         "n": len(of.tasks), "families": len(np.unique(families)), "shuffles": options.shuffles,
@@ -194,7 +196,7 @@ def main() -> None:
         "causes": markdown(lines), "tests": markdown(tests),
         "mlp": markdown(mlp), "mlp_tests": markdown(mlp_tests),
         "variance": ", ".join(f"{k} {v:.0f} %" for k, v in parts.items() if v == v),
-        "ceiling": markdown(report.ceiling(test, families)),
+        "ceiling": markdown(report.ceiling(test, families, price)),
         "power": markdown(report.power([first[0], first[-2], more[0], more[2]])),
     }  # fmt: skip
     write(RESULT, PAGE.format(**names))
