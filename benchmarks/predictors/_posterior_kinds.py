@@ -95,6 +95,7 @@ KINDS: dict[str, Callable[[Fold], Answer]] = {
     "deep-kernel multi-task Gaussian process": deep_kernel,
     "Gaussian process over tasks": task_process,
     "in-context network": network(1, residual=False, steps=600),
+    "in-context network, five times as many steps": network(1, residual=False, steps=3000),
     "in-context network, trained on simulated tasks first": network(
         1, True, residual=False, steps=300, rate=1e-3
     ),
