@@ -51,7 +51,7 @@ def architectures(points: list[dict[str, Any]], posterior: Posterior | None = No
         else:
             blocks.append([f"{head}{cell}" for head, cell in zip(heads, column, strict=True)])
     text = "\n\n".join("\n".join(lines) for lines in blocks)
-    accuracies = "" if posterior is None else ", and the test accuracy to expect"
+    accuracies = "" if posterior is None else ", with expected test accuracies"
     return f"\nSuggested architectures, the most probable first{accuracies}\n{text}"
 
 

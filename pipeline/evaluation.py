@@ -7,6 +7,7 @@ from pipeline.common import (  # isort: skip
 )  # fmt: skip
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -27,10 +28,10 @@ from infoprior.files import write_atomically
 from infoprior.metadataset import MetaDataset
 from infoprior.report import critical_difference_figure, differences_figure, save_figure
 from pipeline.choice import Choice
-from pipeline.variants import CONTROL, INFORMED, STATIC, Variant
+from pipeline.variants import CONTROL, INFORMED, STATIC, WITHOUT_INPUTS, Variant
 
-RANKED = ("nothing", "meta-features", "data", "all")
-"""Inputs in the diagram of critical differences."""
+RANKED = ("meta-features", "data", "all")
+"""Inputs in the diagram of critical differences, beside predictors that read nothing ever."""
 
 
 def judge(meta: MetaDataset, predictions: pd.DataFrame, params: dict[str, Any]) -> pd.DataFrame:
@@ -52,14 +53,13 @@ def judge(meta: MetaDataset, predictions: pd.DataFrame, params: dict[str, Any]) 
     return table.drop(columns="place")
 
 
-def choose(comparisons: pd.DataFrame, metric: str) -> Choice:
+def choose(table: pd.DataFrame, metric: str, costs: Mapping[str, float]) -> Choice:
     """The opponents compete too: where nothing beats the static prior, that is what is chosen."""
-    candidates = comparisons[~comparisons["inputs"].str.endswith(CONTROL)]
-    return Choice(
-        best=Variant(*choose_variant(candidates, metric)),
-        best_with_mi=Variant(*choose_variant(candidates, metric, inputs=list(INFORMED))),
-        metric=metric,
-    )
+    keys = table[["predictor", "inputs"]].drop_duplicates().itertuples(index=False, name=None)
+    prices = {key: Variant(*key).start_cost(costs) for key in keys if not Variant(*key).is_control}
+    best = choose_variant(table, metric, costs=prices)
+    with_mi = choose_variant(table, metric, costs=prices, inputs=list(INFORMED))
+    return Choice(best=Variant(*best), best_with_mi=Variant(*with_mi), metric=metric)
 
 
 def summary(comparisons: pd.DataFrame, choice: Choice, metrics: list[str]) -> dict[str, Any]:
@@ -83,8 +83,8 @@ def summary(comparisons: pd.DataFrame, choice: Choice, metrics: list[str]) -> di
 
 def ranked(table: pd.DataFrame) -> Ranks:
     """Variants by the ranks of their Kendall's tau on the development tasks."""
-    shown = (table["part"] == "development") & table["inputs"].isin(RANKED)
-    rows = table[shown]
+    shown = table["inputs"].isin(RANKED) | table["predictor"].isin(WITHOUT_INPUTS)
+    rows = table[(table["part"] == "development") & shown]
     names = [Variant(*key).title for key in zip(rows["predictor"], rows["inputs"], strict=True)]
     return mean_ranks(rows.assign(variant=names, disorder=-rows["kendall_tau"]), "disorder",
                       by="variant")  # fmt: skip
@@ -104,7 +104,8 @@ def main() -> None:
     write_csv(predictor_report(comparisons, metrics), REPORTS / "predictors.csv")
     write_csv(compare_with_control(table, metrics, CONTROL), REPORTS / "mi_control.csv")
 
-    choice = choose(comparisons, params["select"])
+    costs = read_params("hyperband")["costs"]
+    choice = choose(table, params["select"], costs)
     choice.save()
     n_tasks, n_judging = every["task"].nunique(), table["task"].nunique()
     counts = {"tasks": int(n_tasks), "discriminating_tasks": int(n_judging)}

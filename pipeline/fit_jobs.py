@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections import OrderedDict
 from copy import copy
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
@@ -24,7 +25,7 @@ def read_meta(folder: str, shuffle: int) -> MetaDataset:
     return meta if shuffle < 0 else meta.shuffle_profiles(shuffle)
 
 
-class Refitted:
+class SharedFit:
     """A performance predictor that learns curves once for all variants of the same training tasks.
 
     They differ in profiles only, which `with_profiles` learns in a tenth of the time.
@@ -33,17 +34,19 @@ class Refitted:
     _learned: ClassVar[OrderedDict[str, PerformancePredictor]] = OrderedDict()
     _most = 8
 
-    def __init__(self, wanted: PerformancePredictor, folder: str, train: list[str]) -> None:
-        about = (wanted.kind, repr(wanted.settings), repr(wanted.prior_settings))
-        self._wanted, self._key = wanted, fingerprint(folder, train, about)
+    def __init__(self, wanted: PerformancePredictor) -> None:
+        self._wanted = wanted
 
     def fit(self, meta: MetaDataset) -> PerformancePredictor:
-        learned = self._learned
-        if self._key not in learned:
-            learned[self._key] = copy(self._wanted).fit(meta, progress=False)
+        wanted, learned = self._wanted, self._learned
+        about = (wanted.kind, repr(wanted.settings), repr(wanted.prior_settings))
+        results = meta.curves["test_accuracy"].to_numpy().tobytes()
+        key = fingerprint(about, list(meta.tasks["task"]), sha256(results).hexdigest())
+        if key not in learned:
+            learned[key] = copy(wanted).fit(meta, progress=False)
             if len(learned) > self._most:
                 learned.popitem(last=False)
-        return learned[self._key].with_profiles(meta, inputs=self._wanted.inputs)
+        return learned[key].with_profiles(meta, inputs=wanted.inputs)
 
 
 def fit_one(
@@ -61,7 +64,7 @@ def fit_one(
     torch.set_num_threads(1)
     meta = read_meta(folder, shuffle)
     points, scores = score_held_out(
-        lambda: _unfitted(folder, variant, train, settings), meta, held_out, train
+        lambda: _unfitted(variant, settings), meta, held_out, train
     )  # fmt: skip
     recorded = {json.dumps(point): name for name, point in meta.points().items()}
     names = [recorded.get(json.dumps(point), f"candidate-{i}") for i, point in enumerate(points)]
@@ -73,10 +76,10 @@ def fit_one(
     }
 
 
-def _unfitted(folder: str, variant: Variant, train: list[str], settings: dict) -> Any:
+def _unfitted(variant: Variant, settings: dict) -> Any:
     predictor = make_predictor(variant.predictor, variant.input_names, **settings)
     if isinstance(predictor, PerformancePredictor):
-        return Refitted(predictor, folder, train)
+        return SharedFit(predictor)
     return predictor
 
 

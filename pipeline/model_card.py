@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.common import REPORTS  # isort: skip
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,16 +13,8 @@ from infoprior import __version__
 from infoprior.metadataset import MetaDataset
 from infoprior.predictors import INPUTS, PerformancePredictor, Predictor
 
-POSTERIOR = "benchmarks/results/predictors/posterior_{space}_{split}_information.csv"
-EVIDENCE = {
-    "meta-features": "meta-features",
-    "inputs": "input profile",
-    "data": "meta-features, input profile",
-    "mi": "probes' layers",
-    "accuracy": "probes' accuracies",
-    "all": "all",
-}
-"""Input set -> its name in the posterior's benchmark."""
+ACCURACIES = Path("benchmarks/results/predictors/novelty.csv")
+"""Of a performance predictor that reads `data`: error and coverage on left-out tasks."""
 READS = {
     "accuracy": "the learning curves of two small networks (probes)",
     "metafeatures": "counts and statistics of the table (rows, inputs, classes, ...)",
@@ -29,6 +22,14 @@ READS = {
     "inputs": "the mutual information of the inputs with the labels, alone, together and under "
     "several encodings",
 }
+LIMITS = [
+    "- **Tables unlike those that it learned from**: a kind of evidence that lies farther from all "
+    "training tasks than any real one lies from those of other families is left unread, with a "
+    "warning that says how far (`predictor.novelty(profile)`).",
+    "- Few rows: on 500 test rows an accuracy is known to two points (a standard error), whatever "
+    "predicts it.",
+    "- After some 8 trained networks their own results say more than what it knows before.",
+]
 
 
 def model_card(predictor: Predictor, meta: MetaDataset) -> str:
@@ -60,7 +61,8 @@ def model_card(predictor: Predictor, meta: MetaDataset) -> str:
         f"- **Learned from**: {networks:,} networks of {len(predictor.points)} architectures on "
         f"{counts.get('real', 0)} real tasks of {real['family'].nunique()} families, "
         f"{counts.get('enumerated', 0)} enumerated and {counts.get('synthetic', 0)} synthetic "
-        "ones; a real task weighs 16 times as much. Licences and sources: docs/metadataset.md.",
+        f"ones; a real task weighs {predictor.prior_settings.real_weight:g} times as much. Licences "
+        "and sources: docs/metadataset.md.",
         f"- **Tables like these**: up to {predictor.profiled.train:,} training rows (more are "
         f"sampled down), {_range(tasks, 'n_features')} inputs, {_range(tasks, 'n_classes')} "
         "classes; numbers and categories.",
@@ -76,12 +78,7 @@ def model_card(predictor: Predictor, meta: MetaDataset) -> str:
         "- Images, text, regression, and networks outside of the space: it knows none of them.",
         "- **Grouped rows** (several of one person, teacher, device): what inputs say of labels "
         "then tells groups apart, and does not carry to new groups.",
-        "- **Tables unlike those that it learned from**: a kind of evidence that lies farther "
-        "from all training tasks than any real one lies from those of other families is left "
-        "unread, with a warning that says how far (`predictor.novelty(profile)`).",
-        "- Few rows: below some 500 test rows an accuracy is known to no better than two points, "
-        "whatever predicts it.",
-        "- After some 8 trained networks their own results say more than what it knows before.",
+        *(LIMITS if isinstance(predictor, PerformancePredictor) else []),
         "",
     ]  # fmt: skip
     return "\n".join(lines)
@@ -94,7 +91,7 @@ def _range(tasks: pd.DataFrame, column: str) -> str:
 
 def _shown(predictor: Predictor) -> list[str]:
     """What it is worth on families that it has not seen."""
-    inputs = next(name for name, groups in INPUTS.items() if groups == tuple(predictor.inputs))
+    inputs = name_of(predictor)
     table = pd.read_csv(REPORTS / "predictors.csv").set_index(["predictor", "inputs"])
     values_of: dict[Any, dict[Any, Any]] = table.to_dict("index")
     rows = {"static prior": ("static", "nothing"), "this predictor": (predictor.name, inputs)}
@@ -136,21 +133,25 @@ def _shown(predictor: Predictor) -> list[str]:
     return lines + _accuracies(predictor, inputs)
 
 
+def name_of(predictor: Predictor) -> str:
+    """The input set that a fitted predictor reads; "all" may lack what inputs say."""
+    names = {groups: name for name, groups in INPUTS.items()}
+    return names.get(tuple(predictor.inputs), "all")
+
+
 def _accuracies(predictor: Predictor, inputs: str) -> list[str]:
-    if not isinstance(predictor, PerformancePredictor) or inputs not in EVIDENCE:
+    if not isinstance(predictor, PerformancePredictor) or inputs != "data":
         return []
-    said = []
-    for split, name in (("folds", "development"), ("test", "test")):
-        file = POSTERIOR.format(space=predictor.space.name, split=split)
-        table = pd.read_csv(file)
-        own = table[(table["evidence"] == EVIDENCE[inputs]) & ~table["shuffled"].astype(bool)]
-        said.append(
-            f"{own['error'].mean():.1f} points of mean absolute error and {own['80 %'].mean():.0f} "
-            f"% covered by 80 % intervals on the {name} tasks"
-        )
+    table = pd.read_csv(ACCURACIES)
+    test = table["split"] == "test"
+    said = [
+        f"{rows['error'].mean():.1f} points of mean absolute error on the {name} tasks, where 80 % "
+        f"intervals cover {rows['covered'].mean():.0f} %"
+        for name, rows in (("development", table[~test]), ("test", table[test]))
+    ]
     return [
         "The accuracy of a named architecture, before anything is trained: "
-        + ", ".join(said)
-        + f" (`python benchmarks/predictors/posterior.py --space {predictor.space.name}`).",
+        + ", and ".join(said)
+        + " (`python benchmarks/predictors/novelty.py`).",
         "",
     ]

@@ -7,7 +7,7 @@ needs no training (`data`) and from nothing. Tasks are sorted by how far they li
 training task, relative to how far real training tasks lie from those of other families: by the
 share of these that lie nearer. Nothing is left unread here, however far it lies.
 
-Writes benchmarks/results/predictors/novelty.md.
+Writes benchmarks/results/predictors/novelty.md, and novelty.csv with a row a task.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # the repository, to run this as a script
 
@@ -22,7 +23,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import kendalltau, spearmanr
 
-from benchmarks._common import RESULTS, markdown, write
+from benchmarks._common import RESULTS, markdown, write, write_csv
 from benchmarks.predictors._posterior_data import Bench
 from infoprior.metadataset import MetaDataset
 from infoprior.predictors import PerformancePredictor
@@ -42,7 +43,7 @@ of accuracies in points; *covered*: by 80 % intervals.
 """
 
 
-def measured(bench: Bench, split: str) -> list[dict[str, float]]:
+def measured(bench: Bench, split: str) -> list[dict[str, Any]]:
     """A row a held-out task."""
     train, held_out = bench.split(split)
     predictor = PerformancePredictor("data").fit(train, progress=False)
@@ -64,6 +65,8 @@ def measured(bench: Bench, split: str) -> list[dict[str, float]]:
         }
         low, high = posteriors["data"][task].interval(0.8)
         rows.append({
+            "split": split,
+            "task": task,
             "gain": tau["data"] - tau["nothing"],
             "error": 100.0 * float(np.abs(posteriors["data"][task].mean() - truth).mean()),
             "covered": 100.0 * float(((low <= truth) & (truth <= high)).mean()),
@@ -92,6 +95,7 @@ def main() -> None:
     bench = Bench("tabular", synthetic=10**6)
     rows = pd.DataFrame([row for split in bench.splits for row in measured(bench, split)])
     rows = rows.dropna()
+    write_csv(RESULTS / "predictors" / "novelty.csv", rows.round(4).to_dict("records"))
     parts = [HEAD.format(n=len(rows))]
     for group, title in GROUPS.items():
         binned = rows.groupby(pd.cut(rows[group], BOUNDS, include_lowest=True), observed=True)

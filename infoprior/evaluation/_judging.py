@@ -6,7 +6,7 @@ control, refits of what draws random numbers) are averaged task by task before t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -183,14 +183,19 @@ def predictor_report(comparisons: pd.DataFrame, metrics: Sequence[str]) -> pd.Da
 
 
 def choose_variant(
-    comparisons: pd.DataFrame, metric: str, inputs: Sequence[str] | None = None
-) -> tuple[str, str]:
-    """The variant that did best on the development tasks alone.
+    table: pd.DataFrame, metric: str, *, inputs: Sequence[str] | None = None,
+    costs: Mapping[tuple[str, str], float] | None = None,
+) -> tuple[str, str]:  # fmt: skip
+    """The cheapest variant that is not told from the best, on the development tasks alone.
+
+    Not told: its mean is within one standard error of the difference, over families (the rule of
+    Breiman, Friedman, Olshen and Stone, Classification and Regression Trees, 1984, section 3.4.3).
 
     Args:
-        comparisons: rows of `compare_variants` without the controls.
+        table: rows of `judge_task` with the part, controls left out or not: they are not chosen.
         metric: what decides; smaller is better.
         inputs: only variants with these inputs; None: all, the opponents too.
+        costs: of each variant; None: all cost the same, so that the best is chosen.
 
     Returns:
         (predictor, inputs).
@@ -198,14 +203,23 @@ def choose_variant(
     Raises:
         EvaluationError: there is no such variant.
     """
-    data_frame(comparisons, "comparisons", [*_KEYS, "mean"], EvaluationError)
-    rows = comparisons[(comparisons["part"] == "development") & (comparisons["metric"] == metric)]
+    data_frame(table, "table", [*VARIANT, "part", "task", "family", metric], EvaluationError)
+    rows = table[(table["part"] == "development") & ~table["inputs"].str.endswith(SHUFFLED)]
     if inputs is not None:
         rows = rows[rows["inputs"].isin(inputs)]
     if rows.empty:
         raise EvaluationError(f"there is no variant to choose by {metric} with inputs {inputs}")
-    best = rows.sort_values("mean", kind="stable").iloc[0]
-    return str(best["predictor"]), str(best["inputs"])
+    means = rows.groupby([*VARIANT, "task"], sort=False)[metric].mean().unstack("task")
+    families = rows.groupby("task")["family"].first()[means.columns]
+    mean = means.mean(axis=1)
+    behind = (
+        (means - means.iloc[int(mean.to_numpy().argmin())]).T.groupby(families.to_numpy()).mean()
+    )
+    error = behind.std(ddof=1).fillna(0.0) / np.sqrt(len(behind))
+    near = mean[behind.mean() <= error]
+    prices = [0.0 if costs is None else costs[key] for key in near.index]
+    predictor, chosen = near.index[np.lexsort([near.to_numpy(), prices])[0]]
+    return str(predictor), str(chosen)
 
 
 def variant_means(

@@ -7,6 +7,7 @@ import dataclasses
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -22,6 +23,7 @@ from infoprior.predictors._conditions import ProfilingConditions
 from infoprior.predictors._errors import PredictorError, PredictorWarning
 from infoprior.predictors._evidence import NOTHING, Evidence, check_evidence
 from infoprior.predictors._features import (
+    GROUPS,
     check_inputs,
     check_profile,
     feature_table,
@@ -38,7 +40,7 @@ from infoprior.predictors._performance_fit import (
 from infoprior.predictors._performance_settings import PerformanceSettings
 from infoprior.predictors._posterior import Posterior
 from infoprior.predictors._profile_features import LOGIT, with_logits
-from infoprior.predictors._seen_tasks import nearest_of, outside
+from infoprior.predictors._seen_tasks import nearest_of, outside_message
 
 if TYPE_CHECKING:
     from typing import Self
@@ -88,7 +90,27 @@ class PerformancePredictor(Predictor):
         self.kind = kind
         self._fitted: FittedPerformance | None = None
         self._trained: TrainingTasks | None = None
+        self._forget_profiles()
+
+    def _forget_profiles(self) -> None:
+        """Of profiles that were asked about: standardised features by group, and said warnings."""
         self._profiles: WeakKeyDictionary[Any, dict[str, np.ndarray]] = WeakKeyDictionary()
+        self._warned: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
+
+    def __copy__(self) -> Self:
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What other processes get: enough to answer, not to learn profiles again.
+        left_out = ("_profiles", "_warned")
+        state = {name: v for name, v in self.__dict__.items() if name not in left_out}
+        return state | {"_trained": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._forget_profiles()
 
     @property
     def _is_fitted(self) -> bool:
@@ -109,12 +131,14 @@ class PerformancePredictor(Predictor):
                 or `meta` is no meta-dataset.
         """
         check_meta(meta)
-        self._profiles = WeakKeyDictionary()
+        self._forget_profiles()
         self.inputs = groups_of(self._asked, meta.input_features())
         model, self._trained = fit_results(meta, self.settings)
         model = model.with_auxiliary(learn_auxiliary(meta, model, self._trained, self.settings))
-        profiles = learn_profiles(meta, model, self._trained)
+        named = self._asked != GROUPS  # else whatever the tasks have
+        profiles = learn_profiles(meta, model, self._trained, self.inputs, whole=named)
         self._fitted = FittedPerformance(model, *profiles)
+        self.inputs = tuple(g for g in self.inputs if g in self._fitted.standardizers)
         return self
 
     def with_profiles(
@@ -127,21 +151,21 @@ class PerformancePredictor(Predictor):
 
         Args:
             meta: the tasks that `fit` was given, in their order.
-            inputs: the groups that will be read, all of them, as of `make_predictor`; None: any of
-                those that this predictor reads.
+            inputs: the groups that will be read, any of them, as of `make_predictor`; None: those
+                that this predictor reads.
 
         Raises:
-            PredictorError: the predictor was not fitted here, or on other tasks.
+            PredictorError: the predictor was not fitted here, or on other tasks, or they lack a
+                group.
         """
         check_meta(meta)
         fitted = self._require_fitted()
-        groups = None if inputs is None else groups_of(check_inputs(inputs), meta.input_features())
         trained = self._trained_on(meta, "with_profiles")
         changed = copy.copy(self)
-        changed._profiles = WeakKeyDictionary()
-        if groups is not None:
-            changed.inputs = groups
-        profiles = learn_profiles(meta, fitted.model, trained, groups)
+        changed._forget_profiles()
+        if inputs is not None:
+            changed.inputs = groups_of(check_inputs(inputs), meta.input_features())
+        profiles = learn_profiles(meta, fitted.model, trained, changed.inputs, whole=True)
         changed._fitted = FittedPerformance(fitted.model, *profiles)
         return changed
 
@@ -196,7 +220,7 @@ class PerformancePredictor(Predictor):
     ) -> dict[str, Posterior]:  # fmt: skip
         """What `posterior` answers for the profiles of tasks of a meta-dataset, in one go.
 
-        Nothing of `meta.curves` is read.
+        Nothing of `meta.curves` is read, and no warning given of what lies outside.
 
         Args:
             meta: holds the tasks.
@@ -219,7 +243,7 @@ class PerformancePredictor(Predictor):
         tasks = name_list(tasks, "tasks", PredictorError)
         if lacking := [group for group in groups if group not in fitted.standardizers]:
             raise PredictorError(
-                f"inputs name {', '.join(lacking)}, which the training tasks lack."
+                f"inputs name {', '.join(lacking)}, which this predictor has not learned to read."
             )
         asked = meta.subset(tasks)
         fitted.profiled.check(groups, asked.profiles, asked.probe_curves)
@@ -281,21 +305,22 @@ class PerformancePredictor(Predictor):
             return {}
         if profile not in self._profiles:  # a search asks for the same one at every step
             self._profiles[profile] = self._features(profile)
-            self._warn_of_what_is_outside(profile)
-        read = self._profiles[profile]
+        read, seen = self._profiles[profile], self._require_fitted().seen
         if asked is None:
             asked = tuple(group for group in self.inputs if group in read)
         if lacking := [group for group in asked if group not in read]:
             raise PredictorError(
-                f"inputs name {', '.join(lacking)}, which the profile or the training tasks lack."
+                f"{', '.join(lacking)} of the task {profile.task!r} is to be read, but its profile "
+                "or the training tasks lack it; profile the task with probes, or name other inputs."
             )
-        seen = self._require_fitted().seen
-        return {g: x for g, x in read.items() if g in asked and seen[g].holds(x)}
+        inside = [group for group in asked if seen[group].holds(read[group])]
+        self._warn(profile, set(asked) - set(inside))
+        return {group: read[group] for group in inside}
 
     def _features(self, profile: TaskProfile) -> dict[str, np.ndarray]:
-        """Standardised features of all groups that the profile and the training tasks have."""
+        """Standardised features of all groups that are read and that the profile has."""
         fitted, read = self._require_fitted(), {}
-        for group in fitted.standardizers:
+        for group in self.inputs:
             try:
                 table = pd.DataFrame([features(profile, (group,))])
             except PredictorError:  # it was not measured so
@@ -304,13 +329,18 @@ class PerformancePredictor(Predictor):
             read[group] = self._standardized(group, table)[0]
         return read
 
-    def _warn_of_what_is_outside(self, profile: TaskProfile) -> None:
+    def _warn(self, profile: TaskProfile, groups: set[str]) -> None:
+        """Say once of each group of a profile that it is not read."""
+        said = self._warned.setdefault(profile, set())
+        if not groups - said:
+            return
         table = self.novelty(profile)
-        for _, row in table[table["outside"] & table["group"].isin(self.inputs)].iterrows():
-            warnings.warn(outside(profile.task, row), PredictorWarning, stacklevel=2)
+        for _, row in table[table["group"].isin(groups - said)].iterrows():
+            warnings.warn(outside_message(profile.task, row), PredictorWarning, stacklevel=2)
+        said |= groups
 
     def novelty(self, profile: TaskProfile) -> pd.DataFrame:
-        """How far a task lies from the training tasks; groups that lie outside are not read.
+        """How far a task lies from the training tasks; groups that lie outside are left unread.
 
         Args:
             profile: of the task.
@@ -382,9 +412,10 @@ class PerformancePredictor(Predictor):
             PredictorError: there is none, its version is unknown, or a file is damaged.
         """
         about, parts = storage.load(file_path(directory, "directory", PredictorError))
-        predictor = cls(
-            about["inputs"], seed=about["seed"], kind=about["kind"], **about["settings"]
-        )
+        with storage.faults_of(Path(os.fspath(directory)) / storage.HEADER):
+            predictor = cls(
+                about["inputs"], seed=about["seed"], kind=about["kind"], **about["settings"]
+            )
         predictor._fitted = FittedPerformance(**parts)
         return predictor
 

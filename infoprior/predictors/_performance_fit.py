@@ -13,7 +13,7 @@ from infoprior.predictors._auxiliary import AuxiliaryModel, auxiliary_of, fit_au
 from infoprior.predictors._conditions import ProfilingConditions
 from infoprior.predictors._errors import PredictorError
 from infoprior.predictors._factor_model import fit_factors, task_factors, task_results
-from infoprior.predictors._features import GROUPS, Standardizer, feature_table
+from infoprior.predictors._features import Standardizer, feature_table
 from infoprior.predictors._performance_settings import PerformanceSettings
 from infoprior.predictors._profile_features import with_logits
 from infoprior.predictors._recorded_runs import (
@@ -106,7 +106,7 @@ def fit_results(
 
 def learn_profiles(
     meta: MetaDataset, model: ResultModel, trained: TrainingTasks,
-    groups: Sequence[str] | None = None,
+    groups: Sequence[str], *, whole: bool,
 ) -> tuple[
     dict[tuple[str, ...], TaskRegression], dict[str, Standardizer], dict[str, SeenTasks],
     ProfilingConditions,
@@ -117,13 +117,19 @@ def learn_profiles(
         meta: the training tasks, in their order.
         model: the Gaussian.
         trained: the tasks' results.
-        groups: those that will be read; None: all.
+        groups: those that will be read.
+        whole: whether it is an error that tasks lack one; else it is left out.
+
+    Raises:
+        PredictorError: tasks lack a group.
     """
     tables = {}
-    for group in GROUPS if groups is None else groups:
+    for group in groups:
         try:
             table = feature_table(meta, (group,))
         except PredictorError:  # no task, or not every one, was measured so
+            if whole:
+                raise
             continue
         if table.shape[1]:
             tables[group] = with_logits(table)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from infoprior.predictors._recorded_runs import Channels
 from infoprior.predictors._result_model import ResultModel
 from infoprior.predictors._run_noise import RunNoise
 from infoprior.predictors._seen_tasks import SeenTasks
-from infoprior.predictors._storage import PERFORMANCE, faults_of
+from infoprior.predictors._storage import PERFORMANCE, PERFORMANCE_ARRAYS, faults_of, remove_former
 from infoprior.predictors._task_regression import TaskRegression
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 VERSION = 2
 FORMAT = "infoprior performance predictor"
-HEADER, ARRAYS = PERFORMANCE, "performance.safetensors"
+HEADER, ARRAYS = PERFORMANCE, PERFORMANCE_ARRAYS
 _JOIN = "+"  # of groups in the name of a regression
 
 
@@ -59,6 +60,7 @@ def save(directory: Path, about: Mapping[str, Any], fitted: FittedPerformance) -
         "channels": dataclasses.asdict(model.channels),
         "n_validation": model.n_validation,
         "nugget": model.kernel.nugget,
+        "groups": list(fitted.standardizers),
         "features": {group: list(s.names) for group, s in fitted.standardizers.items()},
         "tasks": list(next(iter(fitted.seen.values())).names) if fitted.seen else [],
         "regressions": [list(groups) for groups in fitted.regressions],
@@ -78,7 +80,7 @@ def save(directory: Path, about: Mapping[str, Any], fitted: FittedPerformance) -
         arrays |= {f"seen/{group}/x": seen.x, f"seen/{group}/limit": np.array([seen.limit])}
     tensors = to_bytes({name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)})
     try:
-        (directory / HEADER).unlink(missing_ok=True)
+        remove_former(directory)
         write_atomically(directory / ARRAYS, tensors)
         write_atomically(directory / HEADER, json.dumps(header, indent=1, sort_keys=True) + "\n")
     except OSError as error:
@@ -137,8 +139,10 @@ def load(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             "model": model,
             "regressions": regressions,
             "standardizers": {
-                group: Standardizer(tuple(names), **_named(arrays, f"features/{group}"))
-                for group, names in header["features"].items()
+                group: Standardizer(
+                    tuple(header["features"][group]), **_named(arrays, f"features/{group}")
+                )
+                for group in header["groups"]
             },
             "seen": {
                 group: SeenTasks(
@@ -146,11 +150,11 @@ def load(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
                     arrays[f"seen/{group}/x"],
                     float(arrays[f"seen/{group}/limit"][0]),
                 )
-                for group in header["features"]
+                for group in header["groups"]
             },
             "profiled": ProfilingConditions(**header["profiled"]),
         }
-        _check_shapes(model, list(regressions.values()), list(parts["seen"].values()), path)
+        _check_shapes(parts, path)
         made_with = {name: header[name] for name in ("kind", "inputs", "seed", "settings")}
         return made_with, parts
 
@@ -163,16 +167,29 @@ def _auxiliary(
     return AuxiliaryModel(tuple(header["auxiliary"]), **_named(arrays, "auxiliary"))
 
 
-def _check_shapes(
-    model: ResultModel, regressions: list[TaskRegression], seen: list[SeenTasks], path: Path
-) -> None:
-    """PredictorError where the files are of different predictors."""
+def _check_shapes(parts: Mapping[str, Any], path: Path) -> None:
+    """PredictorError where the files are of different predictors, or lack a part."""
+    model, regressions = parts["model"], parts["regressions"]
+    standardizers, seen = parts["standardizers"], parts["seen"]
     k, d, r = model.factors.loadings.shape
     fits = (k, d) == (len(model.points), len(model.channels))
     fits &= model.factors.mean.shape == (k, d) and model.factors.rest.shape == (k, d, d)
     fits &= model.noise.luck.shape == (d, d) and model.noise.factor.shape == (k,)
-    fits &= all(regression.covariance.shape == (r, r) for regression in regressions)
-    fits &= all(len(group.x) == len(group.names) for group in seen)
+    sizes = {group: len(standardizer.names) for group, standardizer in standardizers.items()}
+    fits &= all(
+        s.x.shape == (len(s.names), sizes[group])
+        and standardizers[group].mean.shape == (sizes[group],)
+        for group, s in seen.items()
+    )
+    wanted = {c for n in range(1, len(sizes) + 1) for c in combinations(sizes, n)}
+    fits &= set(regressions) == wanted
+    fits &= all(
+        regression.coefficients.shape == (sum(sizes[group] for group in groups), r)
+        and regression.covariance.shape == (r, r)
+        and regression.growth.shape == (4,)
+        for groups, regression in regressions.items()
+        if set(groups) <= set(sizes)
+    )
     if not fits:
         raise PredictorError(
             f"{path.parent} holds files that do not belong together. Fit it again."

@@ -85,5 +85,8 @@ def load_predictor(
     with _storage.faults_of(saved.path):
         predictor = make_predictor(saved.name, saved.inputs, seed=saved.seed, **saved.settings)
     if not isinstance(predictor, FeaturePredictor):
-        raise PredictorError(f"{saved.path} names {saved.name!r}, which is saved otherwise.")
+        raise PredictorError(
+            f"{saved.path} names {saved.name!r}, whose header is {_storage.PERFORMANCE}. Fit it "
+            "again, and save it."
+        )
     return predictor.restore(saved.fitted, str(saved.path.parent))

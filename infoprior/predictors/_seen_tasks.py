@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-SAID = {
+TITLES = {
     "accuracy": "probes' accuracies", "metafeatures": "meta-features", "mi": "probes' layers",
     "inputs": "inputs' information",
 }  # fmt: skip
@@ -78,10 +78,11 @@ def nearest_of(groups: Sequence[SeenTasks], x: np.ndarray) -> float:
     return float(_distances(x, seen).min())
 
 
-def outside(task: str, row: pd.Series) -> str:
+def outside_message(task: str, row: pd.Series) -> str:
     """What to say of a task that lies outside; row: of `PerformancePredictor.novelty`."""
     return (
-        f"{task}: its {SAID[row['group']]} lie outside of what the predictor has learned from and "
-        f"are not read: {row['distance']:.2f} standard deviations from the nearest training task "
-        f"({row['nearest']}), where {row['limit']:.2f} is the most among real training tasks."
+        f"{task}: its {TITLES[row['group']]} are {row['distance']:.2f} standard deviations away "
+        f"from the nearest training task ({row['nearest']}), where training tasks are at most "
+        f"{row['limit']:.2f} away from those of other families: they are not read, and the answer "
+        "rests on the remaining evidence."
     )

@@ -23,8 +23,8 @@ from infoprior.spaces import SpaceError
 
 VERSION = 3
 HEADER, ARRAYS, CHOICE = "predictor.json", "arrays.safetensors", "best.json"
-PERFORMANCE = "performance.json"
-"""The header of a `PerformancePredictor`, which is of another format."""
+PERFORMANCE, PERFORMANCE_ARRAYS = "performance.json", "performance.safetensors"
+"""Of a `PerformancePredictor`, which is of another format."""
 SHIPPED = Path(__file__).parents[1] / "shipped"
 """The folder of predictors in the installed package, laid out as the pipeline's models/."""
 CHOSEN, STATIC = "chosen", "static"
@@ -53,7 +53,7 @@ class Saved:
 def save(directory: Path, about: Mapping[str, Any], fitted: Fitted) -> None:
     """Write both files, each as a whole, the header last; same predictor, same bytes.
 
-    A former header goes first: killed at any time, this leaves no predictor of two halves.
+    Former files go first: killed at any time, this leaves no predictor of two halves.
 
     Args:
         directory: where to; it is made.
@@ -80,7 +80,7 @@ def save(directory: Path, about: Mapping[str, Any], fitted: Fitted) -> None:
     tensors = to_bytes({n: np.ascontiguousarray(arrays[n]) for n in sorted(arrays)})
     text = json.dumps(header, indent=1, sort_keys=True) + "\n"
     try:
-        (directory / HEADER).unlink(missing_ok=True)
+        remove_former(directory)
         write_atomically(directory / ARRAYS, tensors)
         write_atomically(directory / HEADER, text)
     except OSError as error:
@@ -150,6 +150,16 @@ def faults_of(path: Path) -> Iterator[None]:
         raise PredictorError(f"{path} lacks or misspells a field: {error!r}") from error
     except (MetaDatasetError, SpaceError) as error:
         raise PredictorError(f"{path}: {error}") from error
+
+
+def remove_former(directory: Path) -> None:
+    """Remove the files of a predictor of either format, headers first.
+
+    Raises:
+        OSError: they cannot be removed.
+    """
+    for name in (HEADER, PERFORMANCE, ARRAYS, PERFORMANCE_ARRAYS):
+        (directory / name).unlink(missing_ok=True)
 
 
 def holds_performance(directory: Path) -> bool:

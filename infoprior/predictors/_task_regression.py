@@ -122,11 +122,10 @@ def _fit_growth(
     The slope is that of the logarithm of squared standardised residuals: a few odd tasks weigh
     little in it. It is not negative.
     """
-    share = weights / weights.sum()
     known = np.isfinite(distance)
     if known.sum() < _FOR_SLOPE or np.ptp(distance[known]) <= 0.0:
         return np.array([0.0, 0.0, 0.0, 0.0])
-    d, share = distance[known], share[known] / share[known].sum()
+    d, share = distance[known], weights[known] / weights[known].sum()
     size = np.log(_distances(residuals[known], covariance) + _SMALL)
     centre = float(share @ d)
     slope = float(share @ ((d - centre) * size)) / float(share @ np.square(d - centre))

@@ -55,8 +55,8 @@ def test_the_report_has_one_row_a_variant_with_its_difference_to_static():
     assert table.loc[("static", "nothing"), "regret_at_4_minus_static"] == 0
     assert table.loc[("trees", "mi"), "regret_at_4_minus_static"] == pytest.approx(-0.1, abs=0.02)
     assert table.loc[("trees", "mi"), "test_n_tasks"] == 12
-    assert choose_variant(long, "regret_at_4") == ("trees", "mi")
-    assert choose_variant(long, "regret_at_4", ["nothing"]) == ("static", "nothing")
+    assert choose_variant(both, "regret_at_4") == ("trees", "mi")
+    assert choose_variant(both, "regret_at_4", inputs=["nothing"]) == ("static", "nothing")
     means = variant_means(long, ("trees", "mi"), "test", ["regret_at_4"])
     assert means == {"regret_at_4": table.loc[("trees", "mi"), "test_regret_at_4"]}
     with pytest.raises(EvaluationError, match="no kendall_tau of"):
@@ -66,7 +66,27 @@ def test_the_report_has_one_row_a_variant_with_its_difference_to_static():
     with pytest.raises(EvaluationError, match="no task to compare"):
         compare_variants(both.iloc[:0], ["regret_at_4"])
     with pytest.raises(EvaluationError, match="no variant to choose"):
-        choose_variant(long, "regret_at_4", ["accuracy"])
+        choose_variant(both, "regret_at_4", inputs=["accuracy"])
+
+
+def test_the_cheapest_that_is_not_told_from_the_best_is_chosen():
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=30)
+    rows = [
+        {"predictor": name, "inputs": inputs, "task": f"t{i}", "family": f"f{i // 2}",
+         "part": part, "regret": value + behind + wave * (-1) ** (i // 2)}
+        for name, inputs, part, behind, wave in [
+            ("best", "all", "development", 0.0, 0.0), ("near", "data", "development", 0.01, 0.1),
+            ("far", "nothing", "development", 0.3, 0.1), ("far", "nothing", "test", -9.0, 0.0),
+            ("near", "data-shuffled", "development", -9.0, 0.0),
+        ]
+        for i, value in enumerate(base)
+    ]  # fmt: skip
+    table = pd.DataFrame(rows)
+    costs = {("best", "all"): 2.0, ("near", "data"): 1.0, ("far", "nothing"): 0.0}
+    assert choose_variant(table, "regret", costs=costs) == ("near", "data")
+    assert choose_variant(table, "regret", costs=dict.fromkeys(costs, 1.0)) == ("best", "all")
+    assert choose_variant(table, "regret") == ("best", "all")
 
 
 def test_a_task_is_judged_once_a_fit_in_the_order_of_the_predictions() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from dataclasses import replace
 
@@ -10,10 +11,18 @@ import pandas as pd
 import pytest
 
 from infoprior.metadataset import MetaDataset
-from infoprior.predictors import Evidence, PerformancePredictor, PredictorWarning, load_predictor
+from infoprior.predictors import (
+    INPUTS,
+    Evidence,
+    PerformancePredictor,
+    PredictorError,
+    PredictorWarning,
+    load_predictor,
+    make_predictor,
+)
 from infoprior.predictors._seen_tasks import SeenTasks
 from infoprior.profiles import TaskProfile
-from tests.factories import make_metadataset
+from tests.factories import make_metadataset, make_tabular
 
 READ_TOO = "log_classes"
 """The meta-feature that probes' losses are divided by."""
@@ -64,7 +73,7 @@ def test_what_lies_outside_is_said_once_and_not_read(
 ):
     known = meta.profile("made/3")
     profile = strange(known)
-    with pytest.warns(PredictorWarning, match=r"its meta-features lie outside .* \(made/\d+\)"):
+    with pytest.warns(PredictorWarning, match=r"its meta-features are .* \(made/\d+\)"):
         answer = fitted.posterior(Evidence(profile))
     assert repr(answer) == "Posterior(given accuracy, mi)"
     rest = fitted.posterior(Evidence(known), inputs=("accuracy", "mi")).mean()
@@ -97,6 +106,56 @@ def test_saved_and_loaded_it_knows_what_it_has_seen(
     assert isinstance(loaded, PerformancePredictor)
     profile = strange(meta.profile("made/3"))
     pd.testing.assert_frame_equal(loaded.novelty(profile), fitted.novelty(profile), rtol=1e-12)
+
+
+@pytest.mark.parametrize("inputs", ["data", "all"])
+def test_saved_and_loaded_it_reads_groups_in_their_order(inputs: str, tmp_path):
+    meta = make_tabular(n_tasks=12, n_architectures=6)
+    predictor = PerformancePredictor(inputs, rank=2, iterations=2).fit(meta, progress=False)
+    assert predictor.inputs == INPUTS[inputs]
+    predictor.save(tmp_path)
+    profile = meta.profile(meta.tasks["task"].iloc[2])
+    np.testing.assert_array_equal(
+        load_predictor(tmp_path).scores(profile), predictor.scores(profile)
+    )
+
+
+def test_it_replaces_a_predictor_of_another_format_and_is_replaced(
+    fitted: PerformancePredictor, meta: MetaDataset, tmp_path
+):
+    static = make_predictor("static").fit(meta, progress=False)
+    for predictor in (static, fitted, static):
+        predictor.save(tmp_path)
+        assert load_predictor(tmp_path).name == predictor.name
+        assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_other_processes_get_a_predictor_that_answers(
+    fitted: PerformancePredictor, meta: MetaDataset
+):
+    profile = meta.profile("made/3")
+    sent = pickle.loads(pickle.dumps(fitted))  # what a pool of processes does
+    np.testing.assert_array_equal(sent.scores(profile), fitted.scores(profile))
+    with pytest.raises(PredictorError, match="fitted on"):
+        sent.with_profiles(meta)
+
+
+def test_a_group_that_is_not_read_refuses_no_task(meta: MetaDataset):
+    few = PerformancePredictor("meta-features", rank=2, iterations=2).fit(meta, progress=False)
+    profile = meta.profile("made/3")
+    other = replace(profile, layers=profile.layers.assign(recipe="other"))
+    np.testing.assert_array_equal(few.scores(other), few.scores(profile))
+    with pytest.raises(PredictorError, match="mi of the task 'made/3' is to be read"):
+        few.posterior(Evidence(profile), inputs="mi")
+
+
+def test_inputs_that_no_task_has_are_refused_where_they_are_named(meta: MetaDataset):
+    bare = replace(meta, profiles=meta.profiles.iloc[:0], probe_curves=meta.probe_curves.iloc[:0])
+    with pytest.raises(PredictorError, match="profiled probe layers"):
+        PerformancePredictor("mi", rank=2, iterations=2).fit(bare, progress=False)
+    whatever = PerformancePredictor(rank=2, iterations=2).fit(bare, progress=False)
+    assert whatever.inputs == ("metafeatures",)
+    assert not whatever.needs_probes
 
 
 def test_a_predictor_reads_the_groups_that_it_was_made_for(meta: MetaDataset):

@@ -62,9 +62,11 @@ class PosteriorSampler(WrappingSampler):
     does not know are the base sampler's; where the study's ranges are narrower, candidates are
     moved into them.
 
-    A trial is the posterior's with the probability that it is right here (`trust`): how much better
-    it has predicted the results so far than with its architectures' names shuffled. Otherwise the
-    trial is the base sampler's; so are those for which no candidate is worth a training any more.
+    The first trial is the posterior's. A later one is with the probability that it is right here
+    (`trust`: how much better it has predicted the results so far than with its architectures'
+    names shuffled), 0.95 at most, and 0.5 at most where trials stop at rungs, until ten
+    architectures have results. Otherwise the trial is the base sampler's; so are those for which
+    no candidate is worth a training any more.
 
     Args:
         predictor: a fitted `PerformancePredictor`.
@@ -81,7 +83,8 @@ class PosteriorSampler(WrappingSampler):
         metric: what trials report: "accuracy", "error" (1 - accuracy) or "loss" (nats); None:
             "accuracy" where it is maximised, else "error". Losses may be given besides accuracies:
             a trial's user attribute "validation_loss", a dict step -> nats.
-        adaptive: whether trials are left to the base sampler as trust falls; False: none is.
+        adaptive: whether trials are left to the base sampler as trust falls; False: none is
+            (`recommend` weighs raw results all the same).
         seed: of this sampler's draws; taken from the system's entropy where None.
         storage: the study's storage; see `PriorSampler`.
 
