@@ -61,8 +61,8 @@ def model_card(predictor: Predictor, meta: MetaDataset) -> str:
         f"- **Learned from**: {networks:,} networks of {len(predictor.points)} architectures on "
         f"{counts.get('real', 0)} real tasks of {real['family'].nunique()} families, "
         f"{counts.get('enumerated', 0)} enumerated and {counts.get('synthetic', 0)} synthetic "
-        f"ones; a real task weighs {predictor.prior_settings.real_weight:g} times as much. Licences "
-        "and sources: docs/metadataset.md.",
+        f"ones; a real task weighs {predictor.prior_settings.real_weight:g} times as much. "
+        "Licences and sources: docs/metadataset.md.",
         f"- **Tables like these**: up to {predictor.profiled.train:,} training rows (more are "
         f"sampled down), {_range(tasks, 'n_features')} inputs, {_range(tasks, 'n_classes')} "
         "classes; numbers and categories.",

@@ -359,7 +359,7 @@ def test_expected_accuracies_stand_above_the_architectures():
     printed = architectures(predictor.points[:2], posterior).splitlines()
     assert (
         printed[1]
-        == "Suggested architectures, the most probable first, and the test accuracy to expect"
+        == "Suggested architectures, the most probable first, with expected test accuracies"
     )
     row = next(line for line in printed if line.split()[0:1] == ["accuracy"])
     assert row.split()[1:] == [f"{mean:.3f}" for mean in posterior.mean(predictor.points[:2])]
