@@ -56,7 +56,7 @@ def params() -> None:
 
 def check() -> None:
     predictors = pd.read_csv("reports/predictors.csv")
-    assert len(predictors) == 35, f"{len(predictors)} rows in reports/predictors.csv"
+    assert len(predictors) == 31, f"{len(predictors)} rows in reports/predictors.csv"
     assert predictors["kendall_tau"].between(-1, 1).all()
     hyperband = pd.read_csv("reports/hyperband.csv")
     searches = {"replay", "live", "pruned"}
@@ -79,7 +79,7 @@ def check() -> None:
         )
         (aliases,) = store.execute("select count(*) from registered_model_aliases").fetchone()
     # The overview, and of each predictor up to two folds and the test tasks.
-    assert 35 * 2 < finished["infoprior"] <= 35 * 4 + 1, finished
+    assert 31 * 2 < finished["infoprior"] <= 31 * 4 + 1, finished
     # The overview, nine or ten strategies, and of each a task or two.
     assert 9 * 2 < finished["infoprior-strategies-small"] <= 10 * 3 + 1, finished
     assert aliases == 1
