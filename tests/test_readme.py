@@ -133,7 +133,7 @@ def test_the_table_of_results_is_that_of_the_report():
 
     section = RESULTS.split("\n## ")[1]
     rows = re.findall(r"^\| (\w+)(?:, ([\w-]+))? \| (-?[0-9].*) \|$", section, flags=re.MULTILINE)
-    assert len(rows) == 12
+    assert len(rows) == 18
     for predictor, inputs, cells in rows:
         r = report.loc[(predictor, inputs or "nothing")]
         tau = [r[f"kendall_tau{end}"] for end in ("", "_low", "_high")]
