@@ -16,7 +16,6 @@ from infoprior.metadataset import MetaDataset
 from infoprior.predictors import Evidence, PerformancePredictor, PredictorError, load_predictor
 from infoprior.predictors._layer_results import QUANTITIES, layer_results
 from infoprior.spaces import get_space
-from tests.factories import make_metadataset
 
 LAYER = {
     "width": 8, "n": 100, "mi_ty": 0.5, "h_y": 1.0, "mi_xt": 2.0, "effective_rank": 4.0,
@@ -40,16 +39,6 @@ def network_layers(meta: MetaDataset, draw: int = 0) -> pd.DataFrame:
                 "mi_ty_validation_rows": share,
             })  # fmt: skip
     return pd.DataFrame(rows)
-
-
-@pytest.fixture(scope="module")
-def meta() -> MetaDataset:
-    return make_metadataset(n_tasks=16, n_architectures=8)
-
-
-@pytest.fixture(scope="module")
-def fitted(meta: MetaDataset) -> PerformancePredictor:
-    return PerformancePredictor(rank=3, iterations=5).fit(meta, progress=False)
 
 
 def test_a_layer_table_becomes_one_row_a_network():

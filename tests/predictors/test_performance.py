@@ -20,23 +20,12 @@ from infoprior.predictors._run_noise import RunNoise
 from infoprior.predictors._scales import SCALES, of_accuracy
 from infoprior.predictors._task_regression import TaskRegression, fit_regressions
 from infoprior.spaces import get_space
-from tests.factories import make_metadataset
 
 SPACE = get_space("mlp")
 K, RANK, ROWS = 6, 2, 400
 CHANNELS = Channels((1, 9))
 D = len(CHANNELS)
 NAMES = [f"a{k:03d}" for k in range(K)]
-
-
-@pytest.fixture(scope="module")
-def meta() -> MetaDataset:
-    return make_metadataset(n_tasks=16, n_architectures=8)
-
-
-@pytest.fixture(scope="module")
-def fitted(meta: MetaDataset) -> PerformancePredictor:
-    return PerformancePredictor(rank=3, iterations=5).fit(meta, progress=False)
 
 
 def gaussian(seed: int = 0) -> PerformancePredictor:

@@ -156,6 +156,15 @@ def test_a_misled_predictor_recommends_by_results() -> None:
     assert np.mean(regret["misnamed"]) < 0.15
 
 
+def first_of(table: Any, trials: int) -> optuna.Study:
+    """A study of the first architectures of a table, each trained once."""
+    study = optuna.create_study(direction="maximize")
+    for key in list(table)[:trials]:
+        study.enqueue_trial(dict(key))
+    study.optimize(objective_of(table), n_trials=trials)
+    return study
+
+
 @pytest.mark.parametrize("trials", [2, 4])
 def test_a_predictor_that_is_not_followed_has_no_say_once_three_are_trained(
     predictor: PerformancePredictor, monkeypatch: pytest.MonkeyPatch, trials: int
@@ -164,10 +173,7 @@ def test_a_predictor_that_is_not_followed_has_no_say_once_three_are_trained(
     monkeypatch.setattr(StudyPosterior, "trust", lambda self: 0.4)
     for seed in range(6):
         table = curves_of(predictor, seed)
-        study = optuna.create_study(direction="maximize")
-        for key in list(table)[:trials]:
-            study.enqueue_trial(dict(key))
-        study.optimize(objective_of(table), n_trials=trials)
+        study = first_of(table, trials)
         about = StudyPosterior(predictor, evidence, "accuracy", Varied())
         about.update(study.trials)
         points = predictor.points
@@ -187,10 +193,7 @@ def test_results_have_a_say_once_five_architectures_are_trained(
     evidence, otherwise = Evidence(n_validation=ROWS), 0
     for seed in range(8):
         table = curves_of(predictor, seed)
-        study = optuna.create_study(direction="maximize")
-        for key in list(table)[:trials]:
-            study.enqueue_trial(dict(key))
-        study.optimize(objective_of(table), n_trials=trials)
+        study = first_of(table, trials)
         study.sampler = PosteriorSampler(predictor, evidence=evidence, adaptive=False)
         about = StudyPosterior(predictor, evidence, "accuracy", Varied())
         about.update(study.trials)

@@ -22,21 +22,11 @@ from infoprior.predictors import (
 )
 from infoprior.predictors._seen_tasks import SeenTasks
 from infoprior.profiles import TaskProfile
-from tests.factories import make_metadataset, make_tabular
+from tests.factories import make_tabular
 
 READ_TOO = "log_classes"
 """The meta-feature that probes' losses are divided by."""
 GROUPS = ["accuracy", "metafeatures", "mi"]
-
-
-@pytest.fixture(scope="module")
-def meta() -> MetaDataset:
-    return make_metadataset(n_tasks=16, n_architectures=8)
-
-
-@pytest.fixture(scope="module")
-def fitted(meta: MetaDataset) -> PerformancePredictor:
-    return PerformancePredictor(rank=3, iterations=5).fit(meta, progress=False)
 
 
 def strange(profile: TaskProfile) -> TaskProfile:
@@ -134,7 +124,7 @@ def test_other_processes_get_a_predictor_that_answers(
     fitted: PerformancePredictor, meta: MetaDataset
 ):
     profile = meta.profile("made/3")
-    sent = pickle.loads(pickle.dumps(fitted))  # what a pool of processes does
+    sent = pickle.loads(pickle.dumps(fitted))  # own bytes, as to a worker; no file
     np.testing.assert_array_equal(sent.scores(profile), fitted.scores(profile))
     with pytest.raises(PredictorError, match="fitted on"):
         sent.with_profiles(meta)
